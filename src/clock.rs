@@ -1,0 +1,130 @@
+//! Time as data: one place that reads the clocks.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// Where the crate takes its time from.
+///
+/// Claims (`exp`, `nbf`, `iat`) are compared with the wall clock; the age of keys and answers is
+/// measured on both clocks, see [`Moment::elapsed`].
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    System,
+    #[cfg(feature = "testkit")]
+    Test(std::sync::Arc<test::TestTime>),
+}
+
+impl Clock {
+    /// Both clocks, read now.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        let wall = match &self.0 {
+            // A clock set before 1970 reads as 1970: every token is then "not yet valid" rather
+            // than a panic.
+            Source::System => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
+            #[cfg(feature = "testkit")]
+            Source::Test(time) => time.wall(),
+        };
+        Moment {
+            wall,
+            monotonic: Instant::now(),
+        }
+    }
+}
+
+/// One reading of the wall clock and of the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    wall: Duration,
+    monotonic: Instant,
+}
+
+impl Moment {
+    /// Time since the Unix epoch, by the wall clock.
+    #[must_use]
+    pub fn unix(self) -> Duration {
+        self.wall
+    }
+
+    /// How long ago `earlier` was, by whichever clock says more.
+    ///
+    /// The monotonic clock of many systems stands still while a machine is suspended, and the wall
+    /// clock can be set back: taking the larger one means that neither stretches a bound.
+    #[must_use]
+    pub fn elapsed(self, earlier: Moment) -> Duration {
+        let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
+        monotonic.max(self.wall.saturating_sub(earlier.wall))
+    }
+}
+
+#[cfg(feature = "testkit")]
+mod test {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Clock, Source};
+
+    #[derive(Debug)]
+    pub(super) struct TestTime {
+        start: Duration,
+        shift_millis: AtomicI64,
+        /// `Some`: the wall clock runs along with tokio's (also a paused one).
+        running_since: Option<Instant>,
+    }
+
+    impl TestTime {
+        pub(super) fn wall(&self) -> Duration {
+            let ran = self
+                .running_since
+                .map_or(Duration::ZERO, |since| since.elapsed());
+            let shift = self.shift_millis.load(Ordering::SeqCst);
+            let distance = Duration::from_millis(shift.unsigned_abs());
+            if shift < 0 {
+                (self.start + ran).saturating_sub(distance)
+            } else {
+                self.start + ran + distance
+            }
+        }
+    }
+
+    impl Clock {
+        /// A wall clock that stands still at `unix_seconds` until it is shifted.
+        #[must_use]
+        pub fn frozen_at(unix_seconds: u64) -> Self {
+            Self::test(unix_seconds, None)
+        }
+
+        /// A wall clock that starts at `unix_seconds` and runs along with tokio's clock, a paused
+        /// one too.
+        #[must_use]
+        pub fn starting_at(unix_seconds: u64) -> Self {
+            Self::test(unix_seconds, Some(Instant::now()))
+        }
+
+        /// Sets the wall clock forward (or, negative, back) and leaves the monotonic one alone, in
+        /// every clone of this clock. The system's clock cannot be shifted: nothing happens.
+        pub fn shift_millis(&self, millis: i64) {
+            if let Source::Test(time) = &self.0 {
+                time.shift_millis.fetch_add(millis, Ordering::SeqCst);
+            }
+        }
+
+        fn test(unix_seconds: u64, running_since: Option<Instant>) -> Self {
+            Self(Source::Test(Arc::new(TestTime {
+                start: Duration::from_secs(unix_seconds),
+                shift_millis: AtomicI64::new(0),
+                running_since,
+            })))
+        }
+    }
+}

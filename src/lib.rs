@@ -1,0 +1,3 @@
+//! Authentication for axum behind Authgear.
+
+pub mod clock;
