@@ -1,3 +1,28 @@
 //! Authentication for axum behind Authgear.
 
+mod authenticate;
+mod authgear;
+mod builder;
 pub mod clock;
+mod credential;
+mod danger;
+mod discovery;
+mod error;
+mod extract;
+mod http;
+mod jwks;
+mod rejection;
+mod secret;
+mod telemetry;
+mod user;
+mod verify;
+
+pub use authenticate::{Authenticate, AuthenticateLayer, ResponseFuture};
+pub use authgear::{Authgear, Health, Status};
+pub use builder::AuthgearBuilder;
+pub use credential::TokenSource;
+pub use danger::Dangerous;
+pub use error::{AuthError, AuthErrorKind, ConfigError};
+pub use jsonwebtoken::Algorithm;
+pub use rejection::{AuthRejection, JsonResponse, RejectionResponse, StatusResponse};
+pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};

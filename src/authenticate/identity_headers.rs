@@ -1,0 +1,66 @@
+//! `x-authgear-*`: what a gateway says of the user, and what a client must not say.
+
+use http::{HeaderMap, HeaderName};
+
+const PREFIX: &[u8] = b"x-authgear-";
+
+/// Removes every header that a server behind this could take for a gateway's word.
+///
+/// `_` counts as `-`, because CGI and its heirs make no difference between them.
+pub(super) fn remove(headers: &mut HeaderMap) {
+    if !headers.keys().any(is_identity_header) {
+        return;
+    }
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_identity_header(name))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// A `HeaderName` is in lower case already.
+fn is_identity_header(name: &HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    name.len() >= PREFIX.len()
+        && name
+            .iter()
+            .zip(PREFIX)
+            .all(|(own, wanted)| own == wanted || (*own == b'_' && *wanted == b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn every_spelling_goes_and_the_rest_stays() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "X-Authgear-User-Id",
+            "x-authgear-user-id",
+            "x_authgear_user_id",
+            "x-authgear_session-valid",
+            "X_AUTHGEAR-User-Roles",
+            "x-authgear-",
+        ] {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.append(name, HeaderValue::from_static("spoofed"));
+        }
+        for name in [
+            "x-authgear",
+            "x-authgearx-user",
+            "authgear-user-id",
+            "x-other",
+        ] {
+            headers.append(name, HeaderValue::from_static("kept"));
+        }
+        remove(&mut headers);
+        assert_eq!(headers.len(), 4);
+        assert!(headers.values().all(|value| value == "kept"));
+    }
+}

@@ -1,0 +1,103 @@
+//! [`AuthenticateLayer`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use tower::Layer;
+
+use super::authenticator::Authenticator;
+use super::service::Authenticate;
+use crate::rejection::JsonResponse;
+use crate::user::NoClaims;
+
+/// Authenticates every request, from [`Authgear::layer`](crate::Authgear::layer).
+///
+/// A request without a credential is refused, unless the layer is [`optional`](Self::optional); a
+/// request with a bad one is refused in any case.
+///
+/// Wrapped around a service of [`http::Request`]s whose response body is `Default` and, for the
+/// default responses, `From<Bytes>`: axum's is both.
+#[must_use = "a layer does nothing until it is added to a router or a service"]
+pub struct AuthenticateLayer<C = NoClaims, R = JsonResponse> {
+    authenticator: Arc<Authenticator<C>>,
+    settings: Settings,
+    responder: R,
+}
+
+/// How one layer differs from another of the same `Authgear`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settings {
+    pub(super) is_optional: bool,
+    pub(super) speaks_grpc: bool,
+}
+
+impl<C> AuthenticateLayer<C> {
+    pub(crate) fn new(authenticator: Arc<Authenticator<C>>) -> Self {
+        Self {
+            authenticator,
+            settings: Settings::default(),
+            responder: JsonResponse,
+        }
+    }
+}
+
+impl<C, R> AuthenticateLayer<C, R> {
+    /// Lets requests without a credential pass: the handler takes an `Option<AuthUser>`.
+    ///
+    /// A *bad* credential is refused all the same.
+    pub fn optional(mut self) -> Self {
+        self.settings.is_optional = true;
+        self
+    }
+
+    /// Answers requests of `content-type: application/grpc…` with a trailers-only `grpc-status`
+    /// (16, 7, 14, 3 or 13) instead of an HTTP status. Off by default: a client chooses its
+    /// `content-type`, and a status of 200 must not be taken for a pass by whatever stands in
+    /// front.
+    pub fn grpc(mut self) -> Self {
+        self.settings.speaks_grpc = true;
+        self
+    }
+
+    /// Makes the responses to refused requests with `responder`, which may be a closure; see
+    /// [`RejectionResponse`](crate::RejectionResponse). Refusals of extractors further inside are
+    /// made anew with it, too.
+    pub fn respond_with<T>(self, responder: T) -> AuthenticateLayer<C, T> {
+        AuthenticateLayer {
+            authenticator: self.authenticator,
+            settings: self.settings,
+            responder,
+        }
+    }
+}
+
+impl<S, C, R: Clone> Layer<S> for AuthenticateLayer<C, R> {
+    type Service = Authenticate<S, C, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Authenticate {
+            inner,
+            authenticator: Arc::clone(&self.authenticator),
+            settings: self.settings,
+            responder: self.responder.clone(),
+        }
+    }
+}
+
+impl<C, R: Clone> Clone for AuthenticateLayer<C, R> {
+    fn clone(&self) -> Self {
+        Self {
+            authenticator: Arc::clone(&self.authenticator),
+            settings: self.settings,
+            responder: self.responder.clone(),
+        }
+    }
+}
+
+impl<C, R> fmt::Debug for AuthenticateLayer<C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthenticateLayer")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,19 @@
+//! Stage 3: the layer. It asks the stages before it who is calling, and puts the answer into the
+//! request's extensions, or refuses.
+//!
+//! It knows tower and HTTP, and no cryptography.
+
+mod authenticator;
+mod csrf;
+mod future;
+mod identity_headers;
+mod layer;
+mod outcome;
+mod service;
+
+pub(crate) use self::authenticator::Authenticator;
+pub(crate) use self::csrf::CsrfCheck;
+pub use self::future::ResponseFuture;
+pub use self::layer::AuthenticateLayer;
+pub(crate) use self::outcome::{Authentication, Authority};
+pub use self::service::Authenticate;

@@ -1,0 +1,90 @@
+//! [`Authenticate`].
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower::Service;
+
+use super::authenticator::{Authenticator, Step};
+use super::future::{Refuser, ResponseFuture};
+use super::identity_headers;
+use super::layer::Settings;
+use crate::rejection::{JsonResponse, RejectionResponse, is_grpc};
+use crate::user::NoClaims;
+
+/// The service that [`AuthenticateLayer`](crate::AuthenticateLayer) wraps around another.
+#[must_use = "a service does nothing until it is called"]
+pub struct Authenticate<S, C = NoClaims, R = JsonResponse> {
+    pub(super) inner: S,
+    pub(super) authenticator: Arc<Authenticator<C>>,
+    pub(super) settings: Settings,
+    pub(super) responder: R,
+}
+
+impl<S, C, R, B, ResBody> Service<Request<B>> for Authenticate<S, C, R>
+where
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
+    C: Send + Sync + 'static,
+    R: RejectionResponse<ResBody> + Clone,
+    ResBody: Default,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B, C, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // Before anything else, on every route: nobody but a gateway may say who the user is.
+        identity_headers::remove(request.headers_mut());
+        let refuser = Refuser {
+            responder: self.responder.clone(),
+            as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
+        };
+        match self
+            .authenticator
+            .begin(&request, self.settings.is_optional)
+        {
+            Step::Known => ResponseFuture::calling(self.inner.call(request), refuser),
+            Step::Pass(authentication) => {
+                request.extensions_mut().insert(authentication);
+                ResponseFuture::calling(self.inner.call(request), refuser)
+            }
+            Step::Refuse(error) => {
+                ResponseFuture::refused(self.authenticator.reject(error), refuser)
+            }
+            Step::Wait(pending) => {
+                // The service that was polled ready is the one to be called later.
+                let next = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, next);
+                let authenticator = Arc::clone(&self.authenticator);
+                ResponseFuture::waiting(pending, request, ready, authenticator, refuser)
+            }
+        }
+    }
+}
+
+impl<S: Clone, C, R: Clone> Clone for Authenticate<S, C, R> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            authenticator: Arc::clone(&self.authenticator),
+            settings: self.settings,
+            responder: self.responder.clone(),
+        }
+    }
+}
+
+impl<S: fmt::Debug, C, R> fmt::Debug for Authenticate<S, C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticate")
+            .field("inner", &self.inner)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+//! [`Authgear`]: the handle that a service keeps.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::authenticate::{AuthenticateLayer, Authenticator};
+use crate::builder::AuthgearBuilder;
+use crate::error::{AuthError, AuthErrorKind};
+use crate::user::{AuthUser, NoClaims, Principal};
+use crate::verify::Verification;
+
+/// An Authgear project whose tokens this service takes.
+///
+/// A clone is cheap and shares everything. The background refresher stops when the last clone, and
+/// the last layer made of one, is dropped.
+pub struct Authgear<C = NoClaims> {
+    authenticator: Arc<Authenticator<C>>,
+}
+
+impl Authgear {
+    /// Starts to configure the project with this endpoint, such as
+    /// `https://my-project.authgear.cloud`: scheme and host as `iss` of its tokens has them. One
+    /// trailing slash is dropped.
+    pub fn builder(endpoint: impl Into<String>) -> AuthgearBuilder {
+        AuthgearBuilder::new(endpoint.into())
+    }
+}
+
+impl<C: Send + Sync + 'static> Authgear<C> {
+    pub(crate) fn new(authenticator: Authenticator<C>) -> Self {
+        Self {
+            authenticator: Arc::new(authenticator),
+        }
+    }
+
+    /// A layer that authenticates every request, and refuses those without a credential.
+    pub fn layer(&self) -> AuthenticateLayer<C> {
+        AuthenticateLayer::new(Arc::clone(&self.authenticator))
+    }
+
+    /// Verifies a user's token that came by another way than HTTP.
+    ///
+    /// # Errors
+    /// Whatever makes the token no good, `UserRequired` for a machine's, and `KeysUnavailable` when
+    /// that cannot be said.
+    pub async fn verify(&self, token: &str) -> Result<AuthUser<C>, AuthError> {
+        match self.verify_principal(token).await? {
+            Principal::User(user) => Ok(user),
+            Principal::Client(_) => Err(AuthErrorKind::UserRequired.into()),
+        }
+    }
+
+    /// Verifies a token of a user or a machine that came by another way than HTTP.
+    ///
+    /// # Errors
+    /// Whatever makes the token no good, and `KeysUnavailable` when that cannot be said.
+    pub async fn verify_principal(&self, token: &str) -> Result<Principal<C>, AuthError> {
+        match self.authenticator.verifier().verify(token) {
+            Verification::Done(outcome) => outcome,
+            Verification::Waiting(pending) => pending.await,
+        }
+    }
+
+    /// Waits until tokens can be verified, for at most this long: the way to fail fast at start.
+    ///
+    /// # Errors
+    /// `KeysUnavailable`, with the reason as its source.
+    pub async fn ready(&self, patience: Duration) -> Result<(), AuthError> {
+        let keys = self.authenticator.verifier().keys();
+        timeout(patience, keys.ready()).await.map_err(|_| {
+            let cause = keys.status().error.map(|error| error as _);
+            AuthError::unavailable(
+                AuthErrorKind::KeysUnavailable,
+                Duration::from_secs(1),
+                cause,
+            )
+        })
+    }
+
+    /// How this side is doing, for a readiness probe. It does no I/O.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let keys = self.authenticator.verifier().keys().status();
+        Status {
+            health: match (keys.usable, &keys.error) {
+                (true, None) => Health::Healthy,
+                (true, Some(_)) => Health::Degraded,
+                (false, _) => Health::Down,
+            },
+            key_age: keys.age,
+            last_error: keys.error.map(|error| error as _),
+        }
+    }
+}
+
+impl<C> Clone for Authgear<C> {
+    fn clone(&self) -> Self {
+        Self {
+            authenticator: Arc::clone(&self.authenticator),
+        }
+    }
+}
+
+impl<C> fmt::Debug for Authgear<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authgear")
+            .field("authenticator", &self.authenticator)
+            .finish()
+    }
+}
+
+/// How an [`Authgear`] is doing.
+#[derive(Clone, Debug)]
+pub struct Status {
+    health: Health,
+    key_age: Option<Duration>,
+    last_error: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Status {
+    /// The summary.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health
+    }
+
+    /// How long ago the current keys were asked for. `None` before the first success.
+    #[must_use]
+    pub fn key_age(&self) -> Option<Duration> {
+        self.key_age
+    }
+
+    /// Why the last attempt to fetch keys failed, if it did. It names no address and no secret.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.last_error.as_deref()
+    }
+}
+
+/// The summary of a [`Status`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Health {
+    /// Tokens can be verified, and the last refresh succeeded.
+    Healthy,
+    /// Tokens can be verified, but the last refresh failed.
+    Degraded,
+    /// Tokens cannot be verified: requests with one are answered with 503.
+    Down,
+}
+
+impl Health {
+    /// The stable name: `healthy`, `degraded` or `down`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,518 @@
+//! [`AuthgearBuilder`]: the options, their defaults, and what `build()` refuses.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::authenticate::{Authenticator, Authority, CsrfCheck};
+use crate::authgear::Authgear;
+use crate::clock::Clock;
+use crate::credential::{CookieName, Source, Sources, TokenSource};
+use crate::danger::Dangerous;
+use crate::error::ConfigError;
+use crate::http::{HttpOptions, Outbound, Upstream, is_secure};
+use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
+use crate::rejection::ChallengeParameters;
+use crate::user::NoClaims;
+use crate::verify::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
+
+/// Configures an [`Authgear`], from [`Authgear::builder`].
+///
+/// Only the endpoint is required; every other option has a safe default.
+#[must_use = "a builder does nothing until `build()` is called"]
+pub struct AuthgearBuilder<C = NoClaims> {
+    options: Options,
+    read_claims: ReadClaims<C>,
+}
+
+/// Everything that does not depend on the type of the custom claims.
+pub(crate) struct Options {
+    endpoint: String,
+    audiences: Vec<String>,
+    client_ids: Option<Vec<String>>,
+    algorithms: Vec<Algorithm>,
+    sources: Vec<SourceOption>,
+    trusted_origins: Vec<String>,
+    realm: Option<String>,
+    resource_metadata: Option<String>,
+    keys: KeyPolicy,
+    jwks_uri: Option<String>,
+    internal_url: Option<String>,
+    http: HttpOptions,
+    pub(crate) allow_http: bool,
+    pub(crate) csrf_protection: bool,
+    pub(crate) clock: Clock,
+}
+
+enum SourceOption {
+    Cookie(String),
+    Custom(TokenSource),
+}
+
+impl AuthgearBuilder {
+    pub(crate) fn new(endpoint: String) -> Self {
+        Self {
+            options: Options {
+                endpoint,
+                audiences: Vec::new(),
+                client_ids: None,
+                algorithms: vec![Algorithm::RS256],
+                sources: Vec::new(),
+                trusted_origins: Vec::new(),
+                realm: None,
+                resource_metadata: None,
+                keys: KeyPolicy::default(),
+                jwks_uri: None,
+                internal_url: None,
+                http: HttpOptions::default(),
+                allow_http: false,
+                csrf_protection: true,
+                clock: Clock::default(),
+            },
+            read_claims: |_| Ok(NoClaims),
+        }
+    }
+}
+
+/// # Whose tokens are good
+impl<C> AuthgearBuilder<C> {
+    /// Takes tokens of these OAuth clients alone. Default: any client of the project.
+    ///
+    /// All clients of a project share the audience, and a *third-party* client's token carries the
+    /// user's full roles: an API for its own applications should name them.
+    pub fn client_ids<I: IntoIterator<Item: Into<String>>>(mut self, ids: I) -> Self {
+        self.options.client_ids = Some(ids.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Takes tokens for this audience. May be called several times: any of them will do. Default:
+    /// the endpoint, and only as long as no audience is named.
+    ///
+    /// User tokens are for the endpoint, machine tokens for a resource: name both to take both.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.options.audiences.push(audience.into());
+        self
+    }
+
+    /// Takes these signature algorithms alone. Default: RS256, which is all that Authgear uses.
+    ///
+    /// Asymmetric ones only: with a symmetric one, whoever can verify can also sign.
+    pub fn algorithms<I: IntoIterator<Item = Algorithm>>(mut self, algorithms: I) -> Self {
+        self.options.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// Allows for this much difference between the issuer's clock and ours, in every check of
+    /// time. Default: 60 seconds. At most 10 minutes.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.options.keys.leeway = leeway;
+        self
+    }
+
+    /// Reads custom claims, added by a hook of the project, into a type of your own:
+    /// [`AuthUser<T>`](crate::AuthUser). A user's token without them is refused (401), so make
+    /// optional what may be missing.
+    ///
+    /// ```
+    /// # use axum_authgear::{Authgear, AuthUser};
+    /// #[derive(serde::Deserialize)]
+    /// struct Shop {
+    ///     #[serde(rename = "https://shop.example/tenant")]
+    ///     tenant: String,
+    /// }
+    ///
+    /// async fn tenant(user: AuthUser<Shop>) -> String {
+    ///     user.claims().tenant.clone()
+    /// }
+    ///
+    /// # fn build() -> Result<(), axum_authgear::ConfigError> {
+    /// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+    ///     .claims::<Shop>()
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn claims<T: DeserializeOwned + Send + Sync + 'static>(self) -> AuthgearBuilder<T> {
+        AuthgearBuilder {
+            options: self.options,
+            read_claims: |claims| serde_json::from_str(claims),
+        }
+    }
+}
+
+/// # Where the token is
+impl<C> AuthgearBuilder<C> {
+    /// Also takes the token from this cookie, after the `Authorization` header. May be called
+    /// several times; the order is that of the calls.
+    ///
+    /// Requests that use it are checked against cross-site request forgery, see
+    /// [`trusted_origins`](Self::trusted_origins).
+    pub fn token_cookie(mut self, name: impl Into<String>) -> Self {
+        self.options.sources.push(SourceOption::Cookie(name.into()));
+        self
+    }
+
+    /// Also takes the token from where this function finds it, after the `Authorization` header
+    /// and the sources named before.
+    pub fn token_source(mut self, source: TokenSource) -> Self {
+        self.options.sources.push(SourceOption::Custom(source));
+        self
+    }
+
+    /// Lets these origins use a cookie credential for unsafe methods and WebSockets. Default: the
+    /// API's own origin alone.
+    ///
+    /// An origin is written as browsers send it: `https://app.example.com`.
+    pub fn trusted_origins<I: IntoIterator<Item: Into<String>>>(mut self, origins: I) -> Self {
+        self.options.trusted_origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+/// # What a refused client is told
+impl<C> AuthgearBuilder<C> {
+    /// Names the protection space in challenges (RFC 9110 §11.5). Default: none.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.options.realm = Some(realm.into());
+        self
+    }
+
+    /// Names the address of the protected resource's metadata in challenges (RFC 9728 §5.1).
+    /// Default: none.
+    pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
+        self.options.resource_metadata = Some(url.into());
+        self
+    }
+}
+
+/// # How keys are fetched and kept
+impl<C> AuthgearBuilder<C> {
+    /// Fetches the keys anew after this time, at 80 % of it and a little before. Default: 5
+    /// minutes. Less than [`max_stale`](Self::jwks_max_stale).
+    ///
+    /// A `Cache-Control: max-age` of the server counts instead, between one minute and half of the
+    /// staleness bound. Authgear sends none.
+    pub fn jwks_refresh_interval(mut self, interval: Duration) -> Self {
+        self.options.keys.refresh_interval = interval;
+        self
+    }
+
+    /// Fetches keys on demand of a request (for a token with an unknown key) at most once in this
+    /// time. Default: 10 seconds. This is what a flood of invented tokens costs.
+    pub fn jwks_cooldown(mut self, cooldown: Duration) -> Self {
+        self.options.keys.cooldown = cooldown;
+        self
+    }
+
+    /// Trusts known keys for this long without a successful refresh; after that requests are
+    /// answered with 503 until one succeeds. Default: 1 hour.
+    pub fn jwks_max_stale(mut self, bound: Duration) -> Self {
+        self.options.keys.max_stale = bound;
+        self
+    }
+
+    /// Fetches the keys from this address, without discovery. It may be of another origin than the
+    /// endpoint: whoever controls it can sign tokens.
+    pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
+        self.options.jwks_uri = Some(url.into());
+        self
+    }
+
+    /// Reaches Authgear's main server (discovery and keys) at this origin, inside of a cluster for
+    /// example. It is asked with the public `Host`, `X-Forwarded-Host` and `X-Forwarded-Proto`.
+    pub fn internal_url(mut self, url: impl Into<String>) -> Self {
+        self.options.internal_url = Some(url.into());
+        self
+    }
+}
+
+/// # The outbound HTTP client
+impl<C> AuthgearBuilder<C> {
+    /// Trusts this root certificate instead of the system's. May be called several times.
+    pub fn root_certificate(mut self, certificate: reqwest::Certificate) -> Self {
+        self.options.http.root_certificates.push(certificate);
+        self
+    }
+
+    /// Sends requests through this proxy. Default: none, whatever the environment says.
+    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
+        self.options.http.proxy = Some(proxy);
+        self
+    }
+
+    /// Connects to this address for this host name, which stays the one in certificates. May be
+    /// called several times.
+    pub fn resolve(mut self, host: impl Into<String>, address: SocketAddr) -> Self {
+        self.options.http.resolve.push((host.into(), address));
+        self
+    }
+
+    /// Waits this long for a connection. Default: 2 seconds.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.options.http.timeouts.connect = timeout;
+        self
+    }
+
+    /// Waits this long for a whole answer. Default: 5 seconds.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.options.http.timeouts.total = timeout;
+        self
+    }
+
+    /// Uses this client instead of one of our own; certificates, proxy, resolution and the connect
+    /// timeout are then its own. Turn its redirects and its cookie store off: an answer that came
+    /// from another address is refused, but a redirect has then already been followed.
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.options.http.client = Some(client);
+        self
+    }
+}
+
+impl<C> AuthgearBuilder<C> {
+    /// Options that weaken a check, in one place where a review finds them.
+    pub fn dangerous(self) -> Dangerous<C> {
+        Dangerous::new(self)
+    }
+
+    pub(crate) fn options_mut(&mut self) -> &mut Options {
+        &mut self.options
+    }
+}
+
+impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
+    /// Checks the options and starts the background refresher.
+    ///
+    /// It sends nothing itself and does not wait; use [`Authgear::ready`] to wait for the keys.
+    ///
+    /// # Errors
+    /// An option that cannot work, a missing tokio runtime, or a system without root certificates
+    /// where https is used.
+    pub fn build(self) -> Result<Authgear<C>, ConfigError> {
+        let options = self.options;
+        let endpoint = options.endpoint()?;
+        let internal = options.internal_url()?;
+        let jwks_uri = options.jwks_uri()?;
+        let validation = options.validation(endpoint.issuer.clone())?;
+        options.check_keys()?;
+        let sources = sources(options.sources)?;
+        let csrf = if options.csrf_protection {
+            CsrfCheck::new(&options.trusted_origins)?
+        } else {
+            CsrfCheck::off()
+        };
+        let challenge = ChallengeParameters::new(options.realm, options.resource_metadata)?;
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
+
+        let asked: Vec<&Url> = internal
+            .iter()
+            .chain(&jwks_uri)
+            .chain([&endpoint.url])
+            .collect();
+        let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
+        let source = HttpKeySource::new(
+            outbound,
+            Upstream::new(endpoint.url, internal),
+            endpoint.issuer,
+            jwks_uri,
+        );
+        let keys = Arc::new(KeyStore::new(options.keys, options.clock.clone()));
+        let refresher = Refresher::spawn(
+            &runtime,
+            Arc::clone(&keys),
+            source,
+            validation.algorithms.clone(),
+        );
+        let verifier = Arc::new(JwtVerifier::new(
+            validation,
+            options.clock,
+            keys,
+            refresher,
+            self.read_claims,
+        ));
+        Ok(Authgear::new(Authenticator::new(
+            sources,
+            csrf,
+            verifier,
+            Authority::new::<C>(challenge),
+        )))
+    }
+}
+
+/// The endpoint as it was given, without a trailing slash, and parsed.
+struct Endpoint {
+    /// Compared with `iss` letter by letter: Authgear does not normalise it, nor do we.
+    issuer: String,
+    url: Url,
+}
+
+impl Options {
+    fn endpoint(&self) -> Result<Endpoint, ConfigError> {
+        let issuer = self.endpoint.strip_suffix('/').unwrap_or(&self.endpoint);
+        Ok(Endpoint {
+            issuer: issuer.to_owned(),
+            url: self.origin("endpoint", issuer)?,
+        })
+    }
+
+    fn internal_url(&self) -> Result<Option<Url>, ConfigError> {
+        self.internal_url
+            .as_deref()
+            .map(|url| self.origin("internal_url", url.strip_suffix('/').unwrap_or(url)))
+            .transpose()
+    }
+
+    fn jwks_uri(&self) -> Result<Option<Url>, ConfigError> {
+        self.jwks_uri
+            .as_deref()
+            .map(|url| self.url("jwks_uri", url))
+            .transpose()
+    }
+
+    /// A URL with scheme, host and maybe port, and nothing else.
+    fn origin(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
+        let url = self.url(option, text)?;
+        // A path of "/" is what parsing makes of none; the text itself must not have one.
+        let bare = url.path() == "/"
+            && !text.ends_with('/')
+            && url.query().is_none()
+            && url.fragment().is_none();
+        if !bare {
+            return Err(ConfigError::invalid(
+                option,
+                text,
+                "must be an origin: scheme, host and port, without a path",
+            ));
+        }
+        Ok(url)
+    }
+
+    fn url(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| ConfigError::invalid(option, text, "is not an http or https URL"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(ConfigError::invalid(
+                option,
+                url.host_str().unwrap_or_default(),
+                "must be given without user name and password",
+            ));
+        }
+        if !is_secure(&url) && !self.allow_http {
+            return Err(ConfigError::invalid(
+                option,
+                text,
+                "must be https: plain http is for loopback addresses alone",
+            ));
+        }
+        Ok(url)
+    }
+
+    fn validation(&self, issuer: String) -> Result<Validation, ConfigError> {
+        let audiences = if self.audiences.is_empty() {
+            vec![issuer.clone()]
+        } else {
+            self.audiences.clone()
+        };
+        no_empty("audience", &audiences)?;
+        if let Some(ids) = &self.client_ids {
+            no_empty("client_ids", ids)?;
+        }
+        if self.algorithms.is_empty() {
+            return Err(ConfigError::invalid("algorithms", "", "names no algorithm"));
+        }
+        for algorithm in &self.algorithms {
+            if asymmetric_name(*algorithm).is_none() {
+                return Err(ConfigError::invalid(
+                    "algorithms",
+                    format!("{algorithm:?}"),
+                    "is not an asymmetric algorithm that is known here",
+                ));
+            }
+        }
+        Ok(Validation {
+            issuer,
+            audiences,
+            client_ids: self.client_ids.clone(),
+            algorithms: self.algorithms.clone(),
+            leeway: self.keys.leeway,
+        })
+    }
+
+    fn check_keys(&self) -> Result<(), ConfigError> {
+        let invalid = |option, value: Duration, reason| {
+            Err(ConfigError::invalid(option, format!("{value:?}"), reason))
+        };
+        let policy = &self.keys;
+        if policy.leeway > MAX_LEEWAY {
+            return invalid("leeway", policy.leeway, "is longer than 10 minutes");
+        }
+        for (option, value) in [
+            ("jwks_refresh_interval", policy.refresh_interval),
+            ("jwks_cooldown", policy.cooldown),
+            ("jwks_max_stale", policy.max_stale),
+            ("connect_timeout", self.http.timeouts.connect),
+            ("request_timeout", self.http.timeouts.total),
+        ] {
+            if value.is_zero() {
+                return invalid(option, value, "is zero");
+            }
+            if value > MAX_DURATION {
+                return invalid(option, value, "is longer than 30 days");
+            }
+        }
+        if policy.refresh_interval >= policy.max_stale {
+            return invalid(
+                "jwks_refresh_interval",
+                policy.refresh_interval,
+                "must be less than jwks_max_stale",
+            );
+        }
+        Ok(())
+    }
+}
+
+const MAX_LEEWAY: Duration = Duration::from_secs(10 * 60);
+const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+fn no_empty(option: &'static str, values: &[String]) -> Result<(), ConfigError> {
+    if values.is_empty() {
+        return Err(ConfigError::invalid(
+            option,
+            "",
+            "is empty: nothing would pass",
+        ));
+    }
+    if values.iter().any(String::is_empty) {
+        return Err(ConfigError::invalid(option, "", "has an empty value"));
+    }
+    Ok(())
+}
+
+fn sources(options: Vec<SourceOption>) -> Result<Sources, ConfigError> {
+    let others = options
+        .into_iter()
+        .map(|source| {
+            Ok(match source {
+                SourceOption::Cookie(name) => {
+                    Source::Cookie(CookieName::new("token_cookie", name)?)
+                }
+                SourceOption::Custom(source) => Source::Custom(source),
+            })
+        })
+        .collect::<Result<_, ConfigError>>()?;
+    Ok(Sources { others })
+}
+
+impl<C> fmt::Debug for AuthgearBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthgearBuilder")
+            .field("endpoint", &self.options.endpoint)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! `Authorization: Bearer` (RFC 6750 §2.1).
+
+use http::{HeaderMap, header};
+
+use crate::error::AuthErrorKind;
+
+const SCHEME: &[u8] = b"bearer";
+
+/// The bearer token of a request. Another scheme is no credential of ours.
+pub(super) fn find(headers: &HeaderMap) -> Result<Option<&str>, AuthErrorKind> {
+    let mut fields = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(field) = fields.next() else {
+        return Ok(None);
+    };
+    // RFC 9110 §5.3: this field cannot be a list, so that two of them, equal ones too, are a
+    // request that another server on the way may have read otherwise.
+    if fields.next().is_some() {
+        return Err(AuthErrorKind::MultipleCredentials);
+    }
+    let field = field.as_bytes();
+    let (scheme, rest) = match field.iter().position(|byte| !is_token_char(*byte)) {
+        Some(end) => field.split_at(end),
+        None => (field, &[][..]),
+    };
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return Ok(None);
+    }
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    let token = rest.get(spaces..).unwrap_or_default();
+    if spaces == 0 || !is_b64token(token) {
+        return Err(AuthErrorKind::MalformedHeader);
+    }
+    std::str::from_utf8(token)
+        .map(Some)
+        .map_err(|_| AuthErrorKind::MalformedHeader)
+}
+
+/// `tchar` of RFC 9110 §5.6.2: what a scheme's name is made of.
+fn is_token_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// `b64token` of RFC 6750 §2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+fn is_b64token(token: &[u8]) -> bool {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let body = &token[..token.len() - padding];
+    !body.is_empty() && body.iter().all(|byte| B64TOKEN[usize::from(*byte)])
+}
+
+/// A table, because this looks at each byte of each token.
+const B64TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let char = byte as u8;
+        table[byte] =
+            char.is_ascii_alphanumeric() || matches!(char, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+        byte += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(fields: &[&[u8]]) -> Result<Option<String>, AuthErrorKind> {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(
+                header::AUTHORIZATION,
+                HeaderValue::from_bytes(field).unwrap(),
+            );
+        }
+        find(&headers).map(|token| token.map(str::to_owned))
+    }
+
+    #[test]
+    fn the_scheme_is_bearer_in_any_case_and_any_number_of_spaces_follow() {
+        for field in [&b"Bearer a.b-c_d~e+f/g=="[..], b"bEARER   a.b-c_d~e+f/g=="] {
+            assert_eq!(read(&[field]), Ok(Some("a.b-c_d~e+f/g==".to_owned())));
+        }
+    }
+
+    #[test]
+    fn another_scheme_is_no_credential() {
+        for field in [
+            &b"Basic YTpi"[..],
+            b"Bearerx abc",
+            b"DPoP abc",
+            b"",
+            b"\xff\xfe",
+        ] {
+            assert_eq!(read(&[field]), Ok(None), "{field:?}");
+        }
+        assert_eq!(read(&[]), Ok(None));
+    }
+
+    #[test]
+    fn bearer_without_exactly_one_b64token_is_malformed() {
+        for field in [
+            &b"Bearer"[..],
+            b"Bearer ",
+            b"Bearer a b",
+            b"Bearer a ",
+            b"Bearer =",
+            b"Bearer a=b",
+            b"Bearer\ta",
+            b"Bearer a,b",
+            b"Bearer,a",
+            b"Bearer \"a\"",
+            b"Bearer \xc3\xa9",
+            b"Bearer  \ta",
+        ] {
+            assert_eq!(
+                read(&[field]),
+                Err(AuthErrorKind::MalformedHeader),
+                "{field:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_fields_are_refused_whatever_they_say() {
+        for pair in [
+            [&b"Bearer a"[..], b"Bearer a"],
+            [b"Basic a", b"Bearer a"],
+            [b"Basic a", b"Basic b"],
+        ] {
+            assert_eq!(read(&pair), Err(AuthErrorKind::MultipleCredentials));
+        }
+    }
+}

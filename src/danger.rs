@@ -1,0 +1,45 @@
+//! [`Dangerous`]: the options that weaken a check.
+
+use std::fmt;
+
+use crate::builder::AuthgearBuilder;
+use crate::user::NoClaims;
+
+/// Options that weaken a check, from [`AuthgearBuilder::dangerous`]. Each gives the builder back.
+#[must_use = "this does nothing until an option is chosen"]
+pub struct Dangerous<C = NoClaims> {
+    builder: AuthgearBuilder<C>,
+}
+
+impl<C> Dangerous<C> {
+    pub(crate) fn new(builder: AuthgearBuilder<C>) -> Self {
+        Self { builder }
+    }
+
+    /// Allows plain http to hosts other than loopback. Whoever is on the network between them can
+    /// then put keys of their own in place, and sign in as anybody.
+    pub fn allow_http(mut self) -> AuthgearBuilder<C> {
+        self.builder.options_mut().allow_http = true;
+        self.builder
+    }
+
+    /// Lets requests from other origins use a cookie credential, for unsafe methods and WebSockets
+    /// too. For a stack that has its own protection against cross-site request forgery.
+    pub fn disable_csrf_protection(mut self) -> AuthgearBuilder<C> {
+        self.builder.options_mut().csrf_protection = false;
+        self.builder
+    }
+
+    /// Takes the time from a clock of a test's own.
+    #[cfg(feature = "testkit")]
+    pub fn clock(mut self, clock: crate::clock::Clock) -> AuthgearBuilder<C> {
+        self.builder.options_mut().clock = clock;
+        self.builder
+    }
+}
+
+impl<C> fmt::Debug for Dangerous<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dangerous").finish_non_exhaustive()
+    }
+}

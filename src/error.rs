@@ -1,0 +1,254 @@
+//! What can go wrong: when the layer is set up ([`ConfigError`]), and for one request
+//! ([`AuthError`]).
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A configuration that cannot work, found by `build()`.
+///
+/// It names the option and the offending value, never a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// An option has a value that cannot be used.
+    #[error("{option}: {value:?} {reason}")]
+    Invalid {
+        /// The builder method that took the value.
+        option: &'static str,
+        /// The value as it was given.
+        value: String,
+        /// What is wrong with it, as the end of a sentence.
+        reason: &'static str,
+    },
+    /// Two options contradict one another.
+    #[error("{option}: {reason}")]
+    Conflict {
+        /// The builder method whose use conflicts.
+        option: &'static str,
+        /// What it conflicts with, and what to do.
+        reason: &'static str,
+    },
+    /// `build()` was called outside of a tokio runtime, which the background refresher needs.
+    #[error("build() must be called within a tokio runtime")]
+    NoRuntime,
+    /// The HTTP client could not be made; most often the system has no store of root certificates.
+    #[error("the HTTP client could not be set up")]
+    Http(#[source] reqwest::Error),
+}
+
+impl ConfigError {
+    pub(crate) fn invalid(
+        option: &'static str,
+        value: impl Into<String>,
+        reason: &'static str,
+    ) -> Self {
+        Self::Invalid {
+            option,
+            value: value.into(),
+            reason,
+        }
+    }
+
+    /// The builder method that the error is about, where there is one.
+    #[must_use]
+    pub fn option(&self) -> Option<&'static str> {
+        match self {
+            Self::Invalid { option, .. } | Self::Conflict { option, .. } => Some(option),
+            Self::NoRuntime | Self::Http(_) => None,
+        }
+    }
+}
+
+/// Why a request, or a token, was refused.
+///
+/// Says nothing about the content of the credential: it is safe to log.
+#[derive(Clone)]
+pub struct AuthError {
+    kind: AuthErrorKind,
+    retry_after: Option<Duration>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl AuthError {
+    pub(crate) fn unavailable(
+        kind: AuthErrorKind,
+        retry_after: Duration,
+        source: Option<Arc<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            kind,
+            retry_after: Some(retry_after),
+            source,
+        }
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> AuthErrorKind {
+        self.kind
+    }
+
+    /// How long the caller should wait before it tries again; only where the reason is on our side.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl From<AuthErrorKind> for AuthError {
+    fn from(kind: AuthErrorKind) -> Self {
+        Self {
+            kind,
+            retry_after: None,
+            source: None,
+        }
+    }
+}
+
+impl fmt::Debug for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthError")
+            .field("kind", &self.kind)
+            .field("retry_after", &self.retry_after)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.description())
+    }
+}
+
+impl Error for AuthError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|error| error as _)
+    }
+}
+
+/// The kinds of [`AuthError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuthErrorKind {
+    /// The request carries no credential of ours.
+    MissingCredential,
+    /// `Authorization: Bearer` is not followed by spaces and one `b64token` (RFC 6750 §2.1).
+    MalformedHeader,
+    /// More than one credential of a source: two `Authorization` fields, or two values of a cookie.
+    MultipleCredentials,
+
+    /// The token is longer than 8 KiB.
+    TokenTooLong,
+    /// The token is not a compact JWS: three parts of unpadded base64url.
+    MalformedToken,
+    /// The header is not a JSON object with the members that it must have, each once.
+    MalformedTokenHeader,
+    /// `typ` is not `at+jwt` (RFC 9068 §4): an ID token, for example.
+    WrongTokenType,
+    /// `alg` is not in the configured list.
+    AlgorithmNotAllowed,
+    /// The header asks for `crit`, `zip` or `b64` (RFC 7515 §4.1.11, RFC 7797).
+    UnsupportedTokenHeader,
+    /// The header names no key.
+    MissingKeyId,
+
+    /// The claims are not a JSON object with members of the right types, each once.
+    MalformedClaims,
+    /// The token has no `iss`.
+    MissingIssuer,
+    /// `iss` is not the endpoint.
+    WrongIssuer,
+    /// The token has no `aud`.
+    MissingAudience,
+    /// None of the token's audiences is this API's.
+    WrongAudience,
+    /// The token has no `exp`.
+    MissingExpiry,
+    /// The token has expired.
+    Expired,
+    /// `nbf` lies in the future.
+    NotYetValid,
+    /// `iat` lies in the future.
+    IssuedInFuture,
+    /// The token has no `sub`, or an empty one.
+    MissingSubject,
+    /// `sub` is a `client_id_…` that is not the token's client.
+    SubjectMismatch,
+    /// The token is bound to a key (`cnf`), and no proof of possession is checked here.
+    BoundToken,
+    /// The token's client is not in the list of allowed clients.
+    ClientNotAllowed,
+    /// The custom claims do not have the shape that this API asks for.
+    MalformedCustomClaims,
+
+    /// No key of that name is known, and there is reason to believe that none will be.
+    UnknownKey,
+    /// The key cannot be used with the token's algorithm.
+    KeyMismatch,
+    /// The signature is not the key's.
+    BadSignature,
+
+    /// A machine's token where a user is needed.
+    UserRequired,
+    /// A user's token where a machine is needed.
+    MachineRequired,
+    /// A cookie credential on an unsafe request from another origin.
+    CrossOrigin,
+
+    /// The keys are out of reach, or too old to be trusted.
+    KeysUnavailable,
+
+    /// The handler wants a user, but no authentication layer ran before it.
+    LayerMissing,
+    /// The authentication layer that ran reads other custom claims than the handler asks for.
+    OtherClaims,
+}
+
+impl AuthErrorKind {
+    /// One fixed, lower-case sentence, safe to show to anyone.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::MissingCredential => "the request carries no access token",
+            Self::MalformedHeader => "the authorization header is malformed",
+            Self::MultipleCredentials => "the request carries more than one credential",
+            Self::TokenTooLong => "the access token is too long",
+            Self::MalformedToken => "the access token is malformed",
+            Self::MalformedTokenHeader => "the header of the access token is malformed",
+            Self::WrongTokenType => "the token is not an access token",
+            Self::AlgorithmNotAllowed => "the algorithm of the access token is not allowed",
+            Self::UnsupportedTokenHeader => "the access token uses an unsupported extension",
+            Self::MissingKeyId => "the access token names no key",
+            Self::MalformedClaims => "the claims of the access token are malformed",
+            Self::MissingIssuer => "the access token names no issuer",
+            Self::WrongIssuer => "the access token is from another issuer",
+            Self::MissingAudience => "the access token names no audience",
+            Self::WrongAudience => "the access token is for another audience",
+            Self::MissingExpiry => "the access token has no expiry",
+            Self::Expired => "the access token has expired",
+            Self::NotYetValid => "the access token is not valid yet",
+            Self::IssuedInFuture => "the access token was issued in the future",
+            Self::MissingSubject => "the access token names no subject",
+            Self::SubjectMismatch => "the subject of the access token is not its client",
+            Self::BoundToken => "the access token is bound to a key",
+            Self::ClientNotAllowed => "the client of the access token is not allowed",
+            Self::MalformedCustomClaims => "the custom claims of the access token are malformed",
+            Self::UnknownKey => "the access token is signed by an unknown key",
+            Self::KeyMismatch => "the key does not fit the algorithm of the access token",
+            Self::BadSignature => "the signature of the access token is invalid",
+            Self::UserRequired => "a user is required",
+            Self::MachineRequired => "a machine is required",
+            Self::CrossOrigin => "a cookie was sent from another origin",
+            Self::KeysUnavailable => "the keys to verify access tokens are unavailable",
+            Self::LayerMissing => {
+                "no authentication layer ran: add `.layer(authgear.layer())` around this route"
+            }
+            Self::OtherClaims => {
+                "the authentication layer reads other custom claims: extract the type that the builder's `claims` names"
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Stage 5: the caller, in a handler's signature.
+//!
+//! | parameter | no credential | user | machine |
+//! |---|---|---|---|
+//! | [`AuthUser`] | 401 | the user | 403 |
+//! | `Option<AuthUser>` | `None` | the user | 403 |
+//! | [`AuthClient`] | 401 | 403 | the machine |
+//! | `Option<AuthClient>` | `None` | 403 | the machine |
+//! | [`Principal`] | 401 | the user | the machine |
+//! | `Option<Principal>` | `None` | the user | the machine |
+//!
+//! The layer has refused a *bad* credential before any of this. Without the layer, or with one for
+//! other custom claims, each of them is a 500 that says what to change.
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+
+use crate::authenticate::Authentication;
+use crate::error::AuthErrorKind;
+use crate::rejection::AuthRejection;
+use crate::user::{AuthClient, AuthUser, Principal};
+
+/// Who is calling, as a handler may ask for it.
+trait Caller: Sized {
+    fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind>;
+}
+
+impl<C: Send + Sync + 'static> Caller for Principal<C> {
+    fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind> {
+        authentication.principal()
+    }
+}
+
+impl<C: Send + Sync + 'static> Caller for AuthUser<C> {
+    fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind> {
+        match authentication.principal()? {
+            None => Ok(None),
+            Some(Principal::User(user)) => Ok(Some(user)),
+            Some(Principal::Client(_)) => Err(AuthErrorKind::UserRequired),
+        }
+    }
+}
+
+impl Caller for AuthClient {
+    fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind> {
+        authentication.client()
+    }
+}
+
+fn optional<T: Caller>(parts: &Parts) -> Result<Option<T>, AuthRejection> {
+    let authentication = parts
+        .extensions
+        .get::<Authentication>()
+        .ok_or_else(|| AuthRejection::new(AuthErrorKind::LayerMissing, None))?;
+    T::find(authentication).map_err(|kind| authentication.reject(kind))
+}
+
+fn required<T: Caller>(parts: &Parts) -> Result<T, AuthRejection> {
+    optional(parts)?.ok_or_else(|| match parts.extensions.get::<Authentication>() {
+        Some(authentication) => authentication.reject(AuthErrorKind::MissingCredential),
+        None => AuthRejection::new(AuthErrorKind::LayerMissing, None),
+    })
+}
+
+macro_rules! extractor {
+    ($type:ty $(, $claims:ident)?) => {
+        impl<S: Sync $(, $claims: Send + Sync + 'static)?> FromRequestParts<S> for $type {
+            type Rejection = AuthRejection;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthRejection> {
+                required(parts)
+            }
+        }
+
+        impl<S: Sync $(, $claims: Send + Sync + 'static)?> OptionalFromRequestParts<S> for $type {
+            type Rejection = AuthRejection;
+
+            async fn from_request_parts(
+                parts: &mut Parts,
+                _: &S,
+            ) -> Result<Option<Self>, AuthRejection> {
+                optional(parts)
+            }
+        }
+    };
+}
+
+extractor!(AuthUser<C>, C);
+extractor!(AuthClient);
+extractor!(Principal<C>, C);

@@ -1,0 +1,342 @@
+//! The one outbound HTTP client: what it may ask, how long it waits, how much it reads.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use reqwest::redirect;
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use crate::error::ConfigError;
+
+/// Longest body that is read: discovery documents and key sets are a few KiB.
+const MAX_BODY: usize = 256 * 1024;
+
+/// How the outbound client is set up.
+#[derive(Default)]
+pub(crate) struct HttpOptions {
+    pub(crate) client: Option<reqwest::Client>,
+    pub(crate) root_certificates: Vec<reqwest::Certificate>,
+    pub(crate) proxy: Option<reqwest::Proxy>,
+    pub(crate) resolve: Vec<(String, SocketAddr)>,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// Bounds on one request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    pub(crate) connect: Duration,
+    pub(crate) total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            total: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The outbound client.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbound {
+    client: reqwest::Client,
+    total: Duration,
+    allow_http: bool,
+}
+
+impl Outbound {
+    /// A client that will ask `targets` (known so far). It does no I/O.
+    pub(crate) fn new(
+        options: HttpOptions,
+        allow_http: bool,
+        targets: &[&Url],
+    ) -> Result<Self, ConfigError> {
+        let https = targets.iter().any(|url| url.scheme() == "https");
+        let client = match options.client {
+            Some(client) => client,
+            None => {
+                let mut builder = reqwest::Client::builder()
+                    .user_agent(USER_AGENT)
+                    .redirect(redirect::Policy::none())
+                    .retry(reqwest::retry::never())
+                    .connect_timeout(options.timeouts.connect)
+                    // The program may turn on what we do not need for reqwest as a whole.
+                    .no_gzip()
+                    .no_brotli()
+                    .no_zstd()
+                    .no_deflate()
+                    .no_proxy();
+                if let Some(proxy) = options.proxy {
+                    builder = builder.proxy(proxy);
+                }
+                for (host, address) in options.resolve {
+                    builder = builder.resolve(&host, address);
+                }
+                if !options.root_certificates.is_empty() {
+                    builder = builder.tls_certs_only(options.root_certificates);
+                } else if !https {
+                    // Without this, a system without root certificates could not even speak http.
+                    builder = builder.tls_certs_only([]);
+                }
+                builder.build().map_err(ConfigError::Http)?
+            }
+        };
+        Ok(Self {
+            client,
+            total: options.timeouts.total,
+            allow_http,
+        })
+    }
+
+    /// `GET`s a document, whole, within the total timeout.
+    pub(crate) async fn get(&self, target: &Target) -> Result<Document, FetchError> {
+        if !is_secure(&target.url) && !self.allow_http {
+            return Err(FetchError::Insecure);
+        }
+        timeout(self.total, self.get_once_more(target))
+            .await
+            .map_err(|_| FetchError::Timeout)?
+    }
+
+    async fn get_once_more(&self, target: &Target) -> Result<Document, FetchError> {
+        let response = match self.send(target).await {
+            // A pooled connection that was closed before the answer looks the same as a fresh one:
+            // one retry in either case.
+            Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+                self.send(target).await
+            }
+            sent => sent,
+        };
+        let mut response = response.map_err(FetchError::request)?;
+        // A client of the user's own may follow redirects: what came from elsewhere is not taken.
+        if response.url() != &target.url {
+            return Err(FetchError::Redirected);
+        }
+        if response.status() != StatusCode::OK {
+            return Err(FetchError::Status(response.status()));
+        }
+        let max_age = max_age(response.headers());
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(FetchError::request)? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(FetchError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Document {
+            body: body.freeze(),
+            max_age,
+        })
+    }
+
+    async fn send(&self, target: &Target) -> Result<reqwest::Response, reqwest::Error> {
+        let mut request = self
+            .client
+            .get(target.url.clone())
+            .header(header::ACCEPT, "application/json");
+        for (name, value) in target.headers.iter().flatten() {
+            request = request.header(name, value);
+        }
+        request.send().await
+    }
+}
+
+const USER_AGENT: &str = concat!("axum-authgear/", env!("CARGO_PKG_VERSION"));
+
+/// An answer of status 200.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) body: Bytes,
+    pub(crate) max_age: Option<Duration>,
+}
+
+/// Why a document could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    #[error("the request failed")]
+    Request(#[source] reqwest::Error),
+    #[error("no answer within the timeout")]
+    Timeout,
+    #[error("the answer has status {0}")]
+    Status(StatusCode),
+    #[error("the answer came from another address")]
+    Redirected,
+    #[error("the answer is longer than 256 KiB")]
+    TooLarge,
+    #[error("the address is neither https nor loopback")]
+    Insecure,
+}
+
+impl FetchError {
+    /// An internal address is nobody's business: the URL is left out.
+    fn request(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::Timeout
+        } else {
+            Self::Request(error.without_url())
+        }
+    }
+}
+
+/// An origin that is known to everyone by one name, and maybe reached at another.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    public: Url,
+    internal: Option<Url>,
+}
+
+impl Upstream {
+    pub(crate) fn new(public: Url, internal: Option<Url>) -> Self {
+        Self { public, internal }
+    }
+
+    pub(crate) fn public(&self) -> &Url {
+        &self.public
+    }
+
+    /// Where, and with which headers, `public_url` is asked for.
+    pub(crate) fn target(&self, public_url: &Url) -> Target {
+        match &self.internal {
+            Some(internal) if self.public.origin() == public_url.origin() => {
+                let mut url = internal.clone();
+                url.set_path(public_url.path());
+                url.set_query(public_url.query());
+                Target::at(url, &self.public)
+            }
+            _ => Target {
+                url: public_url.clone(),
+                headers: None,
+            },
+        }
+    }
+}
+
+/// One address to ask, and the headers that tell its server which public origin is meant.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    url: Url,
+    headers: Option<[(HeaderName, HeaderValue); 3]>,
+}
+
+impl Target {
+    /// `url`, asked as if it were of the origin of `public`: Authgear answers another host or
+    /// scheme with a redirect, and compares a token's audience with them.
+    pub(crate) fn at(url: Url, public: &Url) -> Self {
+        let host = HeaderValue::from_str(&authority(public)).ok();
+        let scheme = HeaderValue::from_str(public.scheme()).ok();
+        let headers = (url.origin() != public.origin())
+            .then(|| host.zip(scheme))
+            .flatten()
+            .map(|(host, scheme)| {
+                [
+                    (header::HOST, host.clone()),
+                    (HeaderName::from_static("x-forwarded-host"), host),
+                    (HeaderName::from_static("x-forwarded-proto"), scheme),
+                ]
+            });
+        Self { url, headers }
+    }
+}
+
+/// Host and, unless it is the scheme's own, port.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// https, or http that does not leave this machine.
+pub(crate) fn is_secure(url: &Url) -> bool {
+    match (url.scheme(), url.host()) {
+        ("https", _) => true,
+        ("http", Some(Host::Ipv4(address))) => address.is_loopback(),
+        ("http", Some(Host::Ipv6(address))) => address.is_loopback(),
+        ("http", Some(Host::Domain(name))) => name == "localhost",
+        _ => false,
+    }
+}
+
+/// `max-age` of `Cache-Control` (RFC 9111 §5.2.2.1).
+fn max_age(headers: &http::HeaderMap) -> Option<Duration> {
+    headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .find_map(|directive| {
+            let (name, seconds) = directive.trim().split_once('=')?;
+            if !name.eq_ignore_ascii_case("max-age") {
+                return None;
+            }
+            seconds.trim_matches('"').parse().ok()
+        })
+        .map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn only_loopback_may_be_plain_http() {
+        for good in [
+            "https://a.example",
+            "http://127.0.0.1:1",
+            "http://127.9.9.9",
+            "http://[::1]:3000",
+            "http://localhost:3000",
+        ] {
+            assert!(is_secure(&url(good)), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "http://128.0.0.1",
+            "http://[::2]",
+            "http://localhost.example",
+            "ftp://127.0.0.1",
+        ] {
+            assert!(!is_secure(&url(bad)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_internal_address_is_asked_under_the_public_name() {
+        let upstream = Upstream::new(
+            url("https://auth.example:8443"),
+            Some(url("http://127.0.0.1:9")),
+        );
+        let target = upstream.target(&url("https://auth.example:8443/oauth2/jwks?x=1"));
+        assert_eq!(target.url.as_str(), "http://127.0.0.1:9/oauth2/jwks?x=1");
+        let headers = target.headers.unwrap();
+        assert_eq!(headers[0].1, "auth.example:8443");
+        assert_eq!(headers[1].1, "auth.example:8443");
+        assert_eq!(headers[2].1, "https");
+
+        let elsewhere = upstream.target(&url("https://other.example/jwks"));
+        assert_eq!(elsewhere.url.as_str(), "https://other.example/jwks");
+        assert!(elsewhere.headers.is_none());
+    }
+
+    #[test]
+    fn max_age_is_read_in_any_case_among_others() {
+        let age = |value: &'static str| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value));
+            max_age(&headers)
+        };
+        assert_eq!(age("public, Max-Age=60"), Some(Duration::from_secs(60)));
+        assert_eq!(age("s-maxage=60"), None);
+        assert_eq!(age("max-age=never"), None);
+        assert_eq!(age("max-age=-1"), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! Fetching the keys: discovery first, then the key set.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use url::Url;
+
+use super::key_set::KeySetError;
+use crate::discovery::{self, DiscoveryError};
+use crate::http::{FetchError, Outbound, Target, Upstream};
+
+/// Where key sets come from: a server or, in a simulation, a function.
+pub(crate) trait KeySource: Send + Sync + 'static {
+    fn fetch(&mut self) -> impl Future<Output = Result<FetchedKeys, KeyFetchError>> + Send;
+
+    /// What was fetched was of no use: forget what led there.
+    fn start_over(&mut self);
+}
+
+/// A key set as it came, and how long its server says that it is good.
+#[derive(Debug)]
+pub(crate) struct FetchedKeys {
+    pub(crate) body: Bytes,
+    pub(crate) max_age: Option<Duration>,
+}
+
+/// Why the keys could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyFetchError {
+    #[error("the discovery document could not be fetched")]
+    DiscoveryFetch(#[source] FetchError),
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    #[error("the key set could not be fetched")]
+    KeysFetch(#[source] FetchError),
+    #[error(transparent)]
+    Keys(#[from] KeySetError),
+}
+
+/// The keys of an issuer, over HTTP.
+#[derive(Debug)]
+pub(crate) struct HttpKeySource {
+    outbound: Outbound,
+    upstream: Upstream,
+    issuer: String,
+    location: Location,
+}
+
+#[derive(Debug)]
+enum Location {
+    /// The builder names the address: there is nothing to discover.
+    Fixed(Target),
+    /// Discovered, and kept as long as good keys come from there.
+    Discovered(Option<Url>),
+}
+
+impl HttpKeySource {
+    pub(crate) fn new(
+        outbound: Outbound,
+        upstream: Upstream,
+        issuer: String,
+        jwks_uri: Option<Url>,
+    ) -> Self {
+        let location = match jwks_uri {
+            Some(uri) => Location::Fixed(upstream.target(&uri)),
+            None => Location::Discovered(None),
+        };
+        Self {
+            outbound,
+            upstream,
+            issuer,
+            location,
+        }
+    }
+
+    async fn discover(&self) -> Result<Url, KeyFetchError> {
+        let url = discovery::document_url(self.upstream.public());
+        let document = self
+            .outbound
+            .get(&self.upstream.target(&url))
+            .await
+            .map_err(KeyFetchError::DiscoveryFetch)?;
+        Ok(discovery::jwks_uri(&document.body, &self.issuer)?)
+    }
+
+    async fn keys(&self, target: &Target) -> Result<FetchedKeys, KeyFetchError> {
+        let document = self
+            .outbound
+            .get(target)
+            .await
+            .map_err(KeyFetchError::KeysFetch)?;
+        Ok(FetchedKeys {
+            body: document.body,
+            max_age: document.max_age,
+        })
+    }
+}
+
+impl KeySource for HttpKeySource {
+    async fn fetch(&mut self) -> Result<FetchedKeys, KeyFetchError> {
+        let remembered = match &self.location {
+            Location::Fixed(target) => return self.keys(target).await,
+            Location::Discovered(uri) => uri.clone(),
+        };
+        let uri = match remembered {
+            Some(uri) => uri,
+            None => self.discover().await?,
+        };
+        let keys = self.keys(&self.upstream.target(&uri)).await?;
+        self.location = Location::Discovered(Some(uri));
+        Ok(keys)
+    }
+
+    fn start_over(&mut self) {
+        if let Location::Discovered(uri) = &mut self.location {
+            *uri = None;
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The project's keys: parsed (`key_set`), kept (`store`), fetched (`fetch`) and renewed
+//! (`refresher`).
+
+mod fetch;
+mod key_set;
+mod refresher;
+mod store;
+
+pub(crate) use fetch::HttpKeySource;
+pub(crate) use key_set::VerificationKey;
+pub(crate) use refresher::Refresher;
+pub(crate) use store::{KeyPolicy, KeyStore};

@@ -1,0 +1,142 @@
+//! The one task that fetches keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use jsonwebtoken::Algorithm;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::fetch::{FetchedKeys, KeyFetchError, KeySource};
+use super::key_set::KeySet;
+use super::store::{KeyState, KeyStore};
+use crate::telemetry;
+
+/// Shortest time for which a server's `max-age` is honoured.
+const MIN_MAX_AGE: Duration = Duration::from_secs(60);
+/// Delays between attempts that nobody asks for.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// The running refresher: it stops when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Refresher(AbortHandle);
+
+impl Refresher {
+    /// Starts the first attempt, and renews the keys of `store` from then on.
+    pub(crate) fn spawn(
+        runtime: &tokio::runtime::Handle,
+        store: Arc<KeyStore>,
+        source: impl KeySource,
+        algorithms: Vec<Algorithm>,
+    ) -> Self {
+        let task = runtime.spawn(run(store, source, algorithms));
+        Self(task.abort_handle())
+    }
+}
+
+impl Drop for Refresher {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<Algorithm>) {
+    let mut retries = backoff();
+    loop {
+        // The store begins with the first attempt under way; `wait_until_due` begins the others.
+        let asked_at = store.clock().now();
+        let fetched = source.fetch().await;
+        let state = KeyState::clone(&store.state());
+        let read = fetched.and_then(|fetched| read(&fetched, &state, &algorithms));
+        if let Err(KeyFetchError::Keys(_)) = &read {
+            source.start_over();
+        }
+        let (good, next, error) = match read {
+            Ok((set, max_age)) => {
+                let unchanged = state.good.as_ref().is_some_and(|(old, _)| set.is_same(old));
+                telemetry::keys_fetched(set.len(), set.skipped(), !unchanged);
+                retries = backoff();
+                let next = refresh_after(&store, max_age);
+                (Some((Arc::new(set), asked_at)), next, None)
+            }
+            Err(error) => {
+                telemetry::key_fetch_failed(&error);
+                let next = retries.next().unwrap_or(LAST_RETRY).min(LAST_RETRY);
+                (state.good, next, Some(Arc::new(error)))
+            }
+        };
+        store.publish(KeyState {
+            good,
+            in_flight: false,
+            next_attempt: Instant::now() + next,
+            error,
+            ..state
+        });
+        wait_until_due(&store).await;
+    }
+}
+
+fn read(
+    fetched: &FetchedKeys,
+    state: &KeyState,
+    algorithms: &[Algorithm],
+) -> Result<(KeySet, Option<Duration>), KeyFetchError> {
+    let previous = state.good.as_ref().map(|(set, _)| &**set);
+    let set = KeySet::parse(&fetched.body, algorithms, previous)?;
+    Ok((set, fetched.max_age))
+}
+
+/// Sleeps until the next attempt is due, by the timetable or because a request asks for it, and
+/// marks it as begun.
+async fn wait_until_due(store: &KeyStore) {
+    let state = store.state();
+    let on_demand = loop {
+        let demand = store
+            .demand_due_in(&state)
+            .map(|wait| Instant::now() + wait)
+            .filter(|due| *due < state.next_attempt);
+        if demand.is_some_and(|due| due <= Instant::now()) {
+            break true;
+        }
+        tokio::select! {
+            () = sleep_until(demand.unwrap_or(state.next_attempt)) => {
+                if demand.is_none() {
+                    break false;
+                }
+            }
+            () = store.demand() => {}
+        }
+    };
+    let state = KeyState::clone(&state);
+    store.publish(KeyState {
+        attempt: state.attempt + 1,
+        in_flight: true,
+        last_demand: if on_demand {
+            Some(store.clock().now())
+        } else {
+            state.last_demand
+        },
+        ..state
+    });
+}
+
+/// At 80 % of the interval, less up to a tenth, so that many processes do not ask in step.
+fn refresh_after(store: &KeyStore, max_age: Option<Duration>) -> Duration {
+    let policy = store.policy();
+    let interval = max_age.map_or(policy.refresh_interval, |age| {
+        let longest = policy.max_stale / 2;
+        age.clamp(MIN_MAX_AGE.min(longest), longest)
+    });
+    interval.mul_f64(0.8 - 0.08 * fastrand::f64())
+}
+
+fn backoff() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST_RETRY)
+        .with_max_delay(LAST_RETRY)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}

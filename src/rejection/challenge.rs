@@ -1,0 +1,125 @@
+//! `WWW-Authenticate: Bearer` (RFC 6750 §3).
+
+use std::fmt::Write;
+
+use http::HeaderValue;
+
+use crate::error::ConfigError;
+
+/// Which parameters a challenge has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form {
+    /// None that names an error.
+    Bare,
+    InvalidRequest,
+    InvalidToken,
+}
+
+/// What every challenge says, from configuration and never from the request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ChallengeParameters {
+    realm: Option<String>,
+    resource_metadata: Option<String>,
+}
+
+impl ChallengeParameters {
+    pub(crate) fn new(
+        realm: Option<String>,
+        resource_metadata: Option<String>,
+    ) -> Result<Self, ConfigError> {
+        for (option, value) in [("realm", &realm), ("resource_metadata", &resource_metadata)] {
+            if let Some(value) = value
+                && !value.bytes().all(is_plain)
+            {
+                return Err(ConfigError::invalid(
+                    option,
+                    value.clone(),
+                    "has a quote, a backslash, or a character outside of printable ASCII",
+                ));
+            }
+        }
+        Ok(Self {
+            realm,
+            resource_metadata,
+        })
+    }
+}
+
+/// What may stand between quotes as it is (RFC 9110 §5.6.4).
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+pub(super) fn value(
+    form: Form,
+    description: &str,
+    parameters: Option<&ChallengeParameters>,
+) -> Option<HeaderValue> {
+    let mut challenge = Challenge::new();
+    if let Some(realm) = parameters.and_then(|parameters| parameters.realm.as_deref()) {
+        challenge.add("realm", realm);
+    }
+    match form {
+        Form::Bare => {}
+        Form::InvalidRequest => challenge.add("error", "invalid_request"),
+        Form::InvalidToken => {
+            challenge.add("error", "invalid_token");
+            challenge.add("error_description", description);
+        }
+    }
+    // RFC 9728 §5.1.
+    if let Some(url) = parameters.and_then(|parameters| parameters.resource_metadata.as_deref()) {
+        challenge.add("resource_metadata", url);
+    }
+    HeaderValue::try_from(challenge.text).ok()
+}
+
+struct Challenge {
+    text: String,
+    separator: &'static str,
+}
+
+impl Challenge {
+    fn new() -> Self {
+        Self {
+            text: "Bearer".to_owned(),
+            separator: " ",
+        }
+    }
+
+    /// `value` must be plain: it is a constant of ours, or configuration that was checked.
+    fn add(&mut self, name: &str, value: &str) {
+        debug_assert!(value.bytes().all(is_plain));
+        // Writing to a `String` cannot fail.
+        let _ = write!(self.text, "{}{name}=\"{value}\"", self.separator);
+        self.separator = ", ";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configured_parameters_stand_around_the_error() {
+        let parameters = ChallengeParameters::new(
+            Some("shop".to_owned()),
+            Some("https://api.example/.well-known/oauth-protected-resource".to_owned()),
+        )
+        .unwrap();
+        assert_eq!(
+            value(Form::InvalidToken, "it is no good", Some(&parameters)).unwrap(),
+            "Bearer realm=\"shop\", error=\"invalid_token\", error_description=\"it is no good\", \
+             resource_metadata=\"https://api.example/.well-known/oauth-protected-resource\""
+        );
+        assert_eq!(value(Form::Bare, "x", None).unwrap(), "Bearer");
+    }
+
+    #[test]
+    fn what_would_need_escapes_cannot_be_configured() {
+        for realm in ["a\"b", "a\\b", "a\nb", "é", "a\u{7f}"] {
+            assert!(ChallengeParameters::new(Some(realm.to_owned()), None).is_err());
+            assert!(ChallengeParameters::new(None, Some(realm.to_owned())).is_err());
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Refusals for gRPC clients: trailers-only responses.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+use super::AuthRejection;
+
+const GRPC: &[u8] = b"application/grpc";
+
+/// Whether a request speaks gRPC: `application/grpc`, maybe with a suffix or parameters.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().get(..GRPC.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
+}
+
+/// The refusal as a status of gRPC, in headers alone.
+pub(crate) fn response<B: Default>(rejection: &AuthRejection) -> Response<B> {
+    let code = match rejection.status() {
+        StatusCode::BAD_REQUEST => "3",
+        StatusCode::UNAUTHORIZED => "16",
+        StatusCode::FORBIDDEN => "7",
+        StatusCode::SERVICE_UNAVAILABLE => "14",
+        _ => "13",
+    };
+    let mut response = Response::new(B::default());
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
+    );
+    headers.insert(
+        HeaderName::from_static("grpc-status"),
+        HeaderValue::from_static(code),
+    );
+    // Our sentences are of printable ASCII without `%`: nothing to encode.
+    headers.insert(
+        HeaderName::from_static("grpc-message"),
+        HeaderValue::from_static(rejection.description()),
+    );
+    response
+}

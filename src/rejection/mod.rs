@@ -1,0 +1,114 @@
+//! Stage 6: what a refused client is told.
+//!
+//! [`AuthRejection`] is the refusal as a value; a [`RejectionResponse`] makes a response of it. The
+//! default is [`JsonResponse`]; a layer takes another one, or a closure, with
+//! [`respond_with`](crate::AuthenticateLayer::respond_with).
+
+mod challenge;
+mod grpc;
+mod refusal;
+mod response;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+
+pub(crate) use self::challenge::ChallengeParameters;
+pub(crate) use self::grpc::{is_grpc, response as grpc_response};
+use self::refusal::refusal;
+pub use self::response::{JsonResponse, RejectionResponse, StatusResponse};
+use crate::error::{AuthError, AuthErrorKind};
+
+/// A refused request: the error, and how it is told to a client.
+///
+/// It is the rejection of this crate's extractors, and stands in the extensions of each refusal's
+/// response.
+#[derive(Clone)]
+pub struct AuthRejection {
+    error: AuthError,
+    challenge: Option<Arc<ChallengeParameters>>,
+    /// Whether a layer has had its say about the response.
+    pub(crate) is_final: bool,
+}
+
+impl AuthRejection {
+    pub(crate) fn new(
+        error: impl Into<AuthError>,
+        challenge: Option<Arc<ChallengeParameters>>,
+    ) -> Self {
+        Self {
+            error: error.into(),
+            challenge,
+            is_final: false,
+        }
+    }
+
+    /// Why the request was refused.
+    #[must_use]
+    pub fn error(&self) -> &AuthError {
+        &self.error
+    }
+
+    /// Why the request was refused, for a `match`.
+    #[must_use]
+    pub fn kind(&self) -> AuthErrorKind {
+        self.error.kind()
+    }
+
+    /// The status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        refusal(self.kind()).status
+    }
+
+    /// The code in the body's `error`: one of RFC 6750 §3.1, or `missing_credential`, `forbidden`,
+    /// `cross_origin_request`, `temporarily_unavailable`, `server_error`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        refusal(self.kind()).code
+    }
+
+    /// The sentence in the body's `error_description`. It is the same for every request.
+    #[must_use]
+    pub fn description(&self) -> &'static str {
+        self.kind().description()
+    }
+
+    /// The value of `WWW-Authenticate` (RFC 6750 §3), where the refusal has one.
+    #[must_use]
+    pub fn challenge(&self) -> Option<HeaderValue> {
+        let form = refusal(self.kind()).challenge?;
+        challenge::value(form, self.description(), self.challenge.as_deref())
+    }
+
+    /// The value of `Retry-After`, in whole seconds, where the refusal has one.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.error
+            .retry_after()
+            .map(|wait| Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
+    }
+}
+
+impl fmt::Debug for AuthRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthRejection")
+            .field("error", &self.error)
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for AuthRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for AuthRejection {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}

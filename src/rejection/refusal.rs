@@ -1,0 +1,72 @@
+//! The table of refusals: one exhaustive match.
+
+use http::StatusCode;
+
+use super::challenge::Form;
+use crate::error::AuthErrorKind as Kind;
+
+/// How one kind of error is told.
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) challenge: Option<Form>,
+}
+
+pub(super) fn refusal(kind: Kind) -> Refusal {
+    let (status, code, challenge) = match kind {
+        // RFC 6750 §3.1: without authentication information, no error code.
+        Kind::MissingCredential => (
+            StatusCode::UNAUTHORIZED,
+            "missing_credential",
+            Some(Form::Bare),
+        ),
+        Kind::MalformedHeader | Kind::MultipleCredentials => (
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            Some(Form::InvalidRequest),
+        ),
+        Kind::TokenTooLong
+        | Kind::MalformedToken
+        | Kind::MalformedTokenHeader
+        | Kind::WrongTokenType
+        | Kind::AlgorithmNotAllowed
+        | Kind::UnsupportedTokenHeader
+        | Kind::MissingKeyId
+        | Kind::MalformedClaims
+        | Kind::MissingIssuer
+        | Kind::WrongIssuer
+        | Kind::MissingAudience
+        | Kind::WrongAudience
+        | Kind::MissingExpiry
+        | Kind::Expired
+        | Kind::NotYetValid
+        | Kind::IssuedInFuture
+        | Kind::MissingSubject
+        | Kind::SubjectMismatch
+        | Kind::BoundToken
+        | Kind::ClientNotAllowed
+        | Kind::MalformedCustomClaims
+        | Kind::UnknownKey
+        | Kind::KeyMismatch
+        | Kind::BadSignature => (
+            StatusCode::UNAUTHORIZED,
+            "invalid_token",
+            Some(Form::InvalidToken),
+        ),
+        Kind::UserRequired | Kind::MachineRequired => (StatusCode::FORBIDDEN, "forbidden", None),
+        Kind::CrossOrigin => (StatusCode::FORBIDDEN, "cross_origin_request", None),
+        Kind::KeysUnavailable => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            None,
+        ),
+        Kind::LayerMissing | Kind::OtherClaims => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None)
+        }
+    };
+    Refusal {
+        status,
+        code,
+        challenge,
+    }
+}

@@ -1,0 +1,98 @@
+//! Making a response of a refusal.
+
+use axum::body::Body;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use serde::Serialize;
+
+use super::AuthRejection;
+
+/// Makes the response to a refused request.
+///
+/// Implemented by closures `Fn(&AuthRejection) -> Response<B>`. Whatever it returns, a layer adds
+/// the [`AuthRejection`] to the response's extensions.
+///
+/// ```
+/// use axum::{body::Body, response::{IntoResponse, Redirect}};
+/// use axum_authgear::{AuthErrorKind, AuthRejection};
+///
+/// # fn check(authgear: axum_authgear::Authgear) {
+/// let layer = authgear.layer().respond_with(|rejection: &AuthRejection| match rejection.kind() {
+///     AuthErrorKind::MissingCredential => Redirect::to("/login").into_response(),
+///     _ => rejection.clone().into_response(),
+/// });
+/// # }
+/// ```
+pub trait RejectionResponse<B> {
+    /// The response to `rejection`.
+    fn response(&self, rejection: &AuthRejection) -> Response<B>;
+}
+
+impl<B, F> RejectionResponse<B> for F
+where
+    F: Fn(&AuthRejection) -> Response<B>,
+{
+    fn response(&self, rejection: &AuthRejection) -> Response<B> {
+        self(rejection)
+    }
+}
+
+/// The default: status, `WWW-Authenticate`, `Retry-After`, and
+/// `{"error": "<code>", "error_description": "<one fixed sentence>"}`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JsonResponse;
+
+impl<B: From<Bytes>> RejectionResponse<B> for JsonResponse {
+    fn response(&self, rejection: &AuthRejection) -> Response<B> {
+        #[derive(Serialize)]
+        struct Content {
+            error: &'static str,
+            error_description: &'static str,
+        }
+
+        let content = Content {
+            error: rejection.code(),
+            error_description: rejection.description(),
+        };
+        // Two strings: this cannot fail.
+        let body = serde_json::to_vec(&content).unwrap_or_default();
+        let mut response = without_body(rejection, B::from(Bytes::from(body)));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        response
+    }
+}
+
+/// Like [`JsonResponse`], but without a body: for stacks whose body cannot be made of bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StatusResponse;
+
+impl<B: Default> RejectionResponse<B> for StatusResponse {
+    fn response(&self, rejection: &AuthRejection) -> Response<B> {
+        without_body(rejection, B::default())
+    }
+}
+
+fn without_body<B>(rejection: &AuthRejection, body: B) -> Response<B> {
+    let mut response = Response::new(body);
+    *response.status_mut() = rejection.status();
+    let headers = response.headers_mut();
+    if let Some(challenge) = rejection.challenge() {
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(wait) = rejection.retry_after() {
+        headers.insert(header::RETRY_AFTER, wait.as_secs().into());
+    }
+    response
+}
+
+impl IntoResponse for AuthRejection {
+    fn into_response(self) -> Response<Body> {
+        let mut response = JsonResponse.response(&self);
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,79 @@
+//! A machine: an OAuth client that acts for itself.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::identity::{Identity, NumericDate};
+
+/// A machine whose token (client credentials grant, RFC 6749 §4.4) was verified.
+///
+/// Its token is for a resource, not for the project: name that resource with
+/// [`AuthgearBuilder::audience`](crate::AuthgearBuilder::audience). A machine is never an
+/// [`AuthUser`](crate::AuthUser); take a [`Principal`](crate::Principal) where either will do.
+///
+/// As an extractor it refuses a request without a credential (401), one of a user (403), and a
+/// route without the layer (500).
+#[derive(Clone)]
+pub struct AuthClient {
+    inner: Arc<Identity>,
+}
+
+impl AuthClient {
+    /// `identity` must have a client id: that is what makes it a machine's.
+    pub(crate) fn new(identity: Arc<Identity>) -> Self {
+        Self { inner: identity }
+    }
+
+    /// The OAuth client.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        self.inner.client_id().unwrap_or_default()
+    }
+
+    /// The scopes that were granted to the client for this resource.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> + Clone + '_ {
+        self.inner.scopes()
+    }
+
+    /// Whether this scope was granted.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes().any(|own| own == scope)
+    }
+
+    /// The issuer: the project's endpoint.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.inner.issuer()
+    }
+
+    /// All audiences of the token.
+    pub fn audiences(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
+        self.inner.audiences()
+    }
+
+    /// When the token was issued, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<u64> {
+        self.inner.issued_at.map(NumericDate::unix_seconds)
+    }
+
+    /// When the token expires, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<u64> {
+        self.inner.expires_at.map(NumericDate::unix_seconds)
+    }
+
+    /// The id of the token (`jti`).
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.inner.token_id()
+    }
+}
+
+/// Shows no claim.
+impl fmt::Debug for AuthClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthClient").finish_non_exhaustive()
+    }
+}

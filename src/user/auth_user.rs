@@ -1,0 +1,196 @@
+//! The signed-in user.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::identity::{Identity, NumericDate};
+
+/// A signed-in user whose credential was verified.
+///
+/// There is no public way to make one, so holding one proves that the check ran. It is cheap to
+/// clone. `C` is the type of the custom claims, see
+/// [`AuthgearBuilder::claims`](crate::AuthgearBuilder::claims).
+///
+/// As an extractor it refuses a request without a credential (401), one of a machine (403), and a
+/// route without the layer (500). `Option<AuthUser>` turns the first of these into `None`.
+pub struct AuthUser<C = NoClaims> {
+    inner: Arc<Verified<C>>,
+}
+
+/// What one verification found out.
+pub(crate) struct Verified<C> {
+    pub(crate) identity: Identity,
+    pub(crate) claims: C,
+    pub(crate) verified_by: VerifiedBy,
+}
+
+/// The custom claims of an application that reads none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NoClaims;
+
+/// How a user was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub enum VerifiedBy {
+    /// The JWT was verified here, with the project's keys.
+    #[serde(rename = "jwt")]
+    Jwt,
+}
+
+impl VerifiedBy {
+    /// The stable name, as in configuration and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Jwt => "jwt",
+        }
+    }
+}
+
+impl fmt::Display for VerifiedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<C> AuthUser<C> {
+    pub(crate) fn new(verified: Arc<Verified<C>>) -> Self {
+        Self { inner: verified }
+    }
+
+    pub(crate) fn into_inner(self) -> Arc<Verified<C>> {
+        self.inner
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.inner.identity
+    }
+
+    /// The user's id in Authgear (`sub`).
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.identity().subject()
+    }
+
+    /// Whether this is an anonymous user. A token that does not say counts as anonymous.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.identity().is_anonymous
+    }
+
+    /// Whether the user has a verified identity. A token that does not say counts as not verified.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.identity().is_verified
+    }
+
+    /// Whether the user could be asked to authenticate again. A token that does not say counts as
+    /// no.
+    #[must_use]
+    pub fn can_reauthenticate(&self) -> bool {
+        self.identity().can_reauthenticate
+    }
+
+    /// The keys of the user's effective roles, in the order of the credential.
+    pub fn roles(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
+        self.identity().roles()
+    }
+
+    /// Whether the user has the role with this key.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles().any(|own| own == role)
+    }
+
+    /// The scopes that were granted to the client (RFC 6749 §3.3).
+    pub fn scopes(&self) -> impl Iterator<Item = &str> + Clone + '_ {
+        self.identity().scopes()
+    }
+
+    /// Whether this scope was granted.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes().any(|own| own == scope)
+    }
+
+    /// How the user authenticated (RFC 8176).
+    ///
+    /// Authgear leaves it out of every token that a refresh made: empty says *unknown*, and a check
+    /// on it must then fail.
+    pub fn amr(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
+        self.identity().amr()
+    }
+
+    /// When the user authenticated, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn auth_time(&self) -> Option<u64> {
+        self.identity().auth_time.map(NumericDate::unix_seconds)
+    }
+
+    /// The OAuth client that the token was issued to.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.identity().client_id()
+    }
+
+    /// The issuer: the project's endpoint.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.identity().issuer()
+    }
+
+    /// All audiences of the token.
+    pub fn audiences(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
+        self.identity().audiences()
+    }
+
+    /// When the token was issued, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<u64> {
+        self.identity().issued_at.map(NumericDate::unix_seconds)
+    }
+
+    /// When the token expires, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<u64> {
+        self.identity().expires_at.map(NumericDate::unix_seconds)
+    }
+
+    /// The id of the token (`jti`).
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.identity().token_id()
+    }
+
+    /// How the user was verified.
+    #[must_use]
+    pub fn verified_by(&self) -> VerifiedBy {
+        self.inner.verified_by
+    }
+
+    /// The custom claims.
+    #[must_use]
+    pub fn claims(&self) -> &C {
+        &self.inner.claims
+    }
+}
+
+impl<C> Clone for AuthUser<C> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+/// Shows no claim, the user's id included: what is logged by accident must not name anyone.
+impl<C> fmt::Debug for AuthUser<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthUser")
+            .field("verified_by", &self.inner.verified_by)
+            .finish_non_exhaustive()
+    }
+}

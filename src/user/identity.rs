@@ -1,0 +1,88 @@
+//! What a credential says of its bearer, user or machine alike.
+
+use std::fmt;
+
+use super::text::{Span, SpanList, Text};
+
+/// Everything that the crate reads of a credential.
+///
+/// Made by `verify` alone; until the signature was checked it stays inside of that module.
+#[derive(Default)]
+pub(crate) struct Identity {
+    pub(crate) text: Text,
+    pub(crate) subject: Span,
+    pub(crate) issuer: Span,
+    pub(crate) client_id: Option<Span>,
+    pub(crate) token_id: Option<Span>,
+    pub(crate) scope: Span,
+    pub(crate) audiences: SpanList,
+    pub(crate) roles: SpanList,
+    pub(crate) amr: SpanList,
+    pub(crate) is_anonymous: bool,
+    pub(crate) is_verified: bool,
+    pub(crate) can_reauthenticate: bool,
+    pub(crate) auth_time: Option<NumericDate>,
+    pub(crate) issued_at: Option<NumericDate>,
+    pub(crate) expires_at: Option<NumericDate>,
+}
+
+impl Identity {
+    pub(crate) fn subject(&self) -> &str {
+        self.text.get(self.subject)
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        self.text.get(self.issuer)
+    }
+
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        self.client_id.map(|span| self.text.get(span))
+    }
+
+    pub(crate) fn token_id(&self) -> Option<&str> {
+        self.token_id.map(|span| self.text.get(span))
+    }
+
+    /// RFC 6749 §3.3: separated by spaces.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> + Clone + '_ {
+        self.text
+            .get(self.scope)
+            .split(' ')
+            .filter(|scope| !scope.is_empty())
+    }
+
+    pub(crate) fn audiences(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
+        self.text.list(self.audiences)
+    }
+
+    pub(crate) fn roles(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
+        self.text.list(self.roles)
+    }
+
+    pub(crate) fn amr(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
+        self.text.list(self.amr)
+    }
+}
+
+/// Shows which members are there, and none of their values: claims are not for logs.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
+/// RFC 7519 §2: seconds since the Unix epoch, maybe with a fraction.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(crate) struct NumericDate(pub(crate) f64);
+
+impl NumericDate {
+    /// Whole seconds, rounded down; before 1970 it is 0, and beyond what fits it is the largest.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates, which is what is wanted"
+    )]
+    pub(crate) fn unix_seconds(self) -> u64 {
+        self.0.floor() as u64
+    }
+}

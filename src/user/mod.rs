@@ -1,0 +1,14 @@
+//! Who is calling: [`AuthUser`], [`AuthClient`] and [`Principal`].
+
+mod auth_client;
+mod auth_user;
+mod identity;
+mod principal;
+mod text;
+
+pub use auth_client::AuthClient;
+pub(crate) use auth_user::Verified;
+pub use auth_user::{AuthUser, NoClaims, VerifiedBy};
+pub(crate) use identity::{Identity, NumericDate};
+pub use principal::Principal;
+pub(crate) use text::{SpanList, TextReader};

@@ -1,0 +1,73 @@
+//! Whoever is calling.
+
+use std::fmt;
+
+use super::{AuthClient, AuthUser, NoClaims};
+
+/// A user or a machine.
+///
+/// As an extractor it refuses a request without a credential (401) and a route without the layer
+/// (500).
+#[expect(clippy::exhaustive_enums, reason = "there is no third kind of caller")]
+pub enum Principal<C = NoClaims> {
+    /// A signed-in user.
+    User(AuthUser<C>),
+    /// An OAuth client that acts for itself.
+    Client(AuthClient),
+}
+
+impl<C> Principal<C> {
+    /// The user, if it is one.
+    #[must_use]
+    pub fn user(&self) -> Option<&AuthUser<C>> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Client(_) => None,
+        }
+    }
+
+    /// The machine, if it is one.
+    #[must_use]
+    pub fn client(&self) -> Option<&AuthClient> {
+        match self {
+            Self::User(_) => None,
+            Self::Client(client) => Some(client),
+        }
+    }
+
+    /// The OAuth client: the machine itself, or the one that the user's token was issued to.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        match self {
+            Self::User(user) => user.client_id(),
+            Self::Client(client) => Some(client.client_id()),
+        }
+    }
+
+    /// Whether this scope was granted.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        match self {
+            Self::User(user) => user.has_scope(scope),
+            Self::Client(client) => client.has_scope(scope),
+        }
+    }
+}
+
+impl<C> Clone for Principal<C> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::User(user) => Self::User(user.clone()),
+            Self::Client(client) => Self::Client(client.clone()),
+        }
+    }
+}
+
+impl<C> fmt::Debug for Principal<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Client(client) => client.fmt(f),
+        }
+    }
+}
