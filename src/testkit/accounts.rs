@@ -1,10 +1,10 @@
-//! What becomes of users and their sessions.
+//! Users and their sessions, as a test arranges them.
 
 use std::sync::Arc;
 
 use super::fake::FakeAuthgear;
 use super::session::{Session, SessionState};
-use super::user::User;
+use super::user::{Account, User};
 
 impl FakeAuthgear {
     /// Adds a user. The returned handle names it to the other methods.
@@ -12,6 +12,31 @@ impl FakeAuthgear {
         let now = self.shared().instant();
         self.shared().state().accounts.add(user.clone(), now);
         user
+    }
+
+    /// Changes what a user is, at once for new tokens and for the resolver; no webhook tells of it.
+    /// The id stays what it is.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such user.
+    pub fn update_user(&self, user: &User, change: impl FnOnce(User) -> User) {
+        self.change(user, |account| {
+            let changed = change(account.user.clone());
+            account.user = changed.with_id(user.id());
+        });
+    }
+
+    /// Gives the user these direct roles: see [`update_user`](Self::update_user).
+    ///
+    /// # Panics
+    ///
+    /// When there is no such user.
+    pub fn set_roles<I>(&self, user: &User, roles: I)
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        self.update_user(user, |user| user.roles(roles));
     }
 
     /// Signs the user in: a session, authenticated now by the fake's clock.
@@ -70,5 +95,15 @@ impl FakeAuthgear {
         if let Some(session) = self.shared().state().sessions.find_mut(session.id()) {
             session.authenticated_at = time;
         }
+    }
+
+    /// Changes an account in silence.
+    pub(super) fn change(&self, user: &User, change: impl FnOnce(&mut Account)) {
+        let now = self.shared().instant();
+        let mut state = self.shared().state();
+        let account = state.accounts.find_mut(user.id());
+        let account = account.expect("the user is one of this fake's");
+        change(account);
+        account.updated_at = now;
     }
 }

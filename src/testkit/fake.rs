@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 
+use super::delivery::Webhooks;
 use super::key_ring::KeyRing;
 use super::server::Server;
 use super::session::Sessions;
@@ -24,6 +26,13 @@ pub struct FakeAuthgear(Arc<Handle>);
 struct Handle {
     shared: Arc<Shared>,
     server: Mutex<Option<Server>>,
+    delivering: AbortHandle,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.delivering.abort();
+    }
 }
 
 impl FakeAuthgear {
@@ -44,6 +53,7 @@ impl FakeAuthgear {
             cookie_prefix: String::new(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             trust_proxy: true,
+            webhook_secret: None,
         }
     }
 
@@ -117,7 +127,7 @@ impl fmt::Debug for FakeAuthgear {
 }
 
 /// A [`FakeAuthgear`] before it starts.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct FakeAuthgearBuilder {
     endpoint: Option<String>,
@@ -125,6 +135,7 @@ pub struct FakeAuthgearBuilder {
     cookie_prefix: String,
     listen: SocketAddr,
     trust_proxy: bool,
+    webhook_secret: Option<String>,
 }
 
 impl FakeAuthgearBuilder {
@@ -160,6 +171,12 @@ impl FakeAuthgearBuilder {
         self
     }
 
+    /// The secret that signs webhooks. Default: a random one.
+    pub fn webhook_secret(mut self, secret: impl Into<String>) -> Self {
+        self.webhook_secret = Some(secret.into());
+        self
+    }
+
     /// Starts it, in the tokio runtime that this is called in.
     ///
     /// # Panics
@@ -169,6 +186,7 @@ impl FakeAuthgearBuilder {
         let listener = listen(self.listen).await;
         let address = listener.local_addr().expect("a bound listener");
         let url = format!("http://{address}");
+        let (webhooks, delivering) = Webhooks::start(self.webhook_secret);
         let shared = Arc::new(Shared {
             endpoint: self.endpoint.unwrap_or_else(|| url.clone()),
             url,
@@ -178,6 +196,7 @@ impl FakeAuthgearBuilder {
                 jwks_cache_control: None,
                 accounts: Accounts::default(),
                 sessions: Sessions::default(),
+                webhooks,
             }),
             clock: self.clock,
             cookie_prefix: self.cookie_prefix,
@@ -188,7 +207,18 @@ impl FakeAuthgearBuilder {
         FakeAuthgear(Arc::new(Handle {
             shared,
             server: Mutex::new(Some(server)),
+            delivering,
         }))
+    }
+}
+
+/// Prints no secret.
+impl fmt::Debug for FakeAuthgearBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeAuthgearBuilder")
+            .field("endpoint", &self.endpoint)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
     }
 }
 
@@ -239,4 +269,5 @@ pub(super) struct State {
     pub(super) jwks_cache_control: Option<String>,
     pub(super) accounts: Accounts,
     pub(super) sessions: Sessions,
+    pub(super) webhooks: Webhooks,
 }

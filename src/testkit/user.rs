@@ -202,7 +202,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    fn new(user: User, now: Duration) -> Self {
+    pub(super) fn new(user: User, now: Duration) -> Self {
         Self {
             user,
             created_at: now,
@@ -254,7 +254,9 @@ impl Accounts {
         self.0.remove(id)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {
-        self.0.values()
+    /// The ids of the users who may have no session now.
+    pub(super) fn closed(&self, now: u64) -> impl Iterator<Item = String> {
+        let closed = move |(_, account): &(&String, &Account)| account.is_disabled(now);
+        self.0.iter().filter(closed).map(|(id, _)| id.clone())
     }
 }
