@@ -164,7 +164,7 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Lets these origins use a cookie credential for unsafe methods and WebSockets. Default: the
+    /// Lets these origins use a cookie credential for unsafe methods and `WebSocket`s. Default: the
     /// API's own origin alone.
     ///
     /// An origin is written as browsers send it: `https://app.example.com`.

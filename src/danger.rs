@@ -23,7 +23,7 @@ impl<C> Dangerous<C> {
         self.builder
     }
 
-    /// Lets requests from other origins use a cookie credential, for unsafe methods and WebSockets
+    /// Lets requests from other origins use a cookie credential, for unsafe methods and `WebSocket`s
     /// too. For a stack that has its own protection against cross-site request forgery.
     pub fn disable_csrf_protection(mut self) -> AuthgearBuilder<C> {
         self.builder.options_mut().csrf_protection = false;

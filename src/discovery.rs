@@ -1,4 +1,4 @@
-//! OpenID Connect Discovery 1.0: where the keys are, and whether the issuer is the one we mean.
+//! `OpenID` Connect Discovery 1.0: where the keys are, and whether the issuer is the one we mean.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use url::Url;
 
 /// Where the keys of `issuer` are, as its discovery document says.
 ///
-/// The document must name exactly this issuer (OpenID Connect Discovery 1.0 §4.3), and the keys
+/// The document must name exactly this issuer (`OpenID` Connect Discovery 1.0 §4.3), and the keys
 /// must be of the issuer's own origin: otherwise whoever can change the document chooses the keys.
 pub(crate) fn jwks_uri(document: &Bytes, issuer: &str) -> Result<Url, DiscoveryError> {
     // An object, and nothing else: a derived deserializer would take an array as well.

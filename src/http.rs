@@ -56,34 +56,33 @@ impl Outbound {
         targets: &[&Url],
     ) -> Result<Self, ConfigError> {
         let https = targets.iter().any(|url| url.scheme() == "https");
-        let client = match options.client {
-            Some(client) => client,
-            None => {
-                let mut builder = reqwest::Client::builder()
-                    .user_agent(USER_AGENT)
-                    .redirect(redirect::Policy::none())
-                    .retry(reqwest::retry::never())
-                    .connect_timeout(options.timeouts.connect)
-                    // The program may turn on what we do not need for reqwest as a whole.
-                    .no_gzip()
-                    .no_brotli()
-                    .no_zstd()
-                    .no_deflate()
-                    .no_proxy();
-                if let Some(proxy) = options.proxy {
-                    builder = builder.proxy(proxy);
-                }
-                for (host, address) in options.resolve {
-                    builder = builder.resolve(&host, address);
-                }
-                if !options.root_certificates.is_empty() {
-                    builder = builder.tls_certs_only(options.root_certificates);
-                } else if !https {
-                    // Without this, a system without root certificates could not even speak http.
-                    builder = builder.tls_certs_only([]);
-                }
-                builder.build().map_err(ConfigError::Http)?
+        let client = if let Some(client) = options.client {
+            client
+        } else {
+            let mut builder = reqwest::Client::builder()
+                .user_agent(USER_AGENT)
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .connect_timeout(options.timeouts.connect)
+                // The program may turn on what we do not need for reqwest as a whole.
+                .no_gzip()
+                .no_brotli()
+                .no_zstd()
+                .no_deflate()
+                .no_proxy();
+            if let Some(proxy) = options.proxy {
+                builder = builder.proxy(proxy);
             }
+            for (host, address) in options.resolve {
+                builder = builder.resolve(&host, address);
+            }
+            if !options.root_certificates.is_empty() {
+                builder = builder.tls_certs_only(options.root_certificates);
+            } else if !https {
+                // Without this, a system without root certificates could not even speak http.
+                builder = builder.tls_certs_only([]);
+            }
+            builder.build().map_err(ConfigError::Http)?
         };
         Ok(Self {
             client,

@@ -14,6 +14,8 @@ mod jwks;
 mod rejection;
 mod secret;
 mod telemetry;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod user;
 mod verify;
 

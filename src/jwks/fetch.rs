@@ -50,7 +50,7 @@ pub(crate) struct HttpKeySource {
 #[derive(Debug)]
 enum Location {
     /// The builder names the address: there is nothing to discover.
-    Fixed(Target),
+    Fixed(Box<Target>),
     /// Discovered, and kept as long as good keys come from there.
     Discovered(Option<Url>),
 }
@@ -63,7 +63,7 @@ impl HttpKeySource {
         jwks_uri: Option<Url>,
     ) -> Self {
         let location = match jwks_uri {
-            Some(uri) => Location::Fixed(upstream.target(&uri)),
+            Some(uri) => Location::Fixed(Box::new(upstream.target(&uri))),
             None => Location::Discovered(None),
         };
         Self {

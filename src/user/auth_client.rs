@@ -48,6 +48,7 @@ impl AuthClient {
     }
 
     /// All audiences of the token.
+    #[must_use]
     pub fn audiences(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
         self.inner.audiences()
     }

@@ -23,7 +23,7 @@ pub struct AuthUser<C = NoClaims> {
 pub(crate) struct Verified<C> {
     pub(crate) identity: Identity,
     pub(crate) claims: C,
-    pub(crate) verified_by: VerifiedBy,
+    pub(crate) method: VerifiedBy,
 }
 
 /// The custom claims of an application that reads none.
@@ -95,6 +95,7 @@ impl<C> AuthUser<C> {
     }
 
     /// The keys of the user's effective roles, in the order of the credential.
+    #[must_use]
     pub fn roles(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
         self.identity().roles()
     }
@@ -120,6 +121,7 @@ impl<C> AuthUser<C> {
     ///
     /// Authgear leaves it out of every token that a refresh made: empty says *unknown*, and a check
     /// on it must then fail.
+    #[must_use]
     pub fn amr(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
         self.identity().amr()
     }
@@ -143,6 +145,7 @@ impl<C> AuthUser<C> {
     }
 
     /// All audiences of the token.
+    #[must_use]
     pub fn audiences(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
         self.identity().audiences()
     }
@@ -168,7 +171,7 @@ impl<C> AuthUser<C> {
     /// How the user was verified.
     #[must_use]
     pub fn verified_by(&self) -> VerifiedBy {
-        self.inner.verified_by
+        self.inner.method
     }
 
     /// The custom claims.
@@ -190,7 +193,7 @@ impl<C> Clone for AuthUser<C> {
 impl<C> fmt::Debug for AuthUser<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthUser")
-            .field("verified_by", &self.inner.verified_by)
+            .field("verified_by", &self.inner.method)
             .finish_non_exhaustive()
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct SpanList {
 /// What is not in the text as it stands (a string with escapes) is appended to it.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
-    text: String,
+    content: String,
     original: usize,
     spans: Vec<Span>,
 }
@@ -29,12 +29,12 @@ pub(crate) struct Text {
 impl Text {
     /// The text as it was, without what was appended.
     pub(crate) fn original(&self) -> &str {
-        self.text.get(..self.original).unwrap_or_default()
+        self.content.get(..self.original).unwrap_or_default()
     }
 
     pub(crate) fn get(&self, span: Span) -> &str {
         // A span is only made by a `TextReader` of this very text.
-        self.text
+        self.content
             .get(span.start as usize..span.end as usize)
             .unwrap_or_default()
     }
@@ -117,7 +117,7 @@ impl TextReader {
             text.push_str(&self.appended);
         }
         Text {
-            text,
+            content: text,
             original: self.length,
             spans: self.spans,
         }

@@ -140,7 +140,7 @@ impl<C> JwtVerifier<C> {
                 Principal::User(AuthUser::new(Arc::new(Verified {
                     identity,
                     claims,
-                    verified_by: VerifiedBy::Jwt,
+                    method: VerifiedBy::Jwt,
                 })))
             }
         })

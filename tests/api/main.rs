@@ -1,0 +1,6 @@
+//! Whole-stack behaviour, by the stages of a request.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+mod way_of_a_request;

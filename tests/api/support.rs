@@ -1,0 +1,105 @@
+//! What the tests share: a protected router, requests to it, and its answers.
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::any;
+use axum_authgear::{
+    AuthClient, AuthErrorKind, AuthRejection, AuthUser, Authgear, AuthgearBuilder, Principal,
+};
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+/// An API with one route for each extractor, behind a required layer.
+pub fn api(authgear: &Authgear) -> Router {
+    routes().layer(authgear.layer())
+}
+
+/// The same behind an optional layer.
+pub fn optional_api(authgear: &Authgear) -> Router {
+    routes().layer(authgear.layer().optional())
+}
+
+pub fn routes() -> Router {
+    Router::new()
+        .route(
+            "/user",
+            any(|user: AuthUser| async move { user.id().to_owned() }),
+        )
+        .route(
+            "/optional",
+            any(|user: Option<AuthUser>| async move {
+                user.map_or("nobody".to_owned(), |user| user.id().to_owned())
+            }),
+        )
+        .route(
+            "/client",
+            any(|client: AuthClient| async move { client.client_id().to_owned() }),
+        )
+        .route(
+            "/principal",
+            any(|principal: Principal| async move {
+                principal.client_id().unwrap_or_default().to_owned()
+            }),
+        )
+        .route("/any", any(|| async { "reached" }))
+        .route(
+            "/headers",
+            any(|headers: HeaderMap| async move { format!("{headers:?}") }),
+        )
+}
+
+/// A response, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+    pub kind: Option<AuthErrorKind>,
+}
+
+impl Answer {
+    pub fn challenge(&self) -> Option<&str> {
+        self.headers
+            .get(header::WWW_AUTHENTICATE)
+            .map(|value| value.to_str().unwrap())
+    }
+}
+
+pub async fn send(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let kind = response
+        .extensions()
+        .get::<AuthRejection>()
+        .map(AuthRejection::kind);
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+        kind,
+    }
+}
+
+/// `GET path` with a bearer token.
+pub async fn get(router: &Router, path: &str, token: &str) -> Answer {
+    send(router, with_bearer(path, token)).await
+}
+
+pub fn with_bearer(path: &str, token: &str) -> Request<Body> {
+    Request::get(path)
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Body::empty())
+        .unwrap()
+}
+
+/// Builds, and waits for the keys.
+pub async fn ready<C: Send + Sync + 'static>(builder: AuthgearBuilder<C>) -> Authgear<C> {
+    let authgear = builder.build().unwrap();
+    authgear
+        .ready(std::time::Duration::from_secs(10))
+        .await
+        .unwrap();
+    authgear
+}
