@@ -84,5 +84,7 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 handler = newHandler(issuer, keys);
 console.log(`listening on ${issuer}`);
 
-process.on('SIGTERM', () => process.exit(0));
-process.stdin.on('close', () => process.exit(0)).resume();
+const stop = () => process.exit(0);
+process.on('SIGTERM', stop);
+// A pipe closes, a file only ends.
+process.stdin.on('end', stop).on('close', stop).resume();
