@@ -11,6 +11,8 @@ mod mint;
 mod random;
 mod server;
 mod session;
+#[cfg(test)]
+mod tests;
 mod time;
 mod token;
 mod traffic;
