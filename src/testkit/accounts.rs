@@ -43,11 +43,13 @@ impl FakeAuthgear {
     ///
     /// That works for every user, also one whom Authgear would turn away: the resolver then says
     /// that the session is not valid.
+    #[must_use]
     pub fn sign_in(&self, user: &User) -> Session {
         self.sign_in_at(user, self.shared().now())
     }
 
     /// As [`sign_in`](Self::sign_in), authenticated at that time (Unix seconds).
+    #[must_use]
     pub fn sign_in_at(&self, user: &User, authenticated_at: u64) -> Session {
         let now = self.shared().instant();
         let mut state = self.shared().state();

@@ -61,7 +61,7 @@ impl TokenBuilder {
         let claims = apply(claims, &self.claims);
         let text = self.raw_claims.clone().unwrap_or_else(|| json_text(claims));
         if let (Kind::Access, Some((id, _))) = (&self.kind, session) {
-            self.register(id, &text);
+            self.register(&id, &text);
         }
         text
     }
@@ -144,7 +144,7 @@ impl TokenBuilder {
         Some((id, session.expect("sessions are never forgotten")))
     }
 
-    fn register(&self, session: String, claims: &str) {
+    fn register(&self, session: &str, claims: &str) {
         let Ok(claims) = serde_json::from_str::<Map<String, Value>>(claims) else {
             return;
         };
@@ -152,7 +152,7 @@ impl TokenBuilder {
             return;
         };
         let expires_at = claims.get("exp").and_then(Value::as_u64);
-        let grant = Grant::access(&session, expires_at.unwrap_or(u64::MAX));
+        let grant = Grant::access(session, expires_at.unwrap_or(u64::MAX));
         self.shared
             .state()
             .sessions

@@ -24,7 +24,7 @@ pub(super) fn endless(bytes: Bytes) -> Body {
 }
 
 /// Half of the bytes, then an error that closes the connection.
-pub(super) fn truncated(bytes: Bytes) -> Body {
+pub(super) fn truncated(bytes: &Bytes) -> Body {
     let length = u64::try_from(bytes.len()).expect("a length");
     let half = bytes.slice(..bytes.len() / 2);
     Body::new(Truncated {

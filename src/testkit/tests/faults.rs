@@ -223,4 +223,7 @@ async fn requests_are_recorded() {
     assert_eq!(recorded.len(), 1_000);
     assert_eq!(recorded[0].method(), "HEAD");
     assert_eq!(fake.requests(Endpoint::Resolver), 0);
+    fake.forget_requests(Endpoint::Jwks);
+    assert_eq!(fake.requests(Endpoint::Jwks), 0);
+    assert!(fake.recorded(Endpoint::Jwks).is_empty());
 }

@@ -12,7 +12,6 @@ use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::clock::Clock;
 
 const HTTP: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
