@@ -303,7 +303,7 @@ impl TokenBuilder {
     ///
     /// # Panics
     ///
-    /// When the fake has no signing key left, and when the user or session is none of this fake's.
+    /// When the fake has no signing key left.
     #[must_use]
     pub fn sign(self) -> String {
         let claims = self.claims_text();

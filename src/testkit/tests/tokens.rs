@@ -193,6 +193,11 @@ async fn a_token_leads_to_its_session() {
     let own = of(&fake.token(&alice).sign()).expect("a session of its own");
     assert_ne!(own, session.id());
     assert_eq!(of("garbage"), None);
+
+    fake.delete(&alice);
+    let (_, claims) = decoded(&session.token().issued_at(u64::MAX).sign());
+    assert_eq!(claims["sub"], json!(alice.id()));
+    assert_eq!(claims["exp"], json!(u64::MAX));
 }
 
 #[tokio::test]
