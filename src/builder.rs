@@ -38,6 +38,7 @@ pub(crate) struct Options {
     algorithms: Vec<Algorithm>,
     sources: Vec<SourceOption>,
     trusted_origins: Vec<String>,
+    cached_tokens: usize,
     realm: Option<String>,
     resource_metadata: Option<String>,
     keys: KeyPolicy,
@@ -64,6 +65,7 @@ impl AuthgearBuilder {
                 algorithms: vec![Algorithm::RS256],
                 sources: Vec::new(),
                 trusted_origins: Vec::new(),
+                cached_tokens: DEFAULT_CACHED_TOKENS,
                 realm: None,
                 resource_metadata: None,
                 keys: KeyPolicy::default(),
@@ -111,6 +113,17 @@ impl<C> AuthgearBuilder<C> {
     /// time. Default: 60 seconds. At most 10 minutes.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.options.keys.leeway = leeway;
+        self
+    }
+
+    /// Remembers this many verified tokens, so that the signature of each is checked once. Default:
+    /// 10,000; 0 turns it off.
+    ///
+    /// An entry takes about 768 bytes beside the text of its claims; in all it is at most 2 KiB for
+    /// each of the tokens. No token is kept, only a keyed digest of it. Expiry, key, and the age of
+    /// the keys are checked on every request all the same.
+    pub fn cached_tokens(mut self, count: usize) -> Self {
+        self.options.cached_tokens = count;
         self
     }
 
@@ -332,6 +345,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             options.clock,
             keys,
             refresher,
+            options.cached_tokens,
             self.read_claims,
         ));
         Ok(Authgear::new(Authenticator::new(
@@ -435,6 +449,13 @@ impl Options {
                 ));
             }
         }
+        if self.cached_tokens > MAX_CACHED_TOKENS {
+            return Err(ConfigError::invalid(
+                "cached_tokens",
+                self.cached_tokens.to_string(),
+                "is more than ten million",
+            ));
+        }
         Ok(Validation {
             issuer,
             audiences,
@@ -477,6 +498,8 @@ impl Options {
     }
 }
 
+const DEFAULT_CACHED_TOKENS: usize = 10_000;
+const MAX_CACHED_TOKENS: usize = 10_000_000;
 const MAX_LEEWAY: Duration = Duration::from_secs(10 * 60);
 const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
