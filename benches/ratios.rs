@@ -28,23 +28,20 @@ fn main() {
     let _entered = runtime.enter();
     let tokens = &world.tokens;
 
-    let routed = |name, router: axum::Router, pick: fn(usize, usize) -> usize| {
-        let mut service = router.into_service();
-        Contender {
-            name,
-            batch: Box::new(move |round| {
-                let requests: Vec<_> = (0..CALLS)
-                    .map(|call| request(&tokens[pick(round, call) % tokens.len()]))
-                    .collect();
-                let start = Instant::now();
-                for request in requests {
-                    let response = call(&mut service, request);
-                    assert_eq!(response.status(), 204);
-                }
-                start.elapsed()
-            }),
-            times: Vec::new(),
-        }
+    let routed = |name, router: axum::Router, pick: fn(usize, usize) -> usize| Contender {
+        name,
+        batch: Box::new(move |round| {
+            let requests: Vec<_> = (0..CALLS)
+                .map(|call| request(&tokens[pick(round, call) % tokens.len()]))
+                .collect();
+            let start = Instant::now();
+            for request in requests {
+                let response = call(&router, request);
+                assert_eq!(response.status(), 204);
+            }
+            start.elapsed()
+        }),
+        times: Vec::new(),
     };
     let distinct = |round, call| round * CALLS + call;
     let mut contenders = vec![

@@ -12,18 +12,18 @@ use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthUser, Authgear};
 use base64_simd::URL_SAFE_NO_PAD;
 use http::{Request, StatusCode, header};
-use tower::Service;
+use tower::ServiceExt;
 
 /// An issuer, its public key parsed, and a supply of distinct good tokens.
-pub struct World {
-    pub fake: FakeAuthgear,
-    pub authgear: Authgear,
-    pub key: Arc<ParsedPublicKey>,
-    pub tokens: Vec<String>,
+pub(crate) struct World {
+    pub(crate) fake: FakeAuthgear,
+    pub(crate) authgear: Authgear,
+    pub(crate) key: Arc<ParsedPublicKey>,
+    pub(crate) tokens: Vec<String>,
 }
 
 impl World {
-    pub async fn new(count: u64) -> Self {
+    pub(crate) async fn new(count: u64) -> Self {
         let fake = FakeAuthgear::start().await;
         let alice =
             fake.add_user(User::new("alice").roles(["editor", "customer", "billing:admin"]));
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// Decodes the signature and verifies it: the floor under every verification.
-    pub fn raw_verify(&self, token: &str) -> bool {
+    pub(crate) fn raw_verify(&self, token: &str) -> bool {
         let (message, signature) = token.rsplit_once('.').unwrap();
         let mut buffer = [0; 256];
         let signature = URL_SAFE_NO_PAD
@@ -77,11 +77,11 @@ impl World {
         self.key.verify_sig(message.as_bytes(), signature).is_ok()
     }
 
-    pub fn bare_router(&self) -> Router {
+    pub(crate) fn bare_router(&self) -> Router {
         Router::new().route("/me", get(|| async { StatusCode::NO_CONTENT }))
     }
 
-    pub fn our_router(&self) -> Router {
+    pub(crate) fn our_router(&self) -> Router {
         Router::new()
             .route(
                 "/me",
@@ -95,7 +95,7 @@ impl World {
 }
 
 /// A request as a browser's application sends it.
-pub fn request(token: &str) -> Request<Body> {
+pub(crate) fn request(token: &str) -> Request<Body> {
     Request::get("/me")
         .header(header::HOST, "api.example.com")
         .header(
@@ -111,12 +111,9 @@ pub fn request(token: &str) -> Request<Body> {
         .unwrap()
 }
 
-/// Calls a router whose answer is there without waiting.
-pub fn call(
-    router: &mut axum::routing::RouterIntoService<Body>,
-    request: Request<Body>,
-) -> Response {
-    let future = std::pin::pin!(router.call(request));
+/// Calls a router, as a server does for each request, whose answer is there without waiting.
+pub(crate) fn call(router: &Router, request: Request<Body>) -> Response {
+    let future = std::pin::pin!(router.clone().oneshot(request));
     match future.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(response)) => response,
         Poll::Ready(Err(never)) => match never {},
