@@ -49,6 +49,10 @@ fn is_b64token(token: &[u8]) -> bool {
 }
 
 /// Written as five comparisons, for the same reason: `-./0…9`, `A…Za…z`, `+`, `_` and `~`.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "a lazy operator is a branch for each byte"
+)]
 fn is_b64(byte: u8) -> bool {
     (byte.wrapping_sub(b'-') <= b'9' - b'-')
         | ((byte | 0x20).wrapping_sub(b'a') <= b'z' - b'a')

@@ -154,3 +154,100 @@ impl Hasher for Taken {
         self.0 = digest;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwks::VerificationKey;
+    use crate::user::{AuthUser, Identity, NoClaims, NumericDate, Verified, VerifiedBy};
+
+    fn token(key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
+        let user = AuthUser::new(Arc::new(Verified {
+            identity: Identity::default(),
+            claims: NoClaims,
+            method: VerifiedBy::Jwt,
+        }));
+        VerifiedToken {
+            principal: Principal::User(user),
+            key: Arc::clone(key),
+            times: Times {
+                expires_at: NumericDate(0.0),
+                not_before: None,
+                issued_at: None,
+            },
+            length: 700,
+        }
+    }
+
+    #[test]
+    fn none_can_be_kept_by_a_cache_of_none() {
+        assert!(TokenCache::<NoClaims>::new(0).is_none());
+    }
+
+    #[test]
+    fn each_cache_has_a_secret_of_its_own() {
+        let one = TokenCache::<NoClaims>::new(1).unwrap();
+        let other = TokenCache::<NoClaims>::new(1).unwrap();
+        assert!(one.digest("token") == one.digest("token"));
+        assert!(one.digest("token") != one.digest("tokem"));
+        assert!(one.digest("token") != other.digest("token"));
+    }
+
+    #[test]
+    fn a_flood_of_one_shot_tokens_leaves_those_in_use() {
+        let cache = TokenCache::new(1_000).unwrap();
+        let key = Arc::new(VerificationKey::for_tests());
+        let in_use: Vec<_> = (0..100)
+            .map(|n| cache.digest(&format!("used {n}")))
+            .collect();
+        for digest in &in_use {
+            cache.insert(*digest, token(&key));
+        }
+        for n in 0..100_000 {
+            cache.insert(cache.digest(&format!("once {n}")), token(&key));
+            if n % 50 == 0 {
+                for digest in &in_use {
+                    cache.get(*digest);
+                }
+            }
+        }
+        let left = in_use
+            .iter()
+            .filter(|digest| cache.get(**digest).is_some())
+            .count();
+        assert!(left > 90, "{left} of 100 are left");
+        assert!(cache.entries.len() <= 1_000);
+    }
+
+    /// Ten million entries where the environment asks for the full count.
+    #[test]
+    fn property_memory_stays_flat_whatever_is_put_in() {
+        let full = std::env::var("AXUM_AUTHGEAR_CASES").is_ok_and(|cases| cases == "full");
+        let (capacity, rounds) = if full { (100_000, 10) } else { (1_000, 3) };
+        let cache = TokenCache::new(capacity).unwrap();
+        let key = Arc::new(VerificationKey::for_tests());
+        let mut resident = Vec::new();
+        for round in 0..rounds {
+            for n in 0..10 * capacity {
+                let digest = cache.digest(&format!("{round} {n}"));
+                cache.insert(digest, token(&key));
+            }
+            assert!(cache.entries.len() <= capacity);
+            resident.push(resident_bytes());
+        }
+        let (first, last) = (resident[0], resident[rounds - 1]);
+        assert!(
+            last <= first + first / 10 + 4 * 1024 * 1024,
+            "from {first} to {last} bytes"
+        );
+    }
+
+    fn resident_bytes() -> usize {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        pages
+            .split(' ')
+            .nth(1)
+            .and_then(|pages| pages.parse::<usize>().ok())
+            .map_or(0, |pages| pages * 4096)
+    }
+}

@@ -3,4 +3,5 @@
 
 mod support;
 
+mod token_cache;
 mod way_of_a_request;
