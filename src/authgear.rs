@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::authenticate::{AuthenticateLayer, Authenticator};
+use crate::authorize::{AuthorizeLayer, Requirement};
 use crate::builder::AuthgearBuilder;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::user::{AuthUser, NoClaims, Principal};
@@ -40,6 +41,24 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// A layer that authenticates every request, and refuses those without a credential.
     pub fn layer(&self) -> AuthenticateLayer<C> {
         AuthenticateLayer::new(Arc::clone(&self.authenticator))
+    }
+
+    /// A layer that lets only those callers pass who meet the requirement. It goes inside of
+    /// [`layer`](Self::layer), on a route or a router; see [`authorize`](crate::authorize).
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use axum_authgear::authorize::has_role;
+    ///
+    /// # fn app(authgear: axum_authgear::Authgear) -> Router {
+    /// Router::new()
+    ///     .route("/admin", get(|| async { "hello, admin" }))
+    ///     .route_layer(authgear.require(has_role("admin")))
+    ///     .layer(authgear.layer())
+    /// # }
+    /// ```
+    pub fn require(&self, requirement: Requirement<C>) -> AuthorizeLayer<C> {
+        AuthorizeLayer::new(requirement, Arc::clone(self.authenticator.authority()))
     }
 
     /// Verifies a user's token that came by another way than HTTP.

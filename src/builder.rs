@@ -107,8 +107,10 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Allows for this much difference between the issuer's clock and ours, in every check of
-    /// time. Default: 60 seconds. At most 10 minutes.
+    /// Allows for this much difference between the issuer's clock and ours, wherever the times of
+    /// a token are checked. Default: 60 seconds. At most 10 minutes.
+    ///
+    /// It does not lengthen [`authenticated_within`](crate::authorize::authenticated_within).
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.options.keys.leeway = leeway;
         self

@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod authgear;
+pub mod authorize;
 mod builder;
 pub mod clock;
 mod credential;

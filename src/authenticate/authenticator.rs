@@ -9,7 +9,7 @@ use super::csrf::CsrfCheck;
 use super::outcome::{Authentication, Authority};
 use crate::credential::Sources;
 use crate::error::{AuthError, AuthErrorKind};
-use crate::rejection::AuthRejection;
+use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::user::Principal;
 use crate::verify::{JwtVerifier, PendingVerification, Verification};
 
@@ -87,6 +87,14 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             Ok(principal) => Step::Pass(Authentication::of(principal, Arc::clone(&self.authority))),
             Err(error) => Step::Refuse(error),
         }
+    }
+
+    pub(crate) fn authority(&self) -> &Arc<Authority> {
+        &self.authority
+    }
+
+    pub(super) fn challenge(&self) -> Arc<ChallengeParameters> {
+        self.authority.challenge()
     }
 
     pub(super) fn reject(&self, error: AuthError) -> AuthRejection {

@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::AuthErrorKind;
+use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::user::{AuthClient, AuthUser, Principal, Verified};
 
@@ -66,7 +66,7 @@ impl Authentication {
         Self { authority, caller }
     }
 
-    pub(super) fn is_by(&self, authority: &Arc<Authority>) -> bool {
+    pub(crate) fn is_by(&self, authority: &Arc<Authority>) -> bool {
         Arc::ptr_eq(&self.authority, authority)
     }
 
@@ -107,8 +107,8 @@ impl Authentication {
     }
 
     /// A refusal with the challenge of this authority.
-    pub(crate) fn reject(&self, kind: AuthErrorKind) -> AuthRejection {
-        AuthRejection::new(kind, Some(self.authority.challenge()))
+    pub(crate) fn reject(&self, error: impl Into<AuthError>) -> AuthRejection {
+        AuthRejection::new(error, Some(self.authority.challenge()))
     }
 }
 
