@@ -17,6 +17,8 @@ use crate::user::{AuthUser, NoClaims};
 #[must_use = "a requirement does nothing until somebody is asked to meet it"]
 pub struct Requirement<C = NoClaims>(Arc<Rule<C>>);
 
+type Condition<C> = dyn Fn(&AuthUser<C>) -> bool + Send + Sync;
+
 enum Rule<C> {
     Role(Cow<'static, str>),
     AnyRole(Vec<Cow<'static, str>>),
@@ -26,7 +28,7 @@ enum Rule<C> {
     NotAnonymous,
     AuthenticatedWithin(Duration),
     Amr(Cow<'static, str>),
-    Satisfies(Box<dyn Fn(&AuthUser<C>) -> bool + Send + Sync>),
+    Satisfies(Box<Condition<C>>),
     Both(Requirement<C>, Requirement<C>),
     Either(Requirement<C>, Requirement<C>),
     AcrValues(Requirement<C>, Words),

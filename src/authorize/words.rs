@@ -1,9 +1,11 @@
 //! Lists of words as they stand in a challenge: scopes and authentication context classes.
 
+use std::fmt;
+
 use crate::error::ConfigError;
 
 /// One or more scope tokens (RFC 6749 §3.3), in the order of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Words(Vec<String>);
 
 impl Words {
@@ -28,6 +30,12 @@ impl Words {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
