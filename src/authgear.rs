@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::time::timeout;
 
 use crate::authenticate::{AuthenticateLayer, Authenticator};
 use crate::authorize::{AuthorizeLayer, Requirement};
 use crate::builder::AuthgearBuilder;
 use crate::error::{AuthError, AuthErrorKind};
+use crate::resource_metadata::ResourceMetadata;
 use crate::user::{AuthUser, NoClaims, Principal};
 use crate::verify::Verification;
 
@@ -20,6 +22,7 @@ use crate::verify::Verification;
 /// the last layer made of one, is dropped.
 pub struct Authgear<C = NoClaims> {
     authenticator: Arc<Authenticator<C>>,
+    resource: Option<Arc<ResourceMetadata>>,
 }
 
 impl Authgear {
@@ -32,9 +35,10 @@ impl Authgear {
 }
 
 impl<C: Send + Sync + 'static> Authgear<C> {
-    pub(crate) fn new(authenticator: Authenticator<C>) -> Self {
+    pub(crate) fn new(authenticator: Authenticator<C>, resource: Option<ResourceMetadata>) -> Self {
         Self {
             authenticator: Arc::new(authenticator),
+            resource: resource.map(Arc::new),
         }
     }
 
@@ -59,6 +63,19 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// ```
     pub fn require(&self, requirement: Requirement<C>) -> AuthorizeLayer<C> {
         AuthorizeLayer::new(requirement, Arc::clone(self.authenticator.authority()))
+    }
+
+    /// A router with the metadata of the
+    /// [`protected_resource`](crate::AuthgearBuilder::protected_resource), at
+    /// `/.well-known/oauth-protected-resource` followed by the path of its address (RFC 9728 §3.1).
+    /// Without one it has no route.
+    ///
+    /// It belongs outside of the layer, where clients without a token reach it, and at the root of
+    /// the host: do not nest it.
+    pub fn metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        self.resource
+            .as_ref()
+            .map_or_else(Router::new, ResourceMetadata::router)
     }
 
     /// Verifies a user's token that came by another way than HTTP.
@@ -120,6 +137,7 @@ impl<C> Clone for Authgear<C> {
     fn clone(&self) -> Self {
         Self {
             authenticator: Arc::clone(&self.authenticator),
+            resource: self.resource.clone(),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::error::ConfigError;
 use crate::http::{HttpOptions, Outbound, Upstream, is_secure};
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
 use crate::rejection::ChallengeParameters;
+use crate::resource_metadata::{ProtectedResource, ResourceMetadata};
 use crate::user::NoClaims;
 use crate::verify::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
 
@@ -40,6 +41,7 @@ pub(crate) struct Options {
     trusted_origins: Vec<String>,
     realm: Option<String>,
     resource_metadata: Option<String>,
+    protected_resource: Option<ProtectedResource>,
     keys: KeyPolicy,
     jwks_uri: Option<String>,
     internal_url: Option<String>,
@@ -66,6 +68,7 @@ impl AuthgearBuilder {
                 trusted_origins: Vec::new(),
                 realm: None,
                 resource_metadata: None,
+                protected_resource: None,
                 keys: KeyPolicy::default(),
                 jwks_uri: None,
                 internal_url: None,
@@ -185,9 +188,18 @@ impl<C> AuthgearBuilder<C> {
     }
 
     /// Names the address of the protected resource's metadata in challenges (RFC 9728 §5.1).
-    /// Default: none.
+    /// Default: none. For an API whose metadata somebody else serves; see
+    /// [`protected_resource`](Self::protected_resource) else.
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         self.options.resource_metadata = Some(url.into());
+        self
+    }
+
+    /// Describes this API to clients that know nothing of it, such as those of the Model Context
+    /// Protocol: challenges name its metadata, which
+    /// [`metadata_router`](Authgear::metadata_router) serves (RFC 9728). Default: none.
+    pub fn protected_resource(mut self, resource: ProtectedResource) -> Self {
+        self.options.protected_resource = Some(resource);
         self
     }
 }
@@ -301,13 +313,18 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let jwks_uri = options.jwks_uri()?;
         let validation = options.validation(endpoint.issuer.clone())?;
         options.check_keys()?;
+        let resource = options.resource(&endpoint.issuer)?;
         let sources = sources(options.sources)?;
         let csrf = if options.csrf_protection {
             CsrfCheck::new(&options.trusted_origins)?
         } else {
             CsrfCheck::off()
         };
-        let challenge = ChallengeParameters::new(options.realm, options.resource_metadata)?;
+        let metadata_url = resource
+            .as_ref()
+            .map(|metadata| metadata.url.clone())
+            .or(options.resource_metadata);
+        let challenge = ChallengeParameters::new(options.realm, metadata_url)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
         let asked: Vec<&Url> = internal
@@ -336,12 +353,9 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             refresher,
             self.read_claims,
         ));
-        Ok(Authgear::new(Authenticator::new(
-            sources,
-            csrf,
-            verifier,
-            Authority::new::<C>(challenge),
-        )))
+        let authority = Authority::new::<C>(challenge);
+        let authenticator = Authenticator::new(sources, csrf, verifier, authority);
+        Ok(Authgear::new(authenticator, resource))
     }
 }
 
@@ -444,6 +458,19 @@ impl Options {
             algorithms: self.algorithms.clone(),
             leeway: self.keys.leeway,
         })
+    }
+
+    fn resource(&self, issuer: &str) -> Result<Option<ResourceMetadata>, ConfigError> {
+        let Some(resource) = &self.protected_resource else {
+            return Ok(None);
+        };
+        if self.resource_metadata.is_some() {
+            return Err(ConfigError::Conflict {
+                option: "resource_metadata",
+                reason: "protected_resource says where the metadata is: leave one of them out",
+            });
+        }
+        resource.metadata(issuer, self.allow_http).map(Some)
     }
 
     fn check_keys(&self) -> Result<(), ConfigError> {

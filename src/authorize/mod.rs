@@ -101,3 +101,4 @@ pub use self::requirement::{
     not_anonymous, satisfies, verified,
 };
 pub use self::service::Authorize;
+pub(crate) use self::words::is_word;

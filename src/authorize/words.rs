@@ -40,7 +40,7 @@ impl fmt::Debug for Words {
 }
 
 /// `scope-token` of RFC 6749 §3.3: `1*( %x21 / %x23-5B / %x5D-7E )`.
-pub(super) const fn is_word(text: &str) -> bool {
+pub(crate) const fn is_word(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut index = 0;
     while index < bytes.len() {
