@@ -3,4 +3,6 @@
 
 mod support;
 
+mod handmade;
+mod second_issuer;
 mod way_of_a_request;
