@@ -393,8 +393,12 @@ impl Options {
     fn origin(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
         let url = self.url(option, text)?;
         // A path of "/" is what parsing makes of none; the text itself must not have one.
+        let after_scheme = text.get(url.scheme().len()..).unwrap_or_default();
         let bare = url.path() == "/"
             && !text.ends_with('/')
+            // Parsing forgives `https:host` and `https:///host`, which no `iss` would equal.
+            && after_scheme.starts_with("://")
+            && !after_scheme.starts_with(":///")
             && url.query().is_none()
             && url.fragment().is_none();
         if !bare {
@@ -408,9 +412,12 @@ impl Options {
     }
 
     fn url(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
+        // Parsing leaves out blanks around a URL, and some inside: what is compared letter by letter
+        // later would not be what was parsed.
+        let is_plain = !text.contains(|char: char| char.is_whitespace() || char.is_control());
         let url = Url::parse(text)
             .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .filter(|url| is_plain && matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or_else(|| ConfigError::invalid(option, text, "is not an http or https URL"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ConfigError::invalid(
@@ -543,5 +550,40 @@ impl<C> fmt::Debug for AuthgearBuilder<C> {
         f.debug_struct("AuthgearBuilder")
             .field("endpoint", &self.options.endpoint)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_that_no_issuer_equals_cannot_be_configured() {
+        let good = ["http://127.0.0.1:1", "http://localhost:1/"];
+        for endpoint in good {
+            assert!(Authgear::builder(endpoint).build().is_ok(), "{endpoint}");
+        }
+        for endpoint in [
+            "",
+            "auth.example",
+            "http://",
+            " http://127.0.0.1:1",
+            "http://127.0.0.1:1 ",
+            "http://127.0.0.1:1\n",
+            "http://127.0\t.0.1:1",
+            "http:127.0.0.1:1",
+            "http:///127.0.0.1:1",
+            "http:\\\\127.0.0.1:1",
+            "http://127.0.0.1:1//",
+            "http://127.0.0.1:1/path",
+            "http://127.0.0.1:1?",
+            "http://127.0.0.1:1#x",
+            "http://user@127.0.0.1:1",
+            "http://auth.example",
+            "ftp://127.0.0.1:1",
+        ] {
+            let error = Authgear::builder(endpoint).build().unwrap_err();
+            assert_eq!(error.option(), Some("endpoint"), "{endpoint:?}");
+        }
     }
 }

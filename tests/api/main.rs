@@ -6,4 +6,6 @@ mod resource_metadata;
 mod stacks;
 mod support;
 
+mod handmade;
+mod second_issuer;
 mod way_of_a_request;
