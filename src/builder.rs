@@ -477,7 +477,7 @@ impl Options {
                 reason: "protected_resource says where the metadata is: leave one of them out",
             });
         }
-        resource.metadata(issuer, self.allow_http).map(Some)
+        resource.metadata(issuer).map(Some)
     }
 
     fn check_keys(&self) -> Result<(), ConfigError> {

@@ -40,7 +40,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|error| config::LISTEN.bad(format!("{}: {error}", settings.listen)))?;
     let authgear = project::authgear(&settings)?;
-    let app = routes::router(&authgear, &settings);
+    let app = routes::router(&authgear);
 
     // That nobody reads the line is no reason to end.
     let _ = writeln!(stdout(), "listening on http://{}", listener.local_addr()?);

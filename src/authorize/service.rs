@@ -63,7 +63,7 @@ impl<C: Send + Sync + 'static, R> AuthorizeLayer<C, R> {
             .get::<Authentication>()
             .ok_or(AuthErrorKind::LayerMissing)?;
         // Another project's users have roles of the same names.
-        if !authentication.is_by(&self.authority) {
+        if !authentication.counts_for(&self.authority) {
             return Err(AuthErrorKind::OtherAuthgear.into());
         }
         let principal = authentication

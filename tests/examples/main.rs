@@ -6,5 +6,6 @@
 
 mod process;
 
+mod guards;
 mod quickstart;
 mod resource_server;
