@@ -9,7 +9,7 @@ use super::csrf::CsrfCheck;
 use super::outcome::{Authentication, Authority};
 use crate::credential::Sources;
 use crate::error::{AuthError, AuthErrorKind};
-use crate::rejection::AuthRejection;
+use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::user::Principal;
 use crate::verify::{JwtVerifier, PendingVerification, Verification};
 
@@ -86,6 +86,14 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             Ok(principal) => Step::Pass(Authentication::of(principal, self.authority.clone())),
             Err(error) => Step::Refuse(error),
         }
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub(super) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
+        self.authority.challenge()
     }
 
     pub(super) fn reject(&self, error: AuthError) -> AuthRejection {

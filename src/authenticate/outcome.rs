@@ -33,7 +33,7 @@ pub(crate) struct Authority {
 impl Authority {
     /// The authority of an `Authgear` whose users have custom claims `C`.
     pub(crate) fn new<C: 'static>(challenge: Option<ChallengeParameters>) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+        static NEXT: AtomicU64 = AtomicU64::new(STAND_IN + 1);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             claims: TypeId::of::<C>(),
@@ -41,11 +41,28 @@ impl Authority {
         }
     }
 
+    /// An authority that every requirement takes for its own: made by hand in a test, in the place
+    /// of any other.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn stand_in<C: 'static>() -> Self {
+        Self {
+            id: STAND_IN,
+            ..Self::new::<C>(None)
+        }
+    }
+
+    pub(crate) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
+        self.challenge.clone()
+    }
+
     /// A refusal with the challenge of this authority.
     pub(super) fn reject(&self, error: impl Into<AuthError>) -> AuthRejection {
         AuthRejection::new(error, self.challenge.clone())
     }
 }
+
+/// No authority that was built has this id.
+const STAND_IN: u64 = 0;
 
 #[derive(Clone)]
 enum Caller {
@@ -57,14 +74,14 @@ enum Caller {
 }
 
 impl Authentication {
-    pub(super) fn nobody(authority: Authority) -> Self {
+    pub(crate) fn nobody(authority: Authority) -> Self {
         Self {
             authority,
             caller: Caller::Nobody,
         }
     }
 
-    pub(super) fn of<C: Send + Sync + 'static>(
+    pub(crate) fn of<C: Send + Sync + 'static>(
         principal: Principal<C>,
         authority: Authority,
     ) -> Self {
@@ -77,6 +94,15 @@ impl Authentication {
 
     pub(super) fn is_by(&self, authority: &Authority) -> bool {
         self.authority.id == authority.id
+    }
+
+    /// Whether a requirement of this authority may rely on it.
+    pub(crate) fn counts_for(&self, authority: &Authority) -> bool {
+        #[cfg(feature = "testkit")]
+        if self.authority.id == STAND_IN {
+            return true;
+        }
+        self.is_by(authority)
     }
 
     pub(super) fn is_nobody(&self) -> bool {
@@ -116,8 +142,8 @@ impl Authentication {
     }
 
     /// A refusal with the challenge of this authority.
-    pub(crate) fn reject(&self, kind: AuthErrorKind) -> AuthRejection {
-        self.authority.reject(kind)
+    pub(crate) fn reject(&self, error: impl Into<AuthError>) -> AuthRejection {
+        self.authority.reject(error)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
 use crate::secret::Secret;
-use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Verified, VerifiedBy};
+use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
 
 /// Reads the custom claims from the text of all claims.
 pub(crate) type ReadClaims<C> = fn(&str) -> Result<C, serde_json::Error>;
@@ -185,6 +185,10 @@ impl<C> JwtVerifier<C> {
                     identity,
                     claims,
                     method: VerifiedBy::Jwt,
+                    time: Timekeeper {
+                        clock: self.clock.clone(),
+                        leeway: self.validation.leeway,
+                    },
                 })))
             }
         };
