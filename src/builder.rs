@@ -24,6 +24,27 @@ use crate::verify::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
 /// Configures an [`Authgear`], from [`Authgear::builder`].
 ///
 /// Only the endpoint is required; every other option has a safe default.
+///
+/// ```
+/// # async fn example() -> Result<(), axum_authgear::ConfigError> {
+/// use std::time::Duration;
+///
+/// use axum_authgear::Authgear;
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+///     .client_ids(["my-web-app", "my-mobile-app", "worker"])
+///     // Users' tokens are for the endpoint, machines' for a resource.
+///     .audience("https://my-project.authgear.cloud")
+///     .audience("https://api.example.com")
+///     .token_cookie("__Host-access_token")
+///     .trusted_origins(["https://app.example.com"])
+///     .leeway(Duration::from_secs(10))
+///     // Within the cluster, under the public name.
+///     .internal_url("https://authgear.internal:3000")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct AuthgearBuilder<C = NoClaims> {
     options: Options,
