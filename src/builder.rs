@@ -329,10 +329,11 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let challenge = ChallengeParameters::new(options.realm, options.resource_metadata)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
+        let asks_endpoint = internal.is_none() && jwks_uri.is_none();
         let asked: Vec<&Url> = internal
             .iter()
             .chain(&jwks_uri)
-            .chain([&endpoint.url])
+            .chain(asks_endpoint.then_some(&endpoint.url))
             .collect();
         let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
         let source = HttpKeySource::new(
