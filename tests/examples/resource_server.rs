@@ -379,7 +379,7 @@ async fn known_keys_serve_while_authgear_fails_and_not_for_ever() {
     let token = fake.token(&alice).sign();
     let environment = [
         ("AUTHGEAR_JWKS_REFRESH_SECS", "1"),
-        ("AUTHGEAR_JWKS_MAX_STALE_SECS", "6"),
+        ("AUTHGEAR_JWKS_MAX_STALE_SECS", "10"),
         ("AUTHGEAR_JWKS_COOLDOWN_SECS", "1"),
     ];
     let server = Server::start(fake.endpoint(), &environment).await;
