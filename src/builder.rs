@@ -25,6 +25,27 @@ use crate::verify::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
 /// Configures an [`Authgear`], from [`Authgear::builder`].
 ///
 /// Only the endpoint is required; every other option has a safe default.
+///
+/// ```
+/// # async fn example() -> Result<(), axum_authgear::ConfigError> {
+/// use std::time::Duration;
+///
+/// use axum_authgear::Authgear;
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+///     .client_ids(["my-web-app", "my-mobile-app", "worker"])
+///     // Users' tokens are for the endpoint, machines' for a resource.
+///     .audience("https://my-project.authgear.cloud")
+///     .audience("https://api.example.com")
+///     .token_cookie("__Host-access_token")
+///     .trusted_origins(["https://app.example.com"])
+///     .leeway(Duration::from_secs(10))
+///     // Within the cluster, under the public name.
+///     .internal_url("https://authgear.internal:3000")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct AuthgearBuilder<C = NoClaims> {
     options: Options,
@@ -340,10 +361,11 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let challenge = ChallengeParameters::new(options.realm, metadata_url)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
+        let asks_endpoint = internal.is_none() && jwks_uri.is_none();
         let asked: Vec<&Url> = internal
             .iter()
             .chain(&jwks_uri)
-            .chain([&endpoint.url])
+            .chain(asks_endpoint.then_some(&endpoint.url))
             .collect();
         let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
         let source = HttpKeySource::new(
@@ -605,8 +627,9 @@ mod tests {
             "http://auth.example",
             "ftp://127.0.0.1:1",
         ] {
-            let error = Authgear::builder(endpoint).build().unwrap_err();
-            assert_eq!(error.option(), Some("endpoint"), "{endpoint:?}");
+            let refused = Authgear::builder(endpoint).build().err();
+            let option = refused.and_then(|error| error.option());
+            assert_eq!(option, Some("endpoint"), "{endpoint:?}");
         }
     }
 }
