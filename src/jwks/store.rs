@@ -148,6 +148,9 @@ impl KeyStore {
                 Decision::Ask => {
                     joined = state.attempt + 1;
                     self.ask_for(joined);
+                    // It may have been asked for before, for the end of a cooldown that the wall
+                    // clock has jumped over since.
+                    self.wake.notify_one();
                     &self.waiters
                 }
                 Decision::WaitForNext => {
@@ -204,7 +207,8 @@ impl KeyStore {
         }
         // One second more, because `iat` is rounded down.
         let slack = (self.policy.leeway + Duration::from_secs(1)).as_secs_f64();
-        issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at.unix().as_secs_f64())
+        let asked_at = now.earliest_unix_of(*asked_at).as_secs_f64();
+        issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at)
     }
 
     fn ask_for(&self, attempt: u64) {
@@ -340,3 +344,6 @@ fn unavailable(state: &KeyState, retry_after: Duration) -> AuthError {
         state.error.clone().map(|error| error as _),
     )
 }
+
+#[cfg(test)]
+mod tests;
