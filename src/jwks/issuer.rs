@@ -53,6 +53,8 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     pub(crate) began: Moment,
+    /// Whether a request had asked for it.
+    pub(crate) on_demand: bool,
     /// When it ended, and with which keys, if it was a good one.
     pub(crate) ended: Option<(Moment, Option<Vec<usize>>)>,
 }
@@ -62,6 +64,7 @@ pub(crate) struct Attempt {
 pub(crate) struct Issuer {
     clock: Clock,
     state: Arc<Mutex<State>>,
+    store: Arc<KeyStore>,
 }
 
 pub(crate) struct State {
@@ -75,10 +78,11 @@ pub(crate) struct State {
 }
 
 impl Issuer {
-    /// An issuer that lists key 0.
-    pub(crate) fn new(clock: &Clock) -> Self {
+    /// An issuer that lists key 0, whose keys are kept in that store.
+    pub(crate) fn new(clock: &Clock, store: &Arc<KeyStore>) -> Self {
         Self {
             clock: clock.clone(),
+            store: Arc::clone(store),
             state: Arc::new(Mutex::new(State {
                 listed: vec![0],
                 fault: None,
@@ -104,7 +108,13 @@ impl KeySource for Issuer {
         let (number, latency, fault) = {
             let mut state = self.state();
             let began = self.clock.now();
-            state.attempts.push(Attempt { began, ended: None });
+            // An attempt on demand has just been noted as such.
+            let last_demand = self.store.state().last_demand;
+            state.attempts.push(Attempt {
+                began,
+                on_demand: last_demand.is_some_and(|last| began.elapsed(last).is_zero()),
+                ended: None,
+            });
             (state.attempts.len() - 1, state.latency, state.fault)
         };
         sleep(latency / 2).await;
@@ -166,9 +176,9 @@ impl Bench {
 
     pub(super) fn cold(policy: KeyPolicy, set_up: impl FnOnce(&mut State)) -> Self {
         let clock = Clock::starting_at(START);
-        let issuer = Issuer::new(&clock);
-        set_up(&mut issuer.state());
         let store = Arc::new(KeyStore::new(policy, clock.clone()));
+        let issuer = Issuer::new(&clock, &store);
+        set_up(&mut issuer.state());
         let refresher = Refresher::spawn(
             &Handle::current(),
             Arc::clone(&store),
