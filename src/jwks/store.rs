@@ -148,9 +148,6 @@ impl KeyStore {
                 Decision::Ask => {
                     joined = state.attempt + 1;
                     self.ask_for(joined);
-                    // It may have been asked for before, for the end of a cooldown that the wall
-                    // clock has jumped over since.
-                    self.wake.notify_one();
                     &self.waiters
                 }
                 Decision::WaitForNext => {
@@ -212,9 +209,10 @@ impl KeyStore {
     }
 
     fn ask_for(&self, attempt: u64) {
-        if self.wanted.fetch_max(attempt, Ordering::AcqRel) < attempt {
-            self.wake.notify_one();
-        }
+        self.wanted.fetch_max(attempt, Ordering::AcqRel);
+        // Also where it was asked for before: the wall clock may have jumped since, and the end of
+        // the cooldown with it.
+        self.wake.notify_one();
     }
 
     /// The last good set, unless it is too old to be trusted.

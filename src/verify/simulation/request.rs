@@ -176,7 +176,7 @@ impl<'t> Trial<'t> {
         let again = Trial::begin(self.shared, self.token);
         let outcome = again.run().await;
         // Between the first request and the answer to the second, was everything as it should be?
-        let well = self.is_good() && !self.has_seen_trouble() && !self.is_crowded();
+        let well = self.is_good() && self.has_been_quiet();
         if well && outcome.is_err() {
             self.wrong("refused again after Retry-After", &outcome);
         }
@@ -217,7 +217,8 @@ impl<'t> Trial<'t> {
         knows_key: bool,
         retry_after: Option<Duration>,
     ) {
-        if knows_key {
+        // A clock that is set back can make stale keys fresh again while a request waits.
+        if knows_key && !self.has_seen_a_jump() {
             self.wrong("a known key is unavailable", outcome);
         }
         let longest = self.shared.policy.cooldown;
@@ -232,7 +233,7 @@ impl<'t> Trial<'t> {
         }
         // A good token waits for the fetch of its key, unless that is not to be had soon.
         let soon = self.cooling < NEAR;
-        if soon && self.is_good() && !self.has_seen_trouble() && !self.is_crowded() {
+        if soon && self.is_good() && self.has_been_quiet() {
             self.wrong("keys are at hand and called unavailable", outcome);
         }
     }
@@ -268,6 +269,18 @@ impl<'t> Trial<'t> {
             None => now.elapsed(attempt.began) > SLOW,
         };
         state.fault.is_some() || attempts.into_iter().flatten().any(trouble)
+    }
+
+    /// Nothing has happened since that would excuse a 503.
+    fn has_been_quiet(&self) -> bool {
+        !self.has_seen_trouble() && !self.has_seen_a_jump() && !self.is_crowded()
+    }
+
+    /// The wall clock was set, and with it the end of a cooldown.
+    fn has_seen_a_jump(&self) -> bool {
+        let history = self.shared.history.lock().unwrap();
+        let last = history.off_by.last();
+        last.is_some_and(|(at, _)| *at >= self.at)
     }
 
     fn is_crowded(&self) -> bool {
