@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use jsonwebtoken::Algorithm;
 use tokio::runtime::Handle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::fetch::{FetchedKeys, KeyFetchError, KeySource};
 use super::refresher::Refresher;
@@ -53,10 +53,19 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     pub(crate) began: Moment,
+    pub(crate) at: Instant,
     /// Whether a request had asked for it.
     pub(crate) on_demand: bool,
     /// When it ended, and with which keys, if it was a good one.
     pub(crate) ended: Option<(Moment, Option<Vec<usize>>)>,
+}
+
+impl Attempt {
+    /// How long ago it began, by whichever clock says more.
+    pub(crate) fn age(&self, now: Moment) -> Duration {
+        let by_wall = now.unix().saturating_sub(self.began.unix());
+        self.at.elapsed().max(by_wall)
+    }
 }
 
 /// The handle of an issuer.
@@ -112,6 +121,7 @@ impl KeySource for Issuer {
             let last_demand = self.store.state().last_demand;
             state.attempts.push(Attempt {
                 began,
+                at: Instant::now(),
                 on_demand: last_demand.is_some_and(|last| began.elapsed(last).is_zero()),
                 ended: None,
             });

@@ -233,6 +233,28 @@ async fn keys_that_were_asked_for_by_a_fast_clock_do_not_make_tokens_old() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keys_are_as_old_as_the_question_for_them_and_not_as_the_answer() {
+    let policy = KeyPolicy {
+        leeway: Duration::ZERO,
+        ..KeyPolicy::default()
+    };
+    let bench = Bench::cold(policy, |_| {});
+    sleep(SECOND).await;
+    bench.issuer.state().fault = Some(Fault::Slow(7 * SECOND));
+    let stranger = bench.ask(9, 0.0);
+    let new_key = async {
+        sleep(SECOND).await;
+        bench.issuer.state().listed = vec![1, 0];
+        let issued_at = bench.seconds_ago(0.0);
+        sleep(6 * SECOND + SECOND / 10).await;
+        // The answer has come, and the key is not in it.
+        bench.ask_dated(1, Some(issued_at)).await
+    };
+    let outcomes = futures_util::future::join(stranger, new_key).await;
+    assert_eq!(outcomes, (UNAVAILABLE, UNAVAILABLE));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_jumps_over_the_cooldown_wakes_the_refresher() {
     let bench = Bench::new(|_| {}).await;
     assert_eq!(bench.ask(9, 0.0).await, UNAVAILABLE);

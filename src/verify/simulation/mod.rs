@@ -77,7 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => -59_i64..=59,
         1 => -4_000_i64..4_000,
     ];
-    let age = prop_oneof![Just(0_u64), 0_u64..100, 0_u64..1_700];
+    let age = prop_oneof![Just(0_u64), 0_u64..100, 0_u64..1_700, 0_u64..20_000];
     let iat = prop_oneof![Just(Iat::Old), Just(Iat::Fresh), Just(Iat::None)];
     prop_oneof![
         8 => wait.clone().prop_map(Step::Wait),

@@ -19,6 +19,8 @@ use crate::verify::{JwtVerifier, Validation};
 const START: u64 = 1_800_000_000;
 /// How long a token lives.
 const LIFETIME: u64 = 1_800;
+/// How long a machine's may.
+const LONG_LIFETIME: u64 = 28 * 86_400;
 /// How many keys an issuer lists at most.
 const MAX_LISTED: usize = 6;
 
@@ -170,15 +172,19 @@ impl World {
         let since = self.shared.history.lock().unwrap().listed_since[number];
         let since = since.expect("a listed key has been since some time");
         let minted = Instant::now() - Duration::from_secs(age).min(self.shared.start.elapsed());
-        self.token_at(number, minted.max(since), LIFETIME)
+        let lifetime = if age < LIFETIME {
+            LIFETIME
+        } else {
+            LONG_LIFETIME
+        };
+        self.token_at(number, minted.max(since), lifetime)
     }
 
     pub(super) fn token_of_removed(&self, index: usize) -> Option<Token> {
         let history = self.shared.history.lock().unwrap();
         let (number, since) = *history.removed.get(index)?;
         drop(history);
-        // Its own lifetime, so that it has not expired meanwhile.
-        Some(self.token_at(number, since, 100_000_000))
+        Some(self.token_at(number, since, LONG_LIFETIME))
     }
 
     pub(super) fn forged(&self, index: usize) -> Token {
