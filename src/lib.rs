@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod authgear;
+pub mod authorize;
 mod builder;
 #[cfg(test)]
 mod cases;
@@ -14,6 +15,7 @@ mod extract;
 mod http;
 mod jwks;
 mod rejection;
+mod resource_metadata;
 mod secret;
 mod telemetry;
 #[cfg(feature = "testkit")]
@@ -29,4 +31,5 @@ pub use danger::Dangerous;
 pub use error::{AuthError, AuthErrorKind, ConfigError};
 pub use jsonwebtoken::Algorithm;
 pub use rejection::{AuthRejection, JsonResponse, RejectionResponse, StatusResponse};
+pub use resource_metadata::ProtectedResource;
 pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};

@@ -206,7 +206,8 @@ impl Bench {
     /// Whether a request would find that key at once.
     pub(super) fn knows(&self, number: usize) -> bool {
         let now = self.clock.now();
-        self.store.find(key(number).kid(), now).is_some()
+        let current = self.store.current(now);
+        current.is_some_and(|keys| keys.find(key(number).kid()).is_some())
     }
 
     /// What a request is told whose token names that key and was issued so many seconds ago.

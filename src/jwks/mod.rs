@@ -11,4 +11,4 @@ mod store;
 pub(crate) use fetch::HttpKeySource;
 pub(crate) use key_set::VerificationKey;
 pub(crate) use refresher::Refresher;
-pub(crate) use store::{KeyPolicy, KeyStore};
+pub(crate) use store::{CurrentKeys, KeyPolicy, KeyStore};

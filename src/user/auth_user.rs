@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::identity::{Identity, NumericDate};
+use crate::clock::Clock;
 
 /// A signed-in user whose credential was verified.
 ///
@@ -24,6 +26,15 @@ pub(crate) struct Verified<C> {
     pub(crate) identity: Identity,
     pub(crate) claims: C,
     pub(crate) method: VerifiedBy,
+    pub(crate) time: Timekeeper,
+}
+
+/// What tells how long ago something was, for checks that come after the verification.
+#[derive(Clone, Debug)]
+pub(crate) struct Timekeeper {
+    pub(crate) clock: Clock,
+    /// How far ahead of ours the issuer's clock may be.
+    pub(crate) leeway: Duration,
 }
 
 /// The custom claims of an application that reads none.
@@ -63,6 +74,10 @@ impl<C> AuthUser<C> {
 
     pub(crate) fn into_inner(self) -> Arc<Verified<C>> {
         self.inner
+    }
+
+    pub(crate) fn time(&self) -> &Timekeeper {
+        &self.inner.time
     }
 
     fn identity(&self) -> &Identity {

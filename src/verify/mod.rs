@@ -10,6 +10,7 @@ mod jws;
 mod jwt;
 #[cfg(test)]
 mod simulation;
+mod token_cache;
 mod validation;
 
 pub(crate) use jwt::{JwtVerifier, PendingVerification, ReadClaims, Verification};

@@ -21,6 +21,8 @@ const START: u64 = 1_800_000_000;
 const LIFETIME: u64 = 1_800;
 /// How long a machine's may.
 const LONG_LIFETIME: u64 = 28 * 86_400;
+/// Few enough for some to be evicted.
+const CACHED_TOKENS: usize = 16;
 /// How many keys an issuer lists at most.
 const MAX_LISTED: usize = 6;
 
@@ -75,9 +77,14 @@ impl World {
             algorithms: vec![Algorithm::EdDSA],
             leeway: LEEWAY,
         };
-        let verifier = JwtVerifier::new(validation, clock.clone(), store, refresher, |_| {
-            Ok(NoClaims)
-        });
+        let verifier = JwtVerifier::new(
+            validation,
+            clock.clone(),
+            store,
+            refresher,
+            CACHED_TOKENS,
+            |_| Ok(NoClaims),
+        );
         let start = Instant::now();
         let mut listed_since = [None; KEYS];
         listed_since[0] = Some(start);
