@@ -64,7 +64,7 @@ impl Stage {
         let api = routes().layer(authgear.layer());
         Self {
             runtime,
-            fake: fake,
+            fake,
             authgear,
             api,
             good,
@@ -72,7 +72,7 @@ impl Stage {
         }
     }
 
-    fn send(&self, name: header::HeaderName, values: &[Vec<u8>]) -> Option<Answer> {
+    fn send(&self, name: &header::HeaderName, values: &[Vec<u8>]) -> Option<Answer> {
         let mut request = Request::get("/any").body(Body::empty()).unwrap();
         for value in values {
             // What HTTP itself does not carry cannot come.
@@ -102,10 +102,10 @@ fn the_tokens_that_are_changed_here_are_good_ones() {
     for token in &stage.good {
         assert_eq!(stage.verify(token), Ok(()));
         let bearer = format!("Bearer {token}").into_bytes();
-        let answer = stage.send(header::AUTHORIZATION, &[bearer]).unwrap();
+        let answer = stage.send(&header::AUTHORIZATION, &[bearer]).unwrap();
         assert_eq!(answer.status, StatusCode::OK);
         let cookie = format!("a=b; access_token={token}").into_bytes();
-        let answer = stage.send(header::COOKIE, &[cookie]).unwrap();
+        let answer = stage.send(&header::COOKIE, &[cookie]).unwrap();
         assert_eq!(answer.status, StatusCode::OK);
     }
 }
@@ -260,7 +260,7 @@ impl Change {
             }
             Self::SwapPart(other) => {
                 let other = stage().a_good(*other).split('.').nth(part);
-                *text = other.unwrap_or_default().to_owned();
+                other.unwrap_or_default().clone_into(text);
             }
             Self::ReplacePart(bytes) => *text = encoded(bytes),
             Self::Padded => {
@@ -356,7 +356,7 @@ fn signed_by_someone_else(header: &str, claims: &str) -> Option<String> {
 /// A good token after a few changes, or parts of any content.
 fn any_token() -> impl Strategy<Value = String> {
     let changes = prop::collection::vec((change(), 0_usize..3), 1..4);
-    let changed = (any::<Index>(), changes).prop_map(|(index, changes)| {
+    let almost_good = (any::<Index>(), changes).prop_map(|(index, changes)| {
         let mut parts: Vec<String> = stage()
             .a_good(index)
             .split('.')
@@ -377,7 +377,7 @@ fn any_token() -> impl Strategy<Value = String> {
         ]
     };
     let made = prop::collection::vec(part(), 1..6).prop_map(|parts| parts.join("."));
-    prop_oneof![4 => changed, 1 => made, 1 => any::<String>()]
+    prop_oneof![4 => almost_good, 1 => made, 1 => any::<String>()]
 }
 
 proptest! {
@@ -387,7 +387,7 @@ proptest! {
     fn property_any_authorization_lets_only_good_tokens_in(
         fields in prop::collection::vec(any_field("(Bearer |bearer |BEARER  |Bearer|Basic |DPoP |)"), 1..3),
     ) {
-        if let Some(answer) = stage().send(header::AUTHORIZATION, &fields) {
+        if let Some(answer) = stage().send(&header::AUTHORIZATION, &fields) {
             if answer.status == StatusCode::OK {
                 prop_assert_eq!(fields.len(), 1);
                 let token = fields[0].rsplit(|byte| *byte == b' ').next().unwrap();
@@ -402,7 +402,7 @@ proptest! {
     fn property_any_cookie_lets_only_good_tokens_in(
         fields in prop::collection::vec(any_field("(access_token=|a=b; access_token=|access_token=x; |access_token|session=|)"), 1..3),
     ) {
-        if let Some(answer) = stage().send(header::COOKIE, &fields) {
+        if let Some(answer) = stage().send(&header::COOKIE, &fields) {
             if answer.status == StatusCode::OK {
                 let text = fields.concat();
                 let text = String::from_utf8_lossy(&text);

@@ -30,9 +30,9 @@ fn other() -> &'static SigningKey {
     &OTHER
 }
 
-fn parse(keys: Value) -> Result<KeySet, KeySetError> {
+fn parse(keys: impl Into<Value>) -> Result<KeySet, KeySetError> {
     KeySet::parse(
-        json!({ "keys": keys }).to_string().as_bytes(),
+        json!({ "keys": keys.into() }).to_string().as_bytes(),
         &ALLOWED,
         None,
     )

@@ -267,6 +267,34 @@ async fn a_clock_that_jumps_over_the_cooldown_wakes_the_refresher() {
     assert!(began.elapsed() < SECOND);
 }
 
+#[test]
+fn a_runtime_that_is_gone_leaves_known_keys_and_bounded_waits() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    // The refresher ends with its runtime, between two attempts or in the middle of one.
+    for latency in [SECOND / 10, 3600 * SECOND] {
+        let first = runtime();
+        let bench = first.block_on(async {
+            let bench = Bench::new(|_| {}).await;
+            bench.issuer.state().latency = latency;
+            let _ = timeout(SECOND / 100, bench.ask(9, 0.0)).await;
+            bench
+        });
+        drop(first);
+        runtime().block_on(async {
+            assert!(bench.knows(0));
+            let began = Instant::now();
+            assert_eq!(bench.ask(1, 0.0).await, UNAVAILABLE);
+            assert!(began.elapsed() <= PATIENCE + SECOND / 100);
+        });
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn ready_waits_for_keys_and_asks_for_them() {
     let bench = Bench::new(|state| state.fault = Some(Fault::Error)).await;

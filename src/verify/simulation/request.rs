@@ -59,9 +59,10 @@ impl std::fmt::Debug for Token {
 
 impl Token {
     pub(super) fn new(facts: Facts) -> Self {
+        // By key, `iat` and `exp`.
+        type Signed = HashMap<(usize, Option<u64>, u64), String>;
         thread_local! {
-            static SIGNED: RefCell<HashMap<(usize, Option<u64>, u64), String>> =
-                RefCell::new(HashMap::new());
+            static SIGNED: RefCell<Signed> = RefCell::new(HashMap::new());
         }
         let number = facts.key.expect("a key of the issuer's");
         let text = SIGNED.with_borrow_mut(|signed| {

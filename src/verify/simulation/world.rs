@@ -304,11 +304,10 @@ impl World {
     fn check_attempts(&mut self) {
         let attempts = self.shared.issuer.state().attempts.clone();
         for number in self.checked_attempts.max(1)..attempts.len() {
-            let (before, attempt) = attempts.split_at(number);
-            let attempt = &attempt[0];
-            let last = &before[number - 1];
+            let (before, rest) = attempts.split_at(number);
+            let (attempt, last) = (&rest[0], &before[number - 1]);
             if attempt.on_demand {
-                let last = before.iter().rev().find(|attempt| attempt.on_demand);
+                let last = before.iter().rev().find(|earlier| earlier.on_demand);
                 let since = last.map(|last| attempt.began.elapsed(last.began));
                 if since.is_some_and(|since| since < self.shared.policy.cooldown) {
                     self.wrong(format!("on demand again after {since:?}"));
@@ -319,11 +318,11 @@ impl World {
                 self.wrong("two attempts at once".to_owned());
                 continue;
             };
-            let least = match keys {
+            let shortest = match keys {
                 Some(_) => self.shared.policy.refresh_interval.mul_f64(0.72),
                 None => Duration::from_secs(1),
             };
-            if attempt.began.elapsed(*ended) < least {
+            if attempt.began.elapsed(*ended) < shortest {
                 self.wrong(format!("attempt {number} comes too early"));
             }
         }
