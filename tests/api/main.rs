@@ -1,12 +1,14 @@
 //! Whole-stack behaviour, by the stages of a request.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod authorize;
-mod resource_metadata;
-mod stacks;
 mod support;
 
+mod authorize;
 mod handmade;
+mod keys;
+mod properties;
+mod resource_metadata;
 mod second_issuer;
+mod stacks;
 mod token_cache;
 mod way_of_a_request;
