@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
+use crate::telemetry::Outcome;
 use crate::user::{AuthClient, AuthUser, Principal, Verified};
 
 /// Who is calling, as a layer found out, and which layer that was.
@@ -91,6 +92,14 @@ impl Authentication {
             return true;
         }
         self.is_by(authority)
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.caller {
+            Caller::Nobody => Outcome::Nobody,
+            Caller::User(_) => Outcome::User,
+            Caller::Client(_) => Outcome::Machine,
+        }
     }
 
     pub(super) fn is_nobody(&self) -> bool {

@@ -11,7 +11,7 @@ use axum_authgear::authorize::{
     authenticated_within, has_role, not_anonymous, satisfies, scopes, verified,
 };
 use axum_authgear::clock::Clock;
-use axum_authgear::testkit::{self, FakeAuthgear, SignIn, User};
+use axum_authgear::testkit::{self, FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, AuthRejection, AuthUser, Authgear, Principal};
 use http::{Request, StatusCode, header};
 
@@ -401,13 +401,13 @@ async fn a_requirement_takes_a_user_made_by_hand() {
     let api = Router::new()
         .route("/", get(|| async { "done" }))
         .route_layer(world.authgear.require(has_role("admin")));
-    let admin = SignIn::user(testkit::user("alice").role("admin").build());
+    let admin = testkit::SignIn::user(testkit::user("alice").role("admin").build());
     let answer = send(&api.clone().layer(admin), request("/", None)).await;
     assert_eq!(answer.status, StatusCode::OK);
-    let other = SignIn::user(testkit::user("bob").build());
+    let other = testkit::SignIn::user(testkit::user("bob").build());
     let answer = send(&api.clone().layer(other), request("/", None)).await;
     assert_eq!(answer.kind, Some(AuthErrorKind::RoleMissing));
-    let answer = send(&api.layer(SignIn::nobody()), request("/", None)).await;
+    let answer = send(&api.layer(testkit::SignIn::nobody()), request("/", None)).await;
     assert_eq!(answer.kind, Some(AuthErrorKind::MissingCredential));
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod authorize;
+mod grpc;
 mod resource_metadata;
 mod stacks;
 mod support;
