@@ -9,3 +9,4 @@ mod process;
 mod guards;
 mod quickstart;
 mod resource_server;
+mod websocket;
