@@ -6,6 +6,7 @@ mod grpc;
 mod resource_metadata;
 mod stacks;
 mod support;
+mod telemetry;
 
 mod handmade;
 mod second_issuer;

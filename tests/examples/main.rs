@@ -7,6 +7,7 @@
 mod process;
 
 mod guards;
+mod observability;
 mod quickstart;
 mod resource_server;
 mod websocket;
