@@ -6,6 +6,7 @@
 
 mod process;
 
+mod browser_app;
 mod guards;
 mod observability;
 mod quickstart;
