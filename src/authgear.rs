@@ -20,6 +20,31 @@ use crate::verify::Verification;
 ///
 /// A clone is cheap and shares everything. The background refresher stops when the last clone, and
 /// the last layer made of one, is dropped.
+///
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use axum::{Router, routing::get};
+/// use axum_authgear::{AuthUser, Authgear};
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud").build()?;
+/// let app: Router = Router::new()
+///     .route("/me", get(|user: AuthUser| async move { user.id().to_owned() }))
+///     .route_layer(authgear.layer())
+///     .route("/readyz", get({
+///         let authgear = authgear.clone();
+///         || async move { authgear.status().health().as_str() }
+///     }));
+///
+/// // Only where a process without keys should not start at all:
+/// authgear.ready(Duration::from_secs(10)).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What a custom set-up can look like is in [`AuthgearBuilder`]; what is trusted, in the
+/// [threat model](crate::docs::threat_model).
 pub struct Authgear<C = NoClaims> {
     authenticator: Arc<Authenticator<C>>,
     resource: Option<Arc<ResourceMetadata>>,
@@ -62,7 +87,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # }
     /// ```
     pub fn require(&self, requirement: Requirement<C>) -> AuthorizeLayer<C> {
-        AuthorizeLayer::new(requirement, Arc::clone(self.authenticator.authority()))
+        AuthorizeLayer::new(requirement, self.authenticator.authority().clone())
     }
 
     /// A router with the metadata of the
@@ -79,6 +104,16 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     }
 
     /// Verifies a user's token that came by another way than HTTP.
+    ///
+    /// ```
+    /// # async fn example(authgear: axum_authgear::Authgear, token: &str) {
+    /// match authgear.verify(token).await {
+    ///     Ok(user) => println!("{} may go on", user.id()),
+    ///     Err(error) if error.retry_after().is_some() => println!("try again later"),
+    ///     Err(error) => println!("refused: {error}"),
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Whatever makes the token no good, `UserRequired` for a machine's, and `KeysUnavailable` when
@@ -146,7 +181,7 @@ impl<C> fmt::Debug for Authgear<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authgear")
             .field("authenticator", &self.authenticator)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -16,27 +16,49 @@ use axum_authgear::ConfigError;
 use ipnet::IpNet;
 use url::{Host, Url};
 
+/// The project's endpoint; one trailing slash is dropped. Required.
 pub(crate) const AUTHGEAR_ENDPOINT: Variable = Variable("AUTHGEAR_ENDPOINT");
+/// Where to listen; port 0 takes a free one. Default: `127.0.0.1:3000`.
 pub(crate) const LISTEN: Variable = Variable("LISTEN");
+/// `jwt`, `resolver`, `jwt+resolver` or `gateway`. Default: `jwt`.
 pub(crate) const AUTHGEAR_VERIFY: Variable = Variable("AUTHGEAR_VERIFY");
+/// Audiences, any of which will do. Default: the endpoint.
 pub(crate) const AUTHGEAR_AUDIENCE: Variable = Variable("AUTHGEAR_AUDIENCE");
+/// Clients whose tokens are taken. Default: any.
 pub(crate) const AUTHGEAR_CLIENT_IDS: Variable = Variable("AUTHGEAR_CLIENT_IDS");
+/// A cookie that the token may be in, too. Default: none.
 pub(crate) const AUTHGEAR_TOKEN_COOKIE: Variable = Variable("AUTHGEAR_TOKEN_COOKIE");
+/// The prefix of Authgear's own cookies. Default: empty.
 pub(crate) const AUTHGEAR_COOKIE_PREFIX: Variable = Variable("AUTHGEAR_COOKIE_PREFIX");
+/// An internal origin of Authgear, for discovery and keys. Default: none.
 pub(crate) const AUTHGEAR_INTERNAL_URL: Variable = Variable("AUTHGEAR_INTERNAL_URL");
+/// The session resolver. Default: `/_resolver/resolve` at the endpoint.
 pub(crate) const AUTHGEAR_RESOLVER_URL: Variable = Variable("AUTHGEAR_RESOLVER_URL");
+/// How long a resolver's answer is kept. Default: 0, not at all.
 pub(crate) const AUTHGEAR_RESOLVER_CACHE_SECS: Variable = Variable("AUTHGEAR_RESOLVER_CACHE_SECS");
+/// `jwt+resolver`: how old a session's check may be. Default: 10.
 pub(crate) const AUTHGEAR_RECHECK_SECS: Variable = Variable("AUTHGEAR_RECHECK_SECS");
+/// `gateway`: the proof that a request came through it. Required there.
 pub(crate) const AUTHGEAR_GATEWAY_SECRET: Variable = Variable("AUTHGEAR_GATEWAY_SECRET");
+/// At most one fetch of keys on demand in this time. Default: 10.
 pub(crate) const AUTHGEAR_JWKS_COOLDOWN_SECS: Variable = Variable("AUTHGEAR_JWKS_COOLDOWN_SECS");
+/// The age at which keys are renewed. Default: 300.
 pub(crate) const AUTHGEAR_JWKS_REFRESH_SECS: Variable = Variable("AUTHGEAR_JWKS_REFRESH_SECS");
+/// How long keys serve without a successful renewal. Default: 3600.
 pub(crate) const AUTHGEAR_JWKS_MAX_STALE_SECS: Variable = Variable("AUTHGEAR_JWKS_MAX_STALE_SECS");
+/// How far clocks may differ. Default: 60.
 pub(crate) const AUTHGEAR_LEEWAY_SECS: Variable = Variable("AUTHGEAR_LEEWAY_SECS");
+/// `1` allows plain http to Authgear beyond loopback. Default: `0`.
 pub(crate) const AUTHGEAR_ALLOW_HTTP: Variable = Variable("AUTHGEAR_ALLOW_HTTP");
+/// Networks (or addresses) whose `X-Forwarded-For` is believed. Default: none.
 pub(crate) const TRUSTED_PROXIES: Variable = Variable("TRUSTED_PROXIES");
+/// Origins that may use a cookie for unsafe requests. Default: none.
 pub(crate) const TRUSTED_ORIGINS: Variable = Variable("TRUSTED_ORIGINS");
+/// This API's own URL: publishes its metadata (RFC 9728). Default: none.
 pub(crate) const PUBLIC_URL: Variable = Variable("PUBLIC_URL");
+/// Takes Authgear's webhooks, which this secret signs. Default: none.
 pub(crate) const AUTHGEAR_WEBHOOK_SECRET: Variable = Variable("AUTHGEAR_WEBHOOK_SECRET");
+/// Shares ended users and sessions among replicas. Default: none.
 pub(crate) const REDIS_URL: Variable = Variable("REDIS_URL");
 
 /// Everything that the environment says. What is `None` has the crate's default.

@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(stderr(), "{error}");
+            let _ = writeln!(stderr(), "{}", with_causes(&*error));
             ExitCode::from(if error.is::<BadVariable>() { 2 } else { 1 })
         }
     }
@@ -53,4 +53,14 @@ async fn run() -> Result<(), Box<dyn Error>> {
         () = shutdown.overdue() => {}
     }
     Ok(())
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line = format!("{line}: {cause}");
+        source = cause.source();
+    }
+    line
 }

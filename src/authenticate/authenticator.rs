@@ -19,7 +19,7 @@ pub(crate) struct Authenticator<C> {
     sources: Sources,
     csrf: CsrfCheck,
     verifier: Arc<JwtVerifier<C>>,
-    authority: Arc<Authority>,
+    authority: Authority,
     trace_user_ids: bool,
 }
 
@@ -47,7 +47,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             sources,
             csrf,
             verifier,
-            authority: Arc::new(authority),
+            authority,
             trace_user_ids,
         }
     }
@@ -71,9 +71,8 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         let credential = match self.sources.find(request.headers()) {
             Ok(Some(credential)) => credential,
             Ok(None) => {
-                return without_credential().unwrap_or_else(|| {
-                    Step::Pass(Authentication::nobody(Arc::clone(&self.authority)))
-                });
+                return without_credential()
+                    .unwrap_or_else(|| Step::Pass(Authentication::nobody(self.authority.clone())));
             }
             Err(kind) => return Step::Refuse(kind.into()),
         };
@@ -88,7 +87,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
 
     pub(super) fn conclude(&self, outcome: Result<Principal<C>, AuthError>) -> Step<C> {
         match outcome {
-            Ok(principal) => Step::Pass(Authentication::of(principal, Arc::clone(&self.authority))),
+            Ok(principal) => Step::Pass(Authentication::of(principal, self.authority.clone())),
             Err(error) => Step::Refuse(error),
         }
     }
@@ -108,16 +107,16 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         outcome
     }
 
-    pub(crate) fn authority(&self) -> &Arc<Authority> {
+    pub(crate) fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    pub(super) fn challenge(&self) -> Arc<ChallengeParameters> {
+    pub(super) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
         self.authority.challenge()
     }
 
     pub(super) fn reject(&self, error: AuthError) -> AuthRejection {
-        AuthRejection::new(error, Some(self.authority.challenge()))
+        self.authority.reject(error)
     }
 }
 

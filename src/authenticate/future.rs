@@ -40,8 +40,9 @@ pin_project! {
         },
         Waiting {
             pending: PendingVerification<C>,
-            // Taken when the wait is over.
-            held: Option<Held<S, B, C>>,
+            // Boxed, because few requests wait and every future is as large as this; taken when
+            // the wait is over.
+            held: Option<Box<Held<S, B, C>>>,
         },
     }
 }
@@ -82,12 +83,12 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
         Self {
             state: State::Waiting {
                 pending,
-                held: Some(Held {
+                held: Some(Box::new(Held {
                     request,
                     service,
                     authenticator,
                     attempt,
-                }),
+                })),
             },
             refuser,
         }

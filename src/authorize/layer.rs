@@ -1,7 +1,6 @@
 //! [`AuthorizeLayer`].
 
 use std::fmt;
-use std::sync::Arc;
 
 use tower::Layer;
 
@@ -24,7 +23,7 @@ use crate::user::NoClaims;
 #[must_use = "a layer does nothing until it is added to a router or a service"]
 pub struct AuthorizeLayer<C = NoClaims, R = JsonResponse> {
     pub(super) requirement: Requirement<C>,
-    pub(super) authority: Arc<Authority>,
+    pub(super) authority: Authority,
     pub(super) settings: Settings,
     pub(super) responder: R,
 }
@@ -38,7 +37,7 @@ pub(super) struct Settings {
 }
 
 impl<C> AuthorizeLayer<C> {
-    pub(crate) fn new(requirement: Requirement<C>, authority: Arc<Authority>) -> Self {
+    pub(crate) fn new(requirement: Requirement<C>, authority: Authority) -> Self {
         Self {
             requirement,
             authority,
@@ -88,7 +87,7 @@ impl<C, R: Clone> Clone for AuthorizeLayer<C, R> {
     fn clone(&self) -> Self {
         Self {
             requirement: self.requirement.clone(),
-            authority: Arc::clone(&self.authority),
+            authority: self.authority.clone(),
             settings: self.settings,
             responder: self.responder.clone(),
         }

@@ -1,7 +1,6 @@
 //! [`Authorize`].
 
 use std::fmt;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -42,7 +41,7 @@ where
         let outcome = self
             .layer
             .authorize(&request)
-            .map_err(|error| AuthRejection::new(error, Some(Arc::clone(&challenge))));
+            .map_err(|error| AuthRejection::new(error, challenge.clone()));
         let refuser = Refuser {
             responder: self.layer.responder.clone(),
             as_grpc: self.layer.settings.speaks_grpc && is_grpc(request.headers()),

@@ -25,10 +25,11 @@ pub(crate) struct ChallengeParameters {
 }
 
 impl ChallengeParameters {
+    /// `None` where nothing is configured.
     pub(crate) fn new(
         realm: Option<String>,
         resource_metadata: Option<String>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Option<Self>, ConfigError> {
         for (option, value) in [("realm", &realm), ("resource_metadata", &resource_metadata)] {
             if let Some(value) = value
                 && !value.bytes().all(is_plain)
@@ -40,10 +41,11 @@ impl ChallengeParameters {
                 ));
             }
         }
-        Ok(Self {
+        let any = realm.is_some() || resource_metadata.is_some();
+        Ok(any.then_some(Self {
             realm,
             resource_metadata,
-        })
+        }))
     }
 }
 
@@ -127,7 +129,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            value(Form::InvalidToken, "it is no good", None, Some(&parameters)).unwrap(),
+            value(
+                Form::InvalidToken,
+                "it is no good",
+                None,
+                parameters.as_ref()
+            )
+            .unwrap(),
             "Bearer realm=\"shop\", error=\"invalid_token\", error_description=\"it is no good\", \
              resource_metadata=\"https://api.example/.well-known/oauth-protected-resource\""
         );

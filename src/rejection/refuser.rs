@@ -15,7 +15,7 @@ pub(crate) struct Refuser<R> {
     /// Whether no layer further out makes the response anew.
     pub(crate) has_last_word: bool,
     /// For refusals from places that know no configuration: a call in a handler.
-    pub(crate) challenge: Arc<ChallengeParameters>,
+    pub(crate) challenge: Option<Arc<ChallengeParameters>>,
     /// Who the request comes from, until telemetry has been told; `None` if another layer tells it.
     pub(crate) passed: Option<Outcome>,
 }
@@ -26,7 +26,7 @@ impl<R> Refuser<R> {
         R: RejectionResponse<B>,
     {
         if rejection.challenge.is_none() {
-            rejection.challenge = Some(Arc::clone(&self.challenge));
+            rejection.challenge.clone_from(&self.challenge);
         }
         if !rejection.is_recorded {
             telemetry::answered(Outcome::Refused(rejection.kind()));

@@ -273,7 +273,7 @@ impl SignIn {
     /// Any of the three, where handlers ask for custom claims `C` of a user who is not there:
     /// `SignIn::caller(None::<Principal<Shop>>)`.
     pub fn caller<C: Send + Sync + 'static>(caller: Option<Principal<C>>) -> Self {
-        let authority = Arc::new(Authority::stand_in::<C>());
+        let authority = Authority::stand_in::<C>();
         Self {
             authentication: match caller {
                 Some(principal) => Authentication::of(principal, authority),

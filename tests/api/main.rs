@@ -10,4 +10,5 @@ mod telemetry;
 
 mod handmade;
 mod second_issuer;
+mod token_cache;
 mod way_of_a_request;

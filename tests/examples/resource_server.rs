@@ -307,6 +307,38 @@ async fn an_internal_address_of_authgear() {
     assert_eq!(answer.status, 200);
 }
 
+/// As in an image that holds nothing but the program.
+#[tokio::test]
+async fn without_root_certificates_an_internal_address_will_do() {
+    let endpoint = "https://authgear.example";
+    let none = [
+        ("SSL_CERT_FILE", "/dev/null"),
+        ("SSL_CERT_DIR", "/dev/null"),
+    ];
+    let fake = FakeAuthgear::builder().endpoint(endpoint).start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let mut environment = vec![("AUTHGEAR_INTERNAL_URL", fake.url())];
+    environment.extend(none);
+    let server = Server::start(endpoint, &environment).await;
+    let answer = server.get("/me", Some(&fake.token(&alice).sign())).await;
+    assert_eq!(answer.status, 200);
+
+    let environment = [("AUTHGEAR_ENDPOINT", endpoint), ("LISTEN", "127.0.0.1:0")];
+    let environment: Vec<_> = environment
+        .into_iter()
+        .chain(none)
+        .map(|(name, value)| (name, OsString::from(value)))
+        .collect();
+    let output = run("resource_server", &environment).await;
+    assert_eq!(output.status.code(), Some(1));
+    let reason = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        reason.starts_with("the HTTP client could not be set up: "),
+        "{reason}"
+    );
+    assert_eq!(reason.lines().count(), 1);
+}
+
 #[tokio::test]
 async fn it_starts_without_authgear_and_heals() {
     let fake = FakeAuthgear::start().await;
@@ -348,7 +380,7 @@ async fn known_keys_serve_while_authgear_fails_and_not_for_ever() {
     let token = fake.token(&alice).sign();
     let environment = [
         ("AUTHGEAR_JWKS_REFRESH_SECS", "1"),
-        ("AUTHGEAR_JWKS_MAX_STALE_SECS", "6"),
+        ("AUTHGEAR_JWKS_MAX_STALE_SECS", "10"),
         ("AUTHGEAR_JWKS_COOLDOWN_SECS", "1"),
     ];
     let server = Server::start(fake.endpoint(), &environment).await;
