@@ -19,6 +19,7 @@ use crate::http::{HttpOptions, Outbound, Upstream, is_secure};
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
 use crate::rejection::ChallengeParameters;
 use crate::resource_metadata::{ProtectedResource, ResourceMetadata};
+use crate::telemetry;
 use crate::user::NoClaims;
 use crate::verify::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
 
@@ -64,6 +65,7 @@ pub(crate) struct Options {
     realm: Option<String>,
     resource_metadata: Option<String>,
     protected_resource: Option<ProtectedResource>,
+    trace_user_ids: bool,
     keys: KeyPolicy,
     jwks_uri: Option<String>,
     internal_url: Option<String>,
@@ -92,6 +94,7 @@ impl AuthgearBuilder {
                 realm: None,
                 resource_metadata: None,
                 protected_resource: None,
+                trace_user_ids: false,
                 keys: KeyPolicy::default(),
                 jwks_uri: None,
                 internal_url: None,
@@ -234,6 +237,16 @@ impl<C> AuthgearBuilder<C> {
     /// [`metadata_router`](Authgear::metadata_router) serves (RFC 9728). Default: none.
     pub fn protected_resource(mut self, resource: ProtectedResource) -> Self {
         self.options.protected_resource = Some(resource);
+        self
+    }
+}
+
+/// # What is told of requests
+impl<C> AuthgearBuilder<C> {
+    /// Puts the user's id into the span `authenticate`. Default: it stays out of spans and logs,
+    /// for it is personal data in many places.
+    pub fn trace_user_ids(mut self) -> Self {
+        self.options.trace_user_ids = true;
         self
     }
 }
@@ -390,7 +403,9 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             self.read_claims,
         ));
         let authority = Authority::new::<C>(challenge);
-        let authenticator = Authenticator::new(sources, csrf, verifier, authority);
+        let authenticator =
+            Authenticator::new(sources, csrf, verifier, authority, options.trace_user_ids);
+        telemetry::describe();
         Ok(Authgear::new(authenticator, resource))
     }
 }

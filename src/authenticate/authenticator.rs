@@ -10,6 +10,7 @@ use super::outcome::{Authentication, Authority};
 use crate::credential::Sources;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
+use crate::telemetry::{Attempt, Outcome};
 use crate::user::Principal;
 use crate::verify::{JwtVerifier, PendingVerification, Verification};
 
@@ -19,6 +20,7 @@ pub(crate) struct Authenticator<C> {
     csrf: CsrfCheck,
     verifier: Arc<JwtVerifier<C>>,
     authority: Authority,
+    trace_user_ids: bool,
 }
 
 /// What is to be done with a request.
@@ -39,12 +41,14 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         csrf: CsrfCheck,
         verifier: Arc<JwtVerifier<C>>,
         authority: Authority,
+        trace_user_ids: bool,
     ) -> Self {
         Self {
             sources,
             csrf,
             verifier,
             authority,
+            trace_user_ids,
         }
     }
 
@@ -86,6 +90,21 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             Ok(principal) => Step::Pass(Authentication::of(principal, self.authority.clone())),
             Err(error) => Step::Refuse(error),
         }
+    }
+
+    /// Tells telemetry who the request comes from.
+    pub(super) fn tell(&self, attempt: Attempt, authentication: &Authentication) -> Outcome {
+        let outcome = authentication.outcome();
+        if attempt.is_traced()
+            && let Ok(Some(Principal::User(user))) = authentication.principal::<C>()
+        {
+            attempt.method(user.verified_by().as_str());
+            if self.trace_user_ids {
+                attempt.user_id(user.id());
+            }
+        }
+        attempt.end(outcome);
+        outcome
     }
 
     pub(crate) fn authority(&self) -> &Authority {

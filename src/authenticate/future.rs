@@ -12,6 +12,7 @@ use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
 use crate::rejection::{AuthRejection, Refuser, RejectionResponse};
+use crate::telemetry::{Attempt, Outcome};
 use crate::verify::PendingVerification;
 
 pin_project! {
@@ -51,6 +52,7 @@ struct Held<S, B, C> {
     request: Request<B>,
     service: S,
     authenticator: Arc<Authenticator<C>>,
+    attempt: Attempt,
 }
 
 impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
@@ -75,6 +77,7 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
         request: Request<B>,
         service: S,
         authenticator: Arc<Authenticator<C>>,
+        attempt: Attempt,
         refuser: Refuser<R>,
     ) -> Self {
         Self {
@@ -84,6 +87,7 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
                     request,
                     service,
                     authenticator,
+                    attempt,
                 })),
             },
             refuser,
@@ -113,20 +117,29 @@ where
                     None => return Poll::Pending,
                 },
                 StateProjection::Waiting { pending, held } => {
-                    let outcome = ready!(pending.as_mut().poll(cx));
+                    let outcome = match held {
+                        Some(held) => held.attempt.in_scope(|| pending.as_mut().poll(cx)),
+                        None => pending.as_mut().poll(cx),
+                    };
+                    let outcome = ready!(outcome);
                     let Some(mut held) = held.take() else {
                         return Poll::Pending;
                     };
                     match held.authenticator.conclude(outcome) {
                         Step::Pass(authentication) => {
+                            let outcome = held.authenticator.tell(held.attempt, &authentication);
+                            this.refuser.passed = Some(outcome);
                             held.request.extensions_mut().insert(authentication);
                             State::Calling {
                                 response: held.service.call(held.request),
                             }
                         }
-                        Step::Refuse(error) => State::Refused {
-                            rejection: Some(held.authenticator.reject(error)),
-                        },
+                        Step::Refuse(error) => {
+                            held.attempt.end(Outcome::Refused(error.kind()));
+                            State::Refused {
+                                rejection: Some(held.authenticator.reject(error)),
+                            }
+                        }
                         // A conclusion is one of the two above.
                         Step::Known | Step::Wait(_) => return Poll::Pending,
                     }

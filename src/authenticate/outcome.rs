@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
+use crate::telemetry::Outcome;
 use crate::user::{AuthClient, AuthUser, Principal, Verified};
 
 /// Who is calling, as a layer found out, and which layer that was.
@@ -103,6 +104,14 @@ impl Authentication {
             return true;
         }
         self.is_by(authority)
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.caller {
+            Caller::Nobody => Outcome::Nobody,
+            Caller::User(_) => Outcome::User,
+            Caller::Client(_) => Outcome::Machine,
+        }
     }
 
     pub(super) fn is_nobody(&self) -> bool {

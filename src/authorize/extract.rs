@@ -108,9 +108,9 @@ where
     type Rejection = AuthRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &T) -> Result<Self, AuthRejection> {
-        let user: AuthUser<C> = required(parts)?;
+        let user: AuthUser<C> = required(&parts.extensions)?;
         if !user.has_role(R::KEY) {
-            return Err(reject(parts, AuthErrorKind::RoleMissing));
+            return Err(reject(&parts.extensions, AuthErrorKind::RoleMissing));
         }
         Ok(Self {
             user,
@@ -134,14 +134,14 @@ where
                 "a scope has characters of RFC 6749 §3.3 alone"
             );
         }
-        let caller: Principal<C> = required(parts)?;
+        let caller: Principal<C> = required(&parts.extensions)?;
         if !caller.has_scope(S::NAME) {
             let demand = Demand {
                 scope: Some(S::NAME.to_owned()),
                 ..Demand::default()
             };
             let error = AuthError::unmet(AuthErrorKind::InsufficientScope, demand);
-            return Err(reject(parts, error));
+            return Err(reject(&parts.extensions, error));
         }
         Ok(Self {
             caller,

@@ -47,6 +47,7 @@ where
             as_grpc: self.layer.settings.speaks_grpc && is_grpc(request.headers()),
             has_last_word: self.layer.settings.has_last_word,
             challenge,
+            passed: None,
         };
         match outcome {
             Ok(()) => ResponseFuture::calling(self.inner.call(request), refuser),

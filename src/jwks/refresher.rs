@@ -56,7 +56,7 @@ async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<A
         let (good, next, error) = match read {
             Ok((set, max_age)) => {
                 let unchanged = state.good.as_ref().is_some_and(|(old, _)| set.is_same(old));
-                telemetry::keys_fetched(set.len(), set.skipped(), !unchanged);
+                telemetry::keys_fetched(asked_at.unix(), set.len(), set.skipped(), !unchanged);
                 retries = backoff();
                 let next = refresh_after(&store, max_age);
                 (Some((Arc::new(set), asked_at)), next, None)

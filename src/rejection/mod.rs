@@ -68,6 +68,12 @@ impl AuthRejection {
         refusal(self.kind()).status
     }
 
+    /// The status in the language of gRPC: 3, 7, 13, 14 or 16.
+    #[must_use]
+    pub fn grpc_code(&self) -> u16 {
+        grpc::code(self.status())
+    }
+
     /// The code in the body's `error`: one of RFC 6750 §3.1, `insufficient_user_authentication`
     /// (RFC 9470), or `missing_credential`, `forbidden`, `cross_origin_request`,
     /// `temporarily_unavailable`, `server_error`.

@@ -6,7 +6,7 @@ use http::{Response, header};
 
 use super::grpc::response as grpc_response;
 use super::{AuthRejection, ChallengeParameters, RejectionResponse};
-use crate::telemetry;
+use crate::telemetry::{self, Outcome};
 
 /// Makes the refusals of one layer, for one request.
 pub(crate) struct Refuser<R> {
@@ -16,6 +16,8 @@ pub(crate) struct Refuser<R> {
     pub(crate) has_last_word: bool,
     /// For refusals from places that know no configuration: a call in a handler.
     pub(crate) challenge: Option<Arc<ChallengeParameters>>,
+    /// Who the request comes from, until telemetry has been told; `None` if another layer tells it.
+    pub(crate) passed: Option<Outcome>,
 }
 
 impl<R> Refuser<R> {
@@ -27,7 +29,7 @@ impl<R> Refuser<R> {
             rejection.challenge.clone_from(&self.challenge);
         }
         if !rejection.is_recorded {
-            telemetry::refused(rejection.kind());
+            telemetry::answered(Outcome::Refused(rejection.kind()));
             rejection.is_recorded = true;
         }
         let mut response = if self.as_grpc {
@@ -45,6 +47,11 @@ impl<R> Refuser<R> {
     where
         R: RejectionResponse<B>,
     {
+        if let Some(outcome) = self.passed
+            && response.extensions().get::<AuthRejection>().is_none()
+        {
+            telemetry::answered(outcome);
+        }
         if !self.has_last_word {
             return response;
         }

@@ -4,11 +4,13 @@
 mod support;
 
 mod authorize;
+mod grpc;
 mod handmade;
 mod keys;
 mod properties;
 mod resource_metadata;
 mod second_issuer;
 mod stacks;
+mod telemetry;
 mod token_cache;
 mod way_of_a_request;
