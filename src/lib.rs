@@ -28,3 +28,4 @@ pub use error::{AuthError, AuthErrorKind, ConfigError};
 pub use jsonwebtoken::Algorithm;
 pub use rejection::{AuthRejection, JsonResponse, RejectionResponse, StatusResponse};
 pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
+pub use verify::{GatewayProof, LiveSessions, Resolver};

@@ -25,6 +25,21 @@ pub(crate) fn key_fetch_failed(error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, error = %Chain(error), "keys could not be fetched");
 }
 
+/// A call of the resolver failed, the first one of a row or another one. A client can cause calls,
+/// and so no more than the first is worth a warning.
+pub(crate) fn resolver_failed(error: &(dyn Error + 'static), is_first: bool) {
+    if is_first {
+        tracing::warn!(target: TARGET, error = %Chain(error), "the resolver failed");
+    } else {
+        tracing::debug!(target: TARGET, error = %Chain(error), "the resolver still fails");
+    }
+}
+
+/// The resolver answers again.
+pub(crate) fn resolver_recovered() {
+    tracing::info!(target: TARGET, "the resolver answers again");
+}
+
 /// A request was refused.
 pub(crate) fn refused(kind: AuthErrorKind) {
     tracing::debug!(target: TARGET, ?kind, "request refused");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::AuthErrorKind;
 use crate::rejection::{AuthRejection, ChallengeParameters};
-use crate::user::{AuthClient, AuthUser, Principal, Verified};
+use crate::user::{AuthClient, AuthUser, Principal, Session, Verified};
 
 /// Who is calling, as a layer found out, and which layer that was.
 ///
@@ -43,7 +43,7 @@ enum Caller {
     /// No credential.
     Nobody,
     /// An `Arc<Verified<C>>` of the authority's `C`.
-    User(Arc<dyn Any + Send + Sync>),
+    User(Arc<dyn Any + Send + Sync>, Option<Arc<Session>>),
     Client(AuthClient),
 }
 
@@ -60,7 +60,10 @@ impl Authentication {
         authority: Arc<Authority>,
     ) -> Self {
         let caller = match principal {
-            Principal::User(user) => Caller::User(user.into_inner()),
+            Principal::User(user) => {
+                let (verified, session) = user.into_parts();
+                Caller::User(verified, session)
+            }
             Principal::Client(client) => Caller::Client(client),
         };
         Self { authority, caller }
@@ -88,11 +91,12 @@ impl Authentication {
         Ok(match &self.caller {
             Caller::Nobody => None,
             Caller::Client(client) => Some(Principal::Client(client.clone())),
-            Caller::User(user) => {
+            Caller::User(user, session) => {
                 let user = Arc::clone(user)
                     .downcast::<Verified<C>>()
                     .map_err(|_| AuthErrorKind::OtherClaims)?;
-                Some(Principal::User(AuthUser::new(user)))
+                let user = AuthUser::new(user).with_session(session.clone());
+                Some(Principal::User(user))
             }
         })
     }
@@ -102,7 +106,7 @@ impl Authentication {
         match &self.caller {
             Caller::Nobody => Ok(None),
             Caller::Client(client) => Ok(Some(client.clone())),
-            Caller::User(_) => Err(AuthErrorKind::MachineRequired),
+            Caller::User(..) => Err(AuthErrorKind::MachineRequired),
         }
     }
 

@@ -9,8 +9,7 @@ use http::{Request, Response};
 use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
-use super::future::{Refuser, ResponseFuture};
-use super::identity_headers;
+use super::future::{Held, Refuser, ResponseFuture};
 use super::layer::Settings;
 use crate::rejection::{JsonResponse, RejectionResponse, is_grpc};
 use crate::user::NoClaims;
@@ -40,15 +39,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // Before anything else, on every route: nobody but a gateway may say who the user is.
-        identity_headers::remove(request.headers_mut());
+        // Before anything else.
+        let word = self.authenticator.hear(&mut request);
         let refuser = Refuser {
             responder: self.responder.clone(),
             as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
         };
         match self
             .authenticator
-            .begin(&request, self.settings.is_optional)
+            .begin(&request, word, self.settings.is_optional)
         {
             Step::Known => ResponseFuture::calling(self.inner.call(request), refuser),
             Step::Pass(authentication) => {
@@ -58,12 +57,17 @@ where
             Step::Refuse(error) => {
                 ResponseFuture::refused(self.authenticator.reject(error), refuser)
             }
-            Step::Wait(pending) => {
+            Step::Wait(pending, set_cookies) => {
                 // The service that was polled ready is the one to be called later.
                 let next = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, next);
                 let authenticator = Arc::clone(&self.authenticator);
-                ResponseFuture::waiting(pending, request, ready, authenticator, refuser)
+                let held = Held {
+                    request,
+                    service: ready,
+                    authenticator,
+                };
+                ResponseFuture::waiting(pending, held, set_cookies, refuser)
             }
         }
     }

@@ -1,5 +1,6 @@
 //! An immutable set of keys, parsed once, tolerant of what it does not know.
 
+use std::any::Any;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -83,6 +84,14 @@ impl KeySet {
     /// The key of this name. It need not be usable.
     pub(crate) fn find(&self, kid: &str) -> Option<&Arc<VerificationKey>> {
         self.keys.iter().find(|key| &*key.kid == kid)
+    }
+
+    /// Whether this very key, which a set before may have held, is one of this set.
+    pub(crate) fn has(&self, key: &Arc<dyn Any + Send + Sync>) -> bool {
+        let wanted = Arc::as_ptr(key).cast::<()>();
+        self.keys
+            .iter()
+            .any(|own| Arc::as_ptr(own).cast::<()>() == wanted)
     }
 
     /// Whether these are the very keys of `previous`, which this set was parsed against.

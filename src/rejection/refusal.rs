@@ -48,14 +48,18 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         | Kind::MalformedCustomClaims
         | Kind::UnknownKey
         | Kind::KeyMismatch
-        | Kind::BadSignature => (
+        | Kind::BadSignature
+        | Kind::SessionInvalid
+        | Kind::SessionMismatch
+        | Kind::MalformedIdentity
+        | Kind::TokenNotTaken => (
             StatusCode::UNAUTHORIZED,
             "invalid_token",
             Some(Form::InvalidToken),
         ),
         Kind::UserRequired | Kind::MachineRequired => (StatusCode::FORBIDDEN, "forbidden", None),
         Kind::CrossOrigin => (StatusCode::FORBIDDEN, "cross_origin_request", None),
-        Kind::KeysUnavailable => (
+        Kind::KeysUnavailable | Kind::SessionUnavailable | Kind::UntellableUser => (
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
             None,

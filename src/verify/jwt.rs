@@ -76,12 +76,26 @@ impl<C> JwtVerifier<C> {
             Err(kind) => return Verification::Done(Err(kind.into())),
         };
         match self.keys.find(&unverified.kid, now) {
-            Some(key) => Verification::Done(self.finish(unverified, &key).map_err(AuthError::from)),
+            Some(key) => Verification::Done(self.finish(unverified, key).map_err(AuthError::from)),
             None => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
                 Secret::new(token),
                 Secret::new(unverified.kid),
                 unverified.claims.identity.issued_at,
             ))),
+        }
+    }
+
+    /// Checks once more what can have changed since the token was verified: the time, and the keys.
+    pub(crate) fn recheck(&self, verified: &Verified<C>) -> Result<(), AuthError> {
+        let now = self.clock.now();
+        let expires_at = verified.identity.expires_at;
+        let leeway = self.validation.leeway.as_secs_f64();
+        if expires_at.is_some_and(|end| now.unix().as_secs_f64() >= end.0 + leeway) {
+            return Err(AuthErrorKind::Expired.into());
+        }
+        match &verified.signed_by {
+            Some(key) => self.keys.check_current(key, now),
+            None => Ok(()),
         }
     }
 
@@ -95,7 +109,7 @@ impl<C> JwtVerifier<C> {
         let key = self.keys.wait_for(kid.expose(), issued_at).await?;
         let mut buffer = HeaderBuffer::new();
         let unverified = self.check(token.expose(), &mut buffer, self.clock.now())?;
-        Ok(self.finish(unverified, &key)?)
+        Ok(self.finish(unverified, key)?)
     }
 
     /// Everything that needs no key.
@@ -123,7 +137,7 @@ impl<C> JwtVerifier<C> {
     fn finish(
         &self,
         unverified: Unverified<'_>,
-        key: &VerificationKey,
+        key: Arc<VerificationKey>,
     ) -> Result<Principal<C>, AuthErrorKind> {
         key.verify(
             unverified.algorithm,
@@ -141,6 +155,7 @@ impl<C> JwtVerifier<C> {
                     identity,
                     claims,
                     method: VerifiedBy::Jwt,
+                    signed_by: Some(key),
                 })))
             }
         })
