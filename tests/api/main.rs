@@ -3,4 +3,5 @@
 
 mod support;
 
+mod resolver;
 mod way_of_a_request;
