@@ -3,5 +3,6 @@
 
 mod support;
 
+mod live;
 mod resolver;
 mod way_of_a_request;
