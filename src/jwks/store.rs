@@ -1,5 +1,6 @@
 //! The current keys, what is being done to renew them, and how a request waits for that.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -106,6 +107,26 @@ impl KeyStore {
         let state = self.state.load();
         self.fresh(&state, now)?;
         Some(CurrentKeys(state))
+    }
+
+    /// Whether this very key is in use: its name alone would not say so.
+    ///
+    /// # Errors
+    /// `UnknownKey` when it is not any more, `KeysUnavailable` when the set is too old to say so.
+    pub(crate) fn check_current(
+        &self,
+        key: &Arc<dyn Any + Send + Sync>,
+        now: Moment,
+    ) -> Result<(), AuthError> {
+        let state = self.state.load();
+        let set = self
+            .fresh(&state, now)
+            .ok_or_else(|| unavailable(&state, MIN_RETRY_AFTER))?;
+        if set.contains(key) {
+            Ok(())
+        } else {
+            Err(AuthErrorKind::UnknownKey.into())
+        }
     }
 
     /// Waits, for a bounded time, until the key of this name is known.
