@@ -1,6 +1,12 @@
 //! Whole-stack behaviour, by the stages of a request.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(unreachable_pub, reason = "nobody imports a test")]
 
+mod expected;
 mod support;
 
+mod credential;
+mod csrf;
+mod layers;
+mod refusals;
 mod way_of_a_request;
