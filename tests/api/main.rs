@@ -8,5 +8,6 @@ mod support;
 mod credential;
 mod csrf;
 mod layers;
+mod recorded;
 mod refusals;
 mod way_of_a_request;
