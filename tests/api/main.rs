@@ -8,6 +8,8 @@ mod support;
 mod credential;
 mod csrf;
 mod layers;
+mod leaks;
 mod recorded;
 mod refusals;
 mod way_of_a_request;
+mod wiring;

@@ -33,11 +33,11 @@ const RESOURCE: &str = "https://api.shop.example";
 #[derive(Deserialize)]
 struct Tokens {
     issuer: String,
-    tokens: Vec<Token>,
+    tokens: Vec<Record>,
 }
 
 #[derive(Clone, Deserialize)]
-struct Token {
+struct Record {
     name: String,
     token: String,
     #[serde(default)]
@@ -85,13 +85,13 @@ struct Answer {
     body: String,
 }
 
-fn tokens() -> Vec<Token> {
+fn tokens() -> Vec<Record> {
     let tokens: Tokens = serde_json::from_str(include_str!("../recorded/tokens.json")).unwrap();
     assert_eq!(tokens.issuer, ISSUER);
     tokens.tokens
 }
 
-fn token(name: &str) -> Token {
+fn token(name: &str) -> Record {
     tokens()
         .into_iter()
         .find(|token| token.name == name)
@@ -238,7 +238,7 @@ async fn every_recorded_token_is_who_it_was_or_is_refused() {
     let replay = Replay::start().await;
     let (mut users, mut machines) = (0, 0);
     for recorded in tokens() {
-        let Token {
+        let Record {
             name,
             token,
             claims,
@@ -280,7 +280,7 @@ async fn every_recorded_token_is_who_it_was_or_is_refused() {
                 // One second before the leeway has gone by too, and then no more.
                 let end = seconds(claims, "exp").unwrap() + 60;
                 let shift = |to: u64, from: u64| {
-                    clock.shift_millis(1000 * i64::try_from(to - from).unwrap())
+                    clock.shift_millis(1000 * i64::try_from(to - from).unwrap());
                 };
                 shift(end - 1, *at);
                 assert_passed(name, &get(&api, "/principal", token).await, client_id);
@@ -300,7 +300,7 @@ async fn every_recorded_token_is_who_it_was_or_is_refused() {
 async fn a_recorded_machine_token_is_for_its_resource_alone() {
     let replay = Replay::start().await;
     for name in ["m2m", "m2m_one_scope"] {
-        let Token { token, at, .. } = token(name);
+        let Record { token, at, .. } = token(name);
         let api = api(&ready(replay.builder(&Clock::frozen_at(at))).await);
         assert_refused(name, &get(&api, "/principal", &token).await, WrongAudience);
     }
@@ -310,7 +310,7 @@ async fn a_recorded_machine_token_is_for_its_resource_alone() {
 async fn recorded_clients_can_be_named() {
     let replay = Replay::start().await;
     for (name, is_ours) in [("user", true), ("brief", false), ("third_party", false)] {
-        let Token {
+        let Record {
             token, at, claims, ..
         } = token(name);
         let builder = replay.builder(&Clock::frozen_at(at)).client_ids(["spa"]);
@@ -345,7 +345,7 @@ struct Plan {
 #[tokio::test]
 async fn the_recorded_claims_of_a_hook_are_typed() {
     let replay = Replay::start().await;
-    let Token {
+    let Record {
         token: hooked,
         at,
         claims,
@@ -456,7 +456,7 @@ async fn recorded_answers_without_keys_do_not_cost_the_keys() {
 
 async fn keeps_its_keys(name: &str, status: u16) {
     let replay = Replay::start().await;
-    let Token {
+    let Record {
         token, at, claims, ..
     } = token("user");
     let builder = replay
@@ -484,7 +484,7 @@ async fn keeps_its_keys(name: &str, status: u16) {
 #[tokio::test]
 async fn who_asks_like_a_crawler_gets_no_keys() {
     let replay = Replay::start().await;
-    let Token { token, at, .. } = token("user");
+    let Record { token, at, .. } = token("user");
     let crawler = reqwest::Client::builder()
         .user_agent("GPTBot/1.0")
         .no_proxy()
