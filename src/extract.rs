@@ -16,12 +16,12 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
 use crate::authenticate::Authentication;
-use crate::error::AuthErrorKind;
+use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::AuthRejection;
 use crate::user::{AuthClient, AuthUser, Principal};
 
 /// Who is calling, as a handler may ask for it.
-trait Caller: Sized {
+pub(crate) trait Caller: Sized {
     fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind>;
 }
 
@@ -55,11 +55,16 @@ fn optional<T: Caller>(parts: &Parts) -> Result<Option<T>, AuthRejection> {
     T::find(authentication).map_err(|kind| authentication.reject(kind))
 }
 
-fn required<T: Caller>(parts: &Parts) -> Result<T, AuthRejection> {
-    optional(parts)?.ok_or_else(|| match parts.extensions.get::<Authentication>() {
-        Some(authentication) => authentication.reject(AuthErrorKind::MissingCredential),
+pub(crate) fn required<T: Caller>(parts: &Parts) -> Result<T, AuthRejection> {
+    optional(parts)?.ok_or_else(|| reject(parts, AuthErrorKind::MissingCredential))
+}
+
+/// A refusal with the challenge of the layer that ran.
+pub(crate) fn reject(parts: &Parts, error: impl Into<AuthError>) -> AuthRejection {
+    match parts.extensions.get::<Authentication>() {
+        Some(authentication) => authentication.reject(error),
         None => AuthRejection::new(AuthErrorKind::LayerMissing, None),
-    })
+    }
 }
 
 macro_rules! extractor {

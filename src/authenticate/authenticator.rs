@@ -9,7 +9,7 @@ use super::csrf::CsrfCheck;
 use super::outcome::{Authentication, Authority};
 use crate::credential::Sources;
 use crate::error::{AuthError, AuthErrorKind};
-use crate::rejection::AuthRejection;
+use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::user::Principal;
 use crate::verify::{JwtVerifier, PendingVerification, Verification};
 
@@ -18,7 +18,7 @@ pub(crate) struct Authenticator<C> {
     sources: Sources,
     csrf: CsrfCheck,
     verifier: Arc<JwtVerifier<C>>,
-    authority: Arc<Authority>,
+    authority: Authority,
 }
 
 /// What is to be done with a request.
@@ -44,7 +44,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             sources,
             csrf,
             verifier,
-            authority: Arc::new(authority),
+            authority,
         }
     }
 
@@ -67,9 +67,8 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         let credential = match self.sources.find(request.headers()) {
             Ok(Some(credential)) => credential,
             Ok(None) => {
-                return without_credential().unwrap_or_else(|| {
-                    Step::Pass(Authentication::nobody(Arc::clone(&self.authority)))
-                });
+                return without_credential()
+                    .unwrap_or_else(|| Step::Pass(Authentication::nobody(self.authority.clone())));
             }
             Err(kind) => return Step::Refuse(kind.into()),
         };
@@ -84,13 +83,21 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
 
     pub(super) fn conclude(&self, outcome: Result<Principal<C>, AuthError>) -> Step<C> {
         match outcome {
-            Ok(principal) => Step::Pass(Authentication::of(principal, Arc::clone(&self.authority))),
+            Ok(principal) => Step::Pass(Authentication::of(principal, self.authority.clone())),
             Err(error) => Step::Refuse(error),
         }
     }
 
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub(super) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
+        self.authority.challenge()
+    }
+
     pub(super) fn reject(&self, error: AuthError) -> AuthRejection {
-        AuthRejection::new(error, Some(self.authority.challenge()))
+        self.authority.reject(error)
     }
 }
 

@@ -6,13 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, header};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
-use crate::rejection::{AuthRejection, RejectionResponse, grpc_response};
-use crate::telemetry;
+use crate::rejection::{AuthRejection, Refuser, RejectionResponse};
 use crate::verify::PendingVerification;
 
 pin_project! {
@@ -40,8 +39,9 @@ pin_project! {
         },
         Waiting {
             pending: PendingVerification<C>,
-            // Taken when the wait is over.
-            held: Option<Held<S, B, C>>,
+            // Boxed, because few requests wait and every future is as large as this; taken when
+            // the wait is over.
+            held: Option<Box<Held<S, B, C>>>,
         },
     }
 }
@@ -80,11 +80,11 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
         Self {
             state: State::Waiting {
                 pending,
-                held: Some(Held {
+                held: Some(Box::new(Held {
                     request,
                     service,
                     authenticator,
-                }),
+                })),
             },
             refuser,
         }
@@ -133,56 +133,6 @@ where
                 }
             };
             this.state.set(next);
-        }
-    }
-}
-
-/// Makes the responses of one layer.
-pub(super) struct Refuser<R> {
-    pub(super) responder: R,
-    pub(super) as_grpc: bool,
-}
-
-impl<R> Refuser<R> {
-    fn refuse<B: Default>(&self, mut rejection: AuthRejection) -> Response<B>
-    where
-        R: RejectionResponse<B>,
-    {
-        telemetry::refused(rejection.kind());
-        let mut response = if self.as_grpc {
-            grpc_response(&rejection)
-        } else {
-            self.responder.response(&rejection)
-        };
-        rejection.is_final = true;
-        response.extensions_mut().insert(rejection);
-        response
-    }
-
-    /// Makes the refusal of an extractor, which knows no layer, one of this layer.
-    fn review<B: Default>(&self, mut response: Response<B>) -> Response<B>
-    where
-        R: RejectionResponse<B>,
-    {
-        match response.extensions_mut().get::<AuthRejection>() {
-            Some(rejection) if !rejection.is_final => {
-                let mut refusal = self.refuse(rejection.clone());
-                // What others inside have added stays.
-                for (name, value) in response.headers() {
-                    let is_ours = [
-                        header::CONTENT_TYPE,
-                        header::CONTENT_LENGTH,
-                        header::WWW_AUTHENTICATE,
-                        header::RETRY_AFTER,
-                    ]
-                    .contains(name);
-                    if !is_ours {
-                        refusal.headers_mut().append(name, value.clone());
-                    }
-                }
-                refusal
-            }
-            _ => response,
         }
     }
 }

@@ -9,10 +9,10 @@ use http::{Request, Response};
 use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
-use super::future::{Refuser, ResponseFuture};
+use super::future::ResponseFuture;
 use super::identity_headers;
 use super::layer::Settings;
-use crate::rejection::{JsonResponse, RejectionResponse, is_grpc};
+use crate::rejection::{JsonResponse, Refuser, RejectionResponse, is_grpc};
 use crate::user::NoClaims;
 
 /// The service that [`AuthenticateLayer`](crate::AuthenticateLayer) wraps around another.
@@ -45,6 +45,8 @@ where
         let refuser = Refuser {
             responder: self.responder.clone(),
             as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
+            has_last_word: true,
+            challenge: self.authenticator.challenge(),
         };
         match self
             .authenticator

@@ -85,6 +85,11 @@ impl KeySet {
         self.keys.iter().find(|key| &*key.kid == kid)
     }
 
+    /// Whether this very key is in the set: a key that was fetched again unchanged still is.
+    pub(crate) fn contains(&self, key: &Arc<VerificationKey>) -> bool {
+        self.keys.iter().any(|own| Arc::ptr_eq(own, key))
+    }
+
     /// Whether these are the very keys of `previous`, which this set was parsed against.
     pub(crate) fn is_same(&self, previous: &KeySet) -> bool {
         self.keys.len() == previous.keys.len()
@@ -147,6 +152,14 @@ impl VerificationKey {
             jwk,
             verifiers,
         }
+    }
+
+    /// A key that verifies nothing.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let jwk = serde_json::json!({ "kty": "RSA", "n": "", "e": "" });
+        let jwk = serde_json::from_value(jwk).expect("a key");
+        Self::new(String::new(), jwk, &[])
     }
 
     fn is_usable(&self) -> bool {

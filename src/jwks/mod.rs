@@ -9,4 +9,4 @@ mod store;
 pub(crate) use fetch::HttpKeySource;
 pub(crate) use key_set::VerificationKey;
 pub(crate) use refresher::Refresher;
-pub(crate) use store::{KeyPolicy, KeyStore};
+pub(crate) use store::{CurrentKeys, KeyPolicy, KeyStore};

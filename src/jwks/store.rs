@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -101,10 +101,11 @@ impl KeyStore {
         }
     }
 
-    /// The key of this name, if there is a set that is fresh enough to be trusted.
-    pub(crate) fn find(&self, kid: &str, now: Moment) -> Option<Arc<VerificationKey>> {
+    /// The current set, if it is fresh enough to be trusted.
+    pub(crate) fn current(&self, now: Moment) -> Option<CurrentKeys> {
         let state = self.state.load();
-        self.fresh(&state, now)?.find(kid).cloned()
+        self.fresh(&state, now)?;
+        Some(CurrentKeys(state))
     }
 
     /// Waits, for a bounded time, until the key of this name is known.
@@ -304,6 +305,25 @@ impl fmt::Debug for KeyStore {
             .field("state", &self.state.load())
             .field("policy", &self.policy)
             .finish_non_exhaustive()
+    }
+}
+
+/// The set that was current, and fresh, at one moment: what one verification looks at.
+pub(crate) struct CurrentKeys(Guard<Arc<KeyState>>);
+
+impl CurrentKeys {
+    fn set(&self) -> Option<&KeySet> {
+        self.0.good.as_ref().map(|(set, _)| &**set)
+    }
+
+    /// The key of this name.
+    pub(crate) fn find(&self, kid: &str) -> Option<&Arc<VerificationKey>> {
+        self.set()?.find(kid)
+    }
+
+    /// Whether this very key, and not only one of its name, is in the set.
+    pub(crate) fn contains(&self, key: &Arc<VerificationKey>) -> bool {
+        self.set().is_some_and(|set| set.contains(key))
     }
 }
 

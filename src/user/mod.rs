@@ -7,8 +7,8 @@ mod principal;
 mod text;
 
 pub use auth_client::AuthClient;
-pub(crate) use auth_user::Verified;
 pub use auth_user::{AuthUser, NoClaims, VerifiedBy};
+pub(crate) use auth_user::{Timekeeper, Verified};
 pub(crate) use identity::{Identity, NumericDate};
 pub use principal::Principal;
 pub(crate) use text::{SpanList, TextReader};

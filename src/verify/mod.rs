@@ -8,6 +8,7 @@ mod claims;
 mod json;
 mod jws;
 mod jwt;
+mod token_cache;
 mod validation;
 
 pub(crate) use jwt::{JwtVerifier, PendingVerification, ReadClaims, Verification};

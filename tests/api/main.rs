@@ -5,11 +5,17 @@
 mod expected;
 mod support;
 
+mod authorize;
 mod credential;
 mod csrf;
+mod handmade;
 mod layers;
 mod leaks;
 mod recorded;
 mod refusals;
+mod resource_metadata;
+mod second_issuer;
+mod stacks;
+mod token_cache;
 mod way_of_a_request;
 mod wiring;
