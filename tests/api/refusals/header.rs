@@ -263,6 +263,26 @@ async fn a_key_is_named() {
     world.check(cases).await;
 }
 
+/// The members of a header that are not read are bounded, too: looking at them costs something, and
+/// anybody can send them.
+#[tokio::test]
+async fn a_header_has_few_members() {
+    let world = World::new().await;
+    let with = |count: usize| {
+        let token = (0..count).fold(world.token(), |token, index| {
+            token.header(format!("x{index}"), index)
+        });
+        token.sign()
+    };
+    world
+        .check([
+            good("32 unknown members", with(32)),
+            bad("33 unknown members", with(33), MalformedTokenHeader),
+            bad("400 unknown members", with(400), MalformedTokenHeader),
+        ])
+        .await;
+}
+
 /// A token can bring its own key along in four ways. None of them is looked at: a good token stays
 /// good, a forged one is of no use, and nothing is fetched.
 #[tokio::test]
