@@ -705,7 +705,7 @@ impl Options {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ConfigError::invalid(
                 option,
-                url.host_str().unwrap_or_default(),
+                text,
                 "must be given without user name and password",
             ));
         }
@@ -844,11 +844,10 @@ fn sources(
     Ok(Sources { others })
 }
 
+/// Shows no option: nothing has been checked yet, and a URL may have a password in it.
 impl<C> fmt::Debug for AuthgearBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthgearBuilder")
-            .field("endpoint", &self.options.endpoint)
-            .finish_non_exhaustive()
+        f.debug_struct("AuthgearBuilder").finish_non_exhaustive()
     }
 }
 
