@@ -141,6 +141,17 @@ pub(crate) fn key_fetch_failed(error: &(dyn Error + 'static)) {
     metrics::counter!(metric::KEY_FETCHES, "result" => "failed").increment(1);
 }
 
+/// A token was looked up among those that were verified before.
+pub(crate) fn token_cache(hit: bool) {
+    #[cfg(feature = "metrics")]
+    {
+        let result = if hit { "hit" } else { "miss" };
+        metrics::counter!(metric::TOKEN_CACHE, "result" => result).increment(1);
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = hit;
+}
+
 /// Tells the recorder of metrics what each of them means.
 pub(crate) fn describe() {
     #[cfg(feature = "metrics")]
@@ -162,6 +173,11 @@ pub(crate) fn describe() {
             Unit::Count,
             "Attempts to fetch the project's keys, by result"
         );
+        describe_counter!(
+            metric::TOKEN_CACHE,
+            Unit::Count,
+            "Tokens that had been verified before, and those that had not"
+        );
         describe_gauge!(
             metric::KEYS_FETCHED_AT,
             Unit::Seconds,
@@ -180,6 +196,8 @@ mod metric {
     pub(super) const VERIFICATION_SECONDS: &str = "axum_authgear_verification_seconds";
     /// Label: `result` (`changed`, `unchanged`, `failed`).
     pub(super) const KEY_FETCHES: &str = "axum_authgear_key_fetches_total";
+    /// Label: `result` (`hit`, `miss`).
+    pub(super) const TOKEN_CACHE: &str = "axum_authgear_token_cache_total";
     /// The age of the keys is `time()` less this: a gauge of the age itself would stand still as
     /// soon as the refresher does.
     pub(super) const KEYS_FETCHED_AT: &str = "axum_authgear_keys_fetched_timestamp_seconds";
