@@ -5,6 +5,8 @@ mod authenticate;
 mod authgear;
 pub mod authorize;
 mod builder;
+#[cfg(test)]
+mod cases;
 pub mod clock;
 mod credential;
 mod danger;

@@ -305,3 +305,6 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
 fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
+
+#[cfg(test)]
+mod tests;

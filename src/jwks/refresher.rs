@@ -50,7 +50,7 @@ async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<A
         let fetched = source.fetch().await;
         let state = KeyState::clone(&store.state());
         let read = fetched.and_then(|fetched| read(&fetched, &state, &algorithms));
-        if let Err(KeyFetchError::Keys(_)) = &read {
+        if read.as_ref().is_err_and(KeyFetchError::is_wrong_answer) {
             source.start_over();
         }
         let (good, next, error) = match read {
@@ -140,3 +140,6 @@ fn backoff() -> ExponentialBackoff {
         .without_max_times()
         .build()
 }
+
+#[cfg(test)]
+mod tests;

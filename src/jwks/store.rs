@@ -205,13 +205,15 @@ impl KeyStore {
         }
         // One second more, because `iat` is rounded down.
         let slack = (self.policy.leeway + Duration::from_secs(1)).as_secs_f64();
-        issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at.unix().as_secs_f64())
+        let asked_at = now.earliest_unix_of(*asked_at).as_secs_f64();
+        issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at)
     }
 
     fn ask_for(&self, attempt: u64) {
-        if self.wanted.fetch_max(attempt, Ordering::AcqRel) < attempt {
-            self.wake.notify_one();
-        }
+        self.wanted.fetch_max(attempt, Ordering::AcqRel);
+        // Also where it was asked for before: the wall clock may have jumped since, and the end of
+        // the cooldown with it.
+        self.wake.notify_one();
     }
 
     /// The last good set, unless it is too old to be trusted.
@@ -360,3 +362,6 @@ fn unavailable(state: &KeyState, retry_after: Duration) -> AuthError {
         state.error.clone().map(|error| error as _),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ mod claims;
 mod json;
 mod jws;
 mod jwt;
+#[cfg(test)]
+mod simulation;
 mod token_cache;
 mod validation;
 

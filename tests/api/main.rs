@@ -1,14 +1,16 @@
 //! Whole-stack behaviour, by the stages of a request.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 mod authorize;
 mod grpc;
-mod resource_metadata;
-mod stacks;
-mod support;
-mod telemetry;
-
 mod handmade;
+mod keys;
+mod properties;
+mod resource_metadata;
 mod second_issuer;
+mod stacks;
+mod telemetry;
 mod token_cache;
 mod way_of_a_request;
