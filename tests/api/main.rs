@@ -3,6 +3,8 @@
 
 mod support;
 
+mod forward_auth;
+mod gateway;
 mod live;
 mod resolver;
 mod way_of_a_request;
