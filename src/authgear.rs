@@ -5,11 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::time::timeout;
 
 use crate::authenticate::{AuthenticateLayer, Authenticator, ForwardAuth};
+use crate::authorize::{AuthorizeLayer, Requirement};
 use crate::builder::AuthgearBuilder;
 use crate::error::{AuthError, AuthErrorKind};
+use crate::resource_metadata::ResourceMetadata;
 use crate::user::{AuthUser, NoClaims, Principal};
 use crate::verify::Verification;
 
@@ -17,8 +20,34 @@ use crate::verify::Verification;
 ///
 /// A clone is cheap and shares everything. The background refresher stops when the last clone, and
 /// the last layer made of one, is dropped.
+///
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use axum::{Router, routing::get};
+/// use axum_authgear::{AuthUser, Authgear};
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud").build()?;
+/// let app: Router = Router::new()
+///     .route("/me", get(|user: AuthUser| async move { user.id().to_owned() }))
+///     .route_layer(authgear.layer())
+///     .route("/readyz", get({
+///         let authgear = authgear.clone();
+///         || async move { authgear.status().health().as_str() }
+///     }));
+///
+/// // Only where a process without keys should not start at all:
+/// authgear.ready(Duration::from_secs(10)).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What a custom set-up can look like is in [`AuthgearBuilder`]; what is trusted, in the
+/// [threat model](crate::docs::threat_model).
 pub struct Authgear<C = NoClaims> {
     authenticator: Arc<Authenticator<C>>,
+    resource: Option<Arc<ResourceMetadata>>,
 }
 
 impl Authgear {
@@ -31,9 +60,10 @@ impl Authgear {
 }
 
 impl<C: Send + Sync + 'static> Authgear<C> {
-    pub(crate) fn new(authenticator: Authenticator<C>) -> Self {
+    pub(crate) fn new(authenticator: Authenticator<C>, resource: Option<ResourceMetadata>) -> Self {
         Self {
             authenticator: Arc::new(authenticator),
+            resource: resource.map(Arc::new),
         }
     }
 
@@ -48,7 +78,48 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         ForwardAuth::new(Arc::clone(&self.authenticator))
     }
 
+    /// A layer that lets only those callers pass who meet the requirement. It goes inside of
+    /// [`layer`](Self::layer), on a route or a router; see [`authorize`](crate::authorize).
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use axum_authgear::authorize::has_role;
+    ///
+    /// # fn app(authgear: axum_authgear::Authgear) -> Router {
+    /// Router::new()
+    ///     .route("/admin", get(|| async { "hello, admin" }))
+    ///     .route_layer(authgear.require(has_role("admin")))
+    ///     .layer(authgear.layer())
+    /// # }
+    /// ```
+    pub fn require(&self, requirement: Requirement<C>) -> AuthorizeLayer<C> {
+        AuthorizeLayer::new(requirement, self.authenticator.authority().clone())
+    }
+
+    /// A router with the metadata of the
+    /// [`protected_resource`](crate::AuthgearBuilder::protected_resource), at
+    /// `/.well-known/oauth-protected-resource` followed by the path of its address (RFC 9728 §3.1).
+    /// Without one it has no route.
+    ///
+    /// It belongs outside of the layer, where clients without a token reach it, and at the root of
+    /// the host: do not nest it.
+    pub fn metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        self.resource
+            .as_ref()
+            .map_or_else(Router::new, ResourceMetadata::router)
+    }
+
     /// Verifies a user's token that came by another way than HTTP.
+    ///
+    /// ```
+    /// # async fn example(authgear: axum_authgear::Authgear, token: &str) {
+    /// match authgear.verify(token).await {
+    ///     Ok(user) => println!("{} may go on", user.id()),
+    ///     Err(error) if error.retry_after().is_some() => println!("try again later"),
+    ///     Err(error) => println!("refused: {error}"),
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Whatever makes the token no good, `UserRequired` for a machine's, and `KeysUnavailable` when
@@ -156,6 +227,7 @@ impl<C> Clone for Authgear<C> {
     fn clone(&self) -> Self {
         Self {
             authenticator: Arc::clone(&self.authenticator),
+            resource: self.resource.clone(),
         }
     }
 }
@@ -164,7 +236,7 @@ impl<C> fmt::Debug for Authgear<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authgear")
             .field("authenticator", &self.authenticator)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -20,7 +20,9 @@ use crate::error::ConfigError;
 use crate::http::{HttpOptions, Outbound, Upstream, is_secure};
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
 use crate::rejection::ChallengeParameters;
-use crate::user::{Identity, NoClaims, Verified, VerifiedBy};
+use crate::resource_metadata::{ProtectedResource, ResourceMetadata};
+use crate::telemetry;
+use crate::user::{Identity, NoClaims, Timekeeper, Verified, VerifiedBy};
 use crate::verify::{
     GatewayProof, GatewayVerifier, HttpResolver, JwtVerifier, Keep, LiveSessions, LiveVerifier,
     Proof, ReadClaims, Resolver, ResolverVerifier, Sessions, Validation, Verifier, asymmetric_name,
@@ -30,6 +32,27 @@ use crate::verify::{
 /// Configures an [`Authgear`], from [`Authgear::builder`].
 ///
 /// Only the endpoint is required; every other option has a safe default.
+///
+/// ```
+/// # async fn example() -> Result<(), axum_authgear::ConfigError> {
+/// use std::time::Duration;
+///
+/// use axum_authgear::Authgear;
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+///     .client_ids(["my-web-app", "my-mobile-app", "worker"])
+///     // Users' tokens are for the endpoint, machines' for a resource.
+///     .audience("https://my-project.authgear.cloud")
+///     .audience("https://api.example.com")
+///     .token_cookie("__Host-access_token")
+///     .trusted_origins(["https://app.example.com"])
+///     .leeway(Duration::from_secs(10))
+///     // Within the cluster, under the public name.
+///     .internal_url("https://authgear.internal:3000")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct AuthgearBuilder<C = NoClaims> {
     options: Options,
@@ -44,8 +67,11 @@ pub(crate) struct Options {
     algorithms: Vec<Algorithm>,
     sources: Vec<SourceOption>,
     trusted_origins: Vec<String>,
+    cached_tokens: usize,
     realm: Option<String>,
     resource_metadata: Option<String>,
+    protected_resource: Option<ProtectedResource>,
+    trace_user_ids: bool,
     keys: KeyPolicy,
     jwks_uri: Option<String>,
     internal_url: Option<String>,
@@ -76,8 +102,11 @@ impl AuthgearBuilder {
                 algorithms: vec![Algorithm::RS256],
                 sources: Vec::new(),
                 trusted_origins: Vec::new(),
+                cached_tokens: DEFAULT_CACHED_TOKENS,
                 realm: None,
                 resource_metadata: None,
+                protected_resource: None,
+                trace_user_ids: false,
                 keys: KeyPolicy::default(),
                 jwks_uri: None,
                 internal_url: None,
@@ -124,10 +153,23 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Allows for this much difference between the issuer's clock and ours, in every check of
-    /// time. Default: 60 seconds. At most 10 minutes.
+    /// Allows for this much difference between the issuer's clock and ours, wherever the times of
+    /// a token are checked. Default: 60 seconds. At most 10 minutes.
+    ///
+    /// It does not lengthen [`authenticated_within`](crate::authorize::authenticated_within).
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.options.keys.leeway = leeway;
+        self
+    }
+
+    /// Remembers this many verified tokens, so that the signature of each is checked once. Default:
+    /// 10,000; 0 turns it off.
+    ///
+    /// An entry takes about 768 bytes beside the text of its claims; in all it is at most 2 KiB for
+    /// each of the tokens. No token is kept, only a keyed digest of it. Expiry, key, and the age of
+    /// the keys are checked on every request all the same.
+    pub fn cached_tokens(mut self, count: usize) -> Self {
+        self.options.cached_tokens = count;
         self
     }
 
@@ -232,9 +274,28 @@ impl<C> AuthgearBuilder<C> {
     }
 
     /// Names the address of the protected resource's metadata in challenges (RFC 9728 §5.1).
-    /// Default: none.
+    /// Default: none. For an API whose metadata somebody else serves; see
+    /// [`protected_resource`](Self::protected_resource) else.
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         self.options.resource_metadata = Some(url.into());
+        self
+    }
+
+    /// Describes this API to clients that know nothing of it, such as those of the Model Context
+    /// Protocol: challenges name its metadata, which
+    /// [`metadata_router`](Authgear::metadata_router) serves (RFC 9728). Default: none.
+    pub fn protected_resource(mut self, resource: ProtectedResource) -> Self {
+        self.options.protected_resource = Some(resource);
+        self
+    }
+}
+
+/// # What is told of requests
+impl<C> AuthgearBuilder<C> {
+    /// Puts the user's id into the span `authenticate`. Default: it stays out of spans and logs,
+    /// for it is personal data in many places.
+    pub fn trace_user_ids(mut self) -> Self {
+        self.options.trace_user_ids = true;
         self
     }
 }
@@ -350,25 +411,32 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         options.check_keys()?;
         let mode = options.mode(&endpoint)?;
         let peer_rules = options.peer_rules(&mode)?;
+        let resource = options.resource(&endpoint.issuer)?;
         let sources = sources(options.sources, mode.session_cookies())?;
         let csrf = if options.csrf_protection {
             CsrfCheck::new(&options.trusted_origins)?
         } else {
             CsrfCheck::off()
         };
-        let challenge = ChallengeParameters::new(options.realm, options.resource_metadata)?;
+        let metadata_url = resource
+            .as_ref()
+            .map(|metadata| metadata.url.clone())
+            .or(options.resource_metadata);
+        let challenge = ChallengeParameters::new(options.realm, metadata_url)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
+        let asks_endpoint = internal.is_none() && jwks_uri.is_none() && mode.needs_keys();
         let asked: Vec<&Url> = internal
             .iter()
             .chain(&jwks_uri)
             .chain(mode.resolver().map(|(_, url)| url))
-            .chain([&endpoint.url])
+            .chain(asks_endpoint.then_some(&endpoint.url))
             .collect();
         let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
         let pass_set_cookie = mode
             .resolver()
             .is_some_and(|(resolver, _)| resolver.pass_set_cookie);
+        let clock = options.clock;
         // A user without a token has no claims.
         let base = |method| {
             let claims = (self.read_claims)("{}").map_err(|_| NO_CLAIMS);
@@ -378,10 +446,13 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
                     claims,
                     method,
                     signed_by: None,
+                    time: Timekeeper {
+                        clock: clock.clone(),
+                        leeway: options.keys.leeway,
+                    },
                 })
             })
         };
-        let clock = options.clock;
         let sessions = |resolver: &Resolver, url: Url, keep: Keep| {
             let source = HttpResolver::new(outbound.clone(), url, &endpoint.url, resolver);
             let issuer = &endpoint.issuer;
@@ -403,6 +474,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
                 clock.clone(),
                 keys,
                 refresher,
+                options.cached_tokens,
                 self.read_claims,
             ))
         };
@@ -428,14 +500,17 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
                 Verifier::Gateway(GatewayVerifier::new(proof, &endpoint.issuer, base))
             }
         };
-        Ok(Authgear::new(Authenticator::new(
+        let authenticator = Authenticator::new(
             sources,
             csrf,
             verifier,
             peer_rules,
             pass_set_cookie,
             Authority::new::<C>(challenge),
-        )))
+            options.trace_user_ids,
+        );
+        telemetry::describe();
+        Ok(Authgear::new(authenticator, resource))
     }
 }
 
@@ -454,6 +529,10 @@ impl Mode {
             Self::Live(live, url) => Some((&live.resolver, url)),
             Self::Jwt | Self::Gateway(_) => None,
         }
+    }
+
+    fn needs_keys(&self) -> bool {
+        matches!(self, Self::Jwt | Self::Live(..))
     }
 
     /// The prefix of Authgear's cookies, if they are credentials.
@@ -600,8 +679,12 @@ impl Options {
     fn origin(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
         let url = self.url(option, text)?;
         // A path of "/" is what parsing makes of none; the text itself must not have one.
+        let after_scheme = text.get(url.scheme().len()..).unwrap_or_default();
         let bare = url.path() == "/"
             && !text.ends_with('/')
+            // Parsing forgives `https:host` and `https:///host`, which no `iss` would equal.
+            && after_scheme.starts_with("://")
+            && !after_scheme.starts_with(":///")
             && url.query().is_none()
             && url.fragment().is_none();
         if !bare {
@@ -615,9 +698,12 @@ impl Options {
     }
 
     fn url(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
+        // Parsing leaves out blanks around a URL, and some inside: what is compared letter by letter
+        // later would not be what was parsed.
+        let is_plain = !text.contains(|char: char| char.is_whitespace() || char.is_control());
         let url = Url::parse(text)
             .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .filter(|url| is_plain && matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or_else(|| ConfigError::invalid(option, text, "is not an http or https URL"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ConfigError::invalid(
@@ -658,6 +744,13 @@ impl Options {
                 ));
             }
         }
+        if self.cached_tokens > MAX_CACHED_TOKENS {
+            return Err(ConfigError::invalid(
+                "cached_tokens",
+                self.cached_tokens.to_string(),
+                "is more than ten million",
+            ));
+        }
         Ok(Validation {
             issuer,
             audiences,
@@ -665,6 +758,19 @@ impl Options {
             algorithms: self.algorithms.clone(),
             leeway: self.keys.leeway,
         })
+    }
+
+    fn resource(&self, issuer: &str) -> Result<Option<ResourceMetadata>, ConfigError> {
+        let Some(resource) = &self.protected_resource else {
+            return Ok(None);
+        };
+        if self.resource_metadata.is_some() {
+            return Err(ConfigError::Conflict {
+                option: "resource_metadata",
+                reason: "protected_resource says where the metadata is: leave one of them out",
+            });
+        }
+        resource.metadata(issuer).map(Some)
     }
 
     fn check_keys(&self) -> Result<(), ConfigError> {
@@ -700,6 +806,8 @@ impl Options {
     }
 }
 
+const DEFAULT_CACHED_TOKENS: usize = 10_000;
+const MAX_CACHED_TOKENS: usize = 10_000_000;
 const MAX_LEEWAY: Duration = Duration::from_secs(10 * 60);
 const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -744,5 +852,41 @@ impl<C> fmt::Debug for AuthgearBuilder<C> {
         f.debug_struct("AuthgearBuilder")
             .field("endpoint", &self.options.endpoint)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_that_no_issuer_equals_cannot_be_configured() {
+        let good = ["http://127.0.0.1:1", "http://localhost:1/"];
+        for endpoint in good {
+            assert!(Authgear::builder(endpoint).build().is_ok(), "{endpoint}");
+        }
+        for endpoint in [
+            "",
+            "auth.example",
+            "http://",
+            " http://127.0.0.1:1",
+            "http://127.0.0.1:1 ",
+            "http://127.0.0.1:1\n",
+            "http://127.0\t.0.1:1",
+            "http:127.0.0.1:1",
+            "http:///127.0.0.1:1",
+            "http:\\\\127.0.0.1:1",
+            "http://127.0.0.1:1//",
+            "http://127.0.0.1:1/path",
+            "http://127.0.0.1:1?",
+            "http://127.0.0.1:1#x",
+            "http://user@127.0.0.1:1",
+            "http://auth.example",
+            "ftp://127.0.0.1:1",
+        ] {
+            let refused = Authgear::builder(endpoint).build().err();
+            let option = refused.and_then(|error| error.option());
+            assert_eq!(option, Some("endpoint"), "{endpoint:?}");
+        }
     }
 }

@@ -201,6 +201,17 @@ pub(crate) enum FetchError {
 }
 
 impl FetchError {
+    /// Whether something answered that is not what was asked for: the address may be a wrong one.
+    pub(crate) fn is_wrong_answer(&self) -> bool {
+        match self {
+            Self::Status(status) => {
+                !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::Redirected | Self::TooLarge | Self::Insecure => true,
+            Self::Request(_) | Self::Timeout => false,
+        }
+    }
+
     /// An internal address is nobody's business: the URL is left out.
     fn request(error: reqwest::Error) -> Self {
         if error.is_timeout() {

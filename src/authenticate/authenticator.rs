@@ -11,7 +11,8 @@ use super::outcome::{Authentication, Authority};
 use super::peer::{self, PeerRules};
 use crate::credential::{self, Sources};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::rejection::AuthRejection;
+use crate::rejection::{AuthRejection, ChallengeParameters};
+use crate::telemetry::{Attempt, Outcome};
 use crate::user::Principal;
 use crate::verify::{PendingVerification, Requester, SetCookies, Verification, Verifier, Word};
 
@@ -22,7 +23,8 @@ pub(crate) struct Authenticator<C> {
     verifier: Verifier<C>,
     peer_rules: PeerRules,
     pass_set_cookie: bool,
-    authority: Arc<Authority>,
+    authority: Authority,
+    trace_user_ids: bool,
 }
 
 /// What is to be done with a request.
@@ -45,6 +47,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         peer_rules: PeerRules,
         pass_set_cookie: bool,
         authority: Authority,
+        trace_user_ids: bool,
     ) -> Self {
         Self {
             sources,
@@ -52,7 +55,8 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             verifier,
             peer_rules,
             pass_set_cookie,
-            authority: Arc::new(authority),
+            authority,
+            trace_user_ids,
         }
     }
 
@@ -89,7 +93,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         }
         let nobody = || {
             without_credential()
-                .unwrap_or_else(|| Step::Pass(Authentication::nobody(Arc::clone(&self.authority))))
+                .unwrap_or_else(|| Step::Pass(Authentication::nobody(self.authority.clone())))
         };
         if let Verifier::Gateway(gateway) = &self.verifier {
             let Some(word) = word else {
@@ -122,13 +126,36 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
 
     pub(super) fn conclude(&self, outcome: Result<Principal<C>, AuthError>) -> Step<C> {
         match outcome {
-            Ok(principal) => Step::Pass(Authentication::of(principal, Arc::clone(&self.authority))),
+            Ok(principal) => Step::Pass(Authentication::of(principal, self.authority.clone())),
             Err(error) => Step::Refuse(error),
         }
     }
 
+    /// Tells telemetry who the request comes from.
+    pub(super) fn tell(&self, attempt: Attempt, authentication: &Authentication) -> Outcome {
+        let outcome = authentication.outcome();
+        if attempt.is_traced()
+            && let Ok(Some(Principal::User(user))) = authentication.principal::<C>()
+        {
+            attempt.method(user.verified_by().as_str());
+            if self.trace_user_ids {
+                attempt.user_id(user.id());
+            }
+        }
+        attempt.end(outcome);
+        outcome
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub(super) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
+        self.authority.challenge()
+    }
+
     pub(super) fn reject(&self, error: AuthError) -> AuthRejection {
-        AuthRejection::new(error, Some(self.authority.challenge()))
+        self.authority.reject(error)
     }
 }
 

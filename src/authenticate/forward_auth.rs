@@ -17,7 +17,7 @@ use super::authenticator::{Authenticator, Step};
 use super::future::with_cookies;
 use super::outcome::Authentication;
 use crate::error::{AuthError, AuthErrorKind};
-use crate::telemetry;
+use crate::telemetry::{self, Attempt, Outcome};
 use crate::user::{AuthUser, NoClaims, Principal};
 use crate::verify::session_headers as headers;
 use crate::verify::{SetCookies, Word};
@@ -54,14 +54,15 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut original = original(request);
         let word: Word = self.authenticator.hear(&mut original);
-        let step = self.authenticator.begin(&original, word, false);
+        let attempt = Attempt::begin();
+        let step = attempt.in_scope(|| self.authenticator.begin(&original, word, false));
         let authenticator = Arc::clone(&self.authenticator);
         Box::pin(async move {
             let (step, cookies) = match step {
                 Step::Wait(pending, cookies) => (authenticator.conclude(pending.await), cookies),
                 step => (step, None),
             };
-            Ok(respond(&authenticator, step, cookies.as_deref()))
+            Ok(respond(&authenticator, step, attempt, cookies.as_deref()))
         })
     }
 }
@@ -95,23 +96,31 @@ fn forwarded_method(headers: &HeaderMap) -> Option<Method> {
 fn respond<C: Send + Sync + 'static>(
     authenticator: &Authenticator<C>,
     step: Step<C>,
+    attempt: Attempt,
     cookies: Option<&SetCookies>,
 ) -> Response<Body> {
     let answer = match step {
-        Step::Pass(authentication) => user::<C>(&authentication).and_then(|user| tell(&user)),
-        Step::Refuse(error) => Err(error),
+        Step::Pass(authentication) => {
+            authenticator.tell(attempt, &authentication);
+            user::<C>(&authentication).and_then(|user| tell(&user))
+        }
+        Step::Refuse(error) => {
+            attempt.end(Outcome::Refused(error.kind()));
+            Err(error)
+        }
         // There is no layer around this, and what waited has been waited for.
         Step::Known | Step::Wait(..) => Err(AuthErrorKind::MissingCredential.into()),
     };
     let response = match answer {
         Ok(headers) => {
+            telemetry::answered(Outcome::User);
             let mut response = Response::new(Body::empty());
             *response.headers_mut() = headers;
             response
         }
         Err(error) => {
             let rejection = authenticator.reject(error);
-            telemetry::refused(rejection.kind());
+            telemetry::answered(Outcome::Refused(rejection.kind()));
             rejection.into_response()
         }
     };

@@ -11,8 +11,8 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
-use crate::rejection::{AuthRejection, RejectionResponse, grpc_response};
-use crate::telemetry;
+use crate::rejection::{AuthRejection, Refuser, RejectionResponse};
+use crate::telemetry::{Attempt, Outcome};
 use crate::verify::{PendingVerification, SetCookies};
 
 pin_project! {
@@ -41,8 +41,9 @@ pin_project! {
         },
         Waiting {
             pending: PendingVerification<C>,
-            // Taken when the wait is over.
-            held: Option<Held<S, B, C>>,
+            // Boxed, because few requests wait and every future is as large as this; taken when
+            // the wait is over.
+            held: Option<Box<Held<S, B, C>>>,
         },
     }
 }
@@ -52,6 +53,7 @@ pub(super) struct Held<S, B, C> {
     pub(super) request: Request<B>,
     pub(super) service: S,
     pub(super) authenticator: Arc<Authenticator<C>>,
+    pub(super) attempt: Attempt,
 }
 
 impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
@@ -82,7 +84,7 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
         Self {
             state: State::Waiting {
                 pending,
-                held: Some(held),
+                held: Some(Box::new(held)),
             },
             refuser,
             set_cookies,
@@ -117,20 +119,29 @@ where
                     None => return Poll::Pending,
                 },
                 StateProjection::Waiting { pending, held } => {
-                    let outcome = ready!(pending.as_mut().poll(cx));
+                    let outcome = match held {
+                        Some(held) => held.attempt.in_scope(|| pending.as_mut().poll(cx)),
+                        None => pending.as_mut().poll(cx),
+                    };
+                    let outcome = ready!(outcome);
                     let Some(mut held) = held.take() else {
                         return Poll::Pending;
                     };
                     match held.authenticator.conclude(outcome) {
                         Step::Pass(authentication) => {
+                            let outcome = held.authenticator.tell(held.attempt, &authentication);
+                            this.refuser.passed = Some(outcome);
                             held.request.extensions_mut().insert(authentication);
                             State::Calling {
                                 response: held.service.call(held.request),
                             }
                         }
-                        Step::Refuse(error) => State::Refused {
-                            rejection: Some(held.authenticator.reject(error)),
-                        },
+                        Step::Refuse(error) => {
+                            held.attempt.end(Outcome::Refused(error.kind()));
+                            State::Refused {
+                                rejection: Some(held.authenticator.reject(error)),
+                            }
+                        }
                         // A conclusion is one of the two above.
                         Step::Known | Step::Wait(..) => return Poll::Pending,
                     }
@@ -151,56 +162,6 @@ pub(super) fn with_cookies<B>(
         headers.append(header::SET_COOKIE, field.clone());
     }
     response
-}
-
-/// Makes the responses of one layer.
-pub(super) struct Refuser<R> {
-    pub(super) responder: R,
-    pub(super) as_grpc: bool,
-}
-
-impl<R> Refuser<R> {
-    fn refuse<B: Default>(&self, mut rejection: AuthRejection) -> Response<B>
-    where
-        R: RejectionResponse<B>,
-    {
-        telemetry::refused(rejection.kind());
-        let mut response = if self.as_grpc {
-            grpc_response(&rejection)
-        } else {
-            self.responder.response(&rejection)
-        };
-        rejection.is_final = true;
-        response.extensions_mut().insert(rejection);
-        response
-    }
-
-    /// Makes the refusal of an extractor, which knows no layer, one of this layer.
-    fn review<B: Default>(&self, mut response: Response<B>) -> Response<B>
-    where
-        R: RejectionResponse<B>,
-    {
-        match response.extensions_mut().get::<AuthRejection>() {
-            Some(rejection) if !rejection.is_final => {
-                let mut refusal = self.refuse(rejection.clone());
-                // What others inside have added stays.
-                for (name, value) in response.headers() {
-                    let is_ours = [
-                        header::CONTENT_TYPE,
-                        header::CONTENT_LENGTH,
-                        header::WWW_AUTHENTICATE,
-                        header::RETRY_AFTER,
-                    ]
-                    .contains(name);
-                    if !is_ours {
-                        refusal.headers_mut().append(name, value.clone());
-                    }
-                }
-                refusal
-            }
-            _ => response,
-        }
-    }
 }
 
 impl<S: Service<Request<B>>, B, C, R> fmt::Debug for ResponseFuture<S, B, C, R> {

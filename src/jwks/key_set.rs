@@ -1,6 +1,5 @@
 //! An immutable set of keys, parsed once, tolerant of what it does not know.
 
-use std::any::Any;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -86,12 +85,9 @@ impl KeySet {
         self.keys.iter().find(|key| &*key.kid == kid)
     }
 
-    /// Whether this very key, which a set before may have held, is one of this set.
-    pub(crate) fn has(&self, key: &Arc<dyn Any + Send + Sync>) -> bool {
-        let wanted = Arc::as_ptr(key).cast::<()>();
-        self.keys
-            .iter()
-            .any(|own| Arc::as_ptr(own).cast::<()>() == wanted)
+    /// Whether this very key is in the set: a key that was fetched again unchanged still is.
+    pub(crate) fn contains(&self, key: &Arc<VerificationKey>) -> bool {
+        self.keys.iter().any(|own| Arc::ptr_eq(own, key))
     }
 
     /// Whether these are the very keys of `previous`, which this set was parsed against.
@@ -156,6 +152,14 @@ impl VerificationKey {
             jwk,
             verifiers,
         }
+    }
+
+    /// A key that verifies nothing.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let jwk = serde_json::json!({ "kty": "RSA", "n": "", "e": "" });
+        let jwk = serde_json::from_value(jwk).expect("a key");
+        Self::new(String::new(), jwk, &[])
     }
 
     fn is_usable(&self) -> bool {
@@ -301,3 +305,6 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
 fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
+
+#[cfg(test)]
+mod tests;

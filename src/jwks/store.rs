@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -102,10 +102,11 @@ impl KeyStore {
         }
     }
 
-    /// The key of this name, if there is a set that is fresh enough to be trusted.
-    pub(crate) fn find(&self, kid: &str, now: Moment) -> Option<Arc<VerificationKey>> {
+    /// The current set, if it is fresh enough to be trusted.
+    pub(crate) fn current(&self, now: Moment) -> Option<CurrentKeys> {
         let state = self.state.load();
-        self.fresh(&state, now)?.find(kid).cloned()
+        self.fresh(&state, now)?;
+        Some(CurrentKeys(state))
     }
 
     /// Whether this very key is in use: its name alone would not say so.
@@ -121,10 +122,9 @@ impl KeyStore {
         let set = self
             .fresh(&state, now)
             .ok_or_else(|| unavailable(&state, MIN_RETRY_AFTER))?;
-        if set.has(key) {
-            Ok(())
-        } else {
-            Err(AuthErrorKind::UnknownKey.into())
+        match Arc::clone(key).downcast::<VerificationKey>() {
+            Ok(key) if set.contains(&key) => Ok(()),
+            _ => Err(AuthErrorKind::UnknownKey.into()),
         }
     }
 
@@ -225,13 +225,15 @@ impl KeyStore {
         }
         // One second more, because `iat` is rounded down.
         let slack = (self.policy.leeway + Duration::from_secs(1)).as_secs_f64();
-        issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at.unix().as_secs_f64())
+        let asked_at = now.earliest_unix_of(*asked_at).as_secs_f64();
+        issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at)
     }
 
     fn ask_for(&self, attempt: u64) {
-        if self.wanted.fetch_max(attempt, Ordering::AcqRel) < attempt {
-            self.wake.notify_one();
-        }
+        self.wanted.fetch_max(attempt, Ordering::AcqRel);
+        // Also where it was asked for before: the wall clock may have jumped since, and the end of
+        // the cooldown with it.
+        self.wake.notify_one();
     }
 
     /// The last good set, unless it is too old to be trusted.
@@ -328,6 +330,25 @@ impl fmt::Debug for KeyStore {
     }
 }
 
+/// The set that was current, and fresh, at one moment: what one verification looks at.
+pub(crate) struct CurrentKeys(Guard<Arc<KeyState>>);
+
+impl CurrentKeys {
+    fn set(&self) -> Option<&KeySet> {
+        self.0.good.as_ref().map(|(set, _)| &**set)
+    }
+
+    /// The key of this name.
+    pub(crate) fn find(&self, kid: &str) -> Option<&Arc<VerificationKey>> {
+        self.set()?.find(kid)
+    }
+
+    /// Whether this very key, and not only one of its name, is in the set.
+    pub(crate) fn contains(&self, key: &Arc<VerificationKey>) -> bool {
+        self.set().is_some_and(|set| set.contains(key))
+    }
+}
+
 /// How the keys are doing.
 pub(crate) struct KeyStatus {
     /// Whether tokens can be verified.
@@ -361,3 +382,6 @@ fn unavailable(state: &KeyState, retry_after: Duration) -> AuthError {
         state.error.clone().map(|error| error as _),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,20 +3,37 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::identity::{Identity, NumericDate};
 use super::session::Session;
+use crate::clock::Clock;
 
 /// A signed-in user whose credential was verified.
 ///
-/// There is no public way to make one, so holding one proves that the check ran. It is cheap to
+/// There is no public way to make one outside of tests, so holding one proves that the check ran. It is cheap to
 /// clone. `C` is the type of the custom claims, see
 /// [`AuthgearBuilder::claims`](crate::AuthgearBuilder::claims).
 ///
 /// As an extractor it refuses a request without a credential (401), one of a machine (403), and a
 /// route without the layer (500). `Option<AuthUser>` turns the first of these into `None`.
+///
+/// ```
+/// use axum::http::StatusCode;
+/// use axum_authgear::AuthUser;
+///
+/// async fn delete_order(user: AuthUser) -> StatusCode {
+///     if user.has_role("admin") && user.is_verified() {
+///         StatusCode::NO_CONTENT
+///     } else {
+///         StatusCode::FORBIDDEN
+///     }
+/// }
+/// ```
+///
+/// A test makes one by hand with `testkit::user` (feature `testkit`).
 pub struct AuthUser<C = NoClaims> {
     inner: Arc<Verified<C>>,
     /// Laid over what the token says, so that nothing of it is copied.
@@ -31,6 +48,15 @@ pub(crate) struct Verified<C> {
     /// The key whose signature holds, if it was a signature: it must still be in use when the user
     /// is checked again.
     pub(crate) signed_by: Option<Arc<dyn Any + Send + Sync>>,
+    pub(crate) time: Timekeeper,
+}
+
+/// What tells how long ago something was, for checks that come after the verification.
+#[derive(Clone, Debug)]
+pub(crate) struct Timekeeper {
+    pub(crate) clock: Clock,
+    /// How far ahead of ours the issuer's clock may be.
+    pub(crate) leeway: Duration,
 }
 
 /// The custom claims of an application that reads none.
@@ -102,6 +128,10 @@ impl<C> AuthUser<C> {
 
     pub(crate) fn session(&self) -> Option<&Arc<Session>> {
         self.session.as_ref()
+    }
+
+    pub(crate) fn time(&self) -> &Timekeeper {
+        &self.inner.time
     }
 
     /// What the credential itself says.

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use jsonwebtoken::Algorithm;
 
 use super::claims::Claims;
-use super::jws::{HeaderBuffer, Jws, Signature};
+use super::jws::{HeaderBuffer, Jws, MAX_TOKEN, Signature};
+use super::token_cache::{TokenCache, TokenDigest, VerifiedToken};
 use super::validation::{Bearer, Validation};
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::jwks::{KeyStore, Refresher, VerificationKey};
+use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
 use crate::secret::Secret;
-use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Verified, VerifiedBy};
+use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
 
 /// Reads the custom claims from the text of all claims.
 pub(crate) type ReadClaims<C> = fn(&str) -> Result<C, serde_json::Error>;
@@ -38,6 +39,7 @@ pub(crate) struct JwtVerifier<C> {
     validation: Validation,
     clock: Clock,
     keys: Arc<KeyStore>,
+    cache: Option<TokenCache<C>>,
     read_claims: ReadClaims<C>,
     /// Stops with the last verifier.
     _refresher: Refresher,
@@ -49,12 +51,14 @@ impl<C> JwtVerifier<C> {
         clock: Clock,
         keys: Arc<KeyStore>,
         refresher: Refresher,
+        cached_tokens: usize,
         read_claims: ReadClaims<C>,
     ) -> Self {
         Self {
             validation,
             clock,
             keys,
+            cache: TokenCache::new(cached_tokens),
             read_claims,
             _refresher: refresher,
         }
@@ -69,14 +73,33 @@ impl<C> JwtVerifier<C> {
     where
         C: Send + Sync + 'static,
     {
+        if token.len() > MAX_TOKEN {
+            return Verification::Done(Err(AuthErrorKind::TokenTooLong.into()));
+        }
         let now = self.clock.now();
+        let keys = self.keys.current(now);
+        let memory = self
+            .cache
+            .as_ref()
+            .zip(keys.as_ref())
+            .map(|(cache, keys)| Memory {
+                cache,
+                keys,
+                digest: cache.digest(token),
+            });
+        if let Some(principal) = memory.as_ref().and_then(|memory| self.recall(memory, now)) {
+            return Verification::Done(Ok(principal));
+        }
         let mut buffer = HeaderBuffer::new();
         let unverified = match self.check(token, &mut buffer, now) {
             Ok(unverified) => unverified,
             Err(kind) => return Verification::Done(Err(kind.into())),
         };
-        match self.keys.find(&unverified.kid, now) {
-            Some(key) => Verification::Done(self.finish(unverified, key).map_err(AuthError::from)),
+        match keys.as_ref().and_then(|keys| keys.find(&unverified.kid)) {
+            Some(key) => Verification::Done(
+                self.finish(unverified, key, memory.as_ref())
+                    .map_err(AuthError::from),
+            ),
             None => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
                 Secret::new(token),
                 Secret::new(unverified.kid),
@@ -109,7 +132,25 @@ impl<C> JwtVerifier<C> {
         let key = self.keys.wait_for(kid.expose(), issued_at).await?;
         let mut buffer = HeaderBuffer::new();
         let unverified = self.check(token.expose(), &mut buffer, self.clock.now())?;
-        Ok(self.finish(unverified, key)?)
+        Ok(self.finish(unverified, &key, None)?)
+    }
+
+    /// The caller, if this very token was verified before and everything that can change since
+    /// still holds: the times, and the key, whose material must be in the current set.
+    fn recall(&self, memory: &Memory<'_, C>, now: Moment) -> Option<Principal<C>> {
+        let known = memory.cache.get(memory.digest)?;
+        if self
+            .validation
+            .check_times(&known.times, now.unix())
+            .is_err()
+        {
+            memory.cache.remove(memory.digest);
+            return None;
+        }
+        memory
+            .keys
+            .contains(&known.key)
+            .then(|| known.principal.clone())
     }
 
     /// Everything that needs no key.
@@ -137,15 +178,18 @@ impl<C> JwtVerifier<C> {
     fn finish(
         &self,
         unverified: Unverified<'_>,
-        key: Arc<VerificationKey>,
+        key: &Arc<VerificationKey>,
+        memory: Option<&Memory<'_, C>>,
     ) -> Result<Principal<C>, AuthErrorKind> {
         key.verify(
             unverified.algorithm,
             unverified.message,
             unverified.signature.as_bytes(),
         )?;
+        let times = unverified.claims.times();
         let identity = unverified.claims.identity;
-        Ok(match unverified.bearer {
+        let length = identity.text.original().len();
+        let principal = match unverified.bearer {
             Bearer::Machine => Principal::Client(AuthClient::new(Arc::new(identity))),
             Bearer::User => {
                 // The reader's own error would quote the claims.
@@ -155,11 +199,32 @@ impl<C> JwtVerifier<C> {
                     identity,
                     claims,
                     method: VerifiedBy::Jwt,
-                    signed_by: Some(key),
+                    signed_by: Some(Arc::clone(key) as _),
+                    time: Timekeeper {
+                        clock: self.clock.clone(),
+                        leeway: self.validation.leeway,
+                    },
                 })))
             }
-        })
+        };
+        if let Some((memory, times)) = memory.zip(times) {
+            let token = VerifiedToken {
+                principal: principal.clone(),
+                key: Arc::clone(key),
+                times,
+                length,
+            };
+            memory.cache.insert(memory.digest, token);
+        }
+        Ok(principal)
     }
+}
+
+/// The cache, and what is needed to look a token up in it.
+struct Memory<'v, C> {
+    cache: &'v TokenCache<C>,
+    keys: &'v CurrentKeys,
+    digest: TokenDigest,
 }
 
 /// A token that has passed every check but that of its signature.

@@ -14,6 +14,9 @@ mod jwt;
 mod live;
 mod resolver;
 pub(crate) mod session_headers;
+#[cfg(test)]
+mod simulation;
+mod token_cache;
 mod validation;
 mod verifier;
 

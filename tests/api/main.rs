@@ -3,8 +3,18 @@
 
 mod support;
 
+mod authorize;
 mod forward_auth;
 mod gateway;
+mod grpc;
+mod handmade;
+mod keys;
 mod live;
+mod properties;
 mod resolver;
+mod resource_metadata;
+mod second_issuer;
+mod stacks;
+mod telemetry;
+mod token_cache;
 mod way_of_a_request;

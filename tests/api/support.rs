@@ -178,3 +178,10 @@ pub fn assert_refused(answer: &Answer, status: u16, kind: AuthErrorKind) {
         "{answer:?}"
     );
 }
+/// How many cases a property test runs: `few`, or `many` where the environment asks for it.
+pub fn cases(few: u32, many: u32) -> u32 {
+    match std::env::var("AXUM_AUTHGEAR_CASES") {
+        Ok(value) if value == "full" => many,
+        _ => few,
+    }
+}
