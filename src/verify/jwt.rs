@@ -69,24 +69,27 @@ impl<C> JwtVerifier<C> {
         &self.keys
     }
 
-    /// Verifies a token.
-    pub(crate) fn verify(self: &Arc<Self>, token: &str) -> Verification<C>
+    /// Verifies a token: `text` is that of `bytes`, and is asked for unless these very bytes were
+    /// verified before.
+    pub(crate) fn verify<'t>(
+        self: &Arc<Self>,
+        bytes: &[u8],
+        text: impl FnOnce() -> Result<&'t str, AuthErrorKind>,
+    ) -> Verification<C>
     where
         C: Send + Sync + 'static,
     {
-        if token.len() > MAX_TOKEN {
-            return Verification::Done(Err(AuthErrorKind::TokenTooLong.into()));
-        }
         let now = self.clock.now();
         let keys = self.keys.current(now);
         let memory = self
             .cache
             .as_ref()
             .zip(keys.as_ref())
+            .filter(|_| bytes.len() <= MAX_TOKEN)
             .map(|(cache, keys)| Memory {
                 cache,
                 keys,
-                digest: cache.digest(token),
+                digest: cache.digest(bytes),
             });
         if let Some(memory) = &memory {
             let known = self.recall(memory, now);
@@ -96,8 +99,9 @@ impl<C> JwtVerifier<C> {
             }
         }
         let mut buffer = HeaderBuffer::new();
-        let unverified = match self.check(token, &mut buffer, now) {
-            Ok(unverified) => unverified,
+        let checked = text().and_then(|token| Ok((token, self.check(token, &mut buffer, now)?)));
+        let (token, unverified) = match checked {
+            Ok(checked) => checked,
             Err(kind) => return Verification::Done(Err(kind.into())),
         };
         match keys.as_ref().and_then(|keys| keys.find(&unverified.kid)) {
@@ -165,6 +169,9 @@ impl<C> JwtVerifier<C> {
         buffer: &'t mut HeaderBuffer,
         now: Moment,
     ) -> Result<Unverified<'t>, AuthErrorKind> {
+        if token.len() > MAX_TOKEN {
+            return Err(AuthErrorKind::TokenTooLong);
+        }
         let jws = Jws::split(token)?;
         let (algorithm, kid) = self.validation.check_header(jws.header(buffer)?)?;
         let claims = Claims::parse(jws.claims()?)?;
