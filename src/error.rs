@@ -46,7 +46,7 @@ impl ConfigError {
     ) -> Self {
         Self::Invalid {
             option,
-            value: value.into(),
+            value: without_user_info(value.into()),
             reason,
         }
     }
@@ -58,6 +58,18 @@ impl ConfigError {
             Self::Invalid { option, .. } | Self::Conflict { option, .. } => Some(option),
             Self::NoRuntime | Self::Http(_) => None,
         }
+    }
+}
+
+/// Leaves user name and password out of what should have been a URL. Whether it is one is not
+/// known here: everything between `://` and the last `@` goes.
+fn without_user_info(value: String) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return value;
+    };
+    match rest.rsplit_once('@') {
+        Some((_, rest)) => format!("{scheme}://{rest}"),
+        None => value,
     }
 }
 
@@ -247,6 +259,16 @@ pub enum AuthErrorKind {
     /// The signature is not the key's.
     BadSignature,
 
+    /// The session that the credential stands for does not exist, or not any more.
+    SessionInvalid,
+    /// The token is one user's, and its session another's.
+    SessionMismatch,
+    /// The gateway has proved itself, and what it says of the user makes no sense.
+    MalformedIdentity,
+    /// A token was given to [`Authgear::verify`](crate::Authgear::verify) where none is read: behind
+    /// a gateway.
+    TokenNotTaken,
+
     /// A machine's token where a user is needed.
     UserRequired,
     /// A user's token where a machine is needed.
@@ -271,6 +293,11 @@ pub enum AuthErrorKind {
 
     /// The keys are out of reach, or too old to be trusted.
     KeysUnavailable,
+
+    /// The resolver is out of reach, overloaded, or gives answers that make no sense.
+    SessionUnavailable,
+    /// The user's id cannot be told in a header.
+    UntellableUser,
 
     /// The handler wants a user, but no authentication layer ran before it.
     LayerMissing,
@@ -314,6 +341,10 @@ impl AuthErrorKind {
             Self::UnknownKey => "the access token is signed by an unknown key",
             Self::KeyMismatch => "the key does not fit the algorithm of the access token",
             Self::BadSignature => "the signature of the access token is invalid",
+            Self::SessionInvalid => "the session is not or no longer valid",
+            Self::SessionMismatch => "the session is of another user than the access token",
+            Self::MalformedIdentity => "the identity headers of the gateway are malformed",
+            Self::TokenNotTaken => "access tokens are not taken here",
             Self::UserRequired => "a user is required",
             Self::MachineRequired => "a machine is required",
             Self::CrossOrigin => "a cookie was sent from another origin",
@@ -325,6 +356,8 @@ impl AuthErrorKind {
             Self::AuthenticationTooOld => "the user must authenticate again",
             Self::AuthenticationTooWeak => "the user must authenticate in another way",
             Self::KeysUnavailable => "the keys to verify access tokens are unavailable",
+            Self::SessionUnavailable => "sessions cannot be checked at the moment",
+            Self::UntellableUser => "the id of the user cannot be told in a header",
             Self::LayerMissing => {
                 "no authentication layer ran: add `.layer(authgear.layer())` around this route"
             }

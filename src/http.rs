@@ -1,10 +1,12 @@
 //! The one outbound HTTP client: what it may ask, how long it waits, how much it reads.
 
+use std::error::Error;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use reqwest::redirect;
 use tokio::time::timeout;
 use url::{Host, Url};
@@ -96,21 +98,42 @@ impl Outbound {
         if !is_secure(&target.url) && !self.allow_http {
             return Err(FetchError::Insecure);
         }
-        timeout(self.total, self.get_once_more(target))
+        timeout(self.total, self.read(target))
             .await
             .map_err(|_| FetchError::Timeout)?
     }
 
-    async fn get_once_more(&self, target: &Target) -> Result<Document, FetchError> {
-        let response = match self.send(target).await {
+    /// Asks with these headers, and gives those of an answer of status 200. Its body is not read.
+    pub(crate) async fn ask(
+        &self,
+        target: &Target,
+        headers: &HeaderMap,
+        patience: Duration,
+    ) -> Result<HeaderMap, FetchError> {
+        if !is_secure(&target.url) && !self.allow_http {
+            return Err(FetchError::Insecure);
+        }
+        let mut response = timeout(patience, self.get_once_more(target, headers))
+            .await
+            .map_err(|_| FetchError::Timeout)??;
+        Ok(std::mem::take(response.headers_mut()))
+    }
+
+    /// An answer of status 200, from the very address.
+    async fn get_once_more(
+        &self,
+        target: &Target,
+        headers: &HeaderMap,
+    ) -> Result<reqwest::Response, FetchError> {
+        let response = match self.send(target, headers).await {
             // A pooled connection that was closed before the answer looks the same as a fresh one:
             // one retry in either case.
             Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
-                self.send(target).await
+                self.send(target, headers).await
             }
             sent => sent,
         };
-        let mut response = response.map_err(FetchError::request)?;
+        let response = response.map_err(FetchError::request)?;
         // A client of the user's own may follow redirects: what came from elsewhere is not taken.
         if response.url() != &target.url {
             return Err(FetchError::Redirected);
@@ -118,6 +141,14 @@ impl Outbound {
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
+        Ok(response)
+    }
+
+    async fn read(&self, target: &Target) -> Result<Document, FetchError> {
+        let mut headers = HeaderMap::new();
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(header::ACCEPT, json);
+        let mut response = self.get_once_more(target, &headers).await?;
         let max_age = max_age(response.headers());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(FetchError::request)? {
@@ -132,11 +163,12 @@ impl Outbound {
         })
     }
 
-    async fn send(&self, target: &Target) -> Result<reqwest::Response, reqwest::Error> {
-        let mut request = self
-            .client
-            .get(target.url.clone())
-            .header(header::ACCEPT, "application/json");
+    async fn send(
+        &self,
+        target: &Target,
+        headers: &HeaderMap,
+    ) -> Result<reqwest::Response, reqwest::Error> {
+        let mut request = self.client.get(target.url.clone()).headers(headers.clone());
         for (name, value) in target.headers.iter().flatten() {
             request = request.header(name, value);
         }
@@ -157,7 +189,7 @@ pub(crate) struct Document {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("the request failed")]
-    Request(#[source] reqwest::Error),
+    Request(#[source] Cause),
     #[error("no answer within the timeout")]
     Timeout,
     #[error("the answer has status {0}")]
@@ -187,8 +219,41 @@ impl FetchError {
         if error.is_timeout() {
             Self::Timeout
         } else {
-            Self::Request(error.without_url())
+            Self::Request(Cause::new(&error.without_url()))
         }
+    }
+}
+
+/// What an error of another library says, and its causes: their own `Debug` names the address.
+pub(crate) struct Cause {
+    message: String,
+    source: Option<Box<Cause>>,
+}
+
+impl Cause {
+    fn new(error: &(dyn Error + 'static)) -> Self {
+        Self {
+            message: error.to_string(),
+            source: error.source().map(|source| Box::new(Self::new(source))),
+        }
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message.fmt(f)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }
 
@@ -273,7 +338,7 @@ pub(crate) fn is_secure(url: &Url) -> bool {
 }
 
 /// `max-age` of `Cache-Control` (RFC 9111 §5.2.2.1).
-fn max_age(headers: &http::HeaderMap) -> Option<Duration> {
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
     headers
         .get_all(header::CACHE_CONTROL)
         .iter()

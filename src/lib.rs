@@ -35,3 +35,4 @@ pub use jsonwebtoken::Algorithm;
 pub use rejection::{AuthRejection, JsonResponse, RejectionResponse, StatusResponse};
 pub use resource_metadata::ProtectedResource;
 pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
+pub use verify::{GatewayProof, LiveSessions, Resolver};

@@ -131,6 +131,21 @@ pub(crate) fn token_cache(hit: bool) {
     let _ = hit;
 }
 
+/// A call of the resolver failed, the first one of a row or another one. A client can cause calls,
+/// and so no more than the first is worth a warning.
+pub(crate) fn resolver_failed(error: &(dyn Error + 'static), is_first: bool) {
+    if is_first {
+        tracing::warn!(target: TARGET, error = %Chain(error), "the resolver failed");
+    } else {
+        tracing::debug!(target: TARGET, error = %Chain(error), "the resolver still fails");
+    }
+}
+
+/// The resolver answers again.
+pub(crate) fn resolver_recovered() {
+    tracing::info!(target: TARGET, "the resolver answers again");
+}
+
 /// Tells the recorder of metrics what each of them means.
 pub(crate) fn describe() {
     #[cfg(feature = "metrics")]

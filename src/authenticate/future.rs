@@ -6,14 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{Request, Response, header};
 use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
 use crate::rejection::{AuthRejection, Refuser, RejectionResponse};
 use crate::telemetry::{Attempt, Outcome};
-use crate::verify::PendingVerification;
+use crate::verify::{PendingVerification, SetCookies};
 
 pin_project! {
     /// The response of [`Authenticate`](crate::Authenticate).
@@ -25,6 +25,7 @@ pin_project! {
         #[pin]
         state: State<S, S::Future, B, C>,
         refuser: Refuser<R>,
+        set_cookies: Option<Arc<SetCookies>>,
     }
 }
 
@@ -48,11 +49,11 @@ pin_project! {
 }
 
 /// What is needed to go on after a wait.
-struct Held<S, B, C> {
-    request: Request<B>,
-    service: S,
-    authenticator: Arc<Authenticator<C>>,
-    attempt: Attempt,
+pub(super) struct Held<S, B, C> {
+    pub(super) request: Request<B>,
+    pub(super) service: S,
+    pub(super) authenticator: Arc<Authenticator<C>>,
+    pub(super) attempt: Attempt,
 }
 
 impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
@@ -60,6 +61,7 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
         Self {
             state: State::Calling { response },
             refuser,
+            set_cookies: None,
         }
     }
 
@@ -69,28 +71,23 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
                 rejection: Some(rejection),
             },
             refuser,
+            set_cookies: None,
         }
     }
 
     pub(super) fn waiting(
         pending: PendingVerification<C>,
-        request: Request<B>,
-        service: S,
-        authenticator: Arc<Authenticator<C>>,
-        attempt: Attempt,
+        held: Held<S, B, C>,
+        set_cookies: Option<Arc<SetCookies>>,
         refuser: Refuser<R>,
     ) -> Self {
         Self {
             state: State::Waiting {
                 pending,
-                held: Some(Box::new(Held {
-                    request,
-                    service,
-                    authenticator,
-                    attempt,
-                })),
+                held: Some(Box::new(held)),
             },
             refuser,
+            set_cookies,
         }
     }
 }
@@ -110,10 +107,15 @@ where
             let next = match this.state.as_mut().project() {
                 StateProjection::Calling { response } => {
                     let response = ready!(response.poll(cx))?;
-                    return Poll::Ready(Ok(this.refuser.review(response)));
+                    let response = this.refuser.review(response);
+                    return Poll::Ready(Ok(with_cookies(response, this.set_cookies.as_deref())));
                 }
                 StateProjection::Refused { rejection } => match rejection.take() {
-                    Some(rejection) => return Poll::Ready(Ok(this.refuser.refuse(rejection))),
+                    Some(rejection) => {
+                        let response = this.refuser.refuse(rejection);
+                        let cookies = this.set_cookies.as_deref();
+                        return Poll::Ready(Ok(with_cookies(response, cookies)));
+                    }
                     None => return Poll::Pending,
                 },
                 StateProjection::Waiting { pending, held } => {
@@ -141,13 +143,25 @@ where
                             }
                         }
                         // A conclusion is one of the two above.
-                        Step::Known | Step::Wait(_) => return Poll::Pending,
+                        Step::Known | Step::Wait(..) => return Poll::Pending,
                     }
                 }
             };
             this.state.set(next);
         }
     }
+}
+
+/// Passes on what the resolver wants the browser to keep, or to forget.
+pub(super) fn with_cookies<B>(
+    mut response: Response<B>,
+    set_cookies: Option<&SetCookies>,
+) -> Response<B> {
+    for field in set_cookies.map(SetCookies::fields).unwrap_or_default() {
+        let headers = response.headers_mut();
+        headers.append(header::SET_COOKIE, field.clone());
+    }
+    response
 }
 
 impl<S: Service<Request<B>>, B, C, R> fmt::Debug for ResponseFuture<S, B, C, R> {

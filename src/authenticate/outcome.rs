@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::telemetry::Outcome;
-use crate::user::{AuthClient, AuthUser, Principal, Verified};
+use crate::user::{AuthClient, AuthUser, Principal, Session, Verified};
 
 /// Who is calling, as a layer found out, and which layer that was.
 ///
@@ -70,7 +70,7 @@ enum Caller {
     /// No credential.
     Nobody,
     /// An `Arc<Verified<C>>` of the authority's `C`.
-    User(Arc<dyn Any + Send + Sync>),
+    User(Arc<dyn Any + Send + Sync>, Option<Arc<Session>>),
     Client(AuthClient),
 }
 
@@ -87,7 +87,10 @@ impl Authentication {
         authority: Authority,
     ) -> Self {
         let caller = match principal {
-            Principal::User(user) => Caller::User(user.into_inner()),
+            Principal::User(user) => {
+                let (verified, session) = user.into_parts();
+                Caller::User(verified, session)
+            }
             Principal::Client(client) => Caller::Client(client),
         };
         Self { authority, caller }
@@ -109,7 +112,7 @@ impl Authentication {
     pub(super) fn outcome(&self) -> Outcome {
         match self.caller {
             Caller::Nobody => Outcome::Nobody,
-            Caller::User(_) => Outcome::User,
+            Caller::User(..) => Outcome::User,
             Caller::Client(_) => Outcome::Machine,
         }
     }
@@ -132,11 +135,12 @@ impl Authentication {
         Ok(match &self.caller {
             Caller::Nobody => None,
             Caller::Client(client) => Some(Principal::Client(client.clone())),
-            Caller::User(user) => {
+            Caller::User(user, session) => {
                 let user = Arc::clone(user)
                     .downcast::<Verified<C>>()
                     .map_err(|_| AuthErrorKind::OtherClaims)?;
-                Some(Principal::User(AuthUser::new(user)))
+                let user = AuthUser::new(user).with_session(session.clone());
+                Some(Principal::User(user))
             }
         })
     }
@@ -146,7 +150,7 @@ impl Authentication {
         match &self.caller {
             Caller::Nobody => Ok(None),
             Caller::Client(client) => Ok(Some(client.clone())),
-            Caller::User(_) => Err(AuthErrorKind::MachineRequired),
+            Caller::User(..) => Err(AuthErrorKind::MachineRequired),
         }
     }
 

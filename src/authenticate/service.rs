@@ -9,8 +9,7 @@ use http::{Request, Response};
 use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
-use super::future::ResponseFuture;
-use super::identity_headers;
+use super::future::{Held, ResponseFuture};
 use super::layer::Settings;
 use crate::rejection::{JsonResponse, Refuser, RejectionResponse, is_grpc};
 use crate::telemetry::{Attempt, Outcome};
@@ -41,8 +40,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // Before anything else, on every route: nobody but a gateway may say who the user is.
-        identity_headers::remove(request.headers_mut());
+        // Before anything else.
+        let word = self.authenticator.hear(&mut request);
         let mut refuser = Refuser {
             responder: self.responder.clone(),
             as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
@@ -53,7 +52,7 @@ where
         let attempt = Attempt::begin();
         let step = attempt.in_scope(|| {
             self.authenticator
-                .begin(&request, self.settings.is_optional)
+                .begin(&request, word, self.settings.is_optional)
         });
         match step {
             Step::Known => ResponseFuture::calling(self.inner.call(request), refuser),
@@ -66,12 +65,18 @@ where
                 attempt.end(Outcome::Refused(error.kind()));
                 ResponseFuture::refused(self.authenticator.reject(error), refuser)
             }
-            Step::Wait(pending) => {
+            Step::Wait(pending, set_cookies) => {
                 // The service that was polled ready is the one to be called later.
                 let next = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, next);
                 let authenticator = Arc::clone(&self.authenticator);
-                ResponseFuture::waiting(pending, request, ready, authenticator, attempt, refuser)
+                let held = Held {
+                    request,
+                    service: ready,
+                    authenticator,
+                    attempt,
+                };
+                ResponseFuture::waiting(pending, held, set_cookies, refuser)
             }
         }
     }

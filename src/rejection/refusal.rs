@@ -48,7 +48,11 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         | Kind::MalformedCustomClaims
         | Kind::UnknownKey
         | Kind::KeyMismatch
-        | Kind::BadSignature => (
+        | Kind::BadSignature
+        | Kind::SessionInvalid
+        | Kind::SessionMismatch
+        | Kind::MalformedIdentity
+        | Kind::TokenNotTaken => (
             StatusCode::UNAUTHORIZED,
             "invalid_token",
             Some(Form::InvalidToken),
@@ -71,7 +75,7 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         | Kind::AnonymousUser
         | Kind::ConditionNotMet => (StatusCode::FORBIDDEN, "forbidden", None),
         Kind::CrossOrigin => (StatusCode::FORBIDDEN, "cross_origin_request", None),
-        Kind::KeysUnavailable => (
+        Kind::KeysUnavailable | Kind::SessionUnavailable | Kind::UntellableUser => (
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
             None,

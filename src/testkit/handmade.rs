@@ -181,6 +181,7 @@ impl<C> UserBuilder<C> {
             identity: self.facts.into_identity(),
             claims: self.claims,
             method: self.verified_by,
+            signed_by: None,
             time: Timekeeper {
                 clock: Clock::default(),
                 leeway: LEEWAY,

@@ -113,6 +113,20 @@ impl<C> JwtVerifier<C> {
         }
     }
 
+    /// Checks once more what can have changed since the token was verified: the time, and the keys.
+    pub(crate) fn recheck(&self, verified: &Verified<C>) -> Result<(), AuthError> {
+        let now = self.clock.now();
+        let expires_at = verified.identity.expires_at;
+        let leeway = self.validation.leeway.as_secs_f64();
+        if expires_at.is_some_and(|end| now.unix().as_secs_f64() >= end.0 + leeway) {
+            return Err(AuthErrorKind::Expired.into());
+        }
+        match &verified.signed_by {
+            Some(key) => self.keys.check_current(key, now),
+            None => Ok(()),
+        }
+    }
+
     /// Waits for the key, then verifies the token once more: time has passed.
     async fn verify_later(
         self: Arc<Self>,
@@ -194,6 +208,7 @@ impl<C> JwtVerifier<C> {
                         clock: self.clock.clone(),
                         leeway: self.validation.leeway,
                     },
+                    signed_by: Some(Arc::clone(key) as _),
                 })))
             }
         };

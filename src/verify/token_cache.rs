@@ -171,6 +171,7 @@ mod tests {
             identity: Identity::default(),
             claims: NoClaims,
             method: VerifiedBy::Jwt,
+            signed_by: None,
             time: Timekeeper {
                 clock: Clock::default(),
                 leeway: Duration::ZERO,
