@@ -1,6 +1,9 @@
 //! Whole-stack behaviour, by the stages of a request.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(unreachable_pub, reason = "a module of a test shares what it marks as public")]
+#![allow(
+    unreachable_pub,
+    reason = "a module of a test shares what it marks as public"
+)]
 
 mod support;
 
