@@ -429,7 +429,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let challenge = ChallengeParameters::new(options.realm, metadata_url)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
-        let asks_endpoint = internal.is_none() && jwks_uri.is_none();
+        let asks_endpoint = internal.is_none() && jwks_uri.is_none() && mode.needs_keys();
         let asked: Vec<&Url> = internal
             .iter()
             .chain(&jwks_uri)
@@ -534,6 +534,10 @@ impl Mode {
             Self::Live(live, url) => Some((&live.resolver, url)),
             Self::Jwt | Self::Gateway(_) => None,
         }
+    }
+
+    fn needs_keys(&self) -> bool {
+        matches!(self, Self::Jwt | Self::Live(..))
     }
 
     /// The prefix of Authgear's cookies, if they are credentials.

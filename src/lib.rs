@@ -25,7 +25,7 @@ pub mod testkit;
 mod user;
 mod verify;
 
-pub use authenticate::{Authenticate, AuthenticateLayer, ResponseFuture};
+pub use authenticate::{Authenticate, AuthenticateLayer, ForwardAuth, ResponseFuture};
 pub use authgear::{Authgear, Health, Status};
 pub use builder::AuthgearBuilder;
 pub use credential::TokenSource;

@@ -11,6 +11,8 @@ mod authorize;
 mod credential;
 mod csrf;
 mod expected;
+mod forward_auth;
+mod gateway;
 mod grpc;
 mod handmade;
 mod keys;
