@@ -60,6 +60,10 @@ pub struct AuthgearBuilder<C = NoClaims> {
 }
 
 /// Everything that does not depend on the type of the custom claims.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct Options {
     endpoint: String,
     audiences: Vec<String>,
@@ -410,19 +414,11 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let validation = options.validation(endpoint.issuer.clone())?;
         options.check_keys()?;
         let resource = options.resource(&endpoint.issuer)?;
+        let challenge = options.challenge(resource.as_ref())?;
+        let csrf = options.csrf()?;
         let mode = options.mode(&endpoint)?;
         let peer_rules = options.peer_rules(&mode)?;
         let sources = sources(options.sources, mode.session_cookies())?;
-        let csrf = if options.csrf_protection {
-            CsrfCheck::new(&options.trusted_origins)?
-        } else {
-            CsrfCheck::off()
-        };
-        let metadata_url = resource
-            .as_ref()
-            .map(|metadata| metadata.url.clone())
-            .or(options.resource_metadata);
-        let challenge = ChallengeParameters::new(options.realm, metadata_url)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
         let asks_endpoint = internal.is_none() && jwks_uri.is_none() && mode.needs_keys();
@@ -759,6 +755,24 @@ impl Options {
             algorithms: self.algorithms.clone(),
             leeway: self.keys.leeway,
         })
+    }
+
+    fn csrf(&self) -> Result<CsrfCheck, ConfigError> {
+        if self.csrf_protection {
+            CsrfCheck::new(&self.trusted_origins)
+        } else {
+            Ok(CsrfCheck::off())
+        }
+    }
+
+    fn challenge(
+        &self,
+        resource: Option<&ResourceMetadata>,
+    ) -> Result<Option<ChallengeParameters>, ConfigError> {
+        let metadata_url = resource
+            .map(|metadata| metadata.url.clone())
+            .or_else(|| self.resource_metadata.clone());
+        ChallengeParameters::new(self.realm.clone(), metadata_url)
     }
 
     fn resource(&self, issuer: &str) -> Result<Option<ResourceMetadata>, ConfigError> {

@@ -123,6 +123,31 @@ pub(crate) fn key_fetch_failed(error: &(dyn Error + 'static)) {
     metrics::counter!(metric::KEY_FETCHES, "result" => "failed").increment(1);
 }
 
+/// What is kept, so that nothing has to be verified or asked again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cache {
+    /// Tokens that were verified before.
+    Tokens,
+    /// Answers of the resolver.
+    Answers,
+}
+
+/// Something was looked up in a cache.
+pub(crate) fn looked_up(cache: Cache, hit: bool) {
+    #[cfg(feature = "metrics")]
+    metric::looked_up(cache, hit);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (cache, hit);
+}
+
+/// A call of the resolver has ended, after this time.
+pub(crate) fn resolver_called(succeeded: bool, time: Duration) {
+    #[cfg(feature = "metrics")]
+    metric::resolver_called(succeeded, time);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (succeeded, time);
+}
+
 /// A call of the resolver failed, the first one of a row or another one. A client can cause calls,
 /// and so no more than the first is worth a warning.
 pub(crate) fn resolver_failed(error: &(dyn Error + 'static), is_first: bool) {
@@ -136,14 +161,6 @@ pub(crate) fn resolver_failed(error: &(dyn Error + 'static), is_first: bool) {
 /// The resolver answers again.
 pub(crate) fn resolver_recovered() {
     tracing::info!(target: TARGET, "the resolver answers again");
-}
-
-/// A token was looked up among those that were verified before.
-pub(crate) fn token_cache(hit: bool) {
-    #[cfg(feature = "metrics")]
-    metric::token_cache(hit);
-    #[cfg(not(feature = "metrics"))]
-    let _ = hit;
 }
 
 /// Tells the recorder of metrics what each of them means.
@@ -168,9 +185,14 @@ pub(crate) fn describe() {
             "Attempts to fetch the project's keys, by result"
         );
         describe_counter!(
-            metric::TOKEN_CACHE,
+            metric::CACHE_LOOKUPS,
             Unit::Count,
-            "Tokens that had been verified before, and those that had not"
+            "Tokens and sessions that were known already, and those that were not"
+        );
+        describe_histogram!(
+            metric::RESOLVER_SECONDS,
+            Unit::Seconds,
+            "Time that calls of the resolver took, by result"
         );
         describe_gauge!(
             metric::KEYS_FETCHED_AT,
@@ -188,7 +210,7 @@ mod metric {
 
     use metrics::{counter, histogram};
 
-    use super::Outcome;
+    use super::{Cache, Outcome};
     use crate::error::AuthErrorKind;
 
     pub(super) fn answered(outcome: Outcome) {
@@ -214,13 +236,31 @@ mod metric {
         .record(time);
     }
 
-    pub(super) fn token_cache(hit: bool) {
-        if hit {
-            counter!(TOKEN_CACHE, "result" => "hit")
-        } else {
-            counter!(TOKEN_CACHE, "result" => "miss")
+    pub(super) fn looked_up(cache: Cache, hit: bool) {
+        match (cache, hit) {
+            (Cache::Tokens, true) => {
+                counter!(CACHE_LOOKUPS, "cache" => "tokens", "result" => "hit")
+            }
+            (Cache::Tokens, false) => {
+                counter!(CACHE_LOOKUPS, "cache" => "tokens", "result" => "miss")
+            }
+            (Cache::Answers, true) => {
+                counter!(CACHE_LOOKUPS, "cache" => "answers", "result" => "hit")
+            }
+            (Cache::Answers, false) => {
+                counter!(CACHE_LOOKUPS, "cache" => "answers", "result" => "miss")
+            }
         }
         .increment(1);
+    }
+
+    pub(super) fn resolver_called(succeeded: bool, time: Duration) {
+        if succeeded {
+            histogram!(RESOLVER_SECONDS, "result" => "answered")
+        } else {
+            histogram!(RESOLVER_SECONDS, "result" => "failed")
+        }
+        .record(time);
     }
 
     /// Labels: `outcome` (`user`, `machine`, `nobody`, `refused`), `kind` (an `AuthErrorKind`, or
@@ -230,8 +270,10 @@ mod metric {
     pub(super) const VERIFICATION_SECONDS: &str = "axum_authgear_verification_seconds";
     /// Label: `result` (`changed`, `unchanged`, `failed`).
     pub(super) const KEY_FETCHES: &str = "axum_authgear_key_fetches_total";
-    /// Label: `result` (`hit`, `miss`).
-    pub(super) const TOKEN_CACHE: &str = "axum_authgear_token_cache_total";
+    /// Labels: `cache` (`tokens`, `answers`), `result` (`hit`, `miss`).
+    pub(super) const CACHE_LOOKUPS: &str = "axum_authgear_cache_lookups_total";
+    /// Label: `result` (`answered`, `failed`). Its count is that of the calls.
+    pub(super) const RESOLVER_SECONDS: &str = "axum_authgear_resolver_seconds";
     /// The age of the keys is `time()` less this: a gauge of the age itself would stand still as
     /// soon as the refresher does.
     pub(super) const KEYS_FETCHED_AT: &str = "axum_authgear_keys_fetched_timestamp_seconds";

@@ -19,7 +19,7 @@ use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
 use crate::secret::Secret;
-use crate::telemetry;
+use crate::telemetry::{self, Cache};
 use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
 
 /// Reads the custom claims from the text of all claims.
@@ -93,7 +93,7 @@ impl<C> JwtVerifier<C> {
             });
         if let Some(memory) = &memory {
             let known = self.recall(memory, now);
-            telemetry::token_cache(known.is_some());
+            telemetry::looked_up(Cache::Tokens, known.is_some());
             if let Some(principal) = known {
                 return Verification::Done(Ok(principal));
             }
