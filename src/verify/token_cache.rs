@@ -168,6 +168,7 @@ mod tests {
 
     fn token(key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
         let user = AuthUser::new(Arc::new(Verified {
+            signed_by: None,
             identity: Identity::default(),
             claims: NoClaims,
             method: VerifiedBy::Jwt,
