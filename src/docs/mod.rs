@@ -1,8 +1,18 @@
 //! What surrounds the code: what is trusted, and what each kind of attacker can do.
 //!
+//! - [`modes`]: the four ways to verify, a table to choose by, and the configuration of gateways.
 //! - [`threat_model`]: for a review of this crate, or of a service that uses it.
 //!
 //! These modules hold text alone.
+
+#[doc = include_str!("modes.md")]
+#[doc = "\n```nginx"]
+#[doc = include_str!("nginx/forward_auth.conf")]
+#[doc = "```\n\n## nginx, with Authgear's resolver\n\n```nginx"]
+#[doc = include_str!("nginx/resolver.conf")]
+#[doc = "```\n"]
+#[doc = include_str!("gateways.md")]
+pub mod modes {}
 
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}
