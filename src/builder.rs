@@ -408,9 +408,9 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let jwks_uri = options.jwks_uri()?;
         let validation = options.validation(endpoint.issuer.clone())?;
         options.check_keys()?;
+        let resource = options.resource(&endpoint.issuer)?;
         let mode = options.mode(&endpoint, self.reads_claims)?;
         let peer_rules = options.peer_rules(&mode)?;
-        let resource = options.resource(&endpoint.issuer)?;
         let sources = sources(options.sources, mode.session_cookies())?;
         let csrf = if options.csrf_protection {
             CsrfCheck::new(&options.trusted_origins)?
@@ -525,7 +525,7 @@ impl Options {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ConfigError::invalid(
                 option,
-                url.host_str().unwrap_or_default(),
+                text,
                 "must be given without user name and password",
             ));
         }
@@ -664,11 +664,10 @@ fn sources(
     Ok(Sources { others })
 }
 
+/// Shows no option: nothing has been checked yet, and a URL may have a password in it.
 impl<C> fmt::Debug for AuthgearBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthgearBuilder")
-            .field("endpoint", &self.options.endpoint)
-            .finish_non_exhaustive()
+        f.debug_struct("AuthgearBuilder").finish_non_exhaustive()
     }
 }
 

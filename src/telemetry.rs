@@ -36,14 +36,6 @@ impl Outcome {
             Self::Refused(_) => "refused",
         }
     }
-
-    #[cfg(feature = "metrics")]
-    fn has_credential(self) -> bool {
-        !matches!(
-            self,
-            Self::Nobody | Self::Refused(AuthErrorKind::MissingCredential)
-        )
-    }
 }
 
 /// The authentication of one request, as the span `authenticate`.
@@ -94,10 +86,7 @@ impl Attempt {
             self.span.record("kind", debug(kind));
         }
         #[cfg(feature = "metrics")]
-        if outcome.has_credential() {
-            metrics::histogram!(metric::VERIFICATION_SECONDS, "outcome" => outcome.as_str())
-                .record(self.began.elapsed());
-        }
+        metric::verified(outcome, self.began.elapsed());
     }
 }
 
@@ -107,14 +96,7 @@ pub(crate) fn answered(outcome: Outcome) {
         tracing::debug!(target: TARGET, ?kind, "request refused");
     }
     #[cfg(feature = "metrics")]
-    {
-        let kind = match outcome {
-            Outcome::Refused(kind) => format!("{kind:?}").into(),
-            _ => metrics::SharedString::const_str("none"),
-        };
-        metrics::counter!(metric::REQUESTS, "outcome" => outcome.as_str(), "kind" => kind)
-            .increment(1);
-    }
+    metric::answered(outcome);
 }
 
 /// New keys are in use, which were asked for at this time since the Unix epoch.
@@ -156,6 +138,14 @@ pub(crate) fn resolver_recovered() {
     tracing::info!(target: TARGET, "the resolver answers again");
 }
 
+/// A token was looked up among those that were verified before.
+pub(crate) fn token_cache(hit: bool) {
+    #[cfg(feature = "metrics")]
+    metric::token_cache(hit);
+    #[cfg(not(feature = "metrics"))]
+    let _ = hit;
+}
+
 /// Tells the recorder of metrics what each of them means.
 pub(crate) fn describe() {
     #[cfg(feature = "metrics")]
@@ -177,6 +167,11 @@ pub(crate) fn describe() {
             Unit::Count,
             "Attempts to fetch the project's keys, by result"
         );
+        describe_counter!(
+            metric::TOKEN_CACHE,
+            Unit::Count,
+            "Tokens that had been verified before, and those that had not"
+        );
         describe_gauge!(
             metric::KEYS_FETCHED_AT,
             Unit::Seconds,
@@ -185,9 +180,49 @@ pub(crate) fn describe() {
     }
 }
 
-/// The names of the metrics.
+/// The names of the metrics, and what is counted for each request: with labels that are constants,
+/// which cost no allocation.
 #[cfg(feature = "metrics")]
 mod metric {
+    use std::time::Duration;
+
+    use metrics::{counter, histogram};
+
+    use super::Outcome;
+    use crate::error::AuthErrorKind;
+
+    pub(super) fn answered(outcome: Outcome) {
+        match outcome {
+            Outcome::User => counter!(REQUESTS, "outcome" => "user", "kind" => "none"),
+            Outcome::Machine => counter!(REQUESTS, "outcome" => "machine", "kind" => "none"),
+            Outcome::Nobody => counter!(REQUESTS, "outcome" => "nobody", "kind" => "none"),
+            Outcome::Refused(kind) => {
+                counter!(REQUESTS, "outcome" => "refused", "kind" => format!("{kind:?}"))
+            }
+        }
+        .increment(1);
+    }
+
+    pub(super) fn verified(outcome: Outcome, time: Duration) {
+        match outcome {
+            Outcome::User => histogram!(VERIFICATION_SECONDS, "outcome" => "user"),
+            Outcome::Machine => histogram!(VERIFICATION_SECONDS, "outcome" => "machine"),
+            // There was nothing to verify.
+            Outcome::Nobody | Outcome::Refused(AuthErrorKind::MissingCredential) => return,
+            Outcome::Refused(_) => histogram!(VERIFICATION_SECONDS, "outcome" => "refused"),
+        }
+        .record(time);
+    }
+
+    pub(super) fn token_cache(hit: bool) {
+        if hit {
+            counter!(TOKEN_CACHE, "result" => "hit")
+        } else {
+            counter!(TOKEN_CACHE, "result" => "miss")
+        }
+        .increment(1);
+    }
+
     /// Labels: `outcome` (`user`, `machine`, `nobody`, `refused`), `kind` (an `AuthErrorKind`, or
     /// `none`).
     pub(super) const REQUESTS: &str = "axum_authgear_requests_total";
@@ -195,6 +230,8 @@ mod metric {
     pub(super) const VERIFICATION_SECONDS: &str = "axum_authgear_verification_seconds";
     /// Label: `result` (`changed`, `unchanged`, `failed`).
     pub(super) const KEY_FETCHES: &str = "axum_authgear_key_fetches_total";
+    /// Label: `result` (`hit`, `miss`).
+    pub(super) const TOKEN_CACHE: &str = "axum_authgear_token_cache_total";
     /// The age of the keys is `time()` less this: a gauge of the age itself would stand still as
     /// soon as the refresher does.
     pub(super) const KEYS_FETCHED_AT: &str = "axum_authgear_keys_fetched_timestamp_seconds";

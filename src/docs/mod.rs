@@ -1,6 +1,8 @@
-//! What surrounds the code: what is trusted, and what each kind of attacker can do.
+//! What surrounds the code: how to do what, how to run it, what is trusted.
 //!
 //! - [`modes`]: the four ways to verify, a table to choose by, and the configuration of gateways.
+//! - [`cookbook`]: one section a task, each with code that compiles.
+//! - [`operations`]: readiness, spans, metrics, and what the alerts mean.
 //! - [`threat_model`]: for a review of this crate, or of a service that uses it.
 //!
 //! These modules hold text alone.
@@ -13,6 +15,12 @@
 #[doc = "```\n"]
 #[doc = include_str!("gateways.md")]
 pub mod modes {}
+
+#[doc = include_str!("cookbook.md")]
+pub mod cookbook {}
+
+#[doc = include_str!("operations.md")]
+pub mod operations {}
 
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}

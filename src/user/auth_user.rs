@@ -45,10 +45,10 @@ pub(crate) struct Verified<C> {
     pub(crate) identity: Identity,
     pub(crate) claims: C,
     pub(crate) method: VerifiedBy,
+    pub(crate) time: Timekeeper,
     /// The key whose signature holds, if it was a signature: it must still be in use when the user
     /// is checked again.
     pub(crate) signed_by: Option<Arc<dyn Any + Send + Sync>>,
-    pub(crate) time: Timekeeper,
 }
 
 /// What tells how long ago something was, for checks that come after the verification.
@@ -114,6 +114,10 @@ impl<C> AuthUser<C> {
         Self { session, ..self }
     }
 
+    pub(crate) fn time(&self) -> &Timekeeper {
+        &self.inner.time
+    }
+
     pub(crate) fn into_parts(self) -> (Arc<Verified<C>>, Option<Arc<Session>>) {
         (self.inner, self.session)
     }
@@ -128,10 +132,6 @@ impl<C> AuthUser<C> {
 
     pub(crate) fn session(&self) -> Option<&Arc<Session>> {
         self.session.as_ref()
-    }
-
-    pub(crate) fn time(&self) -> &Timekeeper {
-        &self.inner.time
     }
 
     /// What the credential itself says.

@@ -19,6 +19,7 @@ use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
 use crate::secret::Secret;
+use crate::telemetry;
 use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
 
 /// Reads the custom claims from the text of all claims.
@@ -87,8 +88,12 @@ impl<C> JwtVerifier<C> {
                 keys,
                 digest: cache.digest(token),
             });
-        if let Some(principal) = memory.as_ref().and_then(|memory| self.recall(memory, now)) {
-            return Verification::Done(Ok(principal));
+        if let Some(memory) = &memory {
+            let known = self.recall(memory, now);
+            telemetry::token_cache(known.is_some());
+            if let Some(principal) = known {
+                return Verification::Done(Ok(principal));
+            }
         }
         let mut buffer = HeaderBuffer::new();
         let unverified = match self.check(token, &mut buffer, now) {
@@ -199,11 +204,11 @@ impl<C> JwtVerifier<C> {
                     identity,
                     claims,
                     method: VerifiedBy::Jwt,
-                    signed_by: Some(Arc::clone(key) as _),
                     time: Timekeeper {
                         clock: self.clock.clone(),
                         leeway: self.validation.leeway,
                     },
+                    signed_by: Some(Arc::clone(key) as _),
                 })))
             }
         };

@@ -168,10 +168,10 @@ mod tests {
 
     fn token(key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
         let user = AuthUser::new(Arc::new(Verified {
-            signed_by: None,
             identity: Identity::default(),
             claims: NoClaims,
             method: VerifiedBy::Jwt,
+            signed_by: None,
             time: Timekeeper {
                 clock: Clock::default(),
                 leeway: Duration::ZERO,

@@ -1,16 +1,27 @@
 //! Whole-stack behaviour, by the stages of a request.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    unreachable_pub,
+    reason = "a module of a test shares what it marks as public"
+)]
 
 mod support;
 
 mod authorize;
+mod credential;
+mod csrf;
+mod expected;
 mod forward_auth;
 mod gateway;
 mod grpc;
 mod handmade;
 mod keys;
+mod layers;
+mod leaks;
 mod live;
 mod properties;
+mod recorded;
+mod refusals;
 mod resolver;
 mod resource_metadata;
 mod second_issuer;
@@ -18,3 +29,4 @@ mod stacks;
 mod telemetry;
 mod token_cache;
 mod way_of_a_request;
+mod wiring;

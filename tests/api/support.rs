@@ -64,6 +64,16 @@ impl Answer {
             .get(header::WWW_AUTHENTICATE)
             .map(|value| value.to_str().unwrap())
     }
+
+    /// The only field of that name, which must be there.
+    pub fn header(&self, name: &str) -> &str {
+        let mut fields = self.headers.get_all(name).iter();
+        let field = fields
+            .next()
+            .unwrap_or_else(|| panic!("no {name}: {self:?}"));
+        assert!(fields.next().is_none(), "more than one {name}: {self:?}");
+        field.to_str().unwrap()
+    }
 }
 
 pub async fn send(router: &Router, request: Request<Body>) -> Answer {
@@ -104,6 +114,13 @@ pub async fn ready<C: Send + Sync + 'static>(builder: AuthgearBuilder<C>) -> Aut
     authgear
 }
 
+/// How many cases a property test runs: `few`, or `many` where the environment asks for it.
+pub fn cases(few: u32, many: u32) -> u32 {
+    match std::env::var("AXUM_AUTHGEAR_CASES") {
+        Ok(value) if value == "full" => many,
+        _ => few,
+    }
+}
 /// An API that tells all that it knows of its user, one fact to a line.
 pub fn describing_api(authgear: &Authgear) -> Router {
     Router::new()
@@ -177,11 +194,4 @@ pub fn assert_refused(answer: &Answer, status: u16, kind: AuthErrorKind) {
         matches!(status, 400 | 401),
         "{answer:?}"
     );
-}
-/// How many cases a property test runs: `few`, or `many` where the environment asks for it.
-pub fn cases(few: u32, many: u32) -> u32 {
-    match std::env::var("AXUM_AUTHGEAR_CASES") {
-        Ok(value) if value == "full" => many,
-        _ => few,
-    }
 }

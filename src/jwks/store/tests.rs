@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{KeyPolicy, MAX_EARLY_WAITERS, MAX_WAITERS, PATIENCE};
+use super::KeyPolicy;
+use super::waiting::{MAX_EARLY_WAITERS, MAX_WAITERS, PATIENCE};
 use crate::error::AuthErrorKind;
 use crate::jwks::issuer::{Bench, Fault, key};
 
