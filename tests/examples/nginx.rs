@@ -40,10 +40,9 @@ impl Nginx {
             std::env::temp_dir().join(format!("axum-authgear-nginx-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&prefix).unwrap();
         std::fs::write(prefix.join("server.conf"), server).unwrap();
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .iter()
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {kind};\n"))
-            .collect();
+            .concat();
         let main = format!(
             "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log error.log;\nevents {{}}\n\
              http {{\naccess_log off;\n{temporary}include server.conf;\n}}\n"
