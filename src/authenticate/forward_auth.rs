@@ -162,27 +162,22 @@ fn tell<C>(user: &AuthUser<C>) -> Result<HeaderMap, AuthError> {
     let methods = user
         .amr()
         .filter(|method| is_tellable(method) && !method.contains([',', ' ']));
-    insert(&mut told, headers::USER_ROLES, roles, ",");
-    insert(&mut told, headers::SESSION_AMR, methods, " ");
+    if let Some(roles) = list(roles, ",").filter(|roles| !roles.is_empty()) {
+        told.insert(headers::USER_ROLES, roles);
+    }
+    // As the resolver does: there, and empty when nothing is known.
+    if let Some(methods) = list(methods, " ") {
+        told.insert(headers::SESSION_AMR, methods);
+    }
     if let Some(time) = user.auth_time() {
         told.insert(headers::SESSION_AUTHENTICATED_AT, time.into());
     }
     Ok(told)
 }
 
-/// A list, left out when it has no members.
-fn insert<'m>(
-    told: &mut HeaderMap,
-    name: HeaderName,
-    members: impl Iterator<Item = &'m str>,
-    separator: &str,
-) {
+fn list<'m>(members: impl Iterator<Item = &'m str>, separator: &str) -> Option<HeaderValue> {
     let members: Vec<&str> = members.filter(|member| !member.is_empty()).collect();
-    if !members.is_empty()
-        && let Ok(value) = HeaderValue::from_bytes(members.join(separator).as_bytes())
-    {
-        told.insert(name, value);
-    }
+    HeaderValue::from_bytes(members.join(separator).as_bytes()).ok()
 }
 
 /// Whether a text comes out of a header as it went in.

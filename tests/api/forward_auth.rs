@@ -135,7 +135,8 @@ async fn what_cannot_be_told_is_left_out_or_is_503() {
         .amr(["a b"])
         .sign();
     let answer = get(&server, "/", &token).await;
-    for name in ["user-roles", "session-amr", "session-authenticated-at"] {
+    assert_eq!(answer.headers["x-authgear-session-amr"], "");
+    for name in ["user-roles", "session-authenticated-at"] {
         assert!(
             !answer.headers.contains_key(format!("x-authgear-{name}")),
             "{name}"
