@@ -9,7 +9,10 @@ use tokio::time::timeout;
 
 use crate::authenticate::{AuthenticateLayer, Authenticator};
 use crate::builder::AuthgearBuilder;
+#[cfg(feature = "webhook")]
+use crate::error::ConfigError;
 use crate::error::{AuthError, AuthErrorKind};
+use crate::revocation::Revocations;
 use crate::user::{AuthUser, NoClaims, Principal};
 use crate::verify::Verification;
 
@@ -63,6 +66,57 @@ impl<C: Send + Sync + 'static> Authgear<C> {
             Verification::Done(outcome) => outcome,
             Verification::Waiting(pending) => pending.await,
         }
+    }
+
+    /// Ends all tokens of this user that were issued until now, by this machine's clock: an
+    /// administrator's page is the place for it. Tokens issued later are good; to keep a user out,
+    /// disable the user in Authgear.
+    ///
+    /// What ended users cost and promise: [`revocation`](crate::revocation).
+    pub fn revoke_user(&self, id: &str) {
+        self.revocations().end_user(id);
+    }
+
+    /// Ends the token that this user was verified by, and no other: a log-out route is the place
+    /// for it. It stays ended until it expires.
+    pub fn revoke_token(&self, user: &AuthUser<C>) {
+        self.revocations().end_token(user.identity());
+    }
+
+    /// A route that takes Authgear's webhooks and ends users at once. It answers POST alone; mount
+    /// it outside of the layer, whose rules are not for it.
+    ///
+    /// ```
+    /// # fn app(authgear: axum_authgear::Authgear) -> Result<(), axum_authgear::ConfigError> {
+    /// let app: axum::Router = axum::Router::new()
+    ///     // … routes, and `.layer(authgear.layer())`; then
+    ///     .route("/authgear/webhook", authgear.webhooks(["the project's webhook secret"])?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A delivery may be signed with any of the secrets, so that one can be replaced by another.
+    /// The answer is 204 once the event is stored; 401 if not exactly one good
+    /// `x-authgear-body-signature` came with the body, 400 if the body is no event, 413 if it is
+    /// longer than 1 MiB, 408 if it took longer than 10 seconds, 503 if 256 others are being read.
+    ///
+    /// Turns revocation on, see [`revocation_retention`](AuthgearBuilder::revocation_retention).
+    ///
+    /// # Errors
+    /// No secret, or an empty one.
+    #[cfg(feature = "webhook")]
+    pub fn webhooks<S, I>(&self, secrets: I) -> Result<axum::routing::MethodRouter<S>, ConfigError>
+    where
+        S: Clone + Send + Sync + 'static,
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let secrets = crate::revocation::webhook::WebhookSecrets::new(secrets)?;
+        self.revocations().turn_on();
+        Ok(crate::webhooks::route(self.clone(), secrets))
+    }
+
+    pub(crate) fn revocations(&self) -> &Arc<Revocations> {
+        self.authenticator.verifier().revocations()
     }
 
     /// Waits until tokens can be verified, for at most this long: the way to fail fast at start.

@@ -18,6 +18,7 @@ use crate::error::ConfigError;
 use crate::http::{HttpOptions, Outbound, Upstream, is_secure};
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
 use crate::rejection::ChallengeParameters;
+use crate::revocation::{RevocationOptions, Revocations};
 use crate::user::NoClaims;
 use crate::verify::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
 
@@ -44,6 +45,7 @@ pub(crate) struct Options {
     jwks_uri: Option<String>,
     internal_url: Option<String>,
     http: HttpOptions,
+    revocation: RevocationOptions,
     pub(crate) allow_http: bool,
     pub(crate) csrf_protection: bool,
     pub(crate) clock: Clock,
@@ -70,6 +72,7 @@ impl AuthgearBuilder {
                 jwks_uri: None,
                 internal_url: None,
                 http: HttpOptions::default(),
+                revocation: RevocationOptions::default(),
                 allow_http: false,
                 csrf_protection: true,
                 clock: Clock::default(),
@@ -231,6 +234,20 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
+/// # Users and tokens that were ended
+impl<C> AuthgearBuilder<C> {
+    /// Remembers ended users for this long. Default: 24 hours. Between 1 minute and 30 days, and at
+    /// least the longest lifetime of an access token in the project's applications.
+    ///
+    /// Once a webhook, a shared log, or this option turns revocation on, a *user's* token that was
+    /// issued longer ago is refused, for what ended it may have been forgotten. Machines' tokens
+    /// are not.
+    pub fn revocation_retention(mut self, retention: Duration) -> Self {
+        self.options.revocation.retention = Some(retention);
+        self
+    }
+}
+
 /// # The outbound HTTP client
 impl<C> AuthgearBuilder<C> {
     /// Trusts this root certificate instead of the system's. May be called several times.
@@ -299,6 +316,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let jwks_uri = options.jwks_uri()?;
         let validation = options.validation(endpoint.issuer.clone())?;
         options.check_keys()?;
+        options.revocation.check()?;
         let sources = sources(options.sources)?;
         let csrf = if options.csrf_protection {
             CsrfCheck::new(&options.trusted_origins)?
@@ -308,6 +326,12 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let challenge = ChallengeParameters::new(options.realm, options.resource_metadata)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
+        let revocations = Revocations::start(
+            options.revocation,
+            options.keys.leeway,
+            options.clock.clone(),
+            &runtime,
+        );
         let asked: Vec<&Url> = internal
             .iter()
             .chain(&jwks_uri)
@@ -332,6 +356,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             options.clock,
             keys,
             refresher,
+            revocations,
             self.read_claims,
         ));
         Ok(Authgear::new(Authenticator::new(

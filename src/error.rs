@@ -184,6 +184,12 @@ pub enum AuthErrorKind {
     /// The custom claims do not have the shape that this API asks for.
     MalformedCustomClaims,
 
+    /// The user or the token was ended, by a webhook or by the application.
+    Revoked,
+    /// The token was issued longer ago than ended users are remembered
+    /// ([`revocation_retention`](crate::AuthgearBuilder::revocation_retention)).
+    IssuedTooLongAgo,
+
     /// No key of that name is known, and there is reason to believe that none will be.
     UnknownKey,
     /// The key cannot be used with the token's algorithm.
@@ -200,6 +206,8 @@ pub enum AuthErrorKind {
 
     /// The keys are out of reach, or too old to be trusted.
     KeysUnavailable,
+    /// What other replicas know of ended users has been out of reach for longer than is allowed.
+    RevocationsUnavailable,
 
     /// The handler wants a user, but no authentication layer ran before it.
     LayerMissing,
@@ -236,6 +244,8 @@ impl AuthErrorKind {
             Self::BoundToken => "the access token is bound to a key",
             Self::ClientNotAllowed => "the client of the access token is not allowed",
             Self::MalformedCustomClaims => "the custom claims of the access token are malformed",
+            Self::Revoked => "the access token has been revoked",
+            Self::IssuedTooLongAgo => "the access token was issued too long ago",
             Self::UnknownKey => "the access token is signed by an unknown key",
             Self::KeyMismatch => "the key does not fit the algorithm of the access token",
             Self::BadSignature => "the signature of the access token is invalid",
@@ -243,6 +253,7 @@ impl AuthErrorKind {
             Self::MachineRequired => "a machine is required",
             Self::CrossOrigin => "a cookie was sent from another origin",
             Self::KeysUnavailable => "the keys to verify access tokens are unavailable",
+            Self::RevocationsUnavailable => "the list of revoked access tokens is unavailable",
             Self::LayerMissing => {
                 "no authentication layer ran: add `.layer(authgear.layer())` around this route"
             }

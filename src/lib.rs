@@ -12,12 +12,15 @@ mod extract;
 mod http;
 mod jwks;
 mod rejection;
+pub mod revocation;
 mod secret;
 mod telemetry;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod user;
 mod verify;
+#[cfg(feature = "webhook")]
+mod webhooks;
 
 pub use authenticate::{Authenticate, AuthenticateLayer, ResponseFuture};
 pub use authgear::{Authgear, Health, Status};

@@ -30,6 +30,18 @@ pub(crate) fn refused(kind: AuthErrorKind) {
     tracing::debug!(target: TARGET, ?kind, "request refused");
 }
 
+/// A webhook's event was taken.
+#[cfg(feature = "webhook")]
+pub(crate) fn webhook_taken(event_type: &'static str) {
+    tracing::debug!(target: TARGET, event_type, "webhook taken");
+}
+
+/// A webhook was refused.
+#[cfg(feature = "webhook")]
+pub(crate) fn webhook_refused(reason: &'static str) {
+    tracing::debug!(target: TARGET, reason, "webhook refused");
+}
+
 /// An error with its causes.
 struct Chain<'e>(&'e (dyn Error + 'static));
 

@@ -46,6 +46,8 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         | Kind::BoundToken
         | Kind::ClientNotAllowed
         | Kind::MalformedCustomClaims
+        | Kind::Revoked
+        | Kind::IssuedTooLongAgo
         | Kind::UnknownKey
         | Kind::KeyMismatch
         | Kind::BadSignature => (
@@ -55,7 +57,7 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         ),
         Kind::UserRequired | Kind::MachineRequired => (StatusCode::FORBIDDEN, "forbidden", None),
         Kind::CrossOrigin => (StatusCode::FORBIDDEN, "cross_origin_request", None),
-        Kind::KeysUnavailable => (
+        Kind::KeysUnavailable | Kind::RevocationsUnavailable => (
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
             None,

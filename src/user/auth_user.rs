@@ -65,7 +65,7 @@ impl<C> AuthUser<C> {
         self.inner
     }
 
-    fn identity(&self) -> &Identity {
+    pub(crate) fn identity(&self) -> &Identity {
         &self.inner.identity
     }
 

@@ -17,6 +17,7 @@ use super::validation::{Bearer, Validation};
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{KeyStore, Refresher, VerificationKey};
+use crate::revocation::Revocations;
 use crate::secret::Secret;
 use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Verified, VerifiedBy};
 
@@ -38,6 +39,7 @@ pub(crate) struct JwtVerifier<C> {
     validation: Validation,
     clock: Clock,
     keys: Arc<KeyStore>,
+    revocations: Arc<Revocations>,
     read_claims: ReadClaims<C>,
     /// Stops with the last verifier.
     _refresher: Refresher,
@@ -49,12 +51,14 @@ impl<C> JwtVerifier<C> {
         clock: Clock,
         keys: Arc<KeyStore>,
         refresher: Refresher,
+        revocations: Arc<Revocations>,
         read_claims: ReadClaims<C>,
     ) -> Self {
         Self {
             validation,
             clock,
             keys,
+            revocations,
             read_claims,
             _refresher: refresher,
         }
@@ -62,6 +66,10 @@ impl<C> JwtVerifier<C> {
 
     pub(crate) fn keys(&self) -> &KeyStore {
         &self.keys
+    }
+
+    pub(crate) fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
     }
 
     /// Verifies a token.
@@ -76,7 +84,7 @@ impl<C> JwtVerifier<C> {
             Err(kind) => return Verification::Done(Err(kind.into())),
         };
         match self.keys.find(&unverified.kid, now) {
-            Some(key) => Verification::Done(self.finish(unverified, &key).map_err(AuthError::from)),
+            Some(key) => Verification::Done(self.finish(unverified, &key, now)),
             None => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
                 Secret::new(token),
                 Secret::new(unverified.kid),
@@ -94,8 +102,9 @@ impl<C> JwtVerifier<C> {
     ) -> Result<Principal<C>, AuthError> {
         let key = self.keys.wait_for(kid.expose(), issued_at).await?;
         let mut buffer = HeaderBuffer::new();
-        let unverified = self.check(token.expose(), &mut buffer, self.clock.now())?;
-        Ok(self.finish(unverified, &key)?)
+        let now = self.clock.now();
+        let unverified = self.check(token.expose(), &mut buffer, now)?;
+        self.finish(unverified, &key, now)
     }
 
     /// Everything that needs no key.
@@ -124,7 +133,8 @@ impl<C> JwtVerifier<C> {
         &self,
         unverified: Unverified<'_>,
         key: &VerificationKey,
-    ) -> Result<Principal<C>, AuthErrorKind> {
+        now: Moment,
+    ) -> Result<Principal<C>, AuthError> {
         key.verify(
             unverified.algorithm,
             unverified.message,
@@ -134,6 +144,7 @@ impl<C> JwtVerifier<C> {
         Ok(match unverified.bearer {
             Bearer::Machine => Principal::Client(AuthClient::new(Arc::new(identity))),
             Bearer::User => {
+                self.revocations.check(&identity, now)?;
                 // The reader's own error would quote the claims.
                 let claims = (self.read_claims)(identity.text.original())
                     .map_err(|_| AuthErrorKind::MalformedCustomClaims)?;
