@@ -3,6 +3,8 @@
 mod authenticate;
 mod authgear;
 mod builder;
+#[cfg(test)]
+mod cases;
 pub mod clock;
 mod credential;
 mod danger;

@@ -3,4 +3,11 @@
 
 mod support;
 
+mod revocation;
 mod way_of_a_request;
+mod webhook;
+
+/// The property tests' number of cases is chosen as in the library's own.
+#[path = "../../src/cases.rs"]
+#[allow(dead_code, reason = "shared with the library")]
+mod cases;
