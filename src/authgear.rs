@@ -138,15 +138,22 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// How this side is doing, for a readiness probe. It does no I/O.
     #[must_use]
     pub fn status(&self) -> Status {
-        let keys = self.authenticator.verifier().keys().status();
+        let verifier = self.authenticator.verifier();
+        let keys = verifier.keys().status();
+        let trouble = verifier.revocation_trouble();
+        let refuses = trouble.as_ref().is_some_and(|trouble| trouble.refuses);
+        let last_error = match (keys.error, trouble) {
+            (Some(error), _) => Some(error as _),
+            (None, trouble) => trouble.map(|trouble| trouble.error),
+        };
         Status {
-            health: match (keys.usable, &keys.error) {
+            health: match (keys.usable && !refuses, &last_error) {
                 (true, None) => Health::Healthy,
                 (true, Some(_)) => Health::Degraded,
                 (false, _) => Health::Down,
             },
             key_age: keys.age,
-            last_error: keys.error.map(|error| error as _),
+            last_error,
         }
     }
 }
@@ -188,7 +195,8 @@ impl Status {
         self.key_age
     }
 
-    /// Why the last attempt to fetch keys failed, if it did. It names no address and no secret.
+    /// Why the last attempt to fetch keys failed, if it did, or why what other replicas know of
+    /// ended users is out of reach, if it is. It names no address and no secret.
     #[must_use]
     pub fn last_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.last_error.as_deref()
@@ -199,9 +207,10 @@ impl Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Health {
-    /// Tokens can be verified, and the last refresh succeeded.
+    /// Tokens can be verified, the last refresh succeeded, and what other replicas know of ended
+    /// users is within reach.
     Healthy,
-    /// Tokens can be verified, but the last refresh failed.
+    /// Tokens can be verified, but something of the above does not hold.
     Degraded,
     /// Tokens cannot be verified: requests with one are answered with 503.
     Down,

@@ -18,7 +18,9 @@ use crate::error::ConfigError;
 use crate::http::{HttpOptions, Outbound, Upstream, is_secure};
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
 use crate::rejection::ChallengeParameters;
-use crate::revocation::{RevocationOptions, Revocations};
+#[cfg(feature = "redis")]
+use crate::revocation::{Redis, RedisLog};
+use crate::revocation::{RevocationPolicy, Revocations};
 use crate::user::NoClaims;
 use crate::verify::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
 
@@ -45,7 +47,10 @@ pub(crate) struct Options {
     jwks_uri: Option<String>,
     internal_url: Option<String>,
     http: HttpOptions,
-    revocation: RevocationOptions,
+    /// `Some`: revocation is on, whatever else feeds it.
+    revocation_retention: Option<Duration>,
+    #[cfg(feature = "redis")]
+    redis: Option<Redis>,
     pub(crate) allow_http: bool,
     pub(crate) csrf_protection: bool,
     pub(crate) clock: Clock,
@@ -72,7 +77,9 @@ impl AuthgearBuilder {
                 jwks_uri: None,
                 internal_url: None,
                 http: HttpOptions::default(),
-                revocation: RevocationOptions::default(),
+                revocation_retention: None,
+                #[cfg(feature = "redis")]
+                redis: None,
                 allow_http: false,
                 csrf_protection: true,
                 clock: Clock::default(),
@@ -243,7 +250,22 @@ impl<C> AuthgearBuilder<C> {
     /// issued longer ago is refused, for what ended it may have been forgotten. Machines' tokens
     /// are not.
     pub fn revocation_retention(mut self, retention: Duration) -> Self {
-        self.options.revocation.retention = Some(retention);
+        self.options.revocation_retention = Some(retention);
+        self
+    }
+}
+
+/// # What replicas share
+#[cfg(feature = "redis")]
+impl<C> AuthgearBuilder<C> {
+    /// Shares ended users and tokens with all replicas of this API through a Redis or Valkey
+    /// server: a [`Redis`], or its URL. Default: none.
+    ///
+    /// Requests do not wait for it, but for one exception: until what it holds has been read once,
+    /// they wait, for 2 seconds after `build()` at most. Turns revocation on, see
+    /// [`revocation_retention`](Self::revocation_retention).
+    pub fn redis(mut self, redis: impl Into<Redis>) -> Self {
+        self.options.redis = Some(redis.into());
         self
     }
 }
@@ -316,7 +338,16 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let jwks_uri = options.jwks_uri()?;
         let validation = options.validation(endpoint.issuer.clone())?;
         options.check_keys()?;
-        options.revocation.check()?;
+        let revocation = RevocationPolicy {
+            retention: options.revocation_retention,
+            leeway: options.keys.leeway,
+        };
+        revocation.check()?;
+        #[cfg(feature = "redis")]
+        let log = options
+            .redis
+            .map(|redis| RedisLog::new(&redis, &endpoint.issuer))
+            .transpose()?;
         let sources = sources(options.sources)?;
         let csrf = if options.csrf_protection {
             CsrfCheck::new(&options.trusted_origins)?
@@ -326,18 +357,20 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let challenge = ChallengeParameters::new(options.realm, options.resource_metadata)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
-        let revocations = Revocations::start(
-            options.revocation,
-            options.keys.leeway,
-            options.clock.clone(),
-            &runtime,
-        );
         let asked: Vec<&Url> = internal
             .iter()
             .chain(&jwks_uri)
             .chain([&endpoint.url])
             .collect();
         let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
+        let clock = options.clock.clone();
+        #[cfg(feature = "redis")]
+        let revocations = match log {
+            None => Revocations::start(revocation, clock, &runtime),
+            Some(log) => Revocations::start_shared(revocation, clock, &runtime, log),
+        };
+        #[cfg(not(feature = "redis"))]
+        let revocations = Revocations::start(revocation, clock, &runtime);
         let source = HttpKeySource::new(
             outbound,
             Upstream::new(endpoint.url, internal),
@@ -356,7 +389,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             options.clock,
             keys,
             refresher,
-            revocations,
+            Arc::new(revocations),
             self.read_claims,
         ));
         Ok(Authgear::new(Authenticator::new(

@@ -32,4 +32,6 @@ pub use danger::Dangerous;
 pub use error::{AuthError, AuthErrorKind, ConfigError};
 pub use jsonwebtoken::Algorithm;
 pub use rejection::{AuthRejection, JsonResponse, RejectionResponse, StatusResponse};
+#[cfg(feature = "redis")]
+pub use revocation::Redis;
 pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};

@@ -30,6 +30,18 @@ pub(crate) fn refused(kind: AuthErrorKind) {
     tracing::debug!(target: TARGET, ?kind, "request refused");
 }
 
+/// The log of ended users has been read.
+#[cfg(feature = "redis")]
+pub(crate) fn revocation_log_read(lacking: usize) {
+    tracing::info!(target: TARGET, lacking, "the log of ended users is in contact");
+}
+
+/// The log of ended users does not answer; said once until it does.
+#[cfg(feature = "redis")]
+pub(crate) fn revocation_log_lost(error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, error = %Chain(error), "the log of ended users is out of contact");
+}
+
 /// A webhook's event was taken.
 #[cfg(feature = "webhook")]
 pub(crate) fn webhook_taken(event_type: &'static str) {

@@ -86,10 +86,17 @@ impl Account {
             .fold(self.named, u64::max)
     }
 
+    /// Whether a window began after `since`, and until now.
+    pub(super) fn began(&self, since: u64, now: u64) -> bool {
+        self.has_window && self.windows().any(|begin| since < begin && begin <= now)
+    }
+
+    #[cfg(feature = "redis")]
     pub(super) fn named(&self) -> Option<u64> {
         (self.named > 0).then_some(self.named)
     }
 
+    #[cfg(feature = "redis")]
     pub(super) fn events(&self) -> &[Event] {
         &self.events
     }

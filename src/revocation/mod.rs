@@ -1,40 +1,62 @@
 //! Who was ended, and when, for every request to look up.
 //!
-//! What is known is a set of [records](Record) that only grows until they are out of date:
-//! [`account`] says what follows from those of one user, [`table`] keeps them where each request
-//! finds them. They come from the application, from webhooks ([`webhook`], a feature) and from
-//! other replicas (`shared`, a feature).
+//! What is known is a set of records that only grows until they are out of date: `account` says
+//! what follows from those of one user, `table` keeps them where each request finds them. They come
+//! from the application, from webhooks (`webhook`, a feature), and from other replicas through a
+//! log (`follower` and `shared`, a feature; `redis` is that log).
 
 mod account;
 #[cfg(feature = "webhook")]
 mod date;
+#[cfg(feature = "redis")]
+mod follower;
+#[cfg(feature = "redis")]
+mod log;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg_attr(not(feature = "redis"), path = "unshared.rs")]
+mod shared;
 mod table;
+#[cfg(all(test, feature = "redis", feature = "webhook", feature = "testkit"))]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;
 #[cfg(feature = "webhook")]
 pub(crate) mod webhook;
 
+use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use self::record::Record;
+#[cfg(feature = "redis")]
+pub use self::redis::Redis;
+#[cfg(feature = "redis")]
+pub(crate) use self::redis::RedisLog;
+use self::shared::Shared;
 use self::table::Table;
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::user::{Identity, NumericDate};
 
 /// How ended users are remembered.
-#[derive(Debug, Default)]
-pub(crate) struct RevocationOptions {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RevocationPolicy {
     /// `Some`: revocation is on, whatever else feeds it.
     pub(crate) retention: Option<Duration>,
+    /// Clock skew between the issuer and us: how much longer than `exp` a token is good.
+    pub(crate) leeway: Duration,
 }
 
-impl RevocationOptions {
+impl RevocationPolicy {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         match self.retention {
             Some(retention) if !(MIN_RETENTION..=MAX_RETENTION).contains(&retention) => {
@@ -52,80 +74,166 @@ impl RevocationOptions {
 const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 const MIN_RETENTION: Duration = Duration::from_secs(60);
 const MAX_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Who was ended, and when. One for each `Authgear`, shared by its verifiers and routes.
+/// Who was ended, and when, with the tasks that keep it up to date: they stop when this is
+/// dropped. One for each `Authgear`, shared by its verifiers and routes.
 pub(crate) struct Revocations {
+    known: Arc<Known>,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Revocations {
+    pub(crate) fn start(policy: RevocationPolicy, clock: Clock, runtime: &Handle) -> Self {
+        let known = Arc::new(Known::new(policy, clock));
+        let tasks = vec![runtime.spawn(sweep(Arc::clone(&known))).abort_handle()];
+        Self { known, tasks }
+    }
+
+    /// Shares what is known through this log.
+    #[cfg(feature = "redis")]
+    pub(crate) fn start_shared(
+        policy: RevocationPolicy,
+        clock: Clock,
+        runtime: &Handle,
+        log: impl log::Log,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(log.max_out_of_contact(), clock.now()));
+        let mut known = Known::new(policy, clock);
+        known.shared = Some(Arc::clone(&shared));
+        known.turn_on();
+        let known = Arc::new(known);
+        let following = follower::follow(log, Arc::clone(&known), shared);
+        let tasks = vec![
+            runtime.spawn(sweep(Arc::clone(&known))).abort_handle(),
+            runtime.spawn(following).abort_handle(),
+        ];
+        Self { known, tasks }
+    }
+}
+
+impl Deref for Revocations {
+    type Target = Known;
+
+    fn deref(&self) -> &Known {
+        &self.known
+    }
+}
+
+impl Drop for Revocations {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Who was ended, and when.
+pub(crate) struct Known {
     table: Table,
     clock: Clock,
     retention: Duration,
-    /// Clock skew between the issuer and us: how much longer than `exp` a token is good.
     leeway: Duration,
     /// Whether anything feeds the table: then what is older than it reaches back is refused.
     is_on: AtomicBool,
+    /// While this is not 0, nothing is forgotten.
+    keeping: AtomicUsize,
     observers: RwLock<Vec<Observer>>,
-    sweeper: AbortHandle,
+    shared: Option<Arc<Shared>>,
 }
 
 /// Is told the id of each user of whom something new is known.
 pub(crate) type Observer = Box<dyn Fn(&str) + Send + Sync>;
 
-impl Revocations {
-    /// Also starts to forget, from time to time, what is out of date.
-    pub(crate) fn start(
-        options: RevocationOptions,
-        leeway: Duration,
-        clock: Clock,
-        runtime: &tokio::runtime::Handle,
-    ) -> Arc<Self> {
-        let retention = options.retention.unwrap_or(DEFAULT_RETENTION);
-        Arc::new_cyclic(|revocations| Self {
-            sweeper: runtime.spawn(sweep(revocations.clone())).abort_handle(),
+impl Known {
+    fn new(policy: RevocationPolicy, clock: Clock) -> Self {
+        let retention = policy.retention.unwrap_or(DEFAULT_RETENTION);
+        Self {
             table: Table::new(retention.as_secs()),
             clock,
             retention,
-            leeway,
-            is_on: AtomicBool::new(options.retention.is_some()),
+            leeway: policy.leeway,
+            is_on: AtomicBool::new(policy.retention.is_some()),
+            keeping: AtomicUsize::new(0),
             observers: RwLock::default(),
-        })
+            shared: None,
+        }
     }
 
     /// From now on, a user's token that was issued longer ago than the retention is refused: what
     /// ended it may have been forgotten.
-    #[cfg(feature = "webhook")]
+    #[cfg(any(feature = "redis", feature = "webhook"))]
     pub(crate) fn turn_on(&self) {
         self.is_on.store(true, Ordering::Release);
     }
 
     /// Whether a user's token, good in every other way, still counts.
     ///
-    /// Never for a machine's: nothing here ends those.
+    /// Not for a machine's: nothing here ends those. To be asked of a token that was verified
+    /// before as well, each time; it takes no lock that all requests share.
     ///
     /// # Errors
-    /// `Revoked`, and `IssuedTooLongAgo` where that could not be known any more.
+    /// `Revoked`; `IssuedTooLongAgo` where that could not be known any more; and
+    /// `RevocationsUnavailable` where it is not known now.
     pub(crate) fn check(&self, identity: &Identity, now: Moment) -> Result<(), AuthError> {
-        let now = now.unix();
-        if self.is_on.load(Ordering::Acquire)
-            && identity.issued_at.is_some_and(|issued_at| {
-                issued_at.0 < now.saturating_sub(self.retention).as_secs_f64()
-            })
-        {
+        let unix = now.unix();
+        let oldest = unix.saturating_sub(self.retention).as_secs_f64();
+        let is_older = |issued_at: NumericDate| issued_at.0 < oldest;
+        if self.is_on.load(Ordering::Acquire) && identity.issued_at.is_some_and(is_older) {
             return Err(AuthErrorKind::IssuedTooLongAgo.into());
         }
-        let moment = self.table.user(identity.subject(), now.as_secs());
+        let moment = self.table.user(identity.subject(), unix.as_secs());
         if moment.is_some_and(|moment| is_until(identity.issued_at, moment))
             || self.table.has_tokens() && self.table.has_token(&token_key(identity))
         {
             return Err(AuthErrorKind::Revoked.into());
         }
-        Ok(())
+        self.check_contact(now)
+    }
+
+    /// Whether what others know is known here, or is not to be waited for. Where it is false, wait
+    /// for [`settled`](Self::settled) before the [`check`](Self::check). It stays true.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.shared
+            .as_ref()
+            .is_none_or(|shared| shared.is_settled())
+    }
+
+    /// Returns when [`is_settled`](Self::is_settled) is true: 2 seconds after the start at the
+    /// latest.
+    pub(crate) async fn settled(&self) {
+        if let Some(shared) = &self.shared {
+            shared.settled().await;
+        }
+    }
+
+    /// Whether what others know is out of reach, and why; and whether for so long that users are
+    /// refused.
+    pub(crate) fn trouble(&self, now: Moment) -> Option<Trouble> {
+        let shared = self.shared.as_ref()?;
+        let error = shared.error()?;
+        Some(Trouble {
+            refuses: shared.is_too_old(now),
+            error,
+        })
+    }
+
+    fn check_contact(&self, now: Moment) -> Result<(), AuthError> {
+        match &self.shared {
+            Some(shared) if shared.is_too_old(now) => Err(AuthError::unavailable(
+                AuthErrorKind::RevocationsUnavailable,
+                Duration::from_secs(1),
+                shared.error().map(|error| error as _),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Ends all tokens of this user that were issued until now.
     pub(crate) fn end_user(&self, user: &str) {
-        let now = self.clock.now().unix().as_secs();
         self.learn_own(Record::User {
             user: user.into(),
-            moment: now,
+            moment: self.now(),
         });
     }
 
@@ -136,7 +244,7 @@ impl Revocations {
     /// by may have been forgotten.
     #[cfg(feature = "webhook")]
     pub(crate) fn take(&self, delivery: webhook::Delivery) {
-        let now = self.clock.now().unix().as_secs();
+        let now = self.now();
         let mut event = delivery.event;
         if !self.table.is_past(event.at, now) {
             event.at = event.at.min(now);
@@ -162,9 +270,9 @@ impl Revocations {
         self.announce(identity.subject());
     }
 
-    /// Calls this with the id of each user of whom something new becomes known: whatever is kept
-    /// of the user elsewhere should be dropped. It is called wherever the news arrive, and must be
-    /// quick.
+    /// Calls this with the id of each user of whom something new becomes known, or whose announced
+    /// end has come (within a minute): whatever is kept of the user elsewhere should be dropped. It
+    /// is called wherever the news arrive, and must be quick.
     #[expect(dead_code, reason = "for what keeps answers about users")]
     pub(crate) fn observe(&self, observer: Observer) {
         self.observers
@@ -173,14 +281,17 @@ impl Revocations {
             .push(observer);
     }
 
-    /// Learns what happened here, to be told to others.
-    fn learn_own(&self, record: Record) -> bool {
-        let is_news = self.learn(&record);
-        is_news
+    /// Learns what happened here, for others to learn too.
+    fn learn_own(&self, record: Record) {
+        if self.learn(&record)
+            && let Some(shared) = &self.shared
+        {
+            shared.owe(record);
+        }
     }
 
     fn learn(&self, record: &Record) -> bool {
-        let is_news = self.table.learn(record, self.clock.now().unix().as_secs());
+        let is_news = self.table.learn(record, self.now());
         if is_news && let Record::User { user, .. } | Record::Event { user, .. } = record {
             self.announce(user);
         }
@@ -196,6 +307,89 @@ impl Revocations {
             observer(user);
         }
     }
+
+    fn now(&self) -> u64 {
+        self.clock.now().unix().as_secs()
+    }
+}
+
+/// For the follower of the log, whose times are in milliseconds.
+#[cfg(feature = "redis")]
+impl Known {
+    /// Nothing is forgotten until the answer is dropped.
+    fn keep_all(&self) -> Keeping<'_> {
+        self.keeping.fetch_add(1, Ordering::AcqRel);
+        Keeping(self)
+    }
+
+    /// What is known and not in the log, or will not be for as long as it is needed. `seen` is the
+    /// log: when it got which record.
+    fn lacking(
+        &self,
+        seen: &std::collections::HashMap<Record, u64>,
+        log_time: u64,
+    ) -> std::collections::HashSet<Record> {
+        let retention = self.retention_millis();
+        let mut lacking = std::collections::HashSet::new();
+        self.table.for_each(self.now(), |record, until| {
+            let is_safe = seen.get(&record).is_some_and(|appended| {
+                let leaves_at = appended.saturating_add(retention + retention / 16);
+                let is_young = appended.saturating_add(retention / 2) > log_time;
+                is_young || until.saturating_mul(1000) <= leaves_at
+            });
+            if !is_safe {
+                lacking.insert(record);
+            }
+        });
+        lacking
+    }
+
+    /// Whether anything is needed for longer than the log keeps what is appended now.
+    fn outlives_log(&self) -> bool {
+        let now = self.now();
+        let latest = now.saturating_add(self.retention.as_secs());
+        let mut outlives = false;
+        self.table
+            .for_each(now, |_, until| outlives |= until > latest);
+        outlives
+    }
+
+    fn retention_millis(&self) -> u64 {
+        u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(feature = "redis")]
+struct Keeping<'k>(&'k Known);
+
+#[cfg(feature = "redis")]
+impl Drop for Keeping<'_> {
+    fn drop(&mut self) {
+        self.0.keeping.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What others know is out of reach.
+pub(crate) struct Trouble {
+    /// Whether users are refused for it.
+    pub(crate) refuses: bool,
+    pub(crate) error: Arc<dyn Error + Send + Sync>,
+}
+
+/// Forgets, from time to time, what is out of date, and announces the ends that have come.
+async fn sweep(known: Arc<Known>) {
+    let mut swept = known.now();
+    loop {
+        sleep(SWEEP_INTERVAL).await;
+        let now = known.now();
+        for user in known.table.began(swept, now) {
+            known.announce(&user);
+        }
+        swept = now;
+        if known.keeping.load(Ordering::Acquire) == 0 {
+            known.table.sweep(now);
+        }
+    }
 }
 
 /// A token that does not say when it was issued counts as issued before any moment.
@@ -209,46 +403,26 @@ fn is_until(issued_at: Option<NumericDate>, moment: u64) -> bool {
 
 /// What tells a token from all others: its `jti`. Authgear's tokens have one; for another issuer's,
 /// whatever else it says of itself will do.
-fn token_key(identity: &Identity) -> std::borrow::Cow<'_, str> {
-    match identity.token_id() {
-        Some(id) => id.into(),
-        None => {
-            let seconds = |date: Option<NumericDate>| date.map_or(f64::NAN, |date| date.0);
-            format!(
-                "\0{} {} {}",
-                seconds(identity.issued_at),
-                seconds(identity.expires_at),
-                identity.subject(),
-            )
-            .into()
-        }
+fn token_key(identity: &Identity) -> Cow<'_, str> {
+    if let Some(id) = identity.token_id() {
+        return id.into();
     }
+    let seconds = |date: Option<NumericDate>| date.map_or(f64::NAN, |date| date.0);
+    format!(
+        "\0{} {} {}",
+        seconds(identity.issued_at),
+        seconds(identity.expires_at),
+        identity.subject(),
+    )
+    .into()
 }
 
 impl fmt::Debug for Revocations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Revocations")
-            .field("table", &self.table)
-            .field("is_on", &self.is_on)
+            .field("table", &self.known.table)
+            .field("is_on", &self.known.is_on)
+            .field("shared", &self.known.shared)
             .finish_non_exhaustive()
     }
 }
-
-impl Drop for Revocations {
-    fn drop(&mut self) {
-        self.sweeper.abort();
-    }
-}
-
-async fn sweep(revocations: Weak<Revocations>) {
-    loop {
-        sleep(SWEEP_INTERVAL).await;
-        let Some(revocations) = revocations.upgrade() else {
-            return;
-        };
-        let now = revocations.clock.now().unix().as_secs();
-        revocations.table.sweep(now);
-    }
-}
-
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);

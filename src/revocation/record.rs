@@ -11,6 +11,10 @@ pub(crate) enum Record {
     /// The user's tokens that were issued until this moment are ended.
     User { user: Box<str>, moment: u64 },
     /// Something happened to the user's account.
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "webhook")),
+        expect(dead_code, reason = "nobody tells of events")
+    )]
     Event { user: Box<str>, event: Event },
     /// One token is ended; by `until` it has expired anyway.
     Token { token: Box<str>, until: u64 },

@@ -65,7 +65,44 @@ impl Table {
         self.tokens.retain(|until| *until > now);
     }
 
+    /// Users with a window that began after `since`, and until now.
+    pub(super) fn began(&self, since: u64, now: u64) -> Vec<Box<str>> {
+        let mut began = Vec::new();
+        self.users.for_each(|user, account| {
+            if account.began(since, now) {
+                began.push(user.into());
+            }
+        });
+        began
+    }
+
+    /// Everything that is not out of date, each with the last second in which it may be needed.
+    #[cfg(feature = "redis")]
+    pub(super) fn for_each(&self, now: u64, mut visit: impl FnMut(Record, u64)) {
+        self.users.for_each(|user, account| {
+            if self.is_past(account.latest(), now) {
+                return;
+            }
+            let until = account.latest().saturating_add(self.retention);
+            if let Some(moment) = account.named() {
+                let user = user.into();
+                visit(Record::User { user, moment }, until);
+            }
+            for event in account.events() {
+                let (user, event) = (user.into(), *event);
+                visit(Record::Event { user, event }, until);
+            }
+        });
+        self.tokens.for_each(|token, until| {
+            if *until > now {
+                let (token, until) = (token.into(), *until);
+                visit(Record::Token { token, until }, until);
+            }
+        });
+    }
+
     /// How many users and tokens are known.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.users.len() + self.tokens.len()
     }

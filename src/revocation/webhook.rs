@@ -117,7 +117,7 @@ impl EventType {
 
     /// What it says about the user's tokens. `ahead` is the window that the account has after it,
     /// if that has not begun yet.
-    fn event(self, seq: u64, at: u64, ahead: Option<u64>) -> Event {
+    pub(super) fn event(self, seq: u64, at: u64, ahead: Option<u64>) -> Event {
         let (ends, window) = match self {
             // "Will be disabled": nothing ends before.
             Self::Disabled => (ahead.is_none(), ahead),

@@ -17,7 +17,7 @@ use super::validation::{Bearer, Validation};
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{KeyStore, Refresher, VerificationKey};
-use crate::revocation::Revocations;
+use crate::revocation::{Revocations, Trouble};
 use crate::secret::Secret;
 use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Verified, VerifiedBy};
 
@@ -72,6 +72,11 @@ impl<C> JwtVerifier<C> {
         &self.revocations
     }
 
+    /// What keeps us from knowing all that other replicas know, if anything does.
+    pub(crate) fn revocation_trouble(&self) -> Option<Trouble> {
+        self.revocations.trouble(self.clock.now())
+    }
+
     /// Verifies a token.
     pub(crate) fn verify(self: &Arc<Self>, token: &str) -> Verification<C>
     where
@@ -84,8 +89,10 @@ impl<C> JwtVerifier<C> {
             Err(kind) => return Verification::Done(Err(kind.into())),
         };
         match self.keys.find(&unverified.kid, now) {
-            Some(key) => Verification::Done(self.finish(unverified, &key, now)),
-            None => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
+            Some(key) if self.revocations.is_settled() => {
+                Verification::Done(self.finish(unverified, &key, now))
+            }
+            _ => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
                 Secret::new(token),
                 Secret::new(unverified.kid),
                 unverified.claims.identity.issued_at,
@@ -93,7 +100,7 @@ impl<C> JwtVerifier<C> {
         }
     }
 
-    /// Waits for the key, then verifies the token once more: time has passed.
+    /// Waits for the key and for what is known of ended users, then verifies the token once more: time has passed.
     async fn verify_later(
         self: Arc<Self>,
         token: Secret,
@@ -101,6 +108,7 @@ impl<C> JwtVerifier<C> {
         issued_at: Option<NumericDate>,
     ) -> Result<Principal<C>, AuthError> {
         let key = self.keys.wait_for(kid.expose(), issued_at).await?;
+        self.revocations.settled().await;
         let mut buffer = HeaderBuffer::new();
         let now = self.clock.now();
         let unverified = self.check(token.expose(), &mut buffer, now)?;

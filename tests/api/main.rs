@@ -3,6 +3,7 @@
 
 mod support;
 
+mod redis;
 mod revocation;
 mod way_of_a_request;
 mod webhook;
