@@ -4,7 +4,7 @@
 //! lost delays, and forgets nothing. What this replica knows and the log lacks (it was emptied, or
 //! lost its end in a failover) is appended again by whoever notices.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub(super) async fn follow<L: Log>(log: L, known: Arc<Known>, shared: Arc<Shared
         known,
         shared,
         place: Place::START,
+        anchor: Place::START,
         next_audit: Instant::now(),
     };
     let mut retries = backoff();
@@ -58,6 +59,9 @@ struct Follower<L> {
     shared: Arc<Shared>,
     /// The last entry that was read; the start if all of the log is to be read.
     place: Place,
+    /// An entry that was read a while ago. What was appended since then may be there though
+    /// everything before was lost; this one would be missing.
+    anchor: Place,
     /// When all of the log is to be read again, if something lives for longer than the log keeps.
     next_audit: Instant,
 }
@@ -76,31 +80,27 @@ impl<L: Log> Follower<L> {
         self.shared.contact(self.known.clock.now());
         self.shared.caught_up();
         *retries = backoff();
-        telemetry::revocation_log_read(lacking.len());
-        self.append_lacking(lacking, &mut reader, &mut writer, started)
-            .await?;
+        telemetry::revocation_log_read(lacking);
 
         let (known, shared) = (Arc::clone(&self.known), Arc::clone(&self.shared));
         tokio::select! {
-            ended = self.listen(&mut reader) => ended,
+            ended = self.listen(&mut reader, started) => ended,
             ended = tell(&mut writer, &known, &shared, started) => ended,
         }
     }
 
-    /// Reads up to the end. Returns what is known and not in the log, if all of it was read.
-    async fn catch_up(
-        &mut self,
-        reader: &mut L::Connection,
-        now: u64,
-    ) -> Result<HashSet<Record>, LogError> {
+    /// Reads up to the end. If all of it was read, what is known and not in the log is owed to it.
+    /// Returns how much that is.
+    async fn catch_up(&mut self, reader: &mut L::Connection, now: u64) -> Result<usize, LogError> {
         if self.shared.were_too_many()
-            || self.place != Place::START && !within(PATIENCE, reader.has(self.place)).await?
+            || self.is_missing(reader, self.place).await?
+            || self.is_missing(reader, self.anchor).await?
         {
             self.place = Place::START;
         }
         if self.place != Place::START {
-            while self.read_on(reader, None, |_| ()).await? {}
-            return Ok(HashSet::new());
+            while self.read_on(reader, None).await? {}
+            return Ok(0);
         }
 
         // An old entry may say what becomes of one that is only read later: nothing is forgotten
@@ -124,49 +124,27 @@ impl<L: Log> Follower<L> {
         if place != start {
             self.place = place;
         }
+        self.anchor = self.place;
         self.next_audit = Instant::now() + audit_interval(self.known.retention);
-        Ok(self.known.lacking(&seen, now))
-    }
-
-    /// Appends what the log lacks. Other replicas may be about the same: what they have appended
-    /// meanwhile is not appended again.
-    async fn append_lacking(
-        &mut self,
-        mut lacking: HashSet<Record>,
-        reader: &mut L::Connection,
-        writer: &mut L::Connection,
-        time: LogTime,
-    ) -> Result<(), LogError> {
-        while !lacking.is_empty() {
-            let batch: Vec<_> = lacking.iter().take(BATCH).cloned().collect();
-            let keep = time.keep_from(&self.known);
-            within(PATIENCE, writer.append(&batch, keep)).await?;
-            for record in &batch {
-                lacking.remove(record);
-            }
-            while self
-                .read_on(reader, None, |record| {
-                    lacking.remove(record);
-                })
-                .await?
-            {}
-        }
-        Ok(())
+        Ok(self.shared.owe_all(|| self.known.lacking(&seen, now)))
     }
 
     /// Learns what others append, and notices when the log has lost something.
-    async fn listen(&mut self, reader: &mut L::Connection) -> Result<(), LogError> {
-        let mut anchor = self.place;
+    async fn listen(&mut self, reader: &mut L::Connection, time: LogTime) -> Result<(), LogError> {
         let mut checked = Instant::now();
+        let mut wondered_at = time.millis;
         loop {
-            self.read_on(reader, Some(WAIT), |_| ()).await?;
+            let is_behind = self.read_on(reader, Some(WAIT)).await?;
             let now = Instant::now();
             if now.duration_since(checked) < WAIT {
                 continue;
             }
-            // A place that was read a while ago: what was appended since then may be there though
-            // everything before was lost.
-            let is_lost = anchor != Place::START && !within(PATIENCE, reader.has(anchor)).await?;
+            // Only one who has read what came since then can say that something did not.
+            if !is_behind || self.place.millis > wondered_at {
+                self.shared.wonder();
+                wondered_at = time.now();
+            }
+            let is_lost = self.is_missing(reader, self.anchor).await?;
             let is_audit = now >= self.next_audit && {
                 self.next_audit = now + audit_interval(self.known.retention);
                 self.known.outlives_log()
@@ -175,9 +153,13 @@ impl<L: Log> Follower<L> {
                 self.place = Place::START;
                 return Ok(());
             }
-            anchor = self.place;
+            self.anchor = self.place;
             checked = now;
         }
+    }
+
+    async fn is_missing(&self, reader: &mut L::Connection, place: Place) -> Result<bool, LogError> {
+        Ok(place != Place::START && !within(PATIENCE, reader.has(place)).await?)
     }
 
     /// Reads a page. Returns whether there was one.
@@ -185,7 +167,6 @@ impl<L: Log> Follower<L> {
         &mut self,
         reader: &mut L::Connection,
         wait: Option<Duration>,
-        mut visit: impl FnMut(&Record),
     ) -> Result<bool, LogError> {
         let patience = PATIENCE + wait.unwrap_or_default();
         let page = within(patience, reader.read(self.place, wait)).await?;
@@ -193,9 +174,11 @@ impl<L: Log> Follower<L> {
         for Entry { place, record } in &page {
             if let Some(record) = record {
                 self.learn(record);
-                visit(record);
             }
             self.place = *place;
+            if self.anchor == Place::START {
+                self.anchor = *place;
+            }
         }
         Ok(!page.is_empty())
     }
@@ -237,8 +220,12 @@ struct LogTime {
 impl LogTime {
     /// What lies before this place in the log need not be kept.
     fn keep_from(self, known: &Known) -> Place {
+        Place::at(keep_from(known, self.now()))
+    }
+
+    fn now(self) -> u64 {
         let elapsed = u64::try_from(self.read_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Place::at(keep_from(known, self.millis.saturating_add(elapsed)))
+        self.millis.saturating_add(elapsed)
     }
 }
 

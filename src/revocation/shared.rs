@@ -16,9 +16,9 @@ use crate::clock::Moment;
 
 /// How long requests wait, after the start, for the log to be read once.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many of our own records are kept until they are seen in the log. Beyond that, all that is
-/// known is compared with the log instead.
-const MAX_OWED: usize = 100_000;
+/// How many of our own records wait to be sent. Beyond that, all that is known is compared with the
+/// log instead.
+const MAX_FRESH: usize = 100_000;
 
 /// The side of the log that requests and events see.
 pub(super) struct Shared {
@@ -38,11 +38,17 @@ struct Contact {
     error: Option<Arc<LogError>>,
 }
 
-/// Our own records that were not seen in the log yet.
+/// Records that are known here and were not seen in the log.
 #[derive(Default)]
 struct Owed {
-    unsent: VecDeque<Record>,
+    /// What happened here, in its order: the first to be sent.
+    fresh: VecDeque<Record>,
+    /// What the log lacks. In no order, so that replicas that are about the same share the work.
+    lacking: HashSet<Record>,
+    /// What was sent, and not read back yet.
     sent: HashSet<Record>,
+    /// What was sent a while ago, and not read back.
+    overdue: HashSet<Record>,
     were_too_many: bool,
 }
 
@@ -96,17 +102,13 @@ impl Shared {
             .is_some_and(|max| now.elapsed(self.contact.load().last) > max)
     }
 
-    /// Owes the log a record.
+    /// Owes the log what happened here.
     pub(super) fn owe(&self, record: Record) {
         let mut owed = self.owed();
-        if owed.unsent.len() + owed.sent.len() >= MAX_OWED {
-            *owed = Owed {
-                were_too_many: true,
-                ..Owed::default()
-            };
-        }
-        if !owed.were_too_many {
-            owed.unsent.push_back(record);
+        if owed.fresh.len() < MAX_FRESH {
+            owed.fresh.push_back(record);
+        } else {
+            owed.were_too_many = true;
         }
         drop(owed);
         self.news.notify_one();
@@ -141,25 +143,57 @@ impl Shared {
         contact.error.is_none()
     }
 
-    /// Whatever was sent and not seen is to be sent again.
+    /// Whatever was sent and not read back is to be sent again.
     pub(super) fn send_again(&self) {
         let mut owed = self.owed();
         let sent = std::mem::take(&mut owed.sent);
-        owed.unsent.extend(sent);
+        let overdue = std::mem::take(&mut owed.overdue);
+        owed.lacking.extend(sent);
+        owed.lacking.extend(overdue);
+    }
+
+    /// What was sent before this was called the last time, and was not read back, got lost: it is
+    /// to be sent again.
+    pub(super) fn wonder(&self) {
+        let mut owed = self.owed();
+        let sent = std::mem::take(&mut owed.sent);
+        let overdue = std::mem::replace(&mut owed.overdue, sent);
+        if !overdue.is_empty() {
+            owed.lacking.extend(overdue);
+            self.news.notify_one();
+        }
+    }
+
+    /// Owes the log what it lacks of all that is known, and nothing else.
+    pub(super) fn owe_all(&self, lacking: impl FnOnce() -> HashSet<Record>) -> usize {
+        // What becomes known from here on is owed once more, at worst.
+        self.owed().fresh.clear();
+        let lacking = lacking();
+        let count = lacking.len();
+        self.owed().lacking = lacking;
+        count
     }
 
     /// The next records to send.
     pub(super) fn unsent(&self, at_most: usize) -> Vec<Record> {
         let mut owed = self.owed();
-        let count = owed.unsent.len().min(at_most);
-        let records: Vec<_> = owed.unsent.drain(..count).collect();
+        let count = owed.fresh.len().min(at_most);
+        let mut records: Vec<_> = owed.fresh.drain(..count).collect();
+        let lacking: Vec<_> = owed.lacking.iter().take(at_most - count).cloned().collect();
+        for record in &lacking {
+            owed.lacking.remove(record);
+        }
+        records.extend(lacking);
         owed.sent.extend(records.iter().cloned());
         records
     }
 
     /// This record is in the log.
     pub(super) fn seen(&self, record: &Record) {
-        self.owed().sent.remove(record);
+        let mut owed = self.owed();
+        owed.sent.remove(record);
+        owed.overdue.remove(record);
+        owed.lacking.remove(record);
     }
 
     /// Whether more was owed than could be kept, since this was asked last.
