@@ -20,6 +20,31 @@ use crate::verify::Verification;
 ///
 /// A clone is cheap and shares everything. The background refresher stops when the last clone, and
 /// the last layer made of one, is dropped.
+///
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use axum::{Router, routing::get};
+/// use axum_authgear::{AuthUser, Authgear};
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud").build()?;
+/// let app: Router = Router::new()
+///     .route("/me", get(|user: AuthUser| async move { user.id().to_owned() }))
+///     .route_layer(authgear.layer())
+///     .route("/readyz", get({
+///         let authgear = authgear.clone();
+///         || async move { authgear.status().health().as_str() }
+///     }));
+///
+/// // Only where a process without keys should not start at all:
+/// authgear.ready(Duration::from_secs(10)).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What a custom set-up can look like is in [`AuthgearBuilder`]; what is trusted, in the
+/// [threat model](crate::docs::threat_model).
 pub struct Authgear<C = NoClaims> {
     authenticator: Arc<Authenticator<C>>,
 }
@@ -47,6 +72,16 @@ impl<C: Send + Sync + 'static> Authgear<C> {
 
     /// Verifies a user's token that came by another way than HTTP.
     ///
+    /// ```
+    /// # async fn example(authgear: axum_authgear::Authgear, token: &str) {
+    /// match authgear.verify(token).await {
+    ///     Ok(user) => println!("{} may go on", user.id()),
+    ///     Err(error) if error.retry_after().is_some() => println!("try again later"),
+    ///     Err(error) => println!("refused: {error}"),
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Whatever makes the token no good, `UserRequired` for a machine's, and `KeysUnavailable` when
     /// that cannot be said.
@@ -72,7 +107,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// administrator's page is the place for it. Tokens issued later are good; to keep a user out,
     /// disable the user in Authgear.
     ///
-    /// What ended users cost and promise: [`revocation`](crate::revocation).
+    /// What ending users promises and costs: [`revocation`](crate::docs::revocation).
     pub fn revoke_user(&self, id: &str) {
         self.revocations().end_user(id);
     }

@@ -27,6 +27,27 @@ use crate::verify::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
 /// Configures an [`Authgear`], from [`Authgear::builder`].
 ///
 /// Only the endpoint is required; every other option has a safe default.
+///
+/// ```
+/// # async fn example() -> Result<(), axum_authgear::ConfigError> {
+/// use std::time::Duration;
+///
+/// use axum_authgear::Authgear;
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+///     .client_ids(["my-web-app", "my-mobile-app", "worker"])
+///     // Users' tokens are for the endpoint, machines' for a resource.
+///     .audience("https://my-project.authgear.cloud")
+///     .audience("https://api.example.com")
+///     .token_cookie("__Host-access_token")
+///     .trusted_origins(["https://app.example.com"])
+///     .leeway(Duration::from_secs(10))
+///     // Within the cluster, under the public name.
+///     .internal_url("https://authgear.internal:3000")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct AuthgearBuilder<C = NoClaims> {
     options: Options,
@@ -357,10 +378,11 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let challenge = ChallengeParameters::new(options.realm, options.resource_metadata)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
+        let asks_endpoint = internal.is_none() && jwks_uri.is_none();
         let asked: Vec<&Url> = internal
             .iter()
             .chain(&jwks_uri)
-            .chain([&endpoint.url])
+            .chain(asks_endpoint.then_some(&endpoint.url))
             .collect();
         let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
         let clock = options.clock.clone();
@@ -435,8 +457,12 @@ impl Options {
     fn origin(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
         let url = self.url(option, text)?;
         // A path of "/" is what parsing makes of none; the text itself must not have one.
+        let after_scheme = text.get(url.scheme().len()..).unwrap_or_default();
         let bare = url.path() == "/"
             && !text.ends_with('/')
+            // Parsing forgives `https:host` and `https:///host`, which no `iss` would equal.
+            && after_scheme.starts_with("://")
+            && !after_scheme.starts_with(":///")
             && url.query().is_none()
             && url.fragment().is_none();
         if !bare {
@@ -450,9 +476,12 @@ impl Options {
     }
 
     fn url(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
+        // Parsing leaves out blanks around a URL, and some inside: what is compared letter by letter
+        // later would not be what was parsed.
+        let is_plain = !text.contains(|char: char| char.is_whitespace() || char.is_control());
         let url = Url::parse(text)
             .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .filter(|url| is_plain && matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or_else(|| ConfigError::invalid(option, text, "is not an http or https URL"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ConfigError::invalid(
@@ -572,5 +601,41 @@ impl<C> fmt::Debug for AuthgearBuilder<C> {
         f.debug_struct("AuthgearBuilder")
             .field("endpoint", &self.options.endpoint)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_that_no_issuer_equals_cannot_be_configured() {
+        let good = ["http://127.0.0.1:1", "http://localhost:1/"];
+        for endpoint in good {
+            assert!(Authgear::builder(endpoint).build().is_ok(), "{endpoint}");
+        }
+        for endpoint in [
+            "",
+            "auth.example",
+            "http://",
+            " http://127.0.0.1:1",
+            "http://127.0.0.1:1 ",
+            "http://127.0.0.1:1\n",
+            "http://127.0\t.0.1:1",
+            "http:127.0.0.1:1",
+            "http:///127.0.0.1:1",
+            "http:\\\\127.0.0.1:1",
+            "http://127.0.0.1:1//",
+            "http://127.0.0.1:1/path",
+            "http://127.0.0.1:1?",
+            "http://127.0.0.1:1#x",
+            "http://user@127.0.0.1:1",
+            "http://auth.example",
+            "ftp://127.0.0.1:1",
+        ] {
+            let refused = Authgear::builder(endpoint).build().err();
+            let option = refused.and_then(|error| error.option());
+            assert_eq!(option, Some("endpoint"), "{endpoint:?}");
+        }
     }
 }

@@ -6,6 +6,20 @@ use crate::builder::AuthgearBuilder;
 use crate::user::NoClaims;
 
 /// Options that weaken a check, from [`AuthgearBuilder::dangerous`]. Each gives the builder back.
+///
+/// ```
+/// # async fn example() -> Result<(), axum_authgear::ConfigError> {
+/// use axum_authgear::Authgear;
+///
+/// // In a cluster whose network is trusted as much as Authgear itself.
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+///     .internal_url("http://authgear.auth.svc:3000")
+///     .dangerous()
+///     .allow_http()
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "this does nothing until an option is chosen"]
 pub struct Dangerous<C = NoClaims> {
     builder: AuthgearBuilder<C>,

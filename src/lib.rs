@@ -1,4 +1,5 @@
-//! Authentication for axum behind Authgear.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authenticate;
 mod authgear;
@@ -9,12 +10,13 @@ pub mod clock;
 mod credential;
 mod danger;
 mod discovery;
+pub mod docs;
 mod error;
 mod extract;
 mod http;
 mod jwks;
 mod rejection;
-pub mod revocation;
+mod revocation;
 mod secret;
 mod telemetry;
 #[cfg(feature = "testkit")]

@@ -48,14 +48,14 @@ enum Caller {
 }
 
 impl Authentication {
-    pub(super) fn nobody(authority: Arc<Authority>) -> Self {
+    pub(crate) fn nobody(authority: Arc<Authority>) -> Self {
         Self {
             authority,
             caller: Caller::Nobody,
         }
     }
 
-    pub(super) fn of<C: Send + Sync + 'static>(
+    pub(crate) fn of<C: Send + Sync + 'static>(
         principal: Principal<C>,
         authority: Arc<Authority>,
     ) -> Self {

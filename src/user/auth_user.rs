@@ -9,12 +9,27 @@ use super::identity::{Identity, NumericDate};
 
 /// A signed-in user whose credential was verified.
 ///
-/// There is no public way to make one, so holding one proves that the check ran. It is cheap to
+/// There is no public way to make one outside of tests, so holding one proves that the check ran. It is cheap to
 /// clone. `C` is the type of the custom claims, see
 /// [`AuthgearBuilder::claims`](crate::AuthgearBuilder::claims).
 ///
 /// As an extractor it refuses a request without a credential (401), one of a machine (403), and a
 /// route without the layer (500). `Option<AuthUser>` turns the first of these into `None`.
+///
+/// ```
+/// use axum::http::StatusCode;
+/// use axum_authgear::AuthUser;
+///
+/// async fn delete_order(user: AuthUser) -> StatusCode {
+///     if user.has_role("admin") && user.is_verified() {
+///         StatusCode::NO_CONTENT
+///     } else {
+///         StatusCode::FORBIDDEN
+///     }
+/// }
+/// ```
+///
+/// A test makes one by hand with `testkit::user` (feature `testkit`).
 pub struct AuthUser<C = NoClaims> {
     inner: Arc<Verified<C>>,
 }

@@ -3,8 +3,10 @@
 
 mod support;
 
+mod handmade;
 mod redis;
 mod revocation;
+mod second_issuer;
 mod way_of_a_request;
 mod webhook;
 

@@ -1,0 +1,12 @@
+//! What surrounds the code: what is trusted, and what each kind of attacker can do.
+//!
+//! - [`revocation`]: ending users and tokens before they expire.
+//! - [`threat_model`]: for a review of this crate, or of a service that uses it.
+//!
+//! These modules hold text alone.
+
+#[doc = include_str!("revocation.md")]
+pub mod revocation {}
+
+#[doc = include_str!("threat_model.md")]
+pub mod threat_model {}
