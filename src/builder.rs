@@ -9,20 +9,28 @@ use jsonwebtoken::Algorithm;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::authenticate::{Authenticator, Authority, CsrfCheck};
+use crate::authenticate::{Authenticator, Authority, CsrfCheck, PeerRules};
 use crate::authgear::Authgear;
 use crate::clock::Clock;
-use crate::credential::{CookieName, Source, Sources, TokenSource};
+use crate::credential::{
+    CookieName, CredentialKind, Source, Sources, TokenSource, session_cookies,
+};
 use crate::danger::Dangerous;
 use crate::error::ConfigError;
 use crate::http::{HttpOptions, Outbound, Upstream, is_secure};
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
 use crate::rejection::ChallengeParameters;
+use crate::resource_metadata::{ProtectedResource, ResourceMetadata};
 #[cfg(feature = "redis")]
 use crate::revocation::{Redis, RedisLog};
 use crate::revocation::{RevocationPolicy, Revocations};
-use crate::user::NoClaims;
-use crate::verify::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
+use crate::telemetry;
+use crate::user::{Identity, NoClaims, Timekeeper, Verified, VerifiedBy};
+use crate::verify::{
+    GatewayProof, GatewayVerifier, HttpResolver, JwtVerifier, Keep, LiveSessions, LiveVerifier,
+    Proof, ReadClaims, Resolver, ResolverVerifier, Sessions, Validation, Verifier, asymmetric_name,
+    read_networks,
+};
 
 /// Configures an [`Authgear`], from [`Authgear::builder`].
 ///
@@ -62,8 +70,11 @@ pub(crate) struct Options {
     algorithms: Vec<Algorithm>,
     sources: Vec<SourceOption>,
     trusted_origins: Vec<String>,
+    cached_tokens: usize,
     realm: Option<String>,
     resource_metadata: Option<String>,
+    protected_resource: Option<ProtectedResource>,
+    trace_user_ids: bool,
     keys: KeyPolicy,
     jwks_uri: Option<String>,
     internal_url: Option<String>,
@@ -72,6 +83,12 @@ pub(crate) struct Options {
     revocation_retention: Option<Duration>,
     #[cfg(feature = "redis")]
     redis: Option<Redis>,
+    resolver: Option<Resolver>,
+    live_sessions: Option<LiveSessions>,
+    trusted_proxies: Vec<String>,
+    /// Whether custom claims are read, which only a token has.
+    reads_claims: bool,
+    pub(crate) gateway: Option<GatewayProof>,
     pub(crate) allow_http: bool,
     pub(crate) csrf_protection: bool,
     pub(crate) clock: Clock,
@@ -92,8 +109,11 @@ impl AuthgearBuilder {
                 algorithms: vec![Algorithm::RS256],
                 sources: Vec::new(),
                 trusted_origins: Vec::new(),
+                cached_tokens: DEFAULT_CACHED_TOKENS,
                 realm: None,
                 resource_metadata: None,
+                protected_resource: None,
+                trace_user_ids: false,
                 keys: KeyPolicy::default(),
                 jwks_uri: None,
                 internal_url: None,
@@ -101,6 +121,11 @@ impl AuthgearBuilder {
                 revocation_retention: None,
                 #[cfg(feature = "redis")]
                 redis: None,
+                resolver: None,
+                live_sessions: None,
+                trusted_proxies: Vec::new(),
+                reads_claims: false,
+                gateway: None,
                 allow_http: false,
                 csrf_protection: true,
                 clock: Clock::default(),
@@ -138,10 +163,23 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Allows for this much difference between the issuer's clock and ours, in every check of
-    /// time. Default: 60 seconds. At most 10 minutes.
+    /// Allows for this much difference between the issuer's clock and ours, wherever the times of
+    /// a token are checked. Default: 60 seconds. At most 10 minutes.
+    ///
+    /// It does not lengthen [`authenticated_within`](crate::authorize::authenticated_within).
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.options.keys.leeway = leeway;
+        self
+    }
+
+    /// Remembers this many verified tokens, so that the signature of each is checked once. Default:
+    /// 10,000; 0 turns it off.
+    ///
+    /// An entry takes about 768 bytes beside the text of its claims; in all it is at most 2 KiB for
+    /// each of the tokens. No token is kept, only a keyed digest of it. Expiry, key, and the age of
+    /// the keys are checked on every request all the same.
+    pub fn cached_tokens(mut self, count: usize) -> Self {
+        self.options.cached_tokens = count;
         self
     }
 
@@ -169,10 +207,42 @@ impl<C> AuthgearBuilder<C> {
     /// # }
     /// ```
     pub fn claims<T: DeserializeOwned + Send + Sync + 'static>(self) -> AuthgearBuilder<T> {
+        let mut options = self.options;
+        options.reads_claims = true;
         AuthgearBuilder {
-            options: self.options,
+            options,
             read_claims: |claims| serde_json::from_str(claims),
         }
+    }
+}
+
+/// # How a credential is verified
+///
+/// Without any of these, the JWT is verified here and that is all.
+impl<C> AuthgearBuilder<C> {
+    /// Asks Authgear's session resolver about every request, and takes its word alone: opaque tokens
+    /// and Authgear's own cookies are credentials then, and a disabled user is out at once.
+    ///
+    /// The resolver names neither client nor scopes, and takes a token of any client of the project,
+    /// third-party ones too, with the user's full roles. An API that must tell them apart needs
+    /// [`live_sessions`](Self::live_sessions) with [`client_ids`](Self::client_ids).
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.options.resolver = Some(resolver);
+        self
+    }
+
+    /// Verifies the JWT here, and has its session confirmed by the resolver within a bound.
+    pub fn live_sessions(mut self, live: LiveSessions) -> Self {
+        self.options.live_sessions = Some(live);
+        self
+    }
+
+    /// Believes what connections from these networks (`10.0.0.0/8`, or a single address) say in
+    /// `X-Forwarded-For`: the client is the last address there that is not of these networks.
+    /// Default: none. It matters for what the resolver is told, and for nothing else.
+    pub fn trusted_proxies<I: IntoIterator<Item: Into<String>>>(mut self, networks: I) -> Self {
+        self.options.trusted_proxies = networks.into_iter().map(Into::into).collect();
+        self
     }
 }
 
@@ -214,9 +284,28 @@ impl<C> AuthgearBuilder<C> {
     }
 
     /// Names the address of the protected resource's metadata in challenges (RFC 9728 §5.1).
-    /// Default: none.
+    /// Default: none. For an API whose metadata somebody else serves; see
+    /// [`protected_resource`](Self::protected_resource) else.
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         self.options.resource_metadata = Some(url.into());
+        self
+    }
+
+    /// Describes this API to clients that know nothing of it, such as those of the Model Context
+    /// Protocol: challenges name its metadata, which
+    /// [`metadata_router`](Authgear::metadata_router) serves (RFC 9728). Default: none.
+    pub fn protected_resource(mut self, resource: ProtectedResource) -> Self {
+        self.options.protected_resource = Some(resource);
+        self
+    }
+}
+
+/// # What is told of requests
+impl<C> AuthgearBuilder<C> {
+    /// Puts the user's id into the span `authenticate`. Default: it stays out of spans and logs,
+    /// for it is personal data in many places.
+    pub fn trace_user_ids(mut self) -> Self {
+        self.options.trace_user_ids = true;
         self
     }
 }
@@ -367,61 +456,258 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         #[cfg(feature = "redis")]
         let log = options
             .redis
-            .map(|redis| RedisLog::new(&redis, &endpoint.issuer))
+            .as_ref()
+            .map(|redis| RedisLog::new(redis, &endpoint.issuer))
             .transpose()?;
-        let sources = sources(options.sources)?;
+        let resource = options.resource(&endpoint.issuer)?;
+        let mode = options.mode(&endpoint)?;
+        let peer_rules = options.peer_rules(&mode)?;
+        let sources = sources(options.sources, mode.session_cookies())?;
         let csrf = if options.csrf_protection {
             CsrfCheck::new(&options.trusted_origins)?
         } else {
             CsrfCheck::off()
         };
-        let challenge = ChallengeParameters::new(options.realm, options.resource_metadata)?;
+        let metadata_url = resource
+            .as_ref()
+            .map(|metadata| metadata.url.clone())
+            .or(options.resource_metadata);
+        let challenge = ChallengeParameters::new(options.realm, metadata_url)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
         let asks_endpoint = internal.is_none() && jwks_uri.is_none();
         let asked: Vec<&Url> = internal
             .iter()
             .chain(&jwks_uri)
+            .chain(mode.resolver().map(|(_, url)| url))
             .chain(asks_endpoint.then_some(&endpoint.url))
             .collect();
         let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
-        let clock = options.clock.clone();
+        let pass_set_cookie = mode
+            .resolver()
+            .is_some_and(|(resolver, _)| resolver.pass_set_cookie);
+        let clock = options.clock;
         #[cfg(feature = "redis")]
         let revocations = match log {
-            None => Revocations::start(revocation, clock, &runtime),
-            Some(log) => Revocations::start_shared(revocation, clock, &runtime, log),
+            None => Revocations::start(revocation, clock.clone(), &runtime),
+            Some(log) => Revocations::start_shared(revocation, clock.clone(), &runtime, log),
         };
         #[cfg(not(feature = "redis"))]
-        let revocations = Revocations::start(revocation, clock, &runtime);
-        let source = HttpKeySource::new(
-            outbound,
-            Upstream::new(endpoint.url, internal),
-            endpoint.issuer,
-            jwks_uri,
-        );
-        let keys = Arc::new(KeyStore::new(options.keys, options.clock.clone()));
-        let refresher = Refresher::spawn(
-            &runtime,
-            Arc::clone(&keys),
-            source,
-            validation.algorithms.clone(),
-        );
-        let verifier = Arc::new(JwtVerifier::new(
-            validation,
-            options.clock,
-            keys,
-            refresher,
-            Arc::new(revocations),
-            self.read_claims,
-        ));
-        Ok(Authgear::new(Authenticator::new(
+        let revocations = Revocations::start(revocation, clock.clone(), &runtime);
+        let revocations = Arc::new(revocations);
+        let time = Timekeeper {
+            clock: clock.clone(),
+            leeway: validation.leeway,
+        };
+        // A user without a token has no claims.
+        let base = |method| {
+            let claims = (self.read_claims)("{}").map_err(|_| NO_CLAIMS);
+            claims.map(|claims| {
+                Arc::new(Verified {
+                    identity: Identity::of_issuer(&endpoint.issuer),
+                    claims,
+                    method,
+                    time: time.clone(),
+                    signed_by: None,
+                })
+            })
+        };
+        let sessions = |resolver: &Resolver, url: Url, keep: Keep| {
+            let source = HttpResolver::new(outbound.clone(), url, &endpoint.url, resolver);
+            let issuer = &endpoint.issuer;
+            let sessions = Sessions::new(source, issuer, resolver, keep, clock.clone(), &runtime);
+            let sessions = Arc::new(sessions);
+            let kept = Arc::downgrade(&sessions);
+            revocations.observe(Box::new(move |user| {
+                if let Some(sessions) = kept.upgrade() {
+                    sessions.purge_user(user);
+                }
+            }));
+            sessions
+        };
+        let jwt = || {
+            let source = HttpKeySource::new(
+                outbound.clone(),
+                Upstream::new(endpoint.url.clone(), internal),
+                endpoint.issuer.clone(),
+                jwks_uri,
+            );
+            let keys = Arc::new(KeyStore::new(options.keys, clock.clone()));
+            let algorithms = validation.algorithms.clone();
+            let refresher = Refresher::spawn(&runtime, Arc::clone(&keys), source, algorithms);
+            Arc::new(JwtVerifier::new(
+                validation,
+                clock.clone(),
+                keys,
+                refresher,
+                Arc::clone(&revocations),
+                options.cached_tokens,
+                self.read_claims,
+            ))
+        };
+        let verifier = match mode {
+            Mode::Jwt => Verifier::Jwt(jwt()),
+            Mode::Resolver(resolver, url) => {
+                let keep = resolver.keep();
+                let max_age = keep.good;
+                let sessions = sessions(&resolver, url, keep);
+                let base = base(VerifiedBy::Resolver)?;
+                Verifier::Resolver(Arc::new(ResolverVerifier::new(sessions, base, max_age)))
+            }
+            Mode::Live(live, url) => {
+                let base = live
+                    .session_cookies
+                    .then(|| base(VerifiedBy::Resolver))
+                    .transpose()?;
+                let sessions = sessions(&live.resolver, url, live.keep());
+                Verifier::Live(Arc::new(LiveVerifier::new(jwt(), sessions, &live, base)))
+            }
+            Mode::Gateway(proof) => {
+                let base = base(VerifiedBy::Gateway)?;
+                Verifier::Gateway(GatewayVerifier::new(proof, &endpoint.issuer, base))
+            }
+        };
+        let authenticator = Authenticator::new(
             sources,
             csrf,
             verifier,
+            revocations,
+            peer_rules,
+            pass_set_cookie,
             Authority::new::<C>(challenge),
-        )))
+            options.trace_user_ids,
+        );
+        telemetry::describe();
+        Ok(Authgear::new(authenticator, resource))
     }
 }
+
+/// The mode that the options ask for, checked.
+enum Mode {
+    Jwt,
+    Resolver(Resolver, Url),
+    Live(LiveSessions, Url),
+    Gateway(Proof),
+}
+
+impl Mode {
+    fn resolver(&self) -> Option<(&Resolver, &Url)> {
+        match self {
+            Self::Resolver(resolver, url) => Some((resolver, url)),
+            Self::Live(live, url) => Some((&live.resolver, url)),
+            Self::Jwt | Self::Gateway(_) => None,
+        }
+    }
+
+    /// The prefix of Authgear's cookies, if they are credentials.
+    fn session_cookies(&self) -> Option<&str> {
+        match self {
+            Self::Resolver(resolver, _) => Some(&resolver.cookie_prefix),
+            Self::Live(live, _) if live.session_cookies => Some(&live.resolver.cookie_prefix),
+            Self::Jwt | Self::Live(..) | Self::Gateway(_) => None,
+        }
+    }
+}
+
+const NO_CLAIMS: ConfigError = ConfigError::Conflict {
+    option: "claims",
+    reason: "custom claims are in a JWT alone, and users without one are let in here: take \
+             live_sessions, without Authgear's cookies",
+};
+
+impl Options {
+    fn mode(&self, endpoint: &Endpoint) -> Result<Mode, ConfigError> {
+        let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
+        let has_token_source = !self.sources.is_empty();
+        match (&self.gateway, &self.live_sessions, &self.resolver) {
+            (Some(_), Some(_), _) => conflict(
+                "live_sessions",
+                "behind a gateway nobody is asked: choose one of the two",
+            ),
+            (Some(_), None, Some(_)) => conflict(
+                "resolver",
+                "behind a gateway nobody is asked: choose one of the two",
+            ),
+            (None, Some(_), Some(_)) => conflict(
+                "resolver",
+                "live sessions are another mode: hand it to LiveSessions::through, or take one of \
+                 the two",
+            ),
+            (Some(_), None, None) if has_token_source => {
+                conflict("token_cookie", "behind a gateway no token is read here")
+            }
+            (Some(proof), None, None) => {
+                self.check_without_token(
+                    "the gateway does not name the client of a token: take live_sessions (JWT and \
+                     resolver)",
+                    "the gateway compares no audience",
+                )?;
+                Ok(Mode::Gateway(proof.check()?))
+            }
+            (None, None, Some(resolver)) => {
+                self.check_without_token(
+                    "the resolver does not name the client of a token: take live_sessions (JWT and \
+                     resolver)",
+                    "the resolver compares the audience with its own host, and with nothing else: \
+                     take live_sessions (JWT and resolver)",
+                )?;
+                resolver.check()?;
+                let url = self.resolver_url(resolver, endpoint)?;
+                Ok(Mode::Resolver(resolver.clone(), url))
+            }
+            (None, Some(live), None) => {
+                live.check()?;
+                if live.session_cookies && self.reads_claims {
+                    return Err(NO_CLAIMS);
+                }
+                let url = self.resolver_url(&live.resolver, endpoint)?;
+                Ok(Mode::Live(live.clone(), url))
+            }
+            (None, None, None) => Ok(Mode::Jwt),
+        }
+    }
+
+    /// What can only be said of a token that is read here.
+    fn check_without_token(
+        &self,
+        no_client: &'static str,
+        no_audience: &'static str,
+    ) -> Result<(), ConfigError> {
+        let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
+        if self.client_ids.is_some() {
+            return conflict("client_ids", no_client);
+        }
+        if !self.audiences.is_empty() {
+            return conflict("audience", no_audience);
+        }
+        if self.reads_claims {
+            return Err(NO_CLAIMS);
+        }
+        Ok(())
+    }
+
+    fn resolver_url(&self, resolver: &Resolver, endpoint: &Endpoint) -> Result<Url, ConfigError> {
+        match &resolver.url {
+            Some(url) => self.url("url", url),
+            None => {
+                let mut url = endpoint.url.clone();
+                url.set_path(RESOLVER_PATH);
+                Ok(url)
+            }
+        }
+    }
+
+    fn peer_rules(&self, mode: &Mode) -> Result<PeerRules, ConfigError> {
+        let resolver = mode.resolver().map(|(resolver, _)| resolver);
+        Ok(PeerRules {
+            trusted_proxies: read_networks("trusted_proxies", &self.trusted_proxies)?,
+            forward_user_agent: resolver.is_some_and(|resolver| resolver.forward_user_agent),
+            forward_address: resolver.is_some_and(|resolver| resolver.forward_client_address),
+        })
+    }
+}
+
+const RESOLVER_PATH: &str = "/_resolver/resolve";
 
 /// The endpoint as it was given, without a trailing slash, and parsed.
 struct Endpoint {
@@ -522,6 +808,13 @@ impl Options {
                 ));
             }
         }
+        if self.cached_tokens > MAX_CACHED_TOKENS {
+            return Err(ConfigError::invalid(
+                "cached_tokens",
+                self.cached_tokens.to_string(),
+                "is more than ten million",
+            ));
+        }
         Ok(Validation {
             issuer,
             audiences,
@@ -529,6 +822,19 @@ impl Options {
             algorithms: self.algorithms.clone(),
             leeway: self.keys.leeway,
         })
+    }
+
+    fn resource(&self, issuer: &str) -> Result<Option<ResourceMetadata>, ConfigError> {
+        let Some(resource) = &self.protected_resource else {
+            return Ok(None);
+        };
+        if self.resource_metadata.is_some() {
+            return Err(ConfigError::Conflict {
+                option: "resource_metadata",
+                reason: "protected_resource says where the metadata is: leave one of them out",
+            });
+        }
+        resource.metadata(issuer).map(Some)
     }
 
     fn check_keys(&self) -> Result<(), ConfigError> {
@@ -564,6 +870,8 @@ impl Options {
     }
 }
 
+const DEFAULT_CACHED_TOKENS: usize = 10_000;
+const MAX_CACHED_TOKENS: usize = 10_000_000;
 const MAX_LEEWAY: Duration = Duration::from_secs(10 * 60);
 const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -581,18 +889,25 @@ fn no_empty(option: &'static str, values: &[String]) -> Result<(), ConfigError> 
     Ok(())
 }
 
-fn sources(options: Vec<SourceOption>) -> Result<Sources, ConfigError> {
-    let others = options
+fn sources(
+    options: Vec<SourceOption>,
+    session_cookie_prefix: Option<&str>,
+) -> Result<Sources, ConfigError> {
+    let mut others = options
         .into_iter()
         .map(|source| {
             Ok(match source {
                 SourceOption::Cookie(name) => {
-                    Source::Cookie(CookieName::new("token_cookie", name)?)
+                    let name = CookieName::new("token_cookie", name)?;
+                    Source::Cookie(CredentialKind::TokenCookie, name)
                 }
                 SourceOption::Custom(source) => Source::Custom(source),
             })
         })
-        .collect::<Result<_, ConfigError>>()?;
+        .collect::<Result<Vec<_>, ConfigError>>()?;
+    if let Some(prefix) = session_cookie_prefix {
+        others.extend(session_cookies(prefix)?);
+    }
     Ok(Sources { others })
 }
 

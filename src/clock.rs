@@ -102,6 +102,16 @@ impl Moment {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         monotonic.max(self.wall.saturating_sub(earlier.wall))
     }
+
+    /// When `earlier` was, since the Unix epoch, by whichever reading of the wall clock puts it
+    /// first: the one of then, or the present one less the time that has passed since.
+    ///
+    /// A wall clock that ran ahead then and has been corrected since does not make `earlier` look
+    /// younger than it is.
+    pub(crate) fn earliest_unix_of(self, earlier: Moment) -> Duration {
+        let passed = self.monotonic.saturating_duration_since(earlier.monotonic);
+        earlier.wall.min(self.wall.saturating_sub(passed))
+    }
 }
 
 #[cfg(feature = "testkit")]

@@ -3,6 +3,7 @@
 
 mod authenticate;
 mod authgear;
+pub mod authorize;
 mod builder;
 #[cfg(test)]
 mod cases;
@@ -16,6 +17,7 @@ mod extract;
 mod http;
 mod jwks;
 mod rejection;
+mod resource_metadata;
 mod revocation;
 mod secret;
 mod telemetry;
@@ -34,6 +36,8 @@ pub use danger::Dangerous;
 pub use error::{AuthError, AuthErrorKind, ConfigError};
 pub use jsonwebtoken::Algorithm;
 pub use rejection::{AuthRejection, JsonResponse, RejectionResponse, StatusResponse};
+pub use resource_metadata::ProtectedResource;
 #[cfg(feature = "redis")]
 pub use revocation::Redis;
 pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
+pub use verify::{GatewayProof, LiveSessions, Resolver};

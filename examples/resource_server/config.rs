@@ -74,7 +74,7 @@ pub(crate) struct Settings {
     pub(crate) leeway: Option<Duration>,
     pub(crate) allow_http: bool,
     pub(crate) trusted_origins: Option<Vec<String>>,
-    pub(crate) public_url: Option<PublicUrl>,
+    pub(crate) public_url: Option<String>,
     #[expect(dead_code, reason = "no mode that asks the resolver is built yet")]
     pub(crate) resolver: ResolverSettings,
     #[expect(dead_code, reason = "the mode `gateway` is not built yet")]
@@ -116,25 +116,6 @@ pub(crate) struct ResolverSettings {
     pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
-/// This API's own URL.
-pub(crate) struct PublicUrl {
-    pub(crate) text: String,
-    url: Url,
-}
-
-impl PublicUrl {
-    /// Where the protected resource's metadata are (RFC 9728 §3.1).
-    pub(crate) fn metadata_path(&self) -> String {
-        let path = self.url.path().trim_end_matches('/');
-        format!("/.well-known/oauth-protected-resource{path}")
-    }
-
-    pub(crate) fn metadata_url(&self) -> String {
-        let origin = self.url.origin().ascii_serialization();
-        format!("{origin}{}", self.metadata_path())
-    }
-}
-
 impl Settings {
     pub(crate) fn from_env() -> Result<Self, BadVariable> {
         let endpoint = AUTHGEAR_ENDPOINT
@@ -158,17 +139,12 @@ impl Settings {
             leeway: AUTHGEAR_LEEWAY_SECS.seconds()?,
             allow_http,
             trusted_origins: TRUSTED_ORIGINS.list()?,
-            public_url: public_url()?,
+            public_url: PUBLIC_URL.text()?,
             resolver: ResolverSettings::from_env(allow_http)?,
             gateway_secret: gateway_secret(mode)?,
             webhook_secret: AUTHGEAR_WEBHOOK_SECRET.text()?,
             redis_url: REDIS_URL.text()?,
         })
-    }
-
-    /// The endpoint as tokens name it.
-    pub(crate) fn issuer(&self) -> &str {
-        self.endpoint.strip_suffix('/').unwrap_or(&self.endpoint)
     }
 }
 
@@ -259,17 +235,6 @@ fn resolver_url(allow_http: bool) -> Result<Option<Url>, BadVariable> {
         return Err(variable.bad(format!("must be https, unless {AUTHGEAR_ALLOW_HTTP} is 1")));
     }
     Ok(Some(url))
-}
-
-fn public_url() -> Result<Option<PublicUrl>, BadVariable> {
-    let Some(url) = PUBLIC_URL.url()? else {
-        return Ok(None);
-    };
-    let text = PUBLIC_URL.text()?.unwrap_or_default();
-    if text.ends_with('/') {
-        return Err(PUBLIC_URL.bad("must not end with a slash"));
-    }
-    Ok(Some(PublicUrl { text, url }))
 }
 
 fn trusted_proxies() -> Result<Vec<IpNet>, BadVariable> {
@@ -425,7 +390,7 @@ impl BadVariable {
             "jwks_max_stale" => AUTHGEAR_JWKS_MAX_STALE_SECS,
             "leeway" => AUTHGEAR_LEEWAY_SECS,
             "trusted_origins" => TRUSTED_ORIGINS,
-            "resource_metadata" => PUBLIC_URL,
+            "protected_resource" => PUBLIC_URL,
             "redis" => REDIS_URL,
             _ => return None,
         };

@@ -2,9 +2,11 @@
 
 use std::error::Error;
 
-use axum_authgear::Authgear;
+use axum_authgear::authorize::ScopeName;
+use axum_authgear::{Authgear, ProtectedResource};
 
 use crate::config::{self, BadVariable, Mode, Settings};
+use crate::routes::{ReadOrders, WriteOrders};
 
 /// Starts to verify. It does not wait for Authgear.
 pub(crate) fn authgear(settings: &Settings) -> Result<Authgear, Box<dyn Error>> {
@@ -37,8 +39,9 @@ pub(crate) fn authgear(settings: &Settings) -> Result<Authgear, Box<dyn Error>> 
     if let Some(leeway) = settings.leeway {
         builder = builder.leeway(leeway);
     }
-    if let Some(public) = &settings.public_url {
-        builder = builder.resource_metadata(public.metadata_url());
+    if let Some(url) = &settings.public_url {
+        let resource = ProtectedResource::new(url).scopes([ReadOrders::NAME, WriteOrders::NAME]);
+        builder = builder.protected_resource(resource);
     }
     if let Some(url) = &settings.redis_url {
         builder = builder.redis(url.as_str());

@@ -1,19 +1,30 @@
 //! The routes, and what they answer.
 
+use std::time::Duration;
+
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use axum_authgear::{AuthClient, AuthUser, Authgear, Health, Principal};
+use axum_authgear::authorize::{
+    HasScope, ScopeName, authenticated_within, has_role, not_anonymous, verified,
+};
+use axum_authgear::{AuthClient, AuthRejection, AuthUser, Authgear, Health, Principal};
 use serde_json::{Map, Value, json};
 
 use crate::config::{AUTHGEAR_WEBHOOK_SECRET, BadVariable, Settings};
 
 pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router, BadVariable> {
+    let is_admin = authgear.require(has_role("admin"));
+    let is_known = authgear.require(verified().and(not_anonymous()));
     let signed_in = Router::new()
         .route("/me", get(me))
         .route("/principal", get(principal))
+        .route("/admin", get(me).route_layer(is_admin))
+        .route("/orders", get(orders).post(create_order))
+        .route("/verified", get(me).route_layer(is_known))
+        .route("/sensitive", get(sensitive))
         .route_layer(authgear.layer());
     let anyone = Router::new()
         .route("/whoami", get(whoami))
@@ -28,7 +39,7 @@ pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router,
         .merge(anyone)
         .merge(without_credential)
         .merge(webhook(authgear, settings)?)
-        .merge(metadata(settings)))
+        .merge(authgear.metadata_router()))
 }
 
 /// Outside of every layer: what comes here has a signature, and no credential of ours.
@@ -59,6 +70,33 @@ async fn principal(principal: Principal) -> Json<Value> {
         Principal::Client(client) => client_json(&client),
     })
 }
+
+pub(crate) struct ReadOrders;
+
+impl ScopeName for ReadOrders {
+    const NAME: &str = "read:orders";
+}
+
+pub(crate) struct WriteOrders;
+
+impl ScopeName for WriteOrders {
+    const NAME: &str = "write:orders";
+}
+
+async fn orders(_: HasScope<ReadOrders>) -> Json<Value> {
+    Json(json!({ "orders": [] }))
+}
+
+async fn create_order(_: HasScope<WriteOrders>) -> (StatusCode, Json<Value>) {
+    (StatusCode::CREATED, Json(json!({ "created": true })))
+}
+
+async fn sensitive(user: AuthUser) -> Result<Json<Value>, AuthRejection> {
+    user.require(authenticated_within(FIVE_MINUTES))?;
+    Ok(Json(user_json(&user)))
+}
+
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
 async fn echo_headers(headers: HeaderMap) -> Json<Value> {
     let headers: Map<String, Value> = headers
@@ -97,30 +135,6 @@ async fn readyz(State(authgear): State<Authgear>) -> Response {
         "last_error": last_error,
     });
     (code, Json(answer)).into_response()
-}
-
-/// RFC 9728 §3: what a client must know of this resource before it can ask for a token.
-fn metadata(settings: &Settings) -> Router {
-    let Some(public) = &settings.public_url else {
-        return Router::new();
-    };
-    let path = public.metadata_path();
-    let document = json!({
-        "resource": public.text,
-        "authorization_servers": [settings.issuer()],
-        "bearer_methods_supported": ["header"],
-    });
-    let answer = move |uri: Uri| async move {
-        // The path is configuration, and not a pattern.
-        if uri.path() == path {
-            Json(document).into_response()
-        } else {
-            StatusCode::NOT_FOUND.into_response()
-        }
-    };
-    Router::new()
-        .route("/.well-known/oauth-protected-resource", get(answer.clone()))
-        .route("/.well-known/oauth-protected-resource/{*path}", get(answer))
 }
 
 fn user_json(user: &AuthUser) -> Value {

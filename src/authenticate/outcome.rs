@@ -3,10 +3,12 @@
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::AuthErrorKind;
+use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
-use crate::user::{AuthClient, AuthUser, Principal, Verified};
+use crate::telemetry::Outcome;
+use crate::user::{AuthClient, AuthUser, Principal, Session, Verified};
 
 /// Who is calling, as a layer found out, and which layer that was.
 ///
@@ -14,41 +16,66 @@ use crate::user::{AuthClient, AuthUser, Principal, Verified};
 /// ran.
 #[derive(Clone)]
 pub(crate) struct Authentication {
-    authority: Arc<Authority>,
+    authority: Authority,
     caller: Caller,
 }
 
 /// One `Authgear`, as far as the requests that it has seen need to know.
+///
+/// A clone goes into every request. It shares nothing unless challenges are configured: a count of
+/// references, kept by all requests of all threads, would be the one thing they contend for.
+#[derive(Clone)]
 pub(crate) struct Authority {
+    id: u64,
     claims: TypeId,
-    challenge: Arc<ChallengeParameters>,
+    challenge: Option<Arc<ChallengeParameters>>,
 }
 
 impl Authority {
     /// The authority of an `Authgear` whose users have custom claims `C`.
-    pub(crate) fn new<C: 'static>(challenge: ChallengeParameters) -> Self {
+    pub(crate) fn new<C: 'static>(challenge: Option<ChallengeParameters>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(STAND_IN + 1);
         Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             claims: TypeId::of::<C>(),
-            challenge: Arc::new(challenge),
+            challenge: challenge.map(Arc::new),
         }
     }
 
-    pub(crate) fn challenge(&self) -> Arc<ChallengeParameters> {
-        Arc::clone(&self.challenge)
+    /// An authority that every requirement takes for its own: made by hand in a test, in the place
+    /// of any other.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn stand_in<C: 'static>() -> Self {
+        Self {
+            id: STAND_IN,
+            ..Self::new::<C>(None)
+        }
+    }
+
+    pub(crate) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
+        self.challenge.clone()
+    }
+
+    /// A refusal with the challenge of this authority.
+    pub(super) fn reject(&self, error: impl Into<AuthError>) -> AuthRejection {
+        AuthRejection::new(error, self.challenge.clone())
     }
 }
+
+/// No authority that was built has this id.
+const STAND_IN: u64 = 0;
 
 #[derive(Clone)]
 enum Caller {
     /// No credential.
     Nobody,
     /// An `Arc<Verified<C>>` of the authority's `C`.
-    User(Arc<dyn Any + Send + Sync>),
+    User(Arc<dyn Any + Send + Sync>, Option<Arc<Session>>),
     Client(AuthClient),
 }
 
 impl Authentication {
-    pub(crate) fn nobody(authority: Arc<Authority>) -> Self {
+    pub(crate) fn nobody(authority: Authority) -> Self {
         Self {
             authority,
             caller: Caller::Nobody,
@@ -57,17 +84,37 @@ impl Authentication {
 
     pub(crate) fn of<C: Send + Sync + 'static>(
         principal: Principal<C>,
-        authority: Arc<Authority>,
+        authority: Authority,
     ) -> Self {
         let caller = match principal {
-            Principal::User(user) => Caller::User(user.into_inner()),
+            Principal::User(user) => {
+                let (verified, session) = user.into_parts();
+                Caller::User(verified, session)
+            }
             Principal::Client(client) => Caller::Client(client),
         };
         Self { authority, caller }
     }
 
-    pub(super) fn is_by(&self, authority: &Arc<Authority>) -> bool {
-        Arc::ptr_eq(&self.authority, authority)
+    pub(super) fn is_by(&self, authority: &Authority) -> bool {
+        self.authority.id == authority.id
+    }
+
+    /// Whether a requirement of this authority may rely on it.
+    pub(crate) fn counts_for(&self, authority: &Authority) -> bool {
+        #[cfg(feature = "testkit")]
+        if self.authority.id == STAND_IN {
+            return true;
+        }
+        self.is_by(authority)
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.caller {
+            Caller::Nobody => Outcome::Nobody,
+            Caller::User(..) => Outcome::User,
+            Caller::Client(_) => Outcome::Machine,
+        }
     }
 
     pub(super) fn is_nobody(&self) -> bool {
@@ -88,11 +135,12 @@ impl Authentication {
         Ok(match &self.caller {
             Caller::Nobody => None,
             Caller::Client(client) => Some(Principal::Client(client.clone())),
-            Caller::User(user) => {
+            Caller::User(user, session) => {
                 let user = Arc::clone(user)
                     .downcast::<Verified<C>>()
                     .map_err(|_| AuthErrorKind::OtherClaims)?;
-                Some(Principal::User(AuthUser::new(user)))
+                let user = AuthUser::new(user).with_session(session.clone());
+                Some(Principal::User(user))
             }
         })
     }
@@ -102,13 +150,13 @@ impl Authentication {
         match &self.caller {
             Caller::Nobody => Ok(None),
             Caller::Client(client) => Ok(Some(client.clone())),
-            Caller::User(_) => Err(AuthErrorKind::MachineRequired),
+            Caller::User(..) => Err(AuthErrorKind::MachineRequired),
         }
     }
 
     /// A refusal with the challenge of this authority.
-    pub(crate) fn reject(&self, kind: AuthErrorKind) -> AuthRejection {
-        AuthRejection::new(kind, Some(self.authority.challenge()))
+    pub(crate) fn reject(&self, error: impl Into<AuthError>) -> AuthRejection {
+        self.authority.reject(error)
     }
 }
 

@@ -85,6 +85,14 @@ impl KeySet {
         self.keys.iter().find(|key| &*key.kid == kid)
     }
 
+    /// Whether this very key is in the set: a key that was fetched again unchanged still is.
+    pub(crate) fn contains<K: ?Sized>(&self, key: &Arc<K>) -> bool {
+        let wanted = Arc::as_ptr(key).cast::<()>();
+        self.keys
+            .iter()
+            .any(|own| Arc::as_ptr(own).cast::<()>() == wanted)
+    }
+
     /// Whether these are the very keys of `previous`, which this set was parsed against.
     pub(crate) fn is_same(&self, previous: &KeySet) -> bool {
         self.keys.len() == previous.keys.len()
@@ -147,6 +155,14 @@ impl VerificationKey {
             jwk,
             verifiers,
         }
+    }
+
+    /// A key that verifies nothing.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let jwk = serde_json::json!({ "kty": "RSA", "n": "", "e": "" });
+        let jwk = serde_json::from_value(jwk).expect("a key");
+        Self::new(String::new(), jwk, &[])
     }
 
     fn is_usable(&self) -> bool {
@@ -292,3 +308,6 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
 fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //! (`refresher`).
 
 mod fetch;
+#[cfg(test)]
+pub(crate) mod issuer;
 mod key_set;
 mod refresher;
 mod store;
@@ -9,4 +11,4 @@ mod store;
 pub(crate) use fetch::HttpKeySource;
 pub(crate) use key_set::VerificationKey;
 pub(crate) use refresher::Refresher;
-pub(crate) use store::{KeyPolicy, KeyStore};
+pub(crate) use store::{CurrentKeys, KeyPolicy, KeyStore};

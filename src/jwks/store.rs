@@ -1,19 +1,22 @@
-//! The current keys, what is being done to renew them, and how a request waits for that.
+//! The current keys, and what is being done to renew them; [`waiting`] is how a request waits for that.
 
+mod waiting;
+
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use self::waiting::{MIN_RETRY_AFTER, unavailable};
 use super::fetch::KeyFetchError;
 use super::key_set::{KeySet, VerificationKey};
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::user::NumericDate;
 
 /// How keys are kept and renewed.
 #[derive(Clone, Copy, Debug)]
@@ -38,15 +41,6 @@ impl Default for KeyPolicy {
         }
     }
 }
-
-/// How long a request waits for a fetch that is under way, or that it asked for.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A fetch that is further away than this is not waited for.
-const NEAR: Duration = Duration::from_secs(2);
-/// How many requests may wait for a fetch that has not begun because of the cooldown.
-const MAX_EARLY_WAITERS: usize = 256;
-/// How many requests may wait for a fetch that is under way.
-const MAX_WAITERS: usize = 4096;
 
 /// The keys, shared by the requests that read them and the refresher that renews them.
 pub(crate) struct KeyStore {
@@ -96,121 +90,43 @@ impl KeyStore {
             wanted: AtomicU64::new(0),
             wake: Notify::new(),
             changes: watch::Sender::new(()),
-            waiters: Semaphore::new(MAX_WAITERS),
-            early_waiters: Semaphore::new(MAX_EARLY_WAITERS),
+            waiters: Semaphore::new(waiting::MAX_WAITERS),
+            early_waiters: Semaphore::new(waiting::MAX_EARLY_WAITERS),
         }
     }
 
-    /// The key of this name, if there is a set that is fresh enough to be trusted.
-    pub(crate) fn find(&self, kid: &str, now: Moment) -> Option<Arc<VerificationKey>> {
+    /// The current set, if it is fresh enough to be trusted.
+    pub(crate) fn current(&self, now: Moment) -> Option<CurrentKeys> {
         let state = self.state.load();
-        self.fresh(&state, now)?.find(kid).cloned()
+        self.fresh(&state, now)?;
+        Some(CurrentKeys(state))
     }
 
-    /// Waits, for a bounded time, until the key of this name is known.
-    ///
-    /// `issued_at` is what the token says of itself. A token that was issued before the last good
-    /// set was asked for cannot be signed by a key that we have not seen; a younger one can.
+    /// Whether this very key is in use: its name alone would not say so.
     ///
     /// # Errors
-    /// `UnknownKey` when the key does not exist, `KeysUnavailable` when that cannot be said.
-    pub(crate) async fn wait_for(
+    /// `UnknownKey` when it is not any more, `KeysUnavailable` when the set is too old to say so.
+    pub(crate) fn check_current(
         &self,
-        kid: &str,
-        issued_at: Option<NumericDate>,
-    ) -> Result<Arc<VerificationKey>, AuthError> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut changes = self.changes.subscribe();
-        // The attempt that this very request waits for.
-        let mut joined = 0;
-        loop {
-            changes.mark_unchanged();
-            let now = self.clock.now();
-            let state = self.state.load_full();
-            if let Some(key) = self.fresh(&state, now).and_then(|set| set.find(kid)) {
-                return Ok(Arc::clone(key));
-            }
-            let decision = if state.attempt <= joined && state.is_pending(joined) {
-                Decision::Join
-            } else {
-                self.decide(&state, now, issued_at)
-            };
-            let room = match decision {
-                Decision::Refuse => return Err(AuthErrorKind::UnknownKey.into()),
-                Decision::Unavailable(retry_after) => {
-                    self.ask_for(state.attempt + 1);
-                    return Err(unavailable(&state, retry_after));
-                }
-                Decision::Join => {
-                    joined = joined.max(state.attempt);
-                    &self.waiters
-                }
-                Decision::Ask => {
-                    joined = state.attempt + 1;
-                    self.ask_for(joined);
-                    &self.waiters
-                }
-                Decision::WaitForNext => {
-                    self.ask_for(state.attempt + 1);
-                    &self.early_waiters
-                }
-            };
-            let Ok(_place) = room.try_acquire() else {
-                return Err(unavailable(&state, MIN_RETRY_AFTER));
-            };
-            match timeout_at(deadline, changes.changed()).await {
-                Ok(Ok(())) => {}
-                // Out of patience; or, which cannot be while `self` lives, the sender is gone.
-                Err(_) | Ok(Err(_)) => return Err(unavailable(&state, MIN_RETRY_AFTER)),
-            }
-        }
-    }
-
-    fn decide(&self, state: &KeyState, now: Moment, issued_at: Option<NumericDate>) -> Decision {
-        let cooldown = self.cooldown_left(state, now);
-        let cooling = !cooldown.is_zero();
-        if cooling && self.is_older_than_keys(state, now, issued_at) {
-            return Decision::Refuse;
-        }
-        if state.in_flight {
-            return Decision::Join;
-        }
-        if !cooling {
-            return Decision::Ask;
-        }
-        let next = state
-            .next_attempt
-            .saturating_duration_since(Instant::now())
-            .min(cooldown);
-        if next < NEAR && self.early_waiters.available_permits() > 0 {
-            Decision::WaitForNext
-        } else {
-            Decision::Unavailable(next)
-        }
-    }
-
-    /// Whether the token was issued before the last good set was asked for, or does not say when.
-    fn is_older_than_keys(
-        &self,
-        state: &KeyState,
+        key: &Arc<dyn Any + Send + Sync>,
         now: Moment,
-        issued_at: Option<NumericDate>,
-    ) -> bool {
-        let Some((_, asked_at)) = &state.good else {
-            return false;
-        };
-        if self.fresh(state, now).is_none() {
-            return false;
+    ) -> Result<(), AuthError> {
+        let state = self.state.load();
+        let set = self
+            .fresh(&state, now)
+            .ok_or_else(|| unavailable(&state, MIN_RETRY_AFTER))?;
+        if set.contains(key) {
+            Ok(())
+        } else {
+            Err(AuthErrorKind::UnknownKey.into())
         }
-        // One second more, because `iat` is rounded down.
-        let slack = (self.policy.leeway + Duration::from_secs(1)).as_secs_f64();
-        issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at.unix().as_secs_f64())
     }
 
     fn ask_for(&self, attempt: u64) {
-        if self.wanted.fetch_max(attempt, Ordering::AcqRel) < attempt {
-            self.wake.notify_one();
-        }
+        self.wanted.fetch_max(attempt, Ordering::AcqRel);
+        // Also where it was asked for before: the wall clock may have jumped since, and the end of
+        // the cooldown with it.
+        self.wake.notify_one();
     }
 
     /// The last good set, unless it is too old to be trusted.
@@ -291,19 +207,31 @@ impl KeyStore {
     }
 }
 
-impl KeyState {
-    /// Whether this attempt has not ended yet.
-    fn is_pending(&self, attempt: u64) -> bool {
-        self.attempt < attempt || (self.attempt == attempt && self.in_flight)
-    }
-}
-
 impl fmt::Debug for KeyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyStore")
             .field("state", &self.state.load())
             .field("policy", &self.policy)
             .finish_non_exhaustive()
+    }
+}
+
+/// The set that was current, and fresh, at one moment: what one verification looks at.
+pub(crate) struct CurrentKeys(Guard<Arc<KeyState>>);
+
+impl CurrentKeys {
+    fn set(&self) -> Option<&KeySet> {
+        self.0.good.as_ref().map(|(set, _)| &**set)
+    }
+
+    /// The key of this name.
+    pub(crate) fn find(&self, kid: &str) -> Option<&Arc<VerificationKey>> {
+        self.set()?.find(kid)
+    }
+
+    /// Whether this very key, and not only one of its name, is in the set.
+    pub(crate) fn contains(&self, key: &Arc<VerificationKey>) -> bool {
+        self.set().is_some_and(|set| set.contains(key))
     }
 }
 
@@ -317,26 +245,5 @@ pub(crate) struct KeyStatus {
     pub(crate) error: Option<Arc<KeyFetchError>>,
 }
 
-/// What to do with a request whose key is not known.
-enum Decision {
-    /// The key does not exist.
-    Refuse,
-    /// Wait for the attempt that is under way.
-    Join,
-    /// Ask for an attempt at once, and wait for it.
-    Ask,
-    /// Wait for the next attempt, which is near.
-    WaitForNext,
-    /// Ask for an attempt, and do not wait for it: it is this far away.
-    Unavailable(Duration),
-}
-
-const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
-
-fn unavailable(state: &KeyState, retry_after: Duration) -> AuthError {
-    AuthError::unavailable(
-        AuthErrorKind::KeysUnavailable,
-        retry_after.max(MIN_RETRY_AFTER),
-        state.error.clone().map(|error| error as _),
-    )
-}
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use http::HeaderValue;
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, Demand};
 
 /// Which parameters a challenge has.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub(super) enum Form {
     Bare,
     InvalidRequest,
     InvalidToken,
+    InsufficientScope,
+    InsufficientAuthentication,
 }
 
 /// What every challenge says, from configuration and never from the request.
@@ -23,10 +25,11 @@ pub(crate) struct ChallengeParameters {
 }
 
 impl ChallengeParameters {
+    /// `None` where nothing is configured.
     pub(crate) fn new(
         realm: Option<String>,
         resource_metadata: Option<String>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Option<Self>, ConfigError> {
         for (option, value) in [("realm", &realm), ("resource_metadata", &resource_metadata)] {
             if let Some(value) = value
                 && !value.bytes().all(is_plain)
@@ -38,10 +41,11 @@ impl ChallengeParameters {
                 ));
             }
         }
-        Ok(Self {
+        let any = realm.is_some() || resource_metadata.is_some();
+        Ok(any.then_some(Self {
             realm,
             resource_metadata,
-        })
+        }))
     }
 }
 
@@ -53,6 +57,7 @@ fn is_plain(byte: u8) -> bool {
 pub(super) fn value(
     form: Form,
     description: &str,
+    demand: Option<&Demand>,
     parameters: Option<&ChallengeParameters>,
 ) -> Option<HeaderValue> {
     let mut challenge = Challenge::new();
@@ -65,6 +70,22 @@ pub(super) fn value(
         Form::InvalidToken => {
             challenge.add("error", "invalid_token");
             challenge.add("error_description", description);
+        }
+        Form::InsufficientScope => challenge.add("error", "insufficient_scope"),
+        // RFC 9470 §3.
+        Form::InsufficientAuthentication => {
+            challenge.add("error", "insufficient_user_authentication");
+        }
+    }
+    if let Some(demand) = demand {
+        if let Some(scope) = &demand.scope {
+            challenge.add("scope", scope);
+        }
+        if let Some(max_age) = demand.max_age {
+            challenge.add("max_age", &max_age.to_string());
+        }
+        if let Some(values) = &demand.acr_values {
+            challenge.add("acr_values", values);
         }
     }
     // RFC 9728 §5.1.
@@ -108,11 +129,17 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            value(Form::InvalidToken, "it is no good", Some(&parameters)).unwrap(),
+            value(
+                Form::InvalidToken,
+                "it is no good",
+                None,
+                parameters.as_ref()
+            )
+            .unwrap(),
             "Bearer realm=\"shop\", error=\"invalid_token\", error_description=\"it is no good\", \
              resource_metadata=\"https://api.example/.well-known/oauth-protected-resource\""
         );
-        assert_eq!(value(Form::Bare, "x", None).unwrap(), "Bearer");
+        assert_eq!(value(Form::Bare, "x", None, None).unwrap(), "Bearer");
     }
 
     #[test]

@@ -209,7 +209,8 @@ impl Known {
 
     /// Whether what others know is out of reach, and why; and whether for so long that users are
     /// refused.
-    pub(crate) fn trouble(&self, now: Moment) -> Option<Trouble> {
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        let now = self.clock.now();
         let shared = self.shared.as_ref()?;
         let error = shared.error()?;
         Some(Trouble {
@@ -255,8 +256,8 @@ impl Known {
         }
     }
 
-    /// Ends the token of this identity.
-    pub(crate) fn end_token(&self, identity: &Identity) {
+    /// Ends the token of this identity, which is this user's.
+    pub(crate) fn end_token(&self, identity: &Identity, user: &str) {
         // A user who was not verified by a token has none to be ended.
         if let Some(expires_at) = identity.expires_at {
             self.learn_own(Record::Token {
@@ -267,13 +268,12 @@ impl Known {
                     .saturating_add(self.leeway.as_secs() + 1),
             });
         }
-        self.announce(identity.subject());
+        self.announce(user);
     }
 
     /// Calls this with the id of each user of whom something new becomes known, or whose announced
     /// end has come (within a minute): whatever is kept of the user elsewhere should be dropped. It
     /// is called wherever the news arrive, and must be quick.
-    #[expect(dead_code, reason = "for what keeps answers about users")]
     pub(crate) fn observe(&self, observer: Observer) {
         self.observers
             .write()

@@ -56,7 +56,7 @@ impl FakeAuthgear {
         if let Some(account) = state.accounts.find_mut(user.id()) {
             account.last_login_at = Some(now);
         }
-        let session = SessionState::new(user.id(), Some(authenticated_at));
+        let session = SessionState::new(user.clone(), Some(authenticated_at));
         let id = state.sessions.open(session);
         Session::new(Arc::clone(self.shared()), id)
     }

@@ -40,7 +40,7 @@ impl FakeAuthgear {
     ///
     /// # Panics
     ///
-    /// When no loopback port can be had.
+    /// When no loopback port can be had, and outside of a tokio runtime.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
@@ -181,7 +181,7 @@ impl FakeAuthgearBuilder {
     ///
     /// # Panics
     ///
-    /// When it cannot listen on the address.
+    /// When it cannot listen on the address, and outside of a tokio runtime.
     pub async fn start(self) -> FakeAuthgear {
         let listener = listen(self.listen).await;
         let address = listener.local_addr().expect("a bound listener");

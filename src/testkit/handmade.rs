@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Request;
 use tower::{Layer, Service};
 
 use crate::authenticate::{Authentication, Authority};
 use crate::clock::Clock;
-use crate::rejection::ChallengeParameters;
 use crate::user::{
-    AuthClient, AuthUser, Identity, NoClaims, NumericDate, Principal, TextReader, Verified,
-    VerifiedBy,
+    AuthClient, AuthUser, Identity, NoClaims, NumericDate, Principal, TextReader, Timekeeper,
+    Verified, VerifiedBy,
 };
 
 /// A signed-in user with this id, made by hand.
@@ -181,6 +181,11 @@ impl<C> UserBuilder<C> {
             identity: self.facts.into_identity(),
             claims: self.claims,
             method: self.verified_by,
+            signed_by: None,
+            time: Timekeeper {
+                clock: Clock::default(),
+                leeway: LEEWAY,
+            },
         }))
     }
 }
@@ -221,8 +226,10 @@ impl ClientBuilder {
 /// Stands in for [`Authgear::layer`](crate::Authgear::layer) in a test of handlers: every request
 /// is this caller's, and no credential is looked at.
 ///
-/// A real layer further inside does not know of it and asks for a credential: for a test of a
-/// whole application use a [`FakeAuthgear`](super::FakeAuthgear).
+/// A requirement further inside, such as
+/// [`authgear.require(…)`](crate::Authgear::require), takes it for its own. A real authentication
+/// layer further inside does not know of it and asks for a credential: for a test of a whole
+/// application use a [`FakeAuthgear`](super::FakeAuthgear).
 ///
 /// ```
 /// use axum::{Router, body::Body, routing::get};
@@ -267,7 +274,7 @@ impl SignIn {
     /// Any of the three, where handlers ask for custom claims `C` of a user who is not there:
     /// `SignIn::caller(None::<Principal<Shop>>)`.
     pub fn caller<C: Send + Sync + 'static>(caller: Option<Principal<C>>) -> Self {
-        let authority = Arc::new(Authority::new::<C>(ChallengeParameters::default()));
+        let authority = Authority::stand_in::<C>();
         Self {
             authentication: match caller {
                 Some(principal) => Authentication::of(principal, authority),
@@ -385,6 +392,8 @@ fn numeric_date(unix_seconds: u64) -> NumericDate {
 
 const ISSUER: &str = "https://project.authgear.test";
 const LIFETIME: u64 = 1_800;
+/// The builder's default.
+const LEEWAY: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

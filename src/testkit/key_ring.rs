@@ -8,7 +8,10 @@ use super::keys::SigningKey;
 impl FakeAuthgear {
     /// Makes a new key, the first in the JWKS, and signs with it from now on; the old ones stay
     /// listed. Returns its `kid`.
-    #[must_use]
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "often called for its effect alone"
+    )]
     pub fn rotate(&self) -> String {
         let kid = self.add_key();
         self.sign_with(&kid);
@@ -16,7 +19,10 @@ impl FakeAuthgear {
     }
 
     /// Lists a new key, the last in the JWKS, which does not sign yet. Returns its `kid`.
-    #[must_use]
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "often called for its effect alone"
+    )]
     pub fn add_key(&self) -> String {
         let key = self.shared().state().keys.fresh();
         self.list_key(&key);

@@ -61,7 +61,7 @@ impl TokenBuilder {
         let claims = apply(claims, &self.claims);
         let text = self.raw_claims.clone().unwrap_or_else(|| json_text(claims));
         if let (Kind::Access, Some((id, _))) = (&self.kind, session) {
-            self.register(id, &text);
+            self.register(&id, &text);
         }
         text
     }
@@ -72,7 +72,9 @@ impl TokenBuilder {
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         set("iss", json!(self.shared.endpoint));
         set("iat", json!(self.issued_at));
-        let expires_at = self.expires_at.unwrap_or(self.issued_at + self.lifetime);
+        let expires_at = self
+            .expires_at
+            .unwrap_or(self.issued_at.saturating_add(self.lifetime));
         set("exp", json!(expires_at));
         match &self.kind {
             Kind::Access => set("aud", json!([self.shared.endpoint])),
@@ -91,15 +93,9 @@ impl TokenBuilder {
     }
 
     fn user_claims(&self, claims: &mut Map<String, Value>, session: &SessionState) {
-        let user = match &self.source {
-            Source::NewSession(user) => Some(user.clone()),
-            _ => None,
-        };
         let state = self.shared.state();
-        let account = state.accounts.find(&session.user_id);
-        // A user who was deleted has tokens still; they say what the handle says.
-        let user = account.map(|account| account.user.clone()).or(user);
-        let user = user.expect("the session's user is one of this fake's");
+        let account = state.accounts.find(session.user.id());
+        let user = account.map_or(&session.user, |account| &account.user);
         let updated_at = account.map_or(self.issued_at, |account| account.updated_at.as_secs());
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         set("sub", json!(user.id()));
@@ -137,14 +133,14 @@ impl TokenBuilder {
                 let auth_time = self.auth_time.unwrap_or(self.issued_at);
                 state
                     .sessions
-                    .open(SessionState::new(user.id(), Some(auth_time)))
+                    .open(SessionState::new(user.clone(), Some(auth_time)))
             }
         };
         let session = state.sessions.find(&id).cloned();
         Some((id, session.expect("sessions are never forgotten")))
     }
 
-    fn register(&self, session: String, claims: &str) {
+    fn register(&self, session: &str, claims: &str) {
         let Ok(claims) = serde_json::from_str::<Map<String, Value>>(claims) else {
             return;
         };
@@ -152,7 +148,7 @@ impl TokenBuilder {
             return;
         };
         let expires_at = claims.get("exp").and_then(Value::as_u64);
-        let grant = Grant::access(&session, expires_at.unwrap_or(u64::MAX));
+        let grant = Grant::access(session, expires_at.unwrap_or(u64::MAX));
         self.shared
             .state()
             .sessions

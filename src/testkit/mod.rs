@@ -1,4 +1,77 @@
 //! A fake Authgear on a loopback port, for tests.
+//!
+//! [`FakeAuthgear`] answers over HTTP as one project of a real server does: discovery, the JWKS and
+//! the session resolver, with their statuses, headers and quirks. Its users sign in and out, are
+//! disabled and deleted; it mints their tokens, rotates its keys, delivers webhooks, and fails to
+//! order. Only what a resource server meets is there: no login pages, and no token endpoint.
+//!
+//! # Example
+//!
+//! ```
+//! use axum_authgear::testkit::{FakeAuthgear, User};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let fake = FakeAuthgear::start().await;
+//! let alice = fake.add_user(User::new("alice").roles(["admin"]).verified(true));
+//!
+//! // The application under test is configured with this endpoint ...
+//! assert!(fake.endpoint().starts_with("http://127.0.0.1:"));
+//! // ... and asked with tokens such as these:
+//! let good = fake.token(&alice).sign();
+//! let expired = fake.token(&alice).issued_at(1_000_000_000).sign();
+//! let of_a_machine = fake.machine_token("worker", "https://api.example.com").sign();
+//! # assert!(good != expired && good != of_a_machine);
+//! # }
+//! ```
+//!
+//! # A public origin, a clock, faults
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use axum_authgear::testkit::{Clock, Endpoint, FakeAuthgear, Fault, SigningKey, User};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let clock = Clock::frozen_at(1_800_000_000);
+//! let fake = FakeAuthgear::builder()
+//!     .endpoint("https://auth.shop.example") // the issuer; it still listens on `fake.url()`
+//!     .clock(clock.clone())
+//!     .cookie_prefix("shop_")
+//!     .start()
+//!     .await;
+//! let alice = fake.add_user(User::new("alice"));
+//!
+//! // One session, and every credential that stands for it.
+//! let session = fake.sign_in(&alice);
+//! let jwt = session.token().client_id("mobile").lifetime(Duration::from_secs(300)).sign();
+//! let cookie = session.cookies().session().pair();
+//! assert!(cookie.starts_with("shop_session="));
+//! fake.end_session(&session);
+//!
+//! // Tokens that must be refused.
+//! let forged = fake.token(&alice).signed_by(&SigningKey::rsa()).kid(fake.signing_kid()).sign();
+//! let odd = fake.token(&alice).claim("exp", "tomorrow").header("crit", vec!["exp"]).sign();
+//! # assert!(jwt != forged && jwt != odd);
+//!
+//! // Trouble.
+//! fake.fail(Endpoint::Jwks, Fault::Status(503));
+//! fake.rotate();
+//! clock.shift_millis(60_000);
+//! fake.heal(Endpoint::Jwks);
+//! assert_eq!(fake.requests(Endpoint::Jwks), 0);
+//! # }
+//! ```
+//!
+//! # What it is not to be trusted with
+//!
+//! It is for tests. It listens on loopback, its tokens are worth as much as its keys, which belong
+//! to the process, and it lets everyone in whom a test lets in. Methods panic where a test makes a
+//! mistake; each says when.
+//!
+//! The keys are made once in a process and lent out in turn, for making one takes 0.1 s; a fake
+//! never lists one key twice, and [`SigningKey`]s made by hand are never those of a fake.
 
 mod accounts;
 mod delivery;
@@ -12,6 +85,8 @@ mod mint;
 mod random;
 mod server;
 mod session;
+#[cfg(test)]
+mod tests;
 mod time;
 mod token;
 mod traffic;
@@ -29,3 +104,4 @@ pub use self::token::TokenBuilder;
 pub use self::traffic::{Endpoint, RecordedRequest};
 pub use self::user::User;
 pub use self::webhook::{Webhook, WebhookEvent};
+pub use crate::clock::Clock;

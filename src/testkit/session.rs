@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::fake::Shared;
 use super::random;
 use super::token::TokenBuilder;
+use super::user::User;
 
 /// One sign-in of a user: the browser's session cookie at Authgear, and the refresh token of the
 /// client that it signed in to, with the tokens made from it.
@@ -151,7 +152,8 @@ pub(super) const ACCESS_TOKEN_LIFETIME: u64 = 1_800;
 /// What the fake keeps of a session.
 #[derive(Clone)]
 pub(super) struct SessionState {
-    pub(super) user_id: String,
+    /// As it was at the sign-in: what is left of one who is deleted.
+    pub(super) user: User,
     pub(super) grant_id: String,
     pub(super) authenticated_at: Option<u64>,
     pub(super) amr: Vec<String>,
@@ -162,9 +164,9 @@ pub(super) struct SessionState {
 }
 
 impl SessionState {
-    pub(super) fn new(user_id: &str, authenticated_at: Option<u64>) -> Self {
+    pub(super) fn new(user: User, authenticated_at: Option<u64>) -> Self {
         Self {
-            user_id: user_id.to_owned(),
+            user,
             grant_id: random::uuid(),
             authenticated_at,
             amr: Vec::new(),
@@ -255,7 +257,7 @@ impl Sessions {
 
     pub(super) fn end_all_of(&mut self, user_id: &str) {
         for session in self.sessions.values_mut() {
-            if session.user_id == user_id {
+            if session.user.id() == user_id {
                 session.cookie_lives = false;
                 session.grant_lives = false;
             }

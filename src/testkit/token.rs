@@ -113,7 +113,7 @@ pub(super) enum Signer {
     /// The key that signs when the token is made.
     Current,
     Key(SigningKey),
-    Hs256(hmac::Key),
+    Hs256(Box<hmac::Key>),
     Nobody,
 }
 
@@ -282,7 +282,7 @@ impl TokenBuilder {
 
     /// Signs by HMAC-SHA256 with this secret, and says `alg: HS256`.
     pub fn hs256(mut self, secret: impl AsRef<[u8]>) -> Self {
-        self.signer = Signer::Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref()));
+        self.signer = Signer::Hs256(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref())));
         self
     }
 
@@ -303,7 +303,7 @@ impl TokenBuilder {
     ///
     /// # Panics
     ///
-    /// When the fake has no signing key left, and when the user or session is none of this fake's.
+    /// When the fake has no signing key left.
     #[must_use]
     pub fn sign(self) -> String {
         let claims = self.claims_text();

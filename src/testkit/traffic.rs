@@ -36,6 +36,14 @@ impl FakeAuthgear {
         let _ = seen.wait_for(|seen| *seen >= count).await;
     }
 
+    /// Forgets the requests that an endpoint has had: all counts begin anew.
+    pub fn forget_requests(&self, endpoint: Endpoint) {
+        let mut traffic = self.shared().traffic(endpoint);
+        traffic.count.send_replace(0);
+        traffic.max_in_flight = traffic.in_flight;
+        traffic.recorded.clear();
+    }
+
     /// How many requests of an endpoint wait for their answer now.
     #[must_use]
     pub fn in_flight(&self, endpoint: Endpoint) -> usize {

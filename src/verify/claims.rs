@@ -5,13 +5,14 @@ use std::fmt;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 
 use super::json::{self, Str, Strings};
+use super::validation::Times;
 use crate::error::AuthErrorKind;
 use crate::user::{Identity, NumericDate, TextReader};
 
 /// The claims of a token whose signature has not been checked.
 pub(super) struct Claims {
     pub(super) identity: Identity,
-    pub(super) not_before: Option<NumericDate>,
+    not_before: Option<NumericDate>,
     seen: Seen,
 }
 
@@ -24,6 +25,14 @@ impl Claims {
             .map_err(|_| AuthErrorKind::MalformedClaims)?;
         claims.identity.text = reader.finish(text);
         Ok(claims)
+    }
+
+    pub(super) fn times(&self) -> Option<Times> {
+        Some(Times {
+            expires_at: self.identity.expires_at?,
+            not_before: self.not_before,
+            issued_at: self.identity.issued_at,
+        })
     }
 
     pub(super) fn has(&self, claim: Claim) -> bool {

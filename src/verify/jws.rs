@@ -12,7 +12,7 @@ use super::json::{self, Str};
 use crate::error::AuthErrorKind;
 
 /// Longest token that is looked at.
-pub(crate) const MAX_TOKEN: usize = 8 * 1024;
+pub(super) const MAX_TOKEN: usize = 8 * 1024;
 /// An RSA signature of 8,192 bits.
 const MAX_SIGNATURE: usize = 1024;
 /// Headers up to this size are decoded without an allocation. Authgear's have about 90 bytes.
@@ -30,9 +30,6 @@ pub(super) struct Jws<'t> {
 impl<'t> Jws<'t> {
     /// Takes a token apart. A dot too many fails later, as no character of base64url.
     pub(super) fn split(token: &'t str) -> Result<Self, AuthErrorKind> {
-        if token.len() > MAX_TOKEN {
-            return Err(AuthErrorKind::TokenTooLong);
-        }
         let (message, signature) = token
             .rsplit_once('.')
             .ok_or(AuthErrorKind::MalformedToken)?;

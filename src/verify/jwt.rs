@@ -12,14 +12,15 @@ use std::sync::Arc;
 use jsonwebtoken::Algorithm;
 
 use super::claims::Claims;
-use super::jws::{HeaderBuffer, Jws, Signature};
+use super::jws::{HeaderBuffer, Jws, MAX_TOKEN, Signature};
+use super::token_cache::{TokenCache, TokenDigest, VerifiedToken};
 use super::validation::{Bearer, Validation};
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::jwks::{KeyStore, Refresher, VerificationKey};
-use crate::revocation::{Revocations, Trouble};
+use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
+use crate::revocation::Revocations;
 use crate::secret::Secret;
-use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Verified, VerifiedBy};
+use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
 
 /// Reads the custom claims from the text of all claims.
 pub(crate) type ReadClaims<C> = fn(&str) -> Result<C, serde_json::Error>;
@@ -40,6 +41,7 @@ pub(crate) struct JwtVerifier<C> {
     clock: Clock,
     keys: Arc<KeyStore>,
     revocations: Arc<Revocations>,
+    cache: Option<TokenCache<C>>,
     read_claims: ReadClaims<C>,
     /// Stops with the last verifier.
     _refresher: Refresher,
@@ -52,6 +54,7 @@ impl<C> JwtVerifier<C> {
         keys: Arc<KeyStore>,
         refresher: Refresher,
         revocations: Arc<Revocations>,
+        cached_tokens: usize,
         read_claims: ReadClaims<C>,
     ) -> Self {
         Self {
@@ -59,6 +62,7 @@ impl<C> JwtVerifier<C> {
             clock,
             keys,
             revocations,
+            cache: TokenCache::new(cached_tokens),
             read_claims,
             _refresher: refresher,
         }
@@ -68,29 +72,36 @@ impl<C> JwtVerifier<C> {
         &self.keys
     }
 
-    pub(crate) fn revocations(&self) -> &Arc<Revocations> {
-        &self.revocations
-    }
-
-    /// What keeps us from knowing all that other replicas know, if anything does.
-    pub(crate) fn revocation_trouble(&self) -> Option<Trouble> {
-        self.revocations.trouble(self.clock.now())
-    }
-
     /// Verifies a token.
     pub(crate) fn verify(self: &Arc<Self>, token: &str) -> Verification<C>
     where
         C: Send + Sync + 'static,
     {
+        if token.len() > MAX_TOKEN {
+            return Verification::Done(Err(AuthErrorKind::TokenTooLong.into()));
+        }
         let now = self.clock.now();
+        let keys = self.keys.current(now);
+        let memory = self
+            .cache
+            .as_ref()
+            .zip(keys.as_ref())
+            .map(|(cache, keys)| Memory {
+                cache,
+                keys,
+                digest: cache.digest(token),
+            });
+        if let Some(outcome) = memory.as_ref().and_then(|memory| self.recall(memory, now)) {
+            return Verification::Done(outcome);
+        }
         let mut buffer = HeaderBuffer::new();
         let unverified = match self.check(token, &mut buffer, now) {
             Ok(unverified) => unverified,
             Err(kind) => return Verification::Done(Err(kind.into())),
         };
-        match self.keys.find(&unverified.kid, now) {
+        match keys.as_ref().and_then(|keys| keys.find(&unverified.kid)) {
             Some(key) if self.revocations.is_settled() => {
-                Verification::Done(self.finish(unverified, &key, now))
+                Verification::Done(self.finish(unverified, key, memory.as_ref(), now))
             }
             _ => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
                 Secret::new(token),
@@ -100,7 +111,23 @@ impl<C> JwtVerifier<C> {
         }
     }
 
-    /// Waits for the key and for what is known of ended users, then verifies the token once more: time has passed.
+    /// Checks once more what can have changed since the token was verified: the time, the keys,
+    /// and what is known of ended users.
+    pub(crate) fn recheck(&self, verified: &Verified<C>) -> Result<(), AuthError> {
+        let now = self.clock.now();
+        let expires_at = verified.identity.expires_at;
+        let leeway = self.validation.leeway.as_secs_f64();
+        if expires_at.is_some_and(|end| now.unix().as_secs_f64() >= end.0 + leeway) {
+            return Err(AuthErrorKind::Expired.into());
+        }
+        if let Some(key) = &verified.signed_by {
+            self.keys.check_current(key, now)?;
+        }
+        self.revocations.check(&verified.identity, now)
+    }
+
+    /// Waits for the key and for what is known of ended users, then verifies the token once more:
+    /// time has passed.
     async fn verify_later(
         self: Arc<Self>,
         token: Secret,
@@ -112,7 +139,35 @@ impl<C> JwtVerifier<C> {
         let mut buffer = HeaderBuffer::new();
         let now = self.clock.now();
         let unverified = self.check(token.expose(), &mut buffer, now)?;
-        self.finish(unverified, &key, now)
+        self.finish(unverified, &key, None, now)
+    }
+
+    /// The caller, if this very token was verified before and everything that can change since
+    /// still holds: the times, and the key, whose material must be in the current set. Or why the
+    /// caller does not count any more.
+    fn recall(
+        &self,
+        memory: &Memory<'_, C>,
+        now: Moment,
+    ) -> Option<Result<Principal<C>, AuthError>> {
+        let known = memory.cache.get(memory.digest)?;
+        if self
+            .validation
+            .check_times(&known.times, now.unix())
+            .is_err()
+        {
+            memory.cache.remove(memory.digest);
+            return None;
+        }
+        if !memory.keys.contains(&known.key) {
+            return None;
+        }
+        if let Principal::User(user) = &known.principal
+            && let Err(error) = self.revocations.check(&user.verified().identity, now)
+        {
+            return Some(Err(error));
+        }
+        Some(Ok(known.principal.clone()))
     }
 
     /// Everything that needs no key.
@@ -140,7 +195,8 @@ impl<C> JwtVerifier<C> {
     fn finish(
         &self,
         unverified: Unverified<'_>,
-        key: &VerificationKey,
+        key: &Arc<VerificationKey>,
+        memory: Option<&Memory<'_, C>>,
         now: Moment,
     ) -> Result<Principal<C>, AuthError> {
         key.verify(
@@ -148,8 +204,10 @@ impl<C> JwtVerifier<C> {
             unverified.message,
             unverified.signature.as_bytes(),
         )?;
+        let times = unverified.claims.times();
         let identity = unverified.claims.identity;
-        Ok(match unverified.bearer {
+        let length = identity.text.original().len();
+        let principal = match unverified.bearer {
             Bearer::Machine => Principal::Client(AuthClient::new(Arc::new(identity))),
             Bearer::User => {
                 self.revocations.check(&identity, now)?;
@@ -160,10 +218,32 @@ impl<C> JwtVerifier<C> {
                     identity,
                     claims,
                     method: VerifiedBy::Jwt,
+                    time: Timekeeper {
+                        clock: self.clock.clone(),
+                        leeway: self.validation.leeway,
+                    },
+                    signed_by: Some(Arc::clone(key) as _),
                 })))
             }
-        })
+        };
+        if let Some((memory, times)) = memory.zip(times) {
+            let token = VerifiedToken {
+                principal: principal.clone(),
+                key: Arc::clone(key),
+                times,
+                length,
+            };
+            memory.cache.insert(memory.digest, token);
+        }
+        Ok(principal)
     }
+}
+
+/// The cache, and what is needed to look a token up in it.
+struct Memory<'v, C> {
+    cache: &'v TokenCache<C>,
+    keys: &'v CurrentKeys,
+    digest: TokenDigest,
 }
 
 /// A token that has passed every check but that of its signature.

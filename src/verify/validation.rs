@@ -8,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use super::claims::{Claim, Claims};
 use super::jws::Header;
 use crate::error::AuthErrorKind;
-use crate::user::Identity;
+use crate::user::{Identity, NumericDate};
 
 /// What a token must look like to be good here.
 #[derive(Clone, Debug)]
@@ -19,6 +19,14 @@ pub(crate) struct Validation {
     pub(crate) client_ids: Option<Vec<String>>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
+}
+
+/// The claims that are compared with the clock, each time that the token comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub(super) expires_at: NumericDate,
+    pub(super) not_before: Option<NumericDate>,
+    pub(super) issued_at: Option<NumericDate>,
 }
 
 /// Whose token it is.
@@ -82,7 +90,8 @@ impl Validation {
         {
             return Err(AuthErrorKind::WrongAudience);
         }
-        self.check_times(claims, now)?;
+        let times = claims.times().ok_or(AuthErrorKind::MissingExpiry)?;
+        self.check_times(&times, now)?;
         let bearer = bearer(identity)?;
         if let Some(allowed) = &self.client_ids
             && !identity
@@ -95,24 +104,16 @@ impl Validation {
     }
 
     /// RFC 7519 §4.1.4 to §4.1.6, each with the leeway in the token's favour.
-    fn check_times(&self, claims: &Claims, now: Duration) -> Result<(), AuthErrorKind> {
+    pub(super) fn check_times(&self, times: &Times, now: Duration) -> Result<(), AuthErrorKind> {
         let now = now.as_secs_f64();
         let leeway = self.leeway.as_secs_f64();
-        let expires_at = claims
-            .identity
-            .expires_at
-            .ok_or(AuthErrorKind::MissingExpiry)?;
-        if now >= expires_at.0 + leeway {
+        if now >= times.expires_at.0 + leeway {
             return Err(AuthErrorKind::Expired);
         }
-        if claims.not_before.is_some_and(|from| now + leeway < from.0) {
+        if times.not_before.is_some_and(|from| now + leeway < from.0) {
             return Err(AuthErrorKind::NotYetValid);
         }
-        if claims
-            .identity
-            .issued_at
-            .is_some_and(|at| now + leeway < at.0)
-        {
+        if times.issued_at.is_some_and(|at| now + leeway < at.0) {
             return Err(AuthErrorKind::IssuedInFuture);
         }
         Ok(())

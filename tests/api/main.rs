@@ -3,10 +3,20 @@
 
 mod support;
 
+mod authorize;
+mod grpc;
 mod handmade;
+mod keys;
+mod live;
+mod properties;
 mod redis;
+mod resolver;
+mod resource_metadata;
 mod revocation;
 mod second_issuer;
+mod stacks;
+mod telemetry;
+mod token_cache;
 mod way_of_a_request;
 mod webhook;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::any;
 use axum_authgear::clock::Clock;
-use axum_authgear::testkit::{FakeAuthgear, User};
-use axum_authgear::{AuthErrorKind, AuthUser, Authgear, AuthgearBuilder};
-use http::StatusCode;
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, User, WebhookEvent};
+use axum_authgear::{AuthErrorKind, AuthUser, Authgear, AuthgearBuilder, LiveSessions, Resolver};
+use http::{Request, StatusCode};
 
-use crate::support::{Answer, api, get, ready};
+use crate::support::{Answer, api, get, ready, send};
 
 pub const NOW: u64 = 1_795_600_000;
 const DAY: u64 = 24 * 60 * 60;
@@ -158,6 +158,81 @@ async fn a_users_token_from_before_the_retention_is_too_old() {
     assert_good(&get(&routes, "/user", &aged(DAY)).await, &alice);
     let answer = get(&routes, "/user", &aged(DAY + 1)).await;
     assert_eq!(answer.kind, Some(AuthErrorKind::IssuedTooLongAgo));
+}
+
+#[tokio::test]
+async fn long_connections_end_with_their_user() {
+    let (fake, _) = on_a_frozen_clock().await;
+    let authgear = ready(builder(&fake)).await;
+    let [alice, bob] = ["alice", "bob"].map(|name| fake.add_user(User::new(name)));
+    let user = authgear.verify(&fake.token(&alice).sign()).await.unwrap();
+    let other = authgear.verify(&fake.token(&bob).sign()).await.unwrap();
+    let waiting = tokio::spawn({
+        let (authgear, user) = (authgear.clone(), user.clone());
+        async move { authgear.ended(&user).await }
+    });
+    authgear.recheck(&user).await.unwrap();
+    authgear.revoke_user(alice.id());
+    let error = authgear.recheck(&user).await.unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::Revoked);
+    let ended = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+    assert_eq!(ended.unwrap().unwrap().kind(), AuthErrorKind::Revoked);
+    authgear.recheck(&other).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_resolver_said_of_an_ended_user_is_forgotten() {
+    let fake = FakeAuthgear::start().await;
+    let authgear = Authgear::builder(fake.endpoint())
+        .resolver(Resolver::new().cache(Duration::from_secs(60)))
+        .build()
+        .unwrap();
+    let api = api(&authgear);
+    let [alice, bob] = ["alice", "bob"].map(|name| fake.add_user(User::new(name)));
+    let tokens = [&alice, &bob].map(|user| fake.token(user).sign());
+    let asked = || fake.requests(Endpoint::Resolver);
+    for token in &tokens {
+        for _ in 0..2 {
+            assert_eq!(get(&api, "/any", token).await.status, StatusCode::OK);
+        }
+    }
+    let before = asked();
+
+    // The resolver's word counts: it is asked again, and knows nothing of an end.
+    let hook = authgear.webhooks([fake.webhook_secret()]).unwrap();
+    let hook: Router = Router::new().route("/hook", hook);
+    let webhook = fake.webhook(WebhookEvent::UserDisabled, &alice);
+    let request = Request::post("/hook").header("x-authgear-body-signature", webhook.signature());
+    let request = request.body(webhook.body().into()).unwrap();
+    assert_eq!(send(&hook, request).await.status, StatusCode::NO_CONTENT);
+    for token in &tokens {
+        assert_eq!(get(&api, "/any", token).await.status, StatusCode::OK);
+    }
+    assert_eq!(asked(), before + 1, "one of them alone");
+
+    fake.disable(&alice);
+    authgear.revoke_user(alice.id());
+    let answer = get(&api, "/any", &tokens[0]).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.kind, Some(AuthErrorKind::SessionInvalid));
+}
+
+#[tokio::test]
+async fn live_sessions_end_at_once_and_not_at_their_bound() {
+    let fake = FakeAuthgear::start().await;
+    let authgear = Authgear::builder(fake.endpoint())
+        .live_sessions(LiveSessions::within(Duration::from_secs(600)))
+        .build()
+        .unwrap();
+    authgear.ready(Duration::from_secs(10)).await.unwrap();
+    let api = api(&authgear);
+    let alice = fake.add_user(User::new("alice"));
+    let token = fake.token(&alice).sign();
+    assert_good(&get(&api, "/user", &token).await, &alice);
+    let asked = fake.requests(Endpoint::Resolver);
+    authgear.revoke_user(alice.id());
+    assert_revoked(&get(&api, "/user", &token).await);
+    assert_eq!(fake.requests(Endpoint::Resolver), asked);
 }
 
 #[tokio::test]

@@ -6,5 +6,9 @@
 
 mod process;
 
+mod browser_app;
+mod guards;
+mod observability;
 mod quickstart;
 mod resource_server;
+mod websocket;

@@ -13,14 +13,14 @@ use crate::process::{Answer, Example, PATIENCE, ask, get, run};
 
 const RESOURCE: &str = "https://api.example.com";
 
-struct Server {
+pub(crate) struct Server {
     example: Example,
     url: String,
 }
 
 impl Server {
     /// Starts it on a free port, for this project.
-    async fn start(endpoint: &str, environment: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(endpoint: &str, environment: &[(&str, &str)]) -> Self {
         let mut all = vec![("AUTHGEAR_ENDPOINT", endpoint), ("LISTEN", "127.0.0.1:0")];
         all.extend(environment);
         let mut example = Example::start("resource_server", &all);
@@ -34,7 +34,7 @@ impl Server {
         get(&format!("{}{path}", self.url), token).await
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         ask(method, &format!("{}{path}", self.url), headers).await
     }
 
@@ -269,6 +269,7 @@ async fn the_metadata_of_the_protected_resource() {
             json!({
                 "resource": "https://api.example.com:8443/v1",
                 "authorization_servers": [fake.endpoint()],
+                "scopes_supported": ["read:orders", "write:orders"],
                 "bearer_methods_supported": ["header"],
             })
         )

@@ -24,11 +24,12 @@ pub(super) fn endless(bytes: Bytes) -> Body {
 }
 
 /// Half of the bytes, then an error that closes the connection.
-pub(super) fn truncated(bytes: Bytes) -> Body {
+pub(super) fn truncated(bytes: &Bytes) -> Body {
     let length = u64::try_from(bytes.len()).expect("a length");
     let half = bytes.slice(..bytes.len() / 2);
     Body::new(Truncated {
         half: Some(half),
+        flushed: false,
         length,
     })
 }
@@ -81,6 +82,7 @@ impl HttpBody for Endless {
 
 struct Truncated {
     half: Option<Bytes>,
+    flushed: bool,
     length: u64,
 }
 
@@ -90,10 +92,18 @@ impl HttpBody for Truncated {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let next = self.half.take().map(Frame::data);
-        Poll::Ready(Some(next.ok_or_else(|| io::ErrorKind::BrokenPipe.into())))
+        if let Some(half) = self.half.take() {
+            return Poll::Ready(Some(Ok(Frame::data(half))));
+        }
+        if !self.flushed {
+            // What was written goes out while the body is not ready; an error would discard it.
+            self.flushed = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into())))
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -65,7 +65,7 @@ pub(super) async fn answer(
             if bytes.is_empty() {
                 return Err(Dropped);
             }
-            Response::from_parts(parts, body::truncated(bytes))
+            Response::from_parts(parts, body::truncated(&bytes))
         }
         Fault::Trickle(pause) => {
             let (parts, bytes) = taken_apart(honest()).await;

@@ -1,7 +1,7 @@
 //! Discovery and the JWKS, with the quirks of the main server.
 
 use axum::body::Body;
-use axum::http::{Method, Response, StatusCode, header, request};
+use axum::http::{HeaderName, Method, Response, StatusCode, header, request};
 use serde_json::{Value, json};
 
 use super::super::fake::Shared;
@@ -117,13 +117,13 @@ fn add_common_headers(answer: &mut Response<Body>, https: bool) {
     set(answer, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     set(answer, header::ACCESS_CONTROL_MAX_AGE, "900");
     set(answer, header::CONTENT_SECURITY_POLICY, &policy);
-    let name = axum::http::HeaderName::from_static("permissions-policy");
+    let name = HeaderName::from_static("permissions-policy");
     set(answer, name, PERMISSIONS_POLICY);
     set(answer, header::SET_COOKIE, &cookie);
     set(answer, header::VARY, "User-Agent");
     set(answer, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(answer, header::X_FRAME_OPTIONS, "DENY");
-    let name = axum::http::HeaderName::from_static("x-robots-tag");
+    let name = HeaderName::from_static("x-robots-tag");
     set(answer, name, "noindex, nofollow");
 }
 

@@ -91,7 +91,7 @@ fn of_user<'a>(
     now: u64,
     clear_cookie: bool,
 ) -> Resolved<'a> {
-    match state.accounts.find(&session.user_id) {
+    match state.accounts.find(session.user.id()) {
         Some(account) if !account.is_disabled(now) => Resolved::Session(account, session),
         Some(_) => Resolved::Invalid { clear_cookie },
         None if clear_cookie => Resolved::Invalid { clear_cookie },
