@@ -45,8 +45,8 @@ fn main() {
     });
     println!("users ended        {ENTRIES}");
     println!(
-        "bytes each         {:.0}",
-        memory.bytes_current as f64 / f64::from(ENTRIES)
+        "bytes each         {}",
+        memory.bytes_current / i64::from(ENTRIES)
     );
     // One token as well, so that tokens are looked up, too.
     let other = fake.token(&fake.add_user(User::new("other"))).sign();

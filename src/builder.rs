@@ -23,7 +23,7 @@ use crate::rejection::ChallengeParameters;
 use crate::resource_metadata::{ProtectedResource, ResourceMetadata};
 #[cfg(feature = "redis")]
 use crate::revocation::{Redis, RedisLog};
-use crate::revocation::{RevocationPolicy, Revocations};
+use crate::revocation::{RevocationPlan, RevocationPolicy};
 use crate::telemetry;
 use crate::user::{Identity, NoClaims, Timekeeper, Verified, VerifiedBy};
 use crate::verify::{
@@ -448,17 +448,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let jwks_uri = options.jwks_uri()?;
         let validation = options.validation(endpoint.issuer.clone())?;
         options.check_keys()?;
-        let revocation = RevocationPolicy {
-            retention: options.revocation_retention,
-            leeway: options.keys.leeway,
-        };
-        revocation.check()?;
-        #[cfg(feature = "redis")]
-        let log = options
-            .redis
-            .as_ref()
-            .map(|redis| RedisLog::new(redis, &endpoint.issuer))
-            .transpose()?;
+        let revocation = options.revocation(&endpoint.issuer)?;
         let resource = options.resource(&endpoint.issuer)?;
         let mode = options.mode(&endpoint)?;
         let peer_rules = options.peer_rules(&mode)?;
@@ -487,14 +477,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             .resolver()
             .is_some_and(|(resolver, _)| resolver.pass_set_cookie);
         let clock = options.clock;
-        #[cfg(feature = "redis")]
-        let revocations = match log {
-            None => Revocations::start(revocation, clock.clone(), &runtime),
-            Some(log) => Revocations::start_shared(revocation, clock.clone(), &runtime, log),
-        };
-        #[cfg(not(feature = "redis"))]
-        let revocations = Revocations::start(revocation, clock.clone(), &runtime);
-        let revocations = Arc::new(revocations);
+        let revocations = Arc::new(revocation.start(clock.clone(), &runtime));
         let time = Timekeeper {
             clock: clock.clone(),
             leeway: validation.leeway,
@@ -835,6 +818,25 @@ impl Options {
             });
         }
         resource.metadata(issuer).map(Some)
+    }
+
+    fn revocation(&self, issuer: &str) -> Result<RevocationPlan, ConfigError> {
+        let plan = RevocationPlan {
+            policy: RevocationPolicy {
+                retention: self.revocation_retention,
+                leeway: self.keys.leeway,
+            },
+            #[cfg(feature = "redis")]
+            log: self
+                .redis
+                .as_ref()
+                .map(|redis| RedisLog::new(redis, issuer))
+                .transpose()?,
+        };
+        #[cfg(not(feature = "redis"))]
+        let _ = issuer;
+        plan.policy.check()?;
+        Ok(plan)
     }
 
     fn check_keys(&self) -> Result<(), ConfigError> {

@@ -76,6 +76,23 @@ const MIN_RETENTION: Duration = Duration::from_secs(60);
 const MAX_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
+/// What is to be started: everything was checked.
+pub(crate) struct RevocationPlan {
+    pub(crate) policy: RevocationPolicy,
+    #[cfg(feature = "redis")]
+    pub(crate) log: Option<RedisLog>,
+}
+
+impl RevocationPlan {
+    pub(crate) fn start(self, clock: Clock, runtime: &Handle) -> Revocations {
+        #[cfg(feature = "redis")]
+        if let Some(log) = self.log {
+            return Revocations::start_shared(self.policy, clock, runtime, log);
+        }
+        Revocations::start(self.policy, clock, runtime)
+    }
+}
+
 /// Who was ended, and when, with the tasks that keep it up to date: they stop when this is
 /// dropped. One for each `Authgear`, shared by its verifiers and routes.
 pub(crate) struct Revocations {

@@ -418,11 +418,16 @@ fn identity(subject: &str, issued_at: Option<u64>, expires_at: u64, token: usize
     Identity {
         subject,
         token_id: Some(token),
-        issued_at: issued_at.map(|at| NumericDate(at as f64)),
-        expires_at: Some(NumericDate(expires_at as f64)),
+        issued_at: issued_at.map(date),
+        expires_at: Some(date(expires_at)),
         text: reader.finish(text),
         ..Identity::default()
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact for these")]
+fn date(unix_seconds: u64) -> NumericDate {
+    NumericDate(unix_seconds as f64)
 }
 
 #[derive(Clone, Debug)]

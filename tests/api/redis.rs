@@ -314,8 +314,8 @@ async fn a_server_that_comes_back_empty_is_told_what_was_known() {
     c.hears(&fake, WebhookEvent::UserDisabled, &carol).await;
     all_refuse(1, &[&a, &b, &c, &d], &after).await;
     within(20, async || {
-        let e = Replica::start(&fake, server.url()).await;
-        e.refuses(&before).await && e.refuses(&meanwhile).await && e.refuses(&after).await
+        let late = Replica::start(&fake, server.url()).await;
+        late.refuses(&before).await && late.refuses(&meanwhile).await && late.refuses(&after).await
     })
     .await;
 }

@@ -11,23 +11,23 @@ use http::{Request, StatusCode};
 
 use crate::support::{Answer, api, get, ready, send};
 
-pub const NOW: u64 = 1_795_600_000;
+pub(crate) const NOW: u64 = 1_795_600_000;
 const DAY: u64 = 24 * 60 * 60;
 
 /// A fake and a service that agree about the time.
-pub async fn on_a_frozen_clock() -> (FakeAuthgear, Clock) {
+pub(crate) async fn on_a_frozen_clock() -> (FakeAuthgear, Clock) {
     let clock = Clock::frozen_at(NOW);
     let fake = FakeAuthgear::builder().clock(clock.clone()).start().await;
     (fake, clock)
 }
 
-pub fn builder(fake: &FakeAuthgear) -> AuthgearBuilder {
+pub(crate) fn builder(fake: &FakeAuthgear) -> AuthgearBuilder {
     Authgear::builder(fake.endpoint())
         .dangerous()
         .clock(fake.clock().clone())
 }
 
-pub fn assert_good(answer: &Answer, user: &User) {
+pub(crate) fn assert_good(answer: &Answer, user: &User) {
     assert_eq!(
         (answer.status, answer.body.as_str()),
         (StatusCode::OK, user.id()),
@@ -35,7 +35,7 @@ pub fn assert_good(answer: &Answer, user: &User) {
     );
 }
 
-pub fn assert_revoked(answer: &Answer) {
+pub(crate) fn assert_revoked(answer: &Answer) {
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer:?}");
     assert_eq!(answer.kind, Some(AuthErrorKind::Revoked));
     assert_eq!(
@@ -63,7 +63,7 @@ async fn a_user_is_out_until_it_signs_in_again() {
         .remove_claim("iat")
         .expires_at(NOW + 9 * DAY)
         .sign();
-    let fraction = fake.token(&alice).claim("iat", NOW as f64 + 0.5).sign();
+    let fraction = fake.token(&alice).claim("iat", 1_795_600_000.5).sign();
     assert_good(&get(&api, "/user", &before).await, &alice);
     assert_good(&get(&api, "/user", &undated).await, &alice);
 

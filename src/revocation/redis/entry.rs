@@ -97,8 +97,10 @@ mod tests {
     use crate::cases::cases;
 
     fn entry(fields: &[(&str, &str)]) -> StreamId {
-        let mut id = StreamId::default();
-        id.id = "5-7".to_owned();
+        let mut id = StreamId {
+            id: "5-7".to_owned(),
+            ..StreamId::default()
+        };
         for (name, value) in fields {
             let value = Value::BulkString(value.as_bytes().to_vec());
             id.map.insert((*name).to_owned(), value);
@@ -172,8 +174,10 @@ mod tests {
         ] {
             assert!(read(&entry(fields)).unwrap().record.is_none(), "{fields:?}");
         }
-        let mut bad = StreamId::default();
-        bad.id = "x".to_owned();
+        let bad = StreamId {
+            id: "x".to_owned(),
+            ..StreamId::default()
+        };
         assert!(read(&bad).is_none());
         let known = [("user", "u"), ("moment", "5"), ("later", "x")];
         assert!(read(&entry(&known)).unwrap().record.is_some());
