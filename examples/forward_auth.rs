@@ -32,6 +32,8 @@ async fn main() -> ExitCode {
             let problem = "gateway is for who stands behind one: this one is asked by it";
             return Err(config::AUTHGEAR_VERIFY.bad(problem).into());
         }
+        // Webhooks are the resource server's: it shares what they say by Redis.
+        let _ = &settings.webhook_secret;
         let mut builder = project::builder(settings)?;
         if let Some(url) = &settings.public_url {
             // It is named in challenges, and published by the API itself.

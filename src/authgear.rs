@@ -11,8 +11,11 @@ use tokio::time::timeout;
 use crate::authenticate::{AuthenticateLayer, Authenticator, ForwardAuth};
 use crate::authorize::{AuthorizeLayer, Requirement};
 use crate::builder::AuthgearBuilder;
+#[cfg(feature = "webhook")]
+use crate::error::ConfigError;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::resource_metadata::ResourceMetadata;
+use crate::revocation::Revocations;
 use crate::user::{AuthUser, NoClaims, Principal};
 use crate::verify::Verification;
 
@@ -142,6 +145,58 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         }
     }
 
+    /// Ends all tokens of this user that were issued until now, by this machine's clock: an
+    /// administrator's page is the place for it. Tokens issued later are good; to keep a user out,
+    /// disable the user in Authgear.
+    ///
+    /// What ending users promises and costs: [`revocation`](crate::docs::revocation).
+    pub fn revoke_user(&self, id: &str) {
+        self.revocations().end_user(id);
+    }
+
+    /// Ends the token that this user was verified by, and no other: a log-out route is the place
+    /// for it. It stays ended until it expires.
+    pub fn revoke_token(&self, user: &AuthUser<C>) {
+        self.revocations()
+            .end_token(&user.verified().identity, user.id());
+    }
+
+    /// A route that takes Authgear's webhooks and ends users at once. It answers POST alone; mount
+    /// it outside of the layer, whose rules are not for it.
+    ///
+    /// ```
+    /// # fn app(authgear: axum_authgear::Authgear) -> Result<(), axum_authgear::ConfigError> {
+    /// let app: axum::Router = axum::Router::new()
+    ///     // … routes, and `.layer(authgear.layer())`; then
+    ///     .route("/authgear/webhook", authgear.webhooks(["the project's webhook secret"])?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A delivery may be signed with any of the secrets, so that one can be replaced by another.
+    /// The answer is 204 once the event is stored; 401 if not exactly one good
+    /// `x-authgear-body-signature` came with the body, 400 if the body is no event, 413 if it is
+    /// longer than 1 MiB, 408 if it took longer than 10 seconds, 503 if 256 others are being read.
+    ///
+    /// Turns revocation on, see [`revocation_retention`](AuthgearBuilder::revocation_retention).
+    ///
+    /// # Errors
+    /// No secret, or an empty one.
+    #[cfg(feature = "webhook")]
+    pub fn webhooks<S, I>(&self, secrets: I) -> Result<axum::routing::MethodRouter<S>, ConfigError>
+    where
+        S: Clone + Send + Sync + 'static,
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let secrets = crate::revocation::webhook::WebhookSecrets::new(secrets)?;
+        self.revocations().turn_on();
+        Ok(crate::webhooks::route(self.clone(), secrets))
+    }
+
+    pub(crate) fn revocations(&self) -> &Arc<Revocations> {
+        self.authenticator.revocations()
+    }
+
     /// Checks a user once more who was let in some time ago: for connections that live longer than
     /// a request. It gives the user as it is now.
     ///
@@ -211,14 +266,18 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     #[must_use]
     pub fn status(&self) -> Status {
         let status = self.authenticator.verifier().status();
+        let trouble = self.revocations().trouble();
+        let refuses = trouble.as_ref().is_some_and(|trouble| trouble.refuses)
+            && self.authenticator.verifier().reads_tokens();
+        let last_error = status.error.or(trouble.map(|trouble| trouble.error));
         Status {
-            health: match (status.is_usable, &status.error) {
+            health: match (status.is_usable && !refuses, &last_error) {
                 (true, None) => Health::Healthy,
                 (true, Some(_)) => Health::Degraded,
                 (false, _) => Health::Down,
             },
             key_age: status.key_age,
-            last_error: status.error,
+            last_error,
         }
     }
 }
@@ -262,8 +321,9 @@ impl Status {
         self.key_age
     }
 
-    /// Why the last attempt to fetch keys, or the last call of the resolver, failed, if it did. It
-    /// names no address and no secret.
+    /// Why the last attempt to fetch keys, or the last call of the resolver, failed, if it did, or
+    /// why what other replicas know of ended users is out of reach, if it is. It names no address
+    /// and no secret.
     #[must_use]
     pub fn last_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.last_error.as_deref()
@@ -277,7 +337,7 @@ pub enum Health {
     /// Credentials can be verified, and nothing has failed lately.
     Healthy,
     /// Credentials can be verified, but the last refresh of the keys, or the last call of the
-    /// resolver, failed.
+    /// resolver, failed, or what other replicas know of ended users is out of reach.
     Degraded,
     /// Credentials cannot be verified: requests with one are answered with 503.
     Down,

@@ -4,6 +4,7 @@ mod mode;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -23,6 +24,9 @@ use crate::http::{HttpOptions, Outbound, is_secure};
 use crate::jwks::KeyPolicy;
 use crate::rejection::ChallengeParameters;
 use crate::resource_metadata::{ProtectedResource, ResourceMetadata};
+#[cfg(feature = "redis")]
+use crate::revocation::{Redis, RedisLog};
+use crate::revocation::{RevocationPlan, RevocationPolicy};
 use crate::telemetry;
 use crate::user::NoClaims;
 use crate::verify::{
@@ -82,6 +86,10 @@ pub(crate) struct Options {
     jwks_uri: Option<String>,
     internal_url: Option<String>,
     http: HttpOptions,
+    /// `Some`: revocation is on, whatever else feeds it.
+    revocation_retention: Option<Duration>,
+    #[cfg(feature = "redis")]
+    redis: Option<Redis>,
     resolver: Option<Resolver>,
     live_sessions: Option<LiveSessions>,
     trusted_proxies: Vec<String>,
@@ -115,6 +123,9 @@ impl AuthgearBuilder {
                 jwks_uri: None,
                 internal_url: None,
                 http: HttpOptions::default(),
+                revocation_retention: None,
+                #[cfg(feature = "redis")]
+                redis: None,
                 resolver: None,
                 live_sessions: None,
                 trusted_proxies: Vec::new(),
@@ -344,6 +355,35 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
+/// # Users and tokens that were ended
+impl<C> AuthgearBuilder<C> {
+    /// Remembers ended users for this long. Default: 24 hours. Between 1 minute and 30 days, and at
+    /// least the longest lifetime of an access token in the project's applications.
+    ///
+    /// Once a webhook, a shared log, or this option turns revocation on, a *user's* token that was
+    /// issued longer ago is refused, for what ended it may have been forgotten. Machines' tokens
+    /// are not.
+    pub fn revocation_retention(mut self, retention: Duration) -> Self {
+        self.options.revocation_retention = Some(retention);
+        self
+    }
+}
+
+/// # What replicas share
+#[cfg(feature = "redis")]
+impl<C> AuthgearBuilder<C> {
+    /// Shares ended users and tokens with all replicas of this API through a Redis or Valkey
+    /// server: a [`Redis`], or its URL. Default: none.
+    ///
+    /// Requests do not wait for it, but for one exception: until what it holds has been read once,
+    /// they wait, for 2 seconds after `build()` at most. Turns revocation on, see
+    /// [`revocation_retention`](Self::revocation_retention).
+    pub fn redis(mut self, redis: impl Into<Redis>) -> Self {
+        self.options.redis = Some(redis.into());
+        self
+    }
+}
+
 /// # The outbound HTTP client
 impl<C> AuthgearBuilder<C> {
     /// Trusts this root certificate instead of the system's. May be called several times.
@@ -412,6 +452,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let jwks_uri = options.jwks_uri()?;
         let validation = options.validation(endpoint.issuer.clone())?;
         options.check_keys()?;
+        let revocation = options.revocation(&endpoint.issuer)?;
         let resource = options.resource(&endpoint.issuer)?;
         let challenge = options.challenge(resource.as_ref())?;
         let csrf = options.csrf()?;
@@ -431,8 +472,10 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let pass_set_cookie = mode
             .resolver()
             .is_some_and(|(resolver, _)| resolver.pass_set_cookie);
+        let revocations = Arc::new(revocation.start(options.clock.clone(), &runtime));
         let setup = Setup {
             runtime: &runtime,
+            revocations: Arc::clone(&revocations),
             clock: options.clock,
             outbound,
             internal,
@@ -448,6 +491,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             sources,
             csrf,
             verifier,
+            revocations,
             peer_rules,
             pass_set_cookie,
             Authority::new::<C>(challenge),
@@ -602,6 +646,25 @@ impl Options {
             });
         }
         resource.metadata(issuer).map(Some)
+    }
+
+    fn revocation(&self, issuer: &str) -> Result<RevocationPlan, ConfigError> {
+        let plan = RevocationPlan {
+            policy: RevocationPolicy {
+                retention: self.revocation_retention,
+                leeway: self.keys.leeway,
+            },
+            #[cfg(feature = "redis")]
+            log: self
+                .redis
+                .as_ref()
+                .map(|redis| RedisLog::new(redis, issuer))
+                .transpose()?,
+        };
+        #[cfg(not(feature = "redis"))]
+        let _ = issuer;
+        plan.policy.check()?;
+        Ok(plan)
     }
 
     fn check_keys(&self) -> Result<(), ConfigError> {

@@ -252,6 +252,12 @@ pub enum AuthErrorKind {
     /// The custom claims do not have the shape that this API asks for.
     MalformedCustomClaims,
 
+    /// The user or the token was ended, by a webhook or by the application.
+    Revoked,
+    /// The token was issued longer ago than ended users are remembered
+    /// ([`revocation_retention`](crate::AuthgearBuilder::revocation_retention)).
+    IssuedTooLongAgo,
+
     /// No key of that name is known, and there is reason to believe that none will be.
     UnknownKey,
     /// The key cannot be used with the token's algorithm.
@@ -293,6 +299,8 @@ pub enum AuthErrorKind {
 
     /// The keys are out of reach, or too old to be trusted.
     KeysUnavailable,
+    /// What other replicas know of ended users has been out of reach for longer than is allowed.
+    RevocationsUnavailable,
 
     /// The resolver is out of reach, overloaded, or gives answers that make no sense.
     SessionUnavailable,
@@ -338,6 +346,8 @@ impl AuthErrorKind {
             Self::BoundToken => "the access token is bound to a key",
             Self::ClientNotAllowed => "the client of the access token is not allowed",
             Self::MalformedCustomClaims => "the custom claims of the access token are malformed",
+            Self::Revoked => "the access token has been revoked",
+            Self::IssuedTooLongAgo => "the access token was issued too long ago",
             Self::UnknownKey => "the access token is signed by an unknown key",
             Self::KeyMismatch => "the key does not fit the algorithm of the access token",
             Self::BadSignature => "the signature of the access token is invalid",
@@ -356,6 +366,7 @@ impl AuthErrorKind {
             Self::AuthenticationTooOld => "the user must authenticate again",
             Self::AuthenticationTooWeak => "the user must authenticate in another way",
             Self::KeysUnavailable => "the keys to verify access tokens are unavailable",
+            Self::RevocationsUnavailable => "the list of revoked access tokens is unavailable",
             Self::SessionUnavailable => "sessions cannot be checked at the moment",
             Self::UntellableUser => "the id of the user cannot be told in a header",
             Self::LayerMissing => {

@@ -18,12 +18,15 @@ mod http;
 mod jwks;
 mod rejection;
 mod resource_metadata;
+mod revocation;
 mod secret;
 mod telemetry;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod user;
 mod verify;
+#[cfg(feature = "webhook")]
+mod webhooks;
 
 pub use authenticate::{Authenticate, AuthenticateLayer, ForwardAuth, ResponseFuture};
 pub use authgear::{Authgear, Health, Status};
@@ -34,5 +37,7 @@ pub use error::{AuthError, AuthErrorKind, ConfigError};
 pub use jsonwebtoken::Algorithm;
 pub use rejection::{AuthRejection, JsonResponse, RejectionResponse, StatusResponse};
 pub use resource_metadata::ProtectedResource;
+#[cfg(feature = "redis")]
+pub use revocation::Redis;
 pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
 pub use verify::{GatewayProof, LiveSessions, Resolver};

@@ -279,6 +279,30 @@ mod metric {
     pub(super) const KEYS_FETCHED_AT: &str = "axum_authgear_keys_fetched_timestamp_seconds";
 }
 
+/// The log of ended users has been read.
+#[cfg(feature = "redis")]
+pub(crate) fn revocation_log_read(lacking: usize) {
+    tracing::info!(target: TARGET, lacking, "the log of ended users is in contact");
+}
+
+/// The log of ended users does not answer; said once until it does.
+#[cfg(feature = "redis")]
+pub(crate) fn revocation_log_lost(error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, error = %Chain(error), "the log of ended users is out of contact");
+}
+
+/// A webhook's event was taken.
+#[cfg(feature = "webhook")]
+pub(crate) fn webhook_taken(event_type: &'static str) {
+    tracing::debug!(target: TARGET, event_type, "webhook taken");
+}
+
+/// A webhook was refused.
+#[cfg(feature = "webhook")]
+pub(crate) fn webhook_refused(reason: &'static str) {
+    tracing::debug!(target: TARGET, reason, "webhook refused");
+}
+
 /// An error with its causes.
 struct Chain<'e>(&'e (dyn Error + 'static));
 

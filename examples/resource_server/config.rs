@@ -394,9 +394,12 @@ impl BadVariable {
             "live_sessions" => AUTHGEAR_RECHECK_SECS,
             "gateway" => AUTHGEAR_GATEWAY_SECRET,
             "trusted_proxies" => TRUSTED_PROXIES,
+            "redis" => REDIS_URL,
             _ => return None,
         };
         Some(match error {
+            // A value that is not shown, for it may be a secret.
+            ConfigError::Invalid { value, reason, .. } if value.is_empty() => variable.bad(*reason),
             ConfigError::Invalid { value, reason, .. } => {
                 variable.bad(format!("{value:?} {reason}"))
             }

@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
             builder = builder.protected_resource(resource);
         }
         let authgear = project::build(builder)?;
-        Ok(routes::router(&authgear))
+        Ok(routes::router(&authgear, settings)?)
     })
     .await
 }

@@ -5,11 +5,10 @@ use std::error::Error;
 use axum_authgear::{Authgear, AuthgearBuilder, GatewayProof, LiveSessions, Resolver};
 use ipnet::IpNet;
 
-use crate::config::{self, BadVariable, Mode, Settings};
+use crate::config::{BadVariable, Mode, Settings};
 
 /// What the settings ask for.
 pub(crate) fn builder(settings: &Settings) -> Result<AuthgearBuilder, BadVariable> {
-    refuse_what_is_not_built(settings)?;
     let mut builder = Authgear::builder(&settings.endpoint);
     for audience in settings.audiences.iter().flatten() {
         builder = builder.audience(audience);
@@ -48,6 +47,9 @@ pub(crate) fn builder(settings: &Settings) -> Result<AuthgearBuilder, BadVariabl
     if let Some(leeway) = settings.leeway {
         builder = builder.leeway(leeway);
     }
+    if let Some(url) = &settings.redis_url {
+        builder = builder.redis(url.as_str());
+    }
     if settings.allow_http {
         builder = builder.dangerous().allow_http();
     }
@@ -82,15 +84,4 @@ pub(crate) fn build(builder: AuthgearBuilder) -> Result<Authgear, Box<dyn Error>
             Some(bad) => bad.into(),
             None => error.into(),
         })
-}
-
-/// A promise that cannot be kept is worse than none.
-fn refuse_what_is_not_built(settings: &Settings) -> Result<(), BadVariable> {
-    if settings.webhook_secret.is_some() {
-        return Err(config::AUTHGEAR_WEBHOOK_SECRET.bad("webhooks are not built yet"));
-    }
-    if settings.redis_url.is_some() {
-        return Err(config::REDIS_URL.bad("sharing among replicas is not built yet"));
-    }
-    Ok(())
 }

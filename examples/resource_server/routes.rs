@@ -11,9 +11,10 @@ use axum_authgear::authorize::{
 use axum_authgear::{AuthClient, AuthRejection, AuthUser, Authgear, Principal};
 use serde_json::{Map, Value, json};
 
+use crate::config::{AUTHGEAR_WEBHOOK_SECRET, BadVariable, Settings};
 use crate::health;
 
-pub(crate) fn router(authgear: &Authgear) -> Router {
+pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router, BadVariable> {
     let is_admin = authgear.require(has_role("admin"));
     let is_known = authgear.require(verified().and(not_anonymous()));
     let signed_in = Router::new()
@@ -28,11 +29,23 @@ pub(crate) fn router(authgear: &Authgear) -> Router {
         .route("/whoami", get(whoami))
         .route("/echo-headers", get(echo_headers))
         .route_layer(authgear.layer().optional());
-    Router::new()
+    Ok(Router::new()
         .merge(signed_in)
         .merge(anyone)
         .merge(health::router(authgear))
-        .merge(authgear.metadata_router())
+        .merge(webhook(authgear, settings)?)
+        .merge(authgear.metadata_router()))
+}
+
+/// Outside of every layer: what comes here has a signature, and no credential of ours.
+fn webhook(authgear: &Authgear, settings: &Settings) -> Result<Router, BadVariable> {
+    let Some(secret) = &settings.webhook_secret else {
+        return Ok(Router::new());
+    };
+    let route = authgear
+        .webhooks([secret])
+        .map_err(|error| AUTHGEAR_WEBHOOK_SECRET.bad(error.to_string()))?;
+    Ok(Router::new().route("/authgear/webhook", route))
 }
 
 async fn me(user: AuthUser) -> Json<Value> {

@@ -12,6 +12,7 @@ use super::peer::{self, PeerRules};
 use crate::credential::{self, Sources};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
+use crate::revocation::Revocations;
 use crate::telemetry::{Attempt, Outcome};
 use crate::user::Principal;
 use crate::verify::{PendingVerification, Requester, SetCookies, Verification, Verifier, Word};
@@ -21,6 +22,7 @@ pub(crate) struct Authenticator<C> {
     sources: Sources,
     csrf: CsrfCheck,
     verifier: Verifier<C>,
+    revocations: Arc<Revocations>,
     peer_rules: PeerRules,
     pass_set_cookie: bool,
     authority: Authority,
@@ -40,10 +42,12 @@ pub(super) enum Step<C> {
 }
 
 impl<C: Send + Sync + 'static> Authenticator<C> {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the builder")]
     pub(crate) fn new(
         sources: Sources,
         csrf: CsrfCheck,
         verifier: Verifier<C>,
+        revocations: Arc<Revocations>,
         peer_rules: PeerRules,
         pass_set_cookie: bool,
         authority: Authority,
@@ -53,6 +57,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             sources,
             csrf,
             verifier,
+            revocations,
             peer_rules,
             pass_set_cookie,
             authority,
@@ -62,6 +67,10 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
 
     pub(crate) fn verifier(&self) -> &Verifier<C> {
         &self.verifier
+    }
+
+    pub(crate) fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
     }
 
     /// Takes what only a gateway may say out of the request, and gives what it says if it is one.

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::http::{Outbound, Upstream};
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
+use crate::revocation::Revocations;
 use crate::user::{Identity, Timekeeper, Verified, VerifiedBy};
 use crate::verify::{
     GatewayVerifier, HttpResolver, JwtVerifier, Keep, LiveSessions, LiveVerifier, Proof,
@@ -157,6 +158,7 @@ const RESOLVER_PATH: &str = "/_resolver/resolve";
 pub(super) struct Setup<'s, C> {
     pub(super) runtime: &'s Handle,
     pub(super) clock: Clock,
+    pub(super) revocations: Arc<Revocations>,
     pub(super) outbound: Outbound,
     pub(super) endpoint: Endpoint,
     pub(super) internal: Option<Url>,
@@ -215,6 +217,7 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
             self.clock,
             keys,
             refresher,
+            self.revocations,
             self.cached_tokens,
             self.read_claims,
         ))
@@ -226,7 +229,15 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
         let clock = self.clock.clone();
         let issuer = &self.endpoint.issuer;
         let sessions = Sessions::new(source, issuer, resolver, keep, clock, self.runtime);
-        Arc::new(sessions)
+        let sessions = Arc::new(sessions);
+        // What was said of a user before the end is not believed after it.
+        let kept = Arc::downgrade(&sessions);
+        self.revocations.observe(Box::new(move |user| {
+            if let Some(sessions) = kept.upgrade() {
+                sessions.purge_user(user);
+            }
+        }));
+        sessions
     }
 
     /// What there is of users who come without a token: it has no claims.

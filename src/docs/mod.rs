@@ -1,6 +1,7 @@
 //! What surrounds the code: how to do what, how to run it, what is trusted.
 //!
 //! - [`modes`]: the four ways to verify, a table to choose by, and the configuration of gateways.
+//! - [`revocation`]: ending users and tokens before they expire.
 //! - [`cookbook`]: one section a task, each with code that compiles.
 //! - [`operations`]: readiness, spans, metrics, and what the alerts mean.
 //! - [`threat_model`]: for a review of this crate, or of a service that uses it.
@@ -15,6 +16,9 @@
 #[doc = "```\n"]
 #[doc = include_str!("gateways.md")]
 pub mod modes {}
+
+#[doc = include_str!("revocation.md")]
+pub mod revocation {}
 
 #[doc = include_str!("cookbook.md")]
 pub mod cookbook {}

@@ -46,6 +46,8 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         | Kind::BoundToken
         | Kind::ClientNotAllowed
         | Kind::MalformedCustomClaims
+        | Kind::Revoked
+        | Kind::IssuedTooLongAgo
         | Kind::UnknownKey
         | Kind::KeyMismatch
         | Kind::BadSignature
@@ -75,7 +77,10 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         | Kind::AnonymousUser
         | Kind::ConditionNotMet => (StatusCode::FORBIDDEN, "forbidden", None),
         Kind::CrossOrigin => (StatusCode::FORBIDDEN, "cross_origin_request", None),
-        Kind::KeysUnavailable | Kind::SessionUnavailable | Kind::UntellableUser => (
+        Kind::KeysUnavailable
+        | Kind::SessionUnavailable
+        | Kind::RevocationsUnavailable
+        | Kind::UntellableUser => (
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
             None,

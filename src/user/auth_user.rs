@@ -135,7 +135,7 @@ impl<C> AuthUser<C> {
     }
 
     /// What the credential itself says.
-    fn identity(&self) -> &Identity {
+    pub(crate) fn identity(&self) -> &Identity {
         &self.inner.identity
     }
 

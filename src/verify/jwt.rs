@@ -18,6 +18,7 @@ use super::validation::{Bearer, Validation};
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
+use crate::revocation::Revocations;
 use crate::secret::Secret;
 use crate::telemetry::{self, Cache};
 use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
@@ -40,6 +41,7 @@ pub(crate) struct JwtVerifier<C> {
     validation: Validation,
     clock: Clock,
     keys: Arc<KeyStore>,
+    revocations: Arc<Revocations>,
     cache: Option<TokenCache<C>>,
     read_claims: ReadClaims<C>,
     /// Stops with the last verifier.
@@ -52,6 +54,7 @@ impl<C> JwtVerifier<C> {
         clock: Clock,
         keys: Arc<KeyStore>,
         refresher: Refresher,
+        revocations: Arc<Revocations>,
         cached_tokens: usize,
         read_claims: ReadClaims<C>,
     ) -> Self {
@@ -59,6 +62,7 @@ impl<C> JwtVerifier<C> {
             validation,
             clock,
             keys,
+            revocations,
             cache: TokenCache::new(cached_tokens),
             read_claims,
             _refresher: refresher,
@@ -94,8 +98,8 @@ impl<C> JwtVerifier<C> {
         if let Some(memory) = &memory {
             let known = self.recall(memory, now);
             telemetry::looked_up(Cache::Tokens, known.is_some());
-            if let Some(principal) = known {
-                return Verification::Done(Ok(principal));
+            if let Some(outcome) = known {
+                return Verification::Done(outcome);
             }
         }
         let mut buffer = HeaderBuffer::new();
@@ -105,11 +109,10 @@ impl<C> JwtVerifier<C> {
             Err(kind) => return Verification::Done(Err(kind.into())),
         };
         match keys.as_ref().and_then(|keys| keys.find(&unverified.kid)) {
-            Some(key) => Verification::Done(
-                self.finish(unverified, key, memory.as_ref())
-                    .map_err(AuthError::from),
-            ),
-            None => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
+            Some(key) if self.revocations.is_settled() => {
+                Verification::Done(self.finish(unverified, key, memory.as_ref(), now))
+            }
+            _ => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
                 Secret::new(token),
                 Secret::new(unverified.kid),
                 unverified.claims.identity.issued_at,
@@ -117,7 +120,8 @@ impl<C> JwtVerifier<C> {
         }
     }
 
-    /// Checks once more what can have changed since the token was verified: the time, and the keys.
+    /// Checks once more what can have changed since the token was verified: the time, the keys,
+    /// and what is known of ended users.
     pub(crate) fn recheck(&self, verified: &Verified<C>) -> Result<(), AuthError> {
         let now = self.clock.now();
         let expires_at = verified.identity.expires_at;
@@ -125,13 +129,14 @@ impl<C> JwtVerifier<C> {
         if expires_at.is_some_and(|end| now.unix().as_secs_f64() >= end.0 + leeway) {
             return Err(AuthErrorKind::Expired.into());
         }
-        match &verified.signed_by {
-            Some(key) => self.keys.check_current(key, now),
-            None => Ok(()),
+        if let Some(key) = &verified.signed_by {
+            self.keys.check_current(key, now)?;
         }
+        self.revocations.check(&verified.identity, now)
     }
 
-    /// Waits for the key, then verifies the token once more: time has passed.
+    /// Waits for the key and for what is known of ended users, then verifies the token once more:
+    /// time has passed.
     async fn verify_later(
         self: Arc<Self>,
         token: Secret,
@@ -139,14 +144,21 @@ impl<C> JwtVerifier<C> {
         issued_at: Option<NumericDate>,
     ) -> Result<Principal<C>, AuthError> {
         let key = self.keys.wait_for(kid.expose(), issued_at).await?;
+        self.revocations.settled().await;
         let mut buffer = HeaderBuffer::new();
-        let unverified = self.check(token.expose(), &mut buffer, self.clock.now())?;
-        Ok(self.finish(unverified, &key, None)?)
+        let now = self.clock.now();
+        let unverified = self.check(token.expose(), &mut buffer, now)?;
+        self.finish(unverified, &key, None, now)
     }
 
     /// The caller, if this very token was verified before and everything that can change since
-    /// still holds: the times, and the key, whose material must be in the current set.
-    fn recall(&self, memory: &Memory<'_, C>, now: Moment) -> Option<Principal<C>> {
+    /// still holds: the times, and the key, whose material must be in the current set. Or why the
+    /// caller does not count any more.
+    fn recall(
+        &self,
+        memory: &Memory<'_, C>,
+        now: Moment,
+    ) -> Option<Result<Principal<C>, AuthError>> {
         let known = memory.cache.get(memory.digest)?;
         if self
             .validation
@@ -156,10 +168,15 @@ impl<C> JwtVerifier<C> {
             memory.cache.remove(memory.digest);
             return None;
         }
-        memory
-            .keys
-            .contains(&known.key)
-            .then(|| known.principal.clone())
+        if !memory.keys.contains(&known.key) {
+            return None;
+        }
+        if let Principal::User(user) = &known.principal
+            && let Err(error) = self.revocations.check(&user.verified().identity, now)
+        {
+            return Some(Err(error));
+        }
+        Some(Ok(known.principal.clone()))
     }
 
     /// Everything that needs no key.
@@ -192,7 +209,8 @@ impl<C> JwtVerifier<C> {
         unverified: Unverified<'_>,
         key: &Arc<VerificationKey>,
         memory: Option<&Memory<'_, C>>,
-    ) -> Result<Principal<C>, AuthErrorKind> {
+        now: Moment,
+    ) -> Result<Principal<C>, AuthError> {
         key.verify(
             unverified.algorithm,
             unverified.message,
@@ -204,6 +222,7 @@ impl<C> JwtVerifier<C> {
         let principal = match unverified.bearer {
             Bearer::Machine => Principal::Client(AuthClient::new(Arc::new(identity))),
             Bearer::User => {
+                self.revocations.check(&identity, now)?;
                 // The reader's own error would quote the claims.
                 let claims = (self.read_claims)(identity.text.original())
                     .map_err(|_| AuthErrorKind::MalformedCustomClaims)?;

@@ -142,6 +142,11 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         }
     }
 
+    /// Whether tokens are verified here.
+    pub(crate) fn reads_tokens(&self) -> bool {
+        self.keys().is_some()
+    }
+
     fn keys(&self) -> Option<&KeyStore> {
         match self {
             Self::Jwt(jwt) => Some(jwt.keys()),

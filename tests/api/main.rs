@@ -7,6 +7,10 @@
 
 mod support;
 
+/// The property tests' number of cases is chosen as in the library's own.
+#[path = "../../src/cases.rs"]
+mod cases;
+
 mod authorize;
 mod credential;
 mod csrf;
@@ -21,12 +25,15 @@ mod leaks;
 mod live;
 mod properties;
 mod recorded;
+mod redis;
 mod refusals;
 mod resolver;
 mod resource_metadata;
+mod revocation;
 mod second_issuer;
 mod stacks;
 mod telemetry;
 mod token_cache;
 mod way_of_a_request;
+mod webhook;
 mod wiring;

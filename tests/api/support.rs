@@ -113,14 +113,6 @@ pub async fn ready<C: Send + Sync + 'static>(builder: AuthgearBuilder<C>) -> Aut
         .unwrap();
     authgear
 }
-
-/// How many cases a property test runs: `few`, or `many` where the environment asks for it.
-pub fn cases(few: u32, many: u32) -> u32 {
-    match std::env::var("AXUM_AUTHGEAR_CASES") {
-        Ok(value) if value == "full" => many,
-        _ => few,
-    }
-}
 /// An API that tells all that it knows of its user, one fact to a line.
 pub fn describing_api(authgear: &Authgear) -> Router {
     Router::new()

@@ -7,6 +7,7 @@ use axum_authgear::testkit::{FakeAuthgear, SigningKey, User};
 use axum_authgear::{AuthErrorKind, Authgear, AuthgearBuilder};
 use proptest::prelude::*;
 
+use crate::cases::cases;
 use crate::support::ready;
 
 const NOW: u64 = 1_800_000_000;
@@ -229,11 +230,7 @@ fn property_a_cache_changes_no_answer() {
         .enable_all()
         .build()
         .unwrap();
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        cases: crate::support::cases(24, 500),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    });
+    let mut runner = proptest::test_runner::TestRunner::new(cases(24, 300));
     let schedules = proptest::collection::vec(event(), 1..60);
     runner
         .run(&schedules, |events| {

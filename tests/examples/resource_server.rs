@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant};
 
-use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User, WebhookEvent};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -473,13 +473,52 @@ async fn a_value_that_the_chosen_mode_cannot_use_is_bad() {
 }
 
 #[tokio::test]
-async fn what_is_not_built_yet_is_refused() {
-    for (variable, value) in [
-        ("AUTHGEAR_WEBHOOK_SECRET", "canary"),
-        ("REDIS_URL", "redis://:canary@127.0.0.1/"),
+async fn a_url_of_redis_must_be_one() {
+    for value in [
+        "127.0.0.1:6379",
+        "http://:canary@127.0.0.1/",
+        "redis://:canary@127.0.0.1/zero",
     ] {
-        assert_is_refused(variable, &[(variable, OsString::from(value))]).await;
+        let variable = ("REDIS_URL", OsString::from(value));
+        assert_is_refused("REDIS_URL", &[variable]).await;
     }
+}
+
+#[tokio::test]
+async fn webhooks_end_users_at_once() {
+    let fake = FakeAuthgear::start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let token = fake.token(&alice).sign();
+    let without = Server::start(fake.endpoint(), &[]).await;
+    let secret = fake.webhook_secret();
+    let server = Server::start(fake.endpoint(), &[("AUTHGEAR_WEBHOOK_SECRET", &secret)]).await;
+    let webhook = || fake.webhook(WebhookEvent::UserDisabled, &alice);
+    let to = |server: &Server| format!("{}/authgear/webhook", server.url);
+    assert_eq!(webhook().deliver(&to(&without)).await, 404);
+    let forged = webhook().signed_with("another");
+    assert_eq!(forged.deliver(&to(&server)).await, 401);
+    assert_eq!(server.get("/me", Some(&token)).await.status, 200);
+    assert_eq!(webhook().deliver(&to(&server)).await, 204);
+    let refused = server.get("/me", Some(&token)).await;
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.json()["error"], "invalid_token");
+    assert_eq!(server.get("/whoami", Some(&token)).await.status, 401);
+    assert_eq!(without.get("/me", Some(&token)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_redis_that_is_out_of_reach_keeps_nobody_out() {
+    let fake = FakeAuthgear::start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let token = fake.token(&alice).sign();
+    let url = ("REDIS_URL", "redis://:canary@127.0.0.1:1");
+    let server = Server::start(fake.endpoint(), &[url]).await;
+    assert_eq!(server.get("/me", Some(&token)).await.status, 200);
+    let answer = server.becomes("degraded").await;
+    assert_eq!(answer.status, 200);
+    let error = answer.json()["last_error"].as_str().unwrap().to_owned();
+    assert!(error.starts_with("the log of ended users"), "{error}");
+    assert!(!error.contains("canary"));
 }
 
 /// With an endpoint and a free port, unless this environment says otherwise.

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::call::{Ask, Asking, CallError, Client};
 use super::{Keep, Resolver, Sessions};
+use crate::cases::cases;
 use crate::clock::Clock;
 use crate::user::{CredentialForm, SessionCredential};
 use crate::verify::session_headers::{SESSION_VALID, USER_ID};
@@ -70,13 +71,6 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Purge),
         1 => (0..2_000_u64).prop_map(Step::Advance),
     ]
-}
-
-fn cases() -> u32 {
-    match std::env::var("AXUM_AUTHGEAR_CASES") {
-        Ok(value) if value == "full" => 20_000,
-        _ => 256,
-    }
 }
 
 async fn settle() {
@@ -159,11 +153,7 @@ fn pop(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: cases(),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases(256, 20_000))]
 
     #[test]
     fn property_nobody_is_let_in_by_an_answer_from_before_a_purge(

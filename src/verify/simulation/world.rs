@@ -12,6 +12,7 @@ use super::request::{Facts, ISSUER, Iat, LEEWAY, Token, Trial};
 use crate::clock::Clock;
 use crate::jwks::issuer::{Attempt, Fault, Issuer, KEYS};
 use crate::jwks::{KeyPolicy, KeyStore, Refresher};
+use crate::revocation::{RevocationPolicy, Revocations};
 use crate::user::NoClaims;
 use crate::verify::{JwtVerifier, Validation};
 
@@ -77,11 +78,17 @@ impl World {
             algorithms: vec![Algorithm::EdDSA],
             leeway: LEEWAY,
         };
+        let forgotten = RevocationPolicy {
+            retention: None,
+            leeway: validation.leeway,
+        };
+        let revocations = Revocations::start(forgotten, clock.clone(), &Handle::current());
         let verifier = JwtVerifier::new(
             validation,
             clock.clone(),
             store,
             refresher,
+            Arc::new(revocations),
             CACHED_TOKENS,
             |_| Ok(NoClaims),
         );

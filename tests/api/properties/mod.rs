@@ -1,7 +1,5 @@
 //! Any bytes: nothing panics, and no token is accepted that the issuer did not sign.
 
-#[path = "../../../src/cases.rs"]
-mod cases;
 mod tokens;
 
 use std::sync::LazyLock;
@@ -16,8 +14,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tokio::runtime::Runtime;
 
-use self::cases::cases;
 use self::tokens::any_token;
+use crate::cases::cases;
 use crate::support::{Answer, routes, send};
 
 /// One API for all cases: it takes bearers and a cookie, and fetches on demand once.

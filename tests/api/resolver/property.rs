@@ -8,9 +8,10 @@ use axum_authgear::{Authgear, Resolver};
 use futures_util::future::join_all;
 use http::StatusCode;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 
-use crate::support::{api, cases, send, with_headers};
+use crate::cases::cases;
+use crate::support::{api, send, with_headers};
 
 /// What a value was made for.
 const VALUES: [&str; 5] = ["jwt", "opaque", "app_session", "session", "garbage"];
@@ -109,14 +110,10 @@ fn hold(prefix: &'static str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let world = runtime.block_on(world(prefix));
     let request = (0..4_usize, 0..5_usize, 0..4_usize, any::<bool>());
-    let config = Config {
-        cases: cases(128, 5_000),
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let outcome = TestRunner::new(config).run(&prop::collection::vec(request, 1..24), |requests| {
-        runtime.block_on(run(&world, requests))
-    });
+    let outcome = TestRunner::new(cases(128, 5_000))
+        .run(&prop::collection::vec(request, 1..24), |requests| {
+            runtime.block_on(run(&world, requests))
+        });
     outcome.unwrap();
 }
 

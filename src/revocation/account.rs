@@ -1,0 +1,209 @@
+//! What is known of one user, and what follows from it.
+
+use super::record::Event;
+
+/// Everything that is known of one user: a set that only grows, until all of it is out of date.
+///
+/// What follows from it is a function of the set, so that the order in which it was learnt plays no
+/// part. An event may take back a window that an earlier one (by `seq`) announced, if it happened
+/// before that window began. When it is *learnt* makes no difference; until then the window counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Account {
+    /// The latest moment that was named without an event, or 0.
+    named: u64,
+    /// Tokens issued until then are ended, windows aside.
+    ended: u64,
+    /// In the order of `seq`.
+    events: Vec<Event>,
+    has_window: bool,
+}
+
+impl Account {
+    /// Adds a moment. Returns whether that is news.
+    pub(super) fn name(&mut self, moment: u64) -> bool {
+        let is_news = moment > self.named;
+        self.named = self.named.max(moment);
+        self.ended = self.ended.max(moment);
+        is_news
+    }
+
+    /// Adds an event. Returns whether that is news.
+    pub(super) fn add(&mut self, event: Event) -> bool {
+        match self.events.binary_search_by_key(&event.seq, |e| e.seq) {
+            Ok(place) => {
+                let Some(known) = self.events.get_mut(place) else {
+                    return false;
+                };
+                let joined = known.join(event);
+                if joined == *known {
+                    return false;
+                }
+                *known = joined;
+            }
+            Err(place) => {
+                // Most users have one event: no room for four.
+                self.events.reserve_exact(1);
+                self.events.insert(place, event);
+            }
+        }
+        self.ended = self
+            .events
+            .iter()
+            .filter(|event| event.ends)
+            .map(|event| event.at)
+            .fold(self.named, u64::max);
+        self.has_window = self.events.iter().any(|event| event.window.is_some());
+        true
+    }
+
+    /// Tokens that were issued until this moment are ended at `now`. 0: none are.
+    pub(super) fn moment(&self, now: u64) -> u64 {
+        if !self.has_window {
+            return self.ended;
+        }
+        self.windows()
+            .filter(|begin| *begin <= now)
+            .fold(self.ended, u64::max)
+    }
+
+    /// The beginnings of the windows that were not taken back in time.
+    ///
+    /// An account has one window at a time: the next event by `seq` says what has become of it.
+    fn windows(&self) -> impl Iterator<Item = u64> + '_ {
+        let next = self.events.iter().skip(1).map(Some).chain([None]);
+        self.events.iter().zip(next).filter_map(|(event, next)| {
+            let begin = event.window?;
+            // If the next event left the window as it was, it names it itself.
+            next.is_none_or(|next| next.at >= begin).then_some(begin)
+        })
+    }
+
+    /// The latest moment that any of it names.
+    pub(super) fn latest(&self) -> u64 {
+        self.events
+            .iter()
+            .flat_map(|event| [event.at, event.window.unwrap_or(0)])
+            .fold(self.named, u64::max)
+    }
+
+    /// Whether a window began after `since`, and until now.
+    pub(super) fn began(&self, since: u64, now: u64) -> bool {
+        self.has_window && self.windows().any(|begin| since < begin && begin <= now)
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn named(&self) -> Option<u64> {
+        (self.named > 0).then_some(self.named)
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn events(&self) -> &[Event] {
+        &self.events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(seq: u64, at: u64) -> Event {
+        Event {
+            seq,
+            at,
+            ends: true,
+            window: None,
+        }
+    }
+
+    fn window(seq: u64, at: u64, begin: u64) -> Event {
+        Event {
+            seq,
+            at,
+            ends: false,
+            window: Some(begin),
+        }
+    }
+
+    fn back(seq: u64, at: u64) -> Event {
+        Event {
+            seq,
+            at,
+            ends: false,
+            window: None,
+        }
+    }
+
+    /// The moments at some times, whatever the order of the events.
+    fn moments<const N: usize>(events: &[Event], times: [u64; N]) -> [u64; N] {
+        let mut forward = Account::default();
+        let mut backward = Account::default();
+        for event in events {
+            forward.add(*event);
+        }
+        for event in events.iter().rev() {
+            backward.add(*event);
+            assert!(!backward.clone().add(*event), "twice is once");
+        }
+        assert_eq!(forward, backward);
+        times.map(|now| forward.moment(now))
+    }
+
+    #[test]
+    fn an_end_holds_from_its_moment_on_and_enabling_again_revives_nothing() {
+        assert_eq!(moments(&[ended(1, 100)], [100, 500]), [100, 100]);
+        assert_eq!(moments(&[ended(1, 100), back(2, 120)], [500]), [100]);
+    }
+
+    #[test]
+    fn a_window_begins_at_its_time() {
+        assert_eq!(
+            moments(&[window(1, 100, 200)], [100, 199, 200, 300]),
+            [0, 0, 200, 200]
+        );
+    }
+
+    #[test]
+    fn a_window_is_taken_back_by_a_later_event_before_it_begins() {
+        let taken_back = [window(3, 100, 200), back(5, 199)];
+        assert_eq!(moments(&taken_back, [199, 200, 300]), [0, 0, 0]);
+        let too_late = [window(3, 100, 200), back(5, 200)];
+        assert_eq!(moments(&too_late, [199, 200, 300]), [0, 200, 200]);
+        let earlier_event = [window(3, 100, 200), back(2, 99)];
+        assert_eq!(moments(&earlier_event, [200]), [200]);
+    }
+
+    #[test]
+    fn a_window_is_replaced_by_another_one() {
+        let moved = [window(1, 100, 200), window(2, 150, 400)];
+        assert_eq!(moments(&moved, [200, 399, 400]), [0, 0, 400]);
+        let after_it_began = [window(1, 100, 200), window(2, 250, 400)];
+        assert_eq!(moments(&after_it_began, [200, 399, 400]), [200, 200, 400]);
+        let said_again = [window(1, 100, 200), window(2, 150, 200)];
+        assert_eq!(moments(&said_again, [199, 200]), [0, 200]);
+    }
+
+    #[test]
+    fn an_end_after_a_window_counts_beside_it() {
+        let both = [window(1, 100, 200), ended(2, 300)];
+        assert_eq!(moments(&both, [250, 300]), [300, 300]);
+        let instead = [window(1, 100, 200), ended(2, 150)];
+        assert_eq!(moments(&instead, [150, 250]), [150, 150]);
+    }
+
+    #[test]
+    fn of_two_arrivals_the_first_counts() {
+        assert_eq!(moments(&[ended(1, 100), ended(1, 150)], [500]), [100]);
+    }
+
+    #[test]
+    fn a_named_moment_only_grows() {
+        let mut account = Account::default();
+        assert!(account.name(100));
+        assert!(!account.name(90));
+        assert!(!account.name(100));
+        assert!(account.add(ended(1, 50)));
+        assert_eq!(account.moment(0), 100);
+        assert!(account.name(120));
+        assert_eq!((account.moment(0), account.latest()), (120, 120));
+    }
+}

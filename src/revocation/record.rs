@@ -1,0 +1,68 @@
+//! What is known of users and tokens that were ended, piece by piece.
+
+use std::fmt;
+
+/// One piece of knowledge. Pieces may be learnt in any order and any number of times: what they
+/// say together is always the same.
+///
+/// All times are whole seconds since the Unix epoch.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Record {
+    /// The user's tokens that were issued until this moment are ended.
+    User { user: Box<str>, moment: u64 },
+    /// Something happened to the user's account.
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "webhook")),
+        expect(dead_code, reason = "nobody tells of events")
+    )]
+    Event { user: Box<str>, event: Event },
+    /// One token is ended; by `until` it has expired anyway.
+    Token { token: Box<str>, until: u64 },
+}
+
+/// What happened to an account, as far as its tokens are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Event {
+    /// The place of the event among all events of the project.
+    pub(crate) seq: u64,
+    /// When it happened.
+    pub(crate) at: u64,
+    /// Whether it ended the tokens that were issued until then.
+    pub(crate) ends: bool,
+    /// When the account will be disabled, as it stands after this event: always later than the
+    /// event by its own clock.
+    pub(crate) window: Option<u64>,
+}
+
+impl Event {
+    /// What two accounts of one event say together.
+    ///
+    /// They differ only in `at`, where the event's own time lay in the future and was replaced by
+    /// the time of the arrival: the earliest arrival counts, so that a repetition ends nothing
+    /// more. The rest is there so that the order can never matter.
+    pub(super) fn join(self, other: Self) -> Self {
+        Self {
+            seq: self.seq,
+            at: self.at.min(other.at),
+            ends: self.ends | other.ends,
+            window: self.window.max(other.window),
+        }
+    }
+}
+
+/// Names nobody.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User { moment, .. } => f
+                .debug_struct("User")
+                .field("moment", moment)
+                .finish_non_exhaustive(),
+            Self::Event { event, .. } => f.debug_tuple("Event").field(event).finish(),
+            Self::Token { until, .. } => f
+                .debug_struct("Token")
+                .field("until", until)
+                .finish_non_exhaustive(),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The log as a stream of Redis or Valkey.
+
+mod address;
+mod connection;
+mod entry;
+mod tls;
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use self::address::Address;
+use self::connection::RedisConnection;
+use super::log::{Log, LogError};
+use crate::error::ConfigError;
+use crate::secret::Secret;
+
+/// A Redis (6.2 or later) or Valkey server that all replicas of an API share: what one of them
+/// learns of ended users, all know.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_authgear::{Authgear, Redis};
+///
+/// # fn build() -> Result<(), axum_authgear::ConfigError> {
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+///     .redis(
+///         Redis::at("rediss://shop:a-password@redis.internal:6380/0")
+///             .key_prefix("shop:")
+///             .max_out_of_contact(Duration::from_secs(300)),
+///     );
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The server is trusted: whoever can write to it can end users. All replicas of an API must use
+/// the same [`revocation_retention`](crate::AuthgearBuilder::revocation_retention).
+#[derive(Clone)]
+#[must_use = "this does nothing until it is given to a builder"]
+pub struct Redis {
+    url: Secret,
+    username: Option<String>,
+    password: Option<Secret>,
+    key_prefix: String,
+    root_certificates: Vec<Vec<u8>>,
+    max_out_of_contact: Option<Duration>,
+}
+
+impl Redis {
+    /// The server at `redis://[user:password@]host[:port][/database]`, or the same with `rediss`
+    /// for TLS. The port is 6379 and the database 0 where none is named.
+    ///
+    /// Without TLS, whoever is on the network between can read the password and end users.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: Secret::new(url.into()),
+            username: None,
+            password: None,
+            key_prefix: "axum-authgear:".to_owned(),
+            root_certificates: Vec::new(),
+            max_out_of_contact: None,
+        }
+    }
+
+    /// Signs in with this name, whatever the URL says. Default: the URL's, or the server's default
+    /// user.
+    pub fn username(mut self, name: impl Into<String>) -> Self {
+        self.username = Some(name.into());
+        self
+    }
+
+    /// Signs in with this password, whatever the URL says. Default: the URL's, or none.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(Secret::new(password.into()));
+        self
+    }
+
+    /// Begins the key of the stream with this; the project's endpoint follows. Default:
+    /// `axum-authgear:`. Replicas that are to share must have the same.
+    pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.key_prefix = prefix.into();
+        self
+    }
+
+    /// Trusts the root certificates in this PEM file's text instead of the system's. May be called
+    /// several times.
+    pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.root_certificates.push(pem.as_ref().to_owned());
+        self
+    }
+
+    /// Refuses users (503) once the server has been out of contact for this long, until contact is
+    /// regained. At least 10 seconds. Default: never; what is known is refused, and all else goes
+    /// on.
+    pub fn max_out_of_contact(mut self, time: Duration) -> Self {
+        self.max_out_of_contact = Some(time);
+        self
+    }
+}
+
+impl From<&str> for Redis {
+    fn from(url: &str) -> Self {
+        Self::at(url)
+    }
+}
+
+impl From<String> for Redis {
+    fn from(url: String) -> Self {
+        Self::at(url)
+    }
+}
+
+/// Shows no secret; the URL may hold one.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis")
+            .field("key_prefix", &self.key_prefix)
+            .field("max_out_of_contact", &self.max_out_of_contact)
+            .finish_non_exhaustive()
+    }
+}
+
+const MIN_OUT_OF_CONTACT: Duration = Duration::from_secs(10);
+
+/// The stream of one project.
+pub(crate) struct RedisLog {
+    address: Address,
+    key: String,
+    max_out_of_contact: Option<Duration>,
+}
+
+impl RedisLog {
+    pub(crate) fn new(redis: &Redis, issuer: &str) -> Result<Self, ConfigError> {
+        if let Some(time) = redis.max_out_of_contact
+            && time < MIN_OUT_OF_CONTACT
+        {
+            return Err(ConfigError::invalid(
+                "max_out_of_contact",
+                format!("{time:?}"),
+                "is shorter than 10 seconds",
+            ));
+        }
+        Ok(Self {
+            address: Address::new(redis)?,
+            key: format!("{}{issuer}", redis.key_prefix),
+            max_out_of_contact: redis.max_out_of_contact,
+        })
+    }
+}
+
+impl Log for RedisLog {
+    type Connection = RedisConnection;
+
+    fn max_out_of_contact(&self) -> Option<Duration> {
+        self.max_out_of_contact
+    }
+
+    async fn connect(&self) -> Result<RedisConnection, LogError> {
+        let address = &self.address;
+        let stream = TcpStream::connect((address.host.as_str(), address.port))
+            .await
+            .map_err(LogError::Unreachable)?;
+        stream.set_nodelay(true).map_err(LogError::Unreachable)?;
+        match &address.tls {
+            None => RedisConnection::new(&address.info, stream, &self.key).await,
+            Some(tls) => {
+                let stream = tls.connect(stream).await.map_err(LogError::Unreachable)?;
+                RedisConnection::new(&address.info, stream, &self.key).await
+            }
+        }
+    }
+}

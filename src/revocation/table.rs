@@ -1,0 +1,290 @@
+//! Who was ended, and when: in memory, for every request to look up.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::account::Account;
+use super::record::Record;
+
+/// Users by id and tokens by key. A look-up takes the lock of one shard for a moment, and none
+/// where nothing is known.
+pub(super) struct Table {
+    users: Shards<Account>,
+    /// By when the token has expired.
+    tokens: Shards<u64>,
+    /// Seconds. What names no moment later than this time ago is out of date.
+    retention: u64,
+}
+
+impl Table {
+    pub(super) fn new(retention: u64) -> Self {
+        Self {
+            users: Shards::new(),
+            tokens: Shards::new(),
+            retention,
+        }
+    }
+
+    /// Learns a piece. Returns whether it is news; a token that has expired is none.
+    pub(super) fn learn(&self, record: &Record, now: u64) -> bool {
+        match record {
+            Record::User { user, moment } => self.users.update(user, |a| a.name(*moment)),
+            Record::Event { user, event } => self.users.update(user, |a| a.add(*event)),
+            Record::Token { token, until } => {
+                *until > now
+                    && self.tokens.update(token, |known| {
+                        let is_news = *until > *known;
+                        *known = (*known).max(*until);
+                        is_news
+                    })
+            }
+        }
+    }
+
+    /// The user's tokens that were issued until this moment are ended at `now`, if any are.
+    pub(super) fn user(&self, user: &str, now: u64) -> Option<u64> {
+        let moment = self.users.read(user, |account| account.moment(now))?;
+        (moment > 0).then_some(moment)
+    }
+
+    /// Whether this very token is ended.
+    pub(super) fn has_token(&self, token: &str) -> bool {
+        self.tokens.read(token, |_| ()).is_some()
+    }
+
+    pub(super) fn has_tokens(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    /// Forgets what is out of date.
+    pub(super) fn sweep(&self, now: u64) {
+        self.users
+            .retain(|account| !self.is_past(account.latest(), now));
+        self.tokens.retain(|until| *until > now);
+    }
+
+    /// Users with a window that began after `since`, and until now.
+    pub(super) fn began(&self, since: u64, now: u64) -> Vec<Box<str>> {
+        let mut began = Vec::new();
+        self.users.for_each(|user, account| {
+            if account.began(since, now) {
+                began.push(user.into());
+            }
+        });
+        began
+    }
+
+    /// Everything that is not out of date, each with the last second in which it may be needed.
+    #[cfg(feature = "redis")]
+    pub(super) fn for_each(&self, now: u64, mut visit: impl FnMut(Record, u64)) {
+        self.users.for_each(|user, account| {
+            if self.is_past(account.latest(), now) {
+                return;
+            }
+            let until = account.latest().saturating_add(self.retention);
+            if let Some(moment) = account.named() {
+                let user = user.into();
+                visit(Record::User { user, moment }, until);
+            }
+            for event in account.events() {
+                let (user, event) = (user.into(), *event);
+                visit(Record::Event { user, event }, until);
+            }
+        });
+        self.tokens.for_each(|token, until| {
+            if *until > now {
+                let (token, until) = (token.into(), *until);
+                visit(Record::Token { token, until }, until);
+            }
+        });
+    }
+
+    /// How many users and tokens are known.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.users.len() + self.tokens.len()
+    }
+
+    /// Whether no good token can be as old as this moment.
+    pub(super) fn is_past(&self, moment: u64, now: u64) -> bool {
+        moment.saturating_add(self.retention) < now
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("users", &self.users.len())
+            .field("tokens", &self.tokens.len())
+            .field("retention", &self.retention)
+            .finish()
+    }
+}
+
+const SHARDS: usize = 64;
+const SHARD_SHIFT: u32 = u64::BITS - SHARDS.trailing_zeros();
+
+/// A map in parts, each behind a lock of its own.
+struct Shards<V> {
+    shards: [RwLock<HashMap<Box<str>, V>>; SHARDS],
+    /// For those who look up, so that an empty map costs them nothing.
+    len: AtomicUsize,
+}
+
+impl<V: Default> Shards<V> {
+    fn new() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| RwLock::default()),
+            len: AtomicUsize::new(0),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn read<T>(&self, key: &str, read: impl FnOnce(&V) -> T) -> Option<T> {
+        if self.is_empty() {
+            return None;
+        }
+        let shard = self.shards.get(shard_of(key))?;
+        reading(shard).get(key).map(read)
+    }
+
+    fn update(&self, key: &str, update: impl FnOnce(&mut V) -> bool) -> bool {
+        let Some(shard) = self.shards.get(shard_of(key)) else {
+            return false;
+        };
+        let mut shard = writing(shard);
+        if let Some(value) = shard.get_mut(key) {
+            return update(value);
+        }
+        let mut value = V::default();
+        let is_news = update(&mut value);
+        if is_news {
+            shard.insert(key.into(), value);
+            self.len.fetch_add(1, Ordering::AcqRel);
+        }
+        is_news
+    }
+
+    fn retain(&self, mut keep: impl FnMut(&V) -> bool) {
+        for shard in &self.shards {
+            // A look first: most of the time there is nothing to do.
+            if reading(shard).values().all(&mut keep) {
+                continue;
+            }
+            let mut shard = writing(shard);
+            let before = shard.len();
+            shard.retain(|_, value| keep(value));
+            self.len.fetch_sub(before - shard.len(), Ordering::AcqRel);
+            if shard.capacity() > 4 * shard.len() {
+                shard.shrink_to_fit();
+            }
+        }
+    }
+
+    fn for_each(&self, mut visit: impl FnMut(&str, &V)) {
+        for shard in &self.shards {
+            for (key, value) in &*reading(shard) {
+                visit(key, value);
+            }
+        }
+    }
+}
+
+/// By the last bytes: ids differ there, also those that count up. The map's own hash is keyed.
+fn shard_of(key: &str) -> usize {
+    let key = key.as_bytes();
+    let last = key.last_chunk().map_or_else(
+        || {
+            key.iter()
+                .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+        },
+        |last| u64::from_le_bytes(*last),
+    );
+    // Fibonacci hashing: the upper bits depend on all others.
+    usize::try_from(last.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> SHARD_SHIFT).unwrap_or(0)
+}
+
+// Nothing is left half done where these locks are held: a panic elsewhere is no reason to give up.
+
+fn reading<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn writing<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Event;
+    use super::*;
+
+    fn user(user: &str, moment: u64) -> Record {
+        Record::User {
+            user: user.into(),
+            moment,
+        }
+    }
+
+    #[test]
+    fn users_and_tokens_are_found_by_their_own_name_alone() {
+        let table = Table::new(1000);
+        assert!(table.learn(&user("alice", 50), 50));
+        let token = Record::Token {
+            token: "t".into(),
+            until: 100,
+        };
+        assert!(!table.has_tokens());
+        assert!(table.learn(&token, 50));
+        assert!(!table.learn(&token, 50), "twice is once");
+        assert!(table.has_tokens());
+        assert_eq!(table.user("alice", 50), Some(50));
+        assert_eq!(table.user("alic", 50), None);
+        assert_eq!(table.user("bob", 50), None);
+        assert!(table.has_token("t") && !table.has_token("alice"));
+        assert_eq!(table.len(), 2);
+    }
+
+    #[test]
+    fn what_is_out_of_date_is_forgotten() {
+        let table = Table::new(1000);
+        let window = Record::Event {
+            user: "carol".into(),
+            event: Event {
+                seq: 1,
+                at: 100,
+                ends: false,
+                window: Some(5000),
+            },
+        };
+        assert!(table.learn(&user("alice", 100), 100));
+        assert!(table.learn(&window, 100));
+        table.sweep(1100);
+        assert_eq!(table.len(), 2);
+        table.sweep(1101);
+        assert_eq!(table.len(), 1);
+        assert_eq!(table.user("carol", 5000), Some(5000));
+        table.sweep(6000);
+        assert_eq!(table.len(), 1);
+        table.sweep(6001);
+        assert_eq!(table.len(), 0);
+    }
+
+    #[test]
+    fn ids_spread_over_the_shards() {
+        let mut hit = [false; SHARDS];
+        for number in 0..10_000 {
+            hit[shard_of(&format!("user-{number}"))] = true;
+        }
+        assert!(hit.iter().all(|hit| *hit));
+    }
+}

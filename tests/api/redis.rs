@@ -1,0 +1,489 @@
+//! Ended users shared by replicas through a real server.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum_authgear::testkit::{FakeAuthgear, User, WebhookEvent};
+use axum_authgear::{AuthErrorKind, Authgear, Health, Redis};
+use http::{Request, StatusCode};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{api, get, send};
+
+/// A server of the test's own, which ends with it.
+struct Server {
+    process: Child,
+    port: u16,
+    arguments: Vec<String>,
+    folder: PathBuf,
+}
+
+impl Server {
+    async fn start(arguments: &[&str]) -> Self {
+        let port = free_port();
+        let folder = std::env::temp_dir().join(format!("axum-authgear-redis-{port}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
+        let mut server = Self {
+            process: Self::spawn(port, &arguments, &folder),
+            port,
+            arguments,
+            folder,
+        };
+        server.answers().await;
+        server
+    }
+
+    fn spawn(port: u16, arguments: &Vec<String>, folder: &PathBuf) -> Child {
+        let mut command = Command::new("redis-server");
+        if !arguments.iter().any(|argument| argument == "--tls-port") {
+            command.args(["--port", &port.to_string()]);
+        }
+        command
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(arguments)
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server can be run")
+    }
+
+    async fn answers(&mut self) {
+        within(10, async || {
+            TcpStream::connect(("127.0.0.1", self.port)).await.is_ok()
+        })
+        .await;
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// On the same port, without what it knew.
+    async fn restart(&mut self) {
+        self.process = Self::spawn(self.port, &self.arguments, &self.folder);
+        self.answers().await;
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        let status = Command::new("kill").args([name, &pid]).status().unwrap();
+        assert!(status.success());
+    }
+
+    async fn command(&self, words: &[&str]) -> String {
+        let output = tokio::process::Command::new("redis-cli")
+            .args(["-p", &self.port.to_string()])
+            .args(words)
+            .output()
+            .await
+            .expect("redis-cli can be run");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A wire to the server that can be cut: then nothing passes, and nothing is closed.
+struct Wire {
+    port: u16,
+    is_cut: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Wire {
+    async fn to(server: &Server) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let is_cut = Arc::new(AtomicBool::new(false));
+        let (cut, target) = (Arc::clone(&is_cut), server.port);
+        let task = tokio::spawn(async move {
+            let mut open = tokio::task::JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let cut = Arc::clone(&cut);
+                open.spawn(async move {
+                    while cut.load(Ordering::SeqCst) {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    let mut server = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        () = async {
+                            while !cut.load(Ordering::SeqCst) {
+                                tokio::time::sleep(Duration::from_millis(20)).await;
+                            }
+                        } => {
+                            // The connection hangs: neither side hears anything, ever.
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                });
+            }
+        });
+        Self { port, is_cut, task }
+    }
+
+    async fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+
+    fn mend(&self) {
+        self.is_cut.store(false, Ordering::SeqCst);
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// One process of an API.
+struct Replica {
+    authgear: Authgear,
+    router: Router,
+}
+
+const HOOK: &str = "/hook";
+
+impl Replica {
+    /// Does not wait for the log, but for the keys.
+    async fn start(fake: &FakeAuthgear, redis: impl Into<Redis>) -> Self {
+        let authgear = Authgear::builder(fake.endpoint())
+            .redis(redis)
+            .build()
+            .unwrap();
+        authgear.ready(Duration::from_secs(10)).await.unwrap();
+        let hook = authgear.webhooks([fake.webhook_secret()]).unwrap();
+        let router = api(&authgear).merge(Router::new().route(HOOK, hook));
+        Self { authgear, router }
+    }
+
+    /// No request waits: each has half a second.
+    async fn refuses(&self, token: &str) -> bool {
+        let asked = Instant::now();
+        let answer = get(&self.router, "/user", token).await;
+        assert!(asked.elapsed() < Duration::from_millis(500), "{answer:?}");
+        match answer.status {
+            StatusCode::OK => false,
+            StatusCode::UNAUTHORIZED => {
+                assert_eq!(answer.kind, Some(AuthErrorKind::Revoked));
+                true
+            }
+            _ => panic!("{answer:?}"),
+        }
+    }
+
+    /// Takes a webhook about the user.
+    async fn hears(&self, fake: &FakeAuthgear, event: WebhookEvent, user: &User) {
+        let webhook = fake.webhook(event, user);
+        let request = Request::post(HOOK).header("x-authgear-body-signature", webhook.signature());
+        let answer = send(&self.router, request.body(webhook.body().into()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    }
+}
+
+/// Waits until it is true, for so many seconds at most.
+async fn within<F: Future<Output = bool>>(seconds: u64, mut is_true: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !is_true().await {
+        assert!(Instant::now() < deadline, "not within {seconds} s");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn all_refuse(seconds: u64, replicas: &[&Replica], token: &str) {
+    for replica in replicas {
+        within(seconds, async || replica.refuses(token).await).await;
+    }
+}
+
+/// A user with a token, and another one who is never ended.
+fn user(fake: &FakeAuthgear, name: &str) -> (User, String) {
+    let user = fake.add_user(User::new(name));
+    let token = fake.token(&user).sign();
+    (user, token)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn what_one_replica_learns_all_know_within_a_second() {
+    let server = Server::start(&[]).await;
+    let fake = FakeAuthgear::start().await;
+    let (alice, token) = user(&fake, "alice");
+    let (_, good) = user(&fake, "bob");
+    let a = Replica::start(&fake, server.url()).await;
+    let b = Replica::start(&fake, server.url()).await;
+    let c = Replica::start(&fake, server.url()).await;
+    for replica in [&a, &b, &c] {
+        assert!(!replica.refuses(&token).await);
+    }
+
+    a.hears(&fake, WebhookEvent::UserDisabled, &alice).await;
+    assert!(a.refuses(&token).await);
+    all_refuse(1, &[&b, &c], &token).await;
+
+    let (carol, by_page) = user(&fake, "carol");
+    let (_, by_log_out) = user(&fake, "dave");
+    b.authgear.revoke_user(carol.id());
+    let dave = c.authgear.verify(&by_log_out).await.unwrap();
+    c.authgear.revoke_token(&dave);
+    all_refuse(1, &[&a, &b, &c], &by_page).await;
+    all_refuse(1, &[&a, &b, &c], &by_log_out).await;
+
+    // One that starts later refuses from its first request.
+    for token in [&token, &by_page, &by_log_out] {
+        assert!(
+            Replica::start(&fake, server.url())
+                .await
+                .refuses(token)
+                .await
+        );
+    }
+    for replica in [&a, &b, &c] {
+        assert!(!replica.refuses(&good).await);
+        assert_eq!(replica.authgear.status().health(), Health::Healthy);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_server_that_comes_back_empty_is_told_what_was_known() {
+    let mut server = Server::start(&[]).await;
+    let fake = FakeAuthgear::start().await;
+    let a = Replica::start(&fake, server.url()).await;
+    let b = Replica::start(&fake, server.url()).await;
+    let (alice, before) = user(&fake, "alice");
+    a.hears(&fake, WebhookEvent::UserDeleted, &alice).await;
+    all_refuse(1, &[&a, &b], &before).await;
+
+    server.kill();
+    within(10, async || {
+        a.authgear.status().health() == Health::Degraded
+    })
+    .await;
+    assert!(a.authgear.status().last_error().is_some());
+    let (bob, meanwhile) = user(&fake, "bob");
+    b.hears(&fake, WebhookEvent::UserDisabled, &bob).await;
+    assert!(b.refuses(&meanwhile).await);
+    for replica in [&a, &b] {
+        assert!(replica.refuses(&before).await);
+    }
+    assert!(!a.refuses(&meanwhile).await, "it cannot know");
+    // One that starts now knows nothing, and does not wait.
+    let c = Replica::start(&fake, server.url()).await;
+    assert!(!c.refuses(&before).await);
+
+    server.restart().await;
+    all_refuse(20, &[&a, &b, &c], &meanwhile).await;
+    all_refuse(20, &[&a, &b, &c], &before).await;
+    let d = Replica::start(&fake, server.url()).await;
+    assert!(d.refuses(&before).await && d.refuses(&meanwhile).await);
+    within(20, async || c.authgear.status().health() == Health::Healthy).await;
+
+    // Emptied under open connections.
+    server.command(&["FLUSHALL"]).await;
+    let (carol, after) = user(&fake, "carol");
+    c.hears(&fake, WebhookEvent::UserDisabled, &carol).await;
+    all_refuse(1, &[&a, &b, &c, &d], &after).await;
+    within(20, async || {
+        let late = Replica::start(&fake, server.url()).await;
+        late.refuses(&before).await && late.refuses(&meanwhile).await && late.refuses(&after).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_server_that_hangs_makes_nobody_wait() {
+    let server = Server::start(&[]).await;
+    let fake = FakeAuthgear::start().await;
+    let a = Replica::start(&fake, server.url()).await;
+    let b = Replica::start(&fake, server.url()).await;
+    let (alice, before) = user(&fake, "alice");
+    a.hears(&fake, WebhookEvent::UserDisabled, &alice).await;
+    all_refuse(1, &[&a, &b], &before).await;
+
+    server.signal("-STOP");
+    let (bob, meanwhile) = user(&fake, "bob");
+    a.hears(&fake, WebhookEvent::UserDisabled, &bob).await;
+    assert!(a.refuses(&meanwhile).await);
+    assert!(!b.refuses(&meanwhile).await);
+    within(10, async || {
+        assert!(a.refuses(&before).await && b.refuses(&before).await);
+        b.authgear.status().health() == Health::Degraded
+    })
+    .await;
+    // One that starts now gives its first request two seconds.
+    let started = Instant::now();
+    let c = Replica::start(&fake, server.url()).await;
+    let answer = get(&c.router, "/user", &before).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let waited = started.elapsed();
+    assert!(waited > Duration::from_millis(1500), "{waited:?}");
+    assert!(waited < Duration::from_millis(3500), "{waited:?}");
+    assert!(!c.refuses(&before).await);
+
+    server.signal("-CONT");
+    all_refuse(20, &[&a, &b, &c], &before).await;
+    all_refuse(20, &[&a, &b, &c], &meanwhile).await;
+    within(20, async || b.authgear.status().health() == Health::Healthy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_partition_heals_in_both_directions() {
+    let server = Server::start(&[]).await;
+    let wire = Wire::to(&server).await;
+    let fake = FakeAuthgear::start().await;
+    let near = Replica::start(&fake, server.url()).await;
+    let far = Replica::start(&fake, wire.url()).await;
+    let (alice, before) = user(&fake, "alice");
+    near.hears(&fake, WebhookEvent::UserDisabled, &alice).await;
+    all_refuse(1, &[&near, &far], &before).await;
+
+    wire.cut().await;
+    let (bob, on_this_side) = user(&fake, "bob");
+    let (carol, on_that_side) = user(&fake, "carol");
+    near.hears(&fake, WebhookEvent::UserDisabled, &bob).await;
+    far.hears(&fake, WebhookEvent::UserDisabled, &carol).await;
+    within(10, async || {
+        assert!(far.refuses(&before).await && far.refuses(&on_that_side).await);
+        far.authgear.status().health() == Health::Degraded
+    })
+    .await;
+    assert_eq!(near.authgear.status().health(), Health::Healthy);
+    assert!(!near.refuses(&on_that_side).await && !far.refuses(&on_this_side).await);
+
+    wire.mend();
+    all_refuse(20, &[&near, &far], &on_this_side).await;
+    all_refuse(20, &[&near, &far], &on_that_side).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_password_and_a_prefix_keep_others_out() {
+    let server = Server::start(&["--requirepass", "s3cr:t/@"]).await;
+    let at = |credentials: &str| format!("redis://{credentials}127.0.0.1:{}/2", server.port);
+    let fake = FakeAuthgear::start().await;
+    let by_url = Replica::start(&fake, at(":s3cr%3At%2F%40@")).await;
+    let by_builder = Redis::at(at("")).username("default").password("s3cr:t/@");
+    let by_builder = Replica::start(&fake, by_builder).await;
+    let other = Redis::at(at("")).password("s3cr:t/@").key_prefix("other:");
+    let other = Replica::start(&fake, other).await;
+    let (alice, token) = user(&fake, "alice");
+    by_url
+        .hears(&fake, WebhookEvent::UserDisabled, &alice)
+        .await;
+    all_refuse(1, &[&by_builder], &token).await;
+    assert!(!other.refuses(&token).await);
+
+    for credentials in ["", ":canary@"] {
+        let wrong = Replica::start(&fake, at(credentials)).await;
+        within(10, async || {
+            wrong.authgear.status().health() == Health::Degraded
+        })
+        .await;
+        let error = wrong.authgear.status().last_error().unwrap().to_string();
+        // Without a password the server refuses whatever comes first.
+        assert!(
+            error.starts_with("the log of ended users refused"),
+            "{error}"
+        );
+        assert!(!error.contains("canary"));
+        assert!(!wrong.refuses(&token).await);
+    }
+    let key = format!("axum-authgear:{}", fake.endpoint());
+    let keys = server
+        .command(&["-a", "s3cr:t/@", "-n", "2", "KEYS", "*"])
+        .await;
+    assert_eq!(keys.trim(), key);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn tls_takes_the_servers_certificate_alone() {
+    let folder = std::env::temp_dir().join(format!("axum-authgear-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let config = folder.join("openssl.cnf");
+    std::fs::write(&config, "[req]\ndistinguished_name = name\n[name]\n").unwrap();
+    let certificate = |name: &str| {
+        let path = |end: &str| folder.join(format!("{name}.{end}")).display().to_string();
+        let output = Command::new("openssl")
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            ])
+            .args([
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost",
+            ])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-config"])
+            .arg(&config)
+            .args(["-keyout", &path("key"), "-out", &path("pem")])
+            .output()
+            .expect("openssl can be run");
+        assert!(output.status.success(), "{output:?}");
+        (path("pem"), path("key"))
+    };
+    let (pem, key) = certificate("server");
+    let (other_pem, _) = certificate("other");
+    let port = free_port().to_string();
+    let mut server = Server::start(&[]).await;
+    server.kill();
+    server.port = port.parse().unwrap();
+    server.arguments = ["--port", "0", "--tls-port", &port, "--tls-cert-file", &pem]
+        .into_iter()
+        .chain(["--tls-key-file", &key, "--tls-auth-clients", "no"])
+        .map(str::to_owned)
+        .collect();
+    server.restart().await;
+
+    let fake = FakeAuthgear::start().await;
+    let at = |host: &str, pem: &str| {
+        Redis::at(format!("rediss://{host}:{port}")).root_certificates(std::fs::read(pem).unwrap())
+    };
+    let a = Replica::start(&fake, at("localhost", &pem)).await;
+    let b = Replica::start(&fake, at("localhost", &pem)).await;
+    let (alice, token) = user(&fake, "alice");
+    a.hears(&fake, WebhookEvent::UserDisabled, &alice).await;
+    all_refuse(1, &[&b], &token).await;
+
+    for untrusted in [at("localhost", &other_pem), at("127.0.0.1", &pem)] {
+        let untrusted = Replica::start(&fake, untrusted).await;
+        within(10, async || {
+            untrusted.authgear.status().health() == Health::Degraded
+        })
+        .await;
+        assert!(!untrusted.refuses(&token).await);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
