@@ -5,11 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::time::timeout;
 
 use crate::authenticate::{AuthenticateLayer, Authenticator};
+use crate::authorize::{AuthorizeLayer, Requirement};
 use crate::builder::AuthgearBuilder;
 use crate::error::{AuthError, AuthErrorKind};
+use crate::resource_metadata::ResourceMetadata;
 use crate::user::{AuthUser, NoClaims, Principal};
 use crate::verify::Verification;
 
@@ -17,8 +20,34 @@ use crate::verify::Verification;
 ///
 /// A clone is cheap and shares everything. The background refresher stops when the last clone, and
 /// the last layer made of one, is dropped.
+///
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use axum::{Router, routing::get};
+/// use axum_authgear::{AuthUser, Authgear};
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud").build()?;
+/// let app: Router = Router::new()
+///     .route("/me", get(|user: AuthUser| async move { user.id().to_owned() }))
+///     .route_layer(authgear.layer())
+///     .route("/readyz", get({
+///         let authgear = authgear.clone();
+///         || async move { authgear.status().health().as_str() }
+///     }));
+///
+/// // Only where a process without keys should not start at all:
+/// authgear.ready(Duration::from_secs(10)).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What a custom set-up can look like is in [`AuthgearBuilder`]; what is trusted, in the
+/// [threat model](crate::docs::threat_model).
 pub struct Authgear<C = NoClaims> {
     authenticator: Arc<Authenticator<C>>,
+    resource: Option<Arc<ResourceMetadata>>,
 }
 
 impl Authgear {
@@ -31,9 +60,10 @@ impl Authgear {
 }
 
 impl<C: Send + Sync + 'static> Authgear<C> {
-    pub(crate) fn new(authenticator: Authenticator<C>) -> Self {
+    pub(crate) fn new(authenticator: Authenticator<C>, resource: Option<ResourceMetadata>) -> Self {
         Self {
             authenticator: Arc::new(authenticator),
+            resource: resource.map(Arc::new),
         }
     }
 
@@ -42,7 +72,48 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         AuthenticateLayer::new(Arc::clone(&self.authenticator))
     }
 
+    /// A layer that lets only those callers pass who meet the requirement. It goes inside of
+    /// [`layer`](Self::layer), on a route or a router; see [`authorize`](crate::authorize).
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use axum_authgear::authorize::has_role;
+    ///
+    /// # fn app(authgear: axum_authgear::Authgear) -> Router {
+    /// Router::new()
+    ///     .route("/admin", get(|| async { "hello, admin" }))
+    ///     .route_layer(authgear.require(has_role("admin")))
+    ///     .layer(authgear.layer())
+    /// # }
+    /// ```
+    pub fn require(&self, requirement: Requirement<C>) -> AuthorizeLayer<C> {
+        AuthorizeLayer::new(requirement, self.authenticator.authority().clone())
+    }
+
+    /// A router with the metadata of the
+    /// [`protected_resource`](crate::AuthgearBuilder::protected_resource), at
+    /// `/.well-known/oauth-protected-resource` followed by the path of its address (RFC 9728 §3.1).
+    /// Without one it has no route.
+    ///
+    /// It belongs outside of the layer, where clients without a token reach it, and at the root of
+    /// the host: do not nest it.
+    pub fn metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        self.resource
+            .as_ref()
+            .map_or_else(Router::new, ResourceMetadata::router)
+    }
+
     /// Verifies a user's token that came by another way than HTTP.
+    ///
+    /// ```
+    /// # async fn example(authgear: axum_authgear::Authgear, token: &str) {
+    /// match authgear.verify(token).await {
+    ///     Ok(user) => println!("{} may go on", user.id()),
+    ///     Err(error) if error.retry_after().is_some() => println!("try again later"),
+    ///     Err(error) => println!("refused: {error}"),
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Whatever makes the token no good, `UserRequired` for a machine's, and `KeysUnavailable` when
@@ -59,40 +130,89 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # Errors
     /// Whatever makes the token no good, and `KeysUnavailable` when that cannot be said.
     pub async fn verify_principal(&self, token: &str) -> Result<Principal<C>, AuthError> {
-        match self.authenticator.verifier().verify(token) {
+        match self.authenticator.verifier().verify_token(token) {
             Verification::Done(outcome) => outcome,
             Verification::Waiting(pending) => pending.await,
         }
     }
 
-    /// Waits until tokens can be verified, for at most this long: the way to fail fast at start.
+    /// Checks a user once more who was let in some time ago: for connections that live longer than
+    /// a request. It gives the user as it is now.
+    ///
+    /// The token must not have expired, and its key must still be in use; with live sessions, the
+    /// resolver must have confirmed the session within half of the bound, and is asked where it has
+    /// not; with the resolver alone, it is asked (unless its answer is kept). Behind a gateway there
+    /// is nobody to ask: the user stays.
     ///
     /// # Errors
-    /// `KeysUnavailable`, with the reason as its source.
+    /// Whatever would refuse the user's next request.
+    pub async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
+        self.authenticator.verifier().recheck(user).await
+    }
+
+    /// Waits until the user would not be let in any more, and says why: to close a connection
+    /// (WebSocket, server-sent events, a gRPC stream) that was opened for the user.
+    ///
+    /// With live sessions that is within their bound, with the resolver alone within some seconds;
+    /// without either, when the token expires or its key is taken out of use. That it cannot be said
+    /// any more (`KeysUnavailable`, `SessionUnavailable`) ends the user as well, just as it refuses a
+    /// request. Behind a gateway it waits for ever.
+    ///
+    /// ```
+    /// # use axum_authgear::{Authgear, AuthUser};
+    /// # async fn serve(authgear: Authgear, user: AuthUser, mut next: impl AsyncFnMut() -> String) {
+    /// let ended = authgear.ended(&user);
+    /// tokio::pin!(ended);
+    /// loop {
+    ///     tokio::select! {
+    ///         reason = &mut ended => break println!("closing: {reason}"),
+    ///         message = next() => println!("{message}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub async fn ended(&self, user: &AuthUser<C>) -> AuthError {
+        self.authenticator.verifier().ended(user).await
+    }
+
+    /// Forgets what the resolver has said of a user, so that it is asked again before the user is
+    /// let in once more. For events that this crate does not see.
+    pub fn purge_user(&self, user_id: &str) {
+        self.authenticator.verifier().purge_user(user_id);
+    }
+
+    /// Waits until credentials can be verified, for at most this long: the way to fail fast at
+    /// start. Where the resolver is needed, it is asked whether it is there.
+    ///
+    /// # Errors
+    /// `KeysUnavailable` or `SessionUnavailable`, with the reason as its source.
     pub async fn ready(&self, patience: Duration) -> Result<(), AuthError> {
-        let keys = self.authenticator.verifier().keys();
-        timeout(patience, keys.ready()).await.map_err(|_| {
-            let cause = keys.status().error.map(|error| error as _);
+        let verifier = self.authenticator.verifier();
+        timeout(patience, verifier.ready()).await.map_err(|_| {
             AuthError::unavailable(
-                AuthErrorKind::KeysUnavailable,
+                verifier.unavailable(),
                 Duration::from_secs(1),
-                cause,
+                verifier.status().error,
             )
         })
     }
 
     /// How this side is doing, for a readiness probe. It does no I/O.
+    ///
+    /// Where the resolver alone decides it is down while the last call of it failed (it is asked
+    /// again and again until one succeeds); with live sessions it is then degraded, and the keys
+    /// decide. Behind a gateway it is always healthy.
     #[must_use]
     pub fn status(&self) -> Status {
-        let keys = self.authenticator.verifier().keys().status();
+        let status = self.authenticator.verifier().status();
         Status {
-            health: match (keys.usable, &keys.error) {
+            health: match (status.is_usable, &status.error) {
                 (true, None) => Health::Healthy,
                 (true, Some(_)) => Health::Degraded,
                 (false, _) => Health::Down,
             },
-            key_age: keys.age,
-            last_error: keys.error.map(|error| error as _),
+            key_age: status.key_age,
+            last_error: status.error,
         }
     }
 }
@@ -101,6 +221,7 @@ impl<C> Clone for Authgear<C> {
     fn clone(&self) -> Self {
         Self {
             authenticator: Arc::clone(&self.authenticator),
+            resource: self.resource.clone(),
         }
     }
 }
@@ -109,7 +230,7 @@ impl<C> fmt::Debug for Authgear<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authgear")
             .field("authenticator", &self.authenticator)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -128,13 +249,15 @@ impl Status {
         self.health
     }
 
-    /// How long ago the current keys were asked for. `None` before the first success.
+    /// How long ago the current keys were asked for. `None` before the first success, and where no
+    /// keys are used.
     #[must_use]
     pub fn key_age(&self) -> Option<Duration> {
         self.key_age
     }
 
-    /// Why the last attempt to fetch keys failed, if it did. It names no address and no secret.
+    /// Why the last attempt to fetch keys, or the last call of the resolver, failed, if it did. It
+    /// names no address and no secret.
     #[must_use]
     pub fn last_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.last_error.as_deref()
@@ -145,11 +268,12 @@ impl Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Health {
-    /// Tokens can be verified, and the last refresh succeeded.
+    /// Credentials can be verified, and nothing has failed lately.
     Healthy,
-    /// Tokens can be verified, but the last refresh failed.
+    /// Credentials can be verified, but the last refresh of the keys, or the last call of the
+    /// resolver, failed.
     Degraded,
-    /// Tokens cannot be verified: requests with one are answered with 503.
+    /// Credentials cannot be verified: requests with one are answered with 503.
     Down,
 }
 

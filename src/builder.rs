@@ -9,21 +9,50 @@ use jsonwebtoken::Algorithm;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::authenticate::{Authenticator, Authority, CsrfCheck};
+use crate::authenticate::{Authenticator, Authority, CsrfCheck, PeerRules};
 use crate::authgear::Authgear;
 use crate::clock::Clock;
-use crate::credential::{CookieName, Source, Sources, TokenSource};
+use crate::credential::{
+    CookieName, CredentialKind, Source, Sources, TokenSource, session_cookies,
+};
 use crate::danger::Dangerous;
 use crate::error::ConfigError;
 use crate::http::{HttpOptions, Outbound, Upstream, is_secure};
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
 use crate::rejection::ChallengeParameters;
-use crate::user::NoClaims;
-use crate::verify::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
+use crate::resource_metadata::{ProtectedResource, ResourceMetadata};
+use crate::telemetry;
+use crate::user::{Identity, NoClaims, Timekeeper, Verified, VerifiedBy};
+use crate::verify::{
+    GatewayProof, GatewayVerifier, HttpResolver, JwtVerifier, Keep, LiveSessions, LiveVerifier,
+    Proof, ReadClaims, Resolver, ResolverVerifier, Sessions, Validation, Verifier, asymmetric_name,
+    read_networks,
+};
 
 /// Configures an [`Authgear`], from [`Authgear::builder`].
 ///
 /// Only the endpoint is required; every other option has a safe default.
+///
+/// ```
+/// # async fn example() -> Result<(), axum_authgear::ConfigError> {
+/// use std::time::Duration;
+///
+/// use axum_authgear::Authgear;
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+///     .client_ids(["my-web-app", "my-mobile-app", "worker"])
+///     // Users' tokens are for the endpoint, machines' for a resource.
+///     .audience("https://my-project.authgear.cloud")
+///     .audience("https://api.example.com")
+///     .token_cookie("__Host-access_token")
+///     .trusted_origins(["https://app.example.com"])
+///     .leeway(Duration::from_secs(10))
+///     // Within the cluster, under the public name.
+///     .internal_url("https://authgear.internal:3000")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct AuthgearBuilder<C = NoClaims> {
     options: Options,
@@ -41,10 +70,18 @@ pub(crate) struct Options {
     cached_tokens: usize,
     realm: Option<String>,
     resource_metadata: Option<String>,
+    protected_resource: Option<ProtectedResource>,
+    trace_user_ids: bool,
     keys: KeyPolicy,
     jwks_uri: Option<String>,
     internal_url: Option<String>,
     http: HttpOptions,
+    resolver: Option<Resolver>,
+    live_sessions: Option<LiveSessions>,
+    trusted_proxies: Vec<String>,
+    /// Whether custom claims are read, which only a token has.
+    reads_claims: bool,
+    pub(crate) gateway: Option<GatewayProof>,
     pub(crate) allow_http: bool,
     pub(crate) csrf_protection: bool,
     pub(crate) clock: Clock,
@@ -68,10 +105,17 @@ impl AuthgearBuilder {
                 cached_tokens: DEFAULT_CACHED_TOKENS,
                 realm: None,
                 resource_metadata: None,
+                protected_resource: None,
+                trace_user_ids: false,
                 keys: KeyPolicy::default(),
                 jwks_uri: None,
                 internal_url: None,
                 http: HttpOptions::default(),
+                resolver: None,
+                live_sessions: None,
+                trusted_proxies: Vec::new(),
+                reads_claims: false,
+                gateway: None,
                 allow_http: false,
                 csrf_protection: true,
                 clock: Clock::default(),
@@ -109,8 +153,10 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Allows for this much difference between the issuer's clock and ours, in every check of
-    /// time. Default: 60 seconds. At most 10 minutes.
+    /// Allows for this much difference between the issuer's clock and ours, wherever the times of
+    /// a token are checked. Default: 60 seconds. At most 10 minutes.
+    ///
+    /// It does not lengthen [`authenticated_within`](crate::authorize::authenticated_within).
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.options.keys.leeway = leeway;
         self
@@ -151,10 +197,42 @@ impl<C> AuthgearBuilder<C> {
     /// # }
     /// ```
     pub fn claims<T: DeserializeOwned + Send + Sync + 'static>(self) -> AuthgearBuilder<T> {
+        let mut options = self.options;
+        options.reads_claims = true;
         AuthgearBuilder {
-            options: self.options,
+            options,
             read_claims: |claims| serde_json::from_str(claims),
         }
+    }
+}
+
+/// # How a credential is verified
+///
+/// Without any of these, the JWT is verified here and that is all.
+impl<C> AuthgearBuilder<C> {
+    /// Asks Authgear's session resolver about every request, and takes its word alone: opaque tokens
+    /// and Authgear's own cookies are credentials then, and a disabled user is out at once.
+    ///
+    /// The resolver names neither client nor scopes, and takes a token of any client of the project,
+    /// third-party ones too, with the user's full roles. An API that must tell them apart needs
+    /// [`live_sessions`](Self::live_sessions) with [`client_ids`](Self::client_ids).
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.options.resolver = Some(resolver);
+        self
+    }
+
+    /// Verifies the JWT here, and has its session confirmed by the resolver within a bound.
+    pub fn live_sessions(mut self, live: LiveSessions) -> Self {
+        self.options.live_sessions = Some(live);
+        self
+    }
+
+    /// Believes what connections from these networks (`10.0.0.0/8`, or a single address) say in
+    /// `X-Forwarded-For`: the client is the last address there that is not of these networks.
+    /// Default: none. It matters for what the resolver is told, and for nothing else.
+    pub fn trusted_proxies<I: IntoIterator<Item: Into<String>>>(mut self, networks: I) -> Self {
+        self.options.trusted_proxies = networks.into_iter().map(Into::into).collect();
+        self
     }
 }
 
@@ -196,9 +274,28 @@ impl<C> AuthgearBuilder<C> {
     }
 
     /// Names the address of the protected resource's metadata in challenges (RFC 9728 §5.1).
-    /// Default: none.
+    /// Default: none. For an API whose metadata somebody else serves; see
+    /// [`protected_resource`](Self::protected_resource) else.
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         self.options.resource_metadata = Some(url.into());
+        self
+    }
+
+    /// Describes this API to clients that know nothing of it, such as those of the Model Context
+    /// Protocol: challenges name its metadata, which
+    /// [`metadata_router`](Authgear::metadata_router) serves (RFC 9728). Default: none.
+    pub fn protected_resource(mut self, resource: ProtectedResource) -> Self {
+        self.options.protected_resource = Some(resource);
+        self
+    }
+}
+
+/// # What is told of requests
+impl<C> AuthgearBuilder<C> {
+    /// Puts the user's id into the span `authenticate`. Default: it stays out of spans and logs,
+    /// for it is personal data in many places.
+    pub fn trace_user_ids(mut self) -> Self {
+        self.options.trace_user_ids = true;
         self
     }
 }
@@ -312,50 +409,238 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let jwks_uri = options.jwks_uri()?;
         let validation = options.validation(endpoint.issuer.clone())?;
         options.check_keys()?;
-        let sources = sources(options.sources)?;
+        let resource = options.resource(&endpoint.issuer)?;
+        let mode = options.mode(&endpoint)?;
+        let peer_rules = options.peer_rules(&mode)?;
+        let sources = sources(options.sources, mode.session_cookies())?;
         let csrf = if options.csrf_protection {
             CsrfCheck::new(&options.trusted_origins)?
         } else {
             CsrfCheck::off()
         };
-        let challenge = ChallengeParameters::new(options.realm, options.resource_metadata)?;
+        let metadata_url = resource
+            .as_ref()
+            .map(|metadata| metadata.url.clone())
+            .or(options.resource_metadata);
+        let challenge = ChallengeParameters::new(options.realm, metadata_url)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
+        let asks_endpoint = internal.is_none() && jwks_uri.is_none();
         let asked: Vec<&Url> = internal
             .iter()
             .chain(&jwks_uri)
-            .chain([&endpoint.url])
+            .chain(mode.resolver().map(|(_, url)| url))
+            .chain(asks_endpoint.then_some(&endpoint.url))
             .collect();
         let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
-        let source = HttpKeySource::new(
-            outbound,
-            Upstream::new(endpoint.url, internal),
-            endpoint.issuer,
-            jwks_uri,
-        );
-        let keys = Arc::new(KeyStore::new(options.keys, options.clock.clone()));
-        let refresher = Refresher::spawn(
-            &runtime,
-            Arc::clone(&keys),
-            source,
-            validation.algorithms.clone(),
-        );
-        let verifier = Arc::new(JwtVerifier::new(
-            validation,
-            options.clock,
-            keys,
-            refresher,
-            options.cached_tokens,
-            self.read_claims,
-        ));
-        Ok(Authgear::new(Authenticator::new(
+        let pass_set_cookie = mode
+            .resolver()
+            .is_some_and(|(resolver, _)| resolver.pass_set_cookie);
+        let clock = options.clock;
+        let time = Timekeeper {
+            clock: clock.clone(),
+            leeway: validation.leeway,
+        };
+        // A user without a token has no claims.
+        let base = |method| {
+            let claims = (self.read_claims)("{}").map_err(|_| NO_CLAIMS);
+            claims.map(|claims| {
+                Arc::new(Verified {
+                    identity: Identity::of_issuer(&endpoint.issuer),
+                    claims,
+                    method,
+                    time: time.clone(),
+                    signed_by: None,
+                })
+            })
+        };
+        let sessions = |resolver: &Resolver, url: Url, keep: Keep| {
+            let source = HttpResolver::new(outbound.clone(), url, &endpoint.url, resolver);
+            let issuer = &endpoint.issuer;
+            let sessions = Sessions::new(source, issuer, resolver, keep, clock.clone(), &runtime);
+            Arc::new(sessions)
+        };
+        let jwt = || {
+            let source = HttpKeySource::new(
+                outbound.clone(),
+                Upstream::new(endpoint.url.clone(), internal),
+                endpoint.issuer.clone(),
+                jwks_uri,
+            );
+            let keys = Arc::new(KeyStore::new(options.keys, clock.clone()));
+            let algorithms = validation.algorithms.clone();
+            let refresher = Refresher::spawn(&runtime, Arc::clone(&keys), source, algorithms);
+            Arc::new(JwtVerifier::new(
+                validation,
+                clock.clone(),
+                keys,
+                refresher,
+                options.cached_tokens,
+                self.read_claims,
+            ))
+        };
+        let verifier = match mode {
+            Mode::Jwt => Verifier::Jwt(jwt()),
+            Mode::Resolver(resolver, url) => {
+                let keep = resolver.keep();
+                let max_age = keep.good;
+                let sessions = sessions(&resolver, url, keep);
+                let base = base(VerifiedBy::Resolver)?;
+                Verifier::Resolver(Arc::new(ResolverVerifier::new(sessions, base, max_age)))
+            }
+            Mode::Live(live, url) => {
+                let base = live
+                    .session_cookies
+                    .then(|| base(VerifiedBy::Resolver))
+                    .transpose()?;
+                let sessions = sessions(&live.resolver, url, live.keep());
+                Verifier::Live(Arc::new(LiveVerifier::new(jwt(), sessions, &live, base)))
+            }
+            Mode::Gateway(proof) => {
+                let base = base(VerifiedBy::Gateway)?;
+                Verifier::Gateway(GatewayVerifier::new(proof, &endpoint.issuer, base))
+            }
+        };
+        let authenticator = Authenticator::new(
             sources,
             csrf,
             verifier,
+            peer_rules,
+            pass_set_cookie,
             Authority::new::<C>(challenge),
-        )))
+            options.trace_user_ids,
+        );
+        telemetry::describe();
+        Ok(Authgear::new(authenticator, resource))
     }
 }
+
+/// The mode that the options ask for, checked.
+enum Mode {
+    Jwt,
+    Resolver(Resolver, Url),
+    Live(LiveSessions, Url),
+    Gateway(Proof),
+}
+
+impl Mode {
+    fn resolver(&self) -> Option<(&Resolver, &Url)> {
+        match self {
+            Self::Resolver(resolver, url) => Some((resolver, url)),
+            Self::Live(live, url) => Some((&live.resolver, url)),
+            Self::Jwt | Self::Gateway(_) => None,
+        }
+    }
+
+    /// The prefix of Authgear's cookies, if they are credentials.
+    fn session_cookies(&self) -> Option<&str> {
+        match self {
+            Self::Resolver(resolver, _) => Some(&resolver.cookie_prefix),
+            Self::Live(live, _) if live.session_cookies => Some(&live.resolver.cookie_prefix),
+            Self::Jwt | Self::Live(..) | Self::Gateway(_) => None,
+        }
+    }
+}
+
+const NO_CLAIMS: ConfigError = ConfigError::Conflict {
+    option: "claims",
+    reason: "custom claims are in a JWT alone, and users without one are let in here: take \
+             live_sessions, without Authgear's cookies",
+};
+
+impl Options {
+    fn mode(&self, endpoint: &Endpoint) -> Result<Mode, ConfigError> {
+        let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
+        let has_token_source = !self.sources.is_empty();
+        match (&self.gateway, &self.live_sessions, &self.resolver) {
+            (Some(_), Some(_), _) => conflict(
+                "live_sessions",
+                "behind a gateway nobody is asked: choose one of the two",
+            ),
+            (Some(_), None, Some(_)) => conflict(
+                "resolver",
+                "behind a gateway nobody is asked: choose one of the two",
+            ),
+            (None, Some(_), Some(_)) => conflict(
+                "resolver",
+                "live sessions are another mode: hand it to LiveSessions::through, or take one of \
+                 the two",
+            ),
+            (Some(_), None, None) if has_token_source => {
+                conflict("token_cookie", "behind a gateway no token is read here")
+            }
+            (Some(proof), None, None) => {
+                self.check_without_token(
+                    "the gateway does not name the client of a token: take live_sessions (JWT and \
+                     resolver)",
+                    "the gateway compares no audience",
+                )?;
+                Ok(Mode::Gateway(proof.check()?))
+            }
+            (None, None, Some(resolver)) => {
+                self.check_without_token(
+                    "the resolver does not name the client of a token: take live_sessions (JWT and \
+                     resolver)",
+                    "the resolver compares the audience with its own host, and with nothing else: \
+                     take live_sessions (JWT and resolver)",
+                )?;
+                resolver.check()?;
+                let url = self.resolver_url(resolver, endpoint)?;
+                Ok(Mode::Resolver(resolver.clone(), url))
+            }
+            (None, Some(live), None) => {
+                live.check()?;
+                if live.session_cookies && self.reads_claims {
+                    return Err(NO_CLAIMS);
+                }
+                let url = self.resolver_url(&live.resolver, endpoint)?;
+                Ok(Mode::Live(live.clone(), url))
+            }
+            (None, None, None) => Ok(Mode::Jwt),
+        }
+    }
+
+    /// What can only be said of a token that is read here.
+    fn check_without_token(
+        &self,
+        no_client: &'static str,
+        no_audience: &'static str,
+    ) -> Result<(), ConfigError> {
+        let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
+        if self.client_ids.is_some() {
+            return conflict("client_ids", no_client);
+        }
+        if !self.audiences.is_empty() {
+            return conflict("audience", no_audience);
+        }
+        if self.reads_claims {
+            return Err(NO_CLAIMS);
+        }
+        Ok(())
+    }
+
+    fn resolver_url(&self, resolver: &Resolver, endpoint: &Endpoint) -> Result<Url, ConfigError> {
+        match &resolver.url {
+            Some(url) => self.url("url", url),
+            None => {
+                let mut url = endpoint.url.clone();
+                url.set_path(RESOLVER_PATH);
+                Ok(url)
+            }
+        }
+    }
+
+    fn peer_rules(&self, mode: &Mode) -> Result<PeerRules, ConfigError> {
+        let resolver = mode.resolver().map(|(resolver, _)| resolver);
+        Ok(PeerRules {
+            trusted_proxies: read_networks("trusted_proxies", &self.trusted_proxies)?,
+            forward_user_agent: resolver.is_some_and(|resolver| resolver.forward_user_agent),
+            forward_address: resolver.is_some_and(|resolver| resolver.forward_client_address),
+        })
+    }
+}
+
+const RESOLVER_PATH: &str = "/_resolver/resolve";
 
 /// The endpoint as it was given, without a trailing slash, and parsed.
 struct Endpoint {
@@ -391,8 +676,12 @@ impl Options {
     fn origin(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
         let url = self.url(option, text)?;
         // A path of "/" is what parsing makes of none; the text itself must not have one.
+        let after_scheme = text.get(url.scheme().len()..).unwrap_or_default();
         let bare = url.path() == "/"
             && !text.ends_with('/')
+            // Parsing forgives `https:host` and `https:///host`, which no `iss` would equal.
+            && after_scheme.starts_with("://")
+            && !after_scheme.starts_with(":///")
             && url.query().is_none()
             && url.fragment().is_none();
         if !bare {
@@ -406,9 +695,12 @@ impl Options {
     }
 
     fn url(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
+        // Parsing leaves out blanks around a URL, and some inside: what is compared letter by letter
+        // later would not be what was parsed.
+        let is_plain = !text.contains(|char: char| char.is_whitespace() || char.is_control());
         let url = Url::parse(text)
             .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .filter(|url| is_plain && matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or_else(|| ConfigError::invalid(option, text, "is not an http or https URL"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ConfigError::invalid(
@@ -465,6 +757,19 @@ impl Options {
         })
     }
 
+    fn resource(&self, issuer: &str) -> Result<Option<ResourceMetadata>, ConfigError> {
+        let Some(resource) = &self.protected_resource else {
+            return Ok(None);
+        };
+        if self.resource_metadata.is_some() {
+            return Err(ConfigError::Conflict {
+                option: "resource_metadata",
+                reason: "protected_resource says where the metadata is: leave one of them out",
+            });
+        }
+        resource.metadata(issuer).map(Some)
+    }
+
     fn check_keys(&self) -> Result<(), ConfigError> {
         let invalid = |option, value: Duration, reason| {
             Err(ConfigError::invalid(option, format!("{value:?}"), reason))
@@ -517,18 +822,25 @@ fn no_empty(option: &'static str, values: &[String]) -> Result<(), ConfigError> 
     Ok(())
 }
 
-fn sources(options: Vec<SourceOption>) -> Result<Sources, ConfigError> {
-    let others = options
+fn sources(
+    options: Vec<SourceOption>,
+    session_cookie_prefix: Option<&str>,
+) -> Result<Sources, ConfigError> {
+    let mut others = options
         .into_iter()
         .map(|source| {
             Ok(match source {
                 SourceOption::Cookie(name) => {
-                    Source::Cookie(CookieName::new("token_cookie", name)?)
+                    let name = CookieName::new("token_cookie", name)?;
+                    Source::Cookie(CredentialKind::TokenCookie, name)
                 }
                 SourceOption::Custom(source) => Source::Custom(source),
             })
         })
-        .collect::<Result<_, ConfigError>>()?;
+        .collect::<Result<Vec<_>, ConfigError>>()?;
+    if let Some(prefix) = session_cookie_prefix {
+        others.extend(session_cookies(prefix)?);
+    }
     Ok(Sources { others })
 }
 
@@ -537,5 +849,41 @@ impl<C> fmt::Debug for AuthgearBuilder<C> {
         f.debug_struct("AuthgearBuilder")
             .field("endpoint", &self.options.endpoint)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_that_no_issuer_equals_cannot_be_configured() {
+        let good = ["http://127.0.0.1:1", "http://localhost:1/"];
+        for endpoint in good {
+            assert!(Authgear::builder(endpoint).build().is_ok(), "{endpoint}");
+        }
+        for endpoint in [
+            "",
+            "auth.example",
+            "http://",
+            " http://127.0.0.1:1",
+            "http://127.0.0.1:1 ",
+            "http://127.0.0.1:1\n",
+            "http://127.0\t.0.1:1",
+            "http:127.0.0.1:1",
+            "http:///127.0.0.1:1",
+            "http:\\\\127.0.0.1:1",
+            "http://127.0.0.1:1//",
+            "http://127.0.0.1:1/path",
+            "http://127.0.0.1:1?",
+            "http://127.0.0.1:1#x",
+            "http://user@127.0.0.1:1",
+            "http://auth.example",
+            "ftp://127.0.0.1:1",
+        ] {
+            let refused = Authgear::builder(endpoint).build().err();
+            let option = refused.and_then(|error| error.option());
+            assert_eq!(option, Some("endpoint"), "{endpoint:?}");
+        }
     }
 }

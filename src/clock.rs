@@ -1,4 +1,44 @@
 //! Time as data: one place that reads the clocks.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use axum_authgear::clock::Clock;
+//!
+//! let clock = Clock::default(); // the system's
+//! let start = clock.now();
+//! assert!(clock.now().elapsed(start) < Duration::from_secs(3_600));
+//! ```
+//!
+//! A test brings a clock of its own, and lets it run as it needs (feature `testkit`):
+//!
+//! ```
+//! # #[cfg(feature = "testkit")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use axum_authgear::clock::Clock;
+//! use axum_authgear::testkit::{FakeAuthgear, User};
+//! use axum_authgear::{AuthErrorKind, Authgear};
+//!
+//! let clock = Clock::frozen_at(1_800_000_000);
+//! let fake = FakeAuthgear::builder().clock(clock.clone()).start().await;
+//! let alice = fake.add_user(User::new("alice"));
+//! let authgear = Authgear::builder(fake.endpoint()).dangerous().clock(clock.clone()).build()?;
+//!
+//! let token = fake.token(&alice).sign();
+//! assert_eq!(authgear.verify(&token).await?.id(), alice.id());
+//! clock.shift_millis(31 * 60 * 1_000);
+//! assert_eq!(authgear.verify(&token).await.unwrap_err().kind(), AuthErrorKind::Expired);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "testkit"))]
+//! # fn main() {}
+//! ```
+//!
+//! # What is trusted
+//!
+//! The system's wall clock, give or take the leeway: whoever sets it back revives ended tokens. The
+//! age of keys trusts neither clock alone, see [`Moment::elapsed`].
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -61,6 +101,16 @@ impl Moment {
     pub fn elapsed(self, earlier: Moment) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         monotonic.max(self.wall.saturating_sub(earlier.wall))
+    }
+
+    /// When `earlier` was, since the Unix epoch, by whichever reading of the wall clock puts it
+    /// first: the one of then, or the present one less the time that has passed since.
+    ///
+    /// A wall clock that ran ahead then and has been corrected since does not make `earlier` look
+    /// younger than it is.
+    pub(crate) fn earliest_unix_of(self, earlier: Moment) -> Duration {
+        let passed = self.monotonic.saturating_duration_since(earlier.monotonic);
+        earlier.wall.min(self.wall.saturating_sub(passed))
     }
 }
 

@@ -4,8 +4,23 @@ use std::fmt;
 
 use crate::builder::AuthgearBuilder;
 use crate::user::NoClaims;
+use crate::verify::GatewayProof;
 
 /// Options that weaken a check, from [`AuthgearBuilder::dangerous`]. Each gives the builder back.
+///
+/// ```
+/// # async fn example() -> Result<(), axum_authgear::ConfigError> {
+/// use axum_authgear::Authgear;
+///
+/// // In a cluster whose network is trusted as much as Authgear itself.
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+///     .internal_url("http://authgear.auth.svc:3000")
+///     .dangerous()
+///     .allow_http()
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "this does nothing until an option is chosen"]
 pub struct Dangerous<C = NoClaims> {
     builder: AuthgearBuilder<C>,
@@ -27,6 +42,17 @@ impl<C> Dangerous<C> {
     /// too. For a stack that has its own protection against cross-site request forgery.
     pub fn disable_csrf_protection(mut self) -> AuthgearBuilder<C> {
         self.builder.options_mut().csrf_protection = false;
+        self.builder
+    }
+
+    /// Takes the `x-authgear-*` headers of a request as the word of a gateway (nginx, Traefik, Caddy,
+    /// Envoy) that has asked Authgear's resolver, if the request has this proof.
+    ///
+    /// No token is read, no key is fetched, nobody is asked: whoever can give the proof can be any
+    /// user. The gateway must clear the identity headers that the client sends, and pass `Host` and
+    /// `Origin` on, or cookies are open to cross-site request forgery.
+    pub fn gateway(mut self, proof: GatewayProof) -> AuthgearBuilder<C> {
+        self.builder.options_mut().gateway = Some(proof);
         self.builder
     }
 

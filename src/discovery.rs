@@ -52,7 +52,10 @@ pub(crate) enum DiscoveryError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::cases::cases;
 
     fn read(document: &str) -> Result<Url, DiscoveryError> {
         jwks_uri(
@@ -103,6 +106,46 @@ mod tests {
         ] {
             let error = read(document).unwrap_err().to_string();
             assert!(error.contains(wanted), "{document}: {error}");
+        }
+    }
+    fn any_document() -> impl Strategy<Value = Vec<u8>> {
+        const HONEST: &str = r#"{"issuer":"https://auth.example","jwks_uri":"https://auth.example/oauth2/jwks","authorization_endpoint":"https://auth.example/oauth2/authorize"}"#;
+        let mutated = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5)
+            .prop_map(|changes| {
+                let mut document = HONEST.as_bytes().to_vec();
+                for (at, byte) in changes {
+                    let at = at.index(document.len());
+                    document[at] = byte;
+                }
+                document
+            });
+        let with_uri = prop_oneof![
+            any::<String>(),
+            "https?:(//|/|\\\\)?(auth\\.example|evil\\.example|[a-z@:\\[\\]%#?.]{0,12})[@:/?#a-z0-9.\\\\]{0,20}",
+        ]
+        .prop_map(|uri| {
+            serde_json::json!({ "issuer": "https://auth.example", "jwks_uri": uri })
+                .to_string()
+                .into_bytes()
+        });
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            mutated,
+            with_uri
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(cases(256, 100_000))]
+
+        #[test]
+        fn property_any_document_leads_to_the_own_origin_or_is_refused(document in any_document()) {
+            let document = Bytes::from(document);
+            if let Ok(uri) = jwks_uri(&document, "https://auth.example") {
+                prop_assert_eq!(uri.origin().ascii_serialization(), "https://auth.example");
+                let members: Value = serde_json::from_slice(&document).unwrap();
+                prop_assert_eq!(&members["issuer"], "https://auth.example");
+            }
         }
     }
 }

@@ -68,7 +68,19 @@ impl ConfigError {
 pub struct AuthError {
     kind: AuthErrorKind,
     retry_after: Option<Duration>,
+    demand: Option<Arc<Demand>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What a caller who was refused would have to bring.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// Separated by spaces (RFC 6749 §3.3).
+    pub(crate) scope: Option<String>,
+    /// In whole seconds, as RFC 9470 §3 has it.
+    pub(crate) max_age: Option<u64>,
+    /// Separated by spaces.
+    pub(crate) acr_values: Option<String>,
 }
 
 impl AuthError {
@@ -80,7 +92,26 @@ impl AuthError {
         Self {
             kind,
             retry_after: Some(retry_after),
+            demand: None,
             source,
+        }
+    }
+
+    /// The caller is known, and does not meet a requirement.
+    pub(crate) fn unmet(kind: AuthErrorKind, demand: Demand) -> Self {
+        Self {
+            demand: (demand != Demand::default()).then(|| Arc::new(demand)),
+            ..kind.into()
+        }
+    }
+
+    pub(crate) fn caused_by(
+        kind: AuthErrorKind,
+        source: impl Error + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            source: Some(Arc::new(source)),
+            ..kind.into()
         }
     }
 
@@ -95,6 +126,29 @@ impl AuthError {
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
+
+    /// The scopes that were asked for, separated by spaces, where one was missing.
+    #[must_use]
+    pub fn required_scope(&self) -> Option<&str> {
+        self.demand.as_ref()?.scope.as_deref()
+    }
+
+    /// How long ago the user may have authenticated, where it was too long ago.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.demand.as_ref()?.max_age.map(Duration::from_secs)
+    }
+
+    /// The authentication context classes that the requirement names, separated by spaces, where
+    /// the authentication was too old or too weak.
+    #[must_use]
+    pub fn acr_values(&self) -> Option<&str> {
+        self.demand.as_ref()?.acr_values.as_deref()
+    }
+
+    pub(crate) fn demand(&self) -> Option<&Demand> {
+        self.demand.as_deref()
+    }
 }
 
 impl From<AuthErrorKind> for AuthError {
@@ -102,6 +156,7 @@ impl From<AuthErrorKind> for AuthError {
         Self {
             kind,
             retry_after: None,
+            demand: None,
             source: None,
         }
     }
@@ -112,6 +167,7 @@ impl fmt::Debug for AuthError {
         f.debug_struct("AuthError")
             .field("kind", &self.kind)
             .field("retry_after", &self.retry_after)
+            .field("demand", &self.demand)
             .field("source", &self.source)
             .finish()
     }
@@ -191,6 +247,16 @@ pub enum AuthErrorKind {
     /// The signature is not the key's.
     BadSignature,
 
+    /// The session that the credential stands for does not exist, or not any more.
+    SessionInvalid,
+    /// The token is one user's, and its session another's.
+    SessionMismatch,
+    /// The gateway has proved itself, and what it says of the user makes no sense.
+    MalformedIdentity,
+    /// A token was given to [`Authgear::verify`](crate::Authgear::verify) where none is read: behind
+    /// a gateway.
+    TokenNotTaken,
+
     /// A machine's token where a user is needed.
     UserRequired,
     /// A user's token where a machine is needed.
@@ -198,13 +264,37 @@ pub enum AuthErrorKind {
     /// A cookie credential on an unsafe request from another origin.
     CrossOrigin,
 
+    /// The token lacks a scope that is required.
+    InsufficientScope,
+    /// The user lacks a role that is required.
+    RoleMissing,
+    /// The user has no verified identity, and one is required.
+    NotVerified,
+    /// The user is an anonymous one.
+    AnonymousUser,
+    /// A condition of the application's own does not hold for the user.
+    ConditionNotMet,
+    /// The user authenticated too long ago, or at an unknown time (RFC 9470).
+    AuthenticationTooOld,
+    /// The user is not known to have authenticated in the way that is required (RFC 9470).
+    AuthenticationTooWeak,
+
     /// The keys are out of reach, or too old to be trusted.
     KeysUnavailable,
+
+    /// The resolver is out of reach, overloaded, or gives answers that make no sense.
+    SessionUnavailable,
+    /// The user's id cannot be told in a header.
+    UntellableUser,
 
     /// The handler wants a user, but no authentication layer ran before it.
     LayerMissing,
     /// The authentication layer that ran reads other custom claims than the handler asks for.
     OtherClaims,
+    /// The authentication layer that ran is of another `Authgear` than the requirement.
+    OtherAuthgear,
+    /// A requirement that a handler makes cannot be used; the error's source says why.
+    InvalidRequirement,
 }
 
 impl AuthErrorKind {
@@ -239,15 +329,34 @@ impl AuthErrorKind {
             Self::UnknownKey => "the access token is signed by an unknown key",
             Self::KeyMismatch => "the key does not fit the algorithm of the access token",
             Self::BadSignature => "the signature of the access token is invalid",
+            Self::SessionInvalid => "the session is not or no longer valid",
+            Self::SessionMismatch => "the session is of another user than the access token",
+            Self::MalformedIdentity => "the identity headers of the gateway are malformed",
+            Self::TokenNotTaken => "access tokens are not taken here",
             Self::UserRequired => "a user is required",
             Self::MachineRequired => "a machine is required",
             Self::CrossOrigin => "a cookie was sent from another origin",
+            Self::InsufficientScope => "the access token lacks a required scope",
+            Self::RoleMissing => "the user lacks a required role",
+            Self::NotVerified => "the user is not verified",
+            Self::AnonymousUser => "the user is anonymous",
+            Self::ConditionNotMet => "the user may not do this",
+            Self::AuthenticationTooOld => "the user must authenticate again",
+            Self::AuthenticationTooWeak => "the user must authenticate in another way",
             Self::KeysUnavailable => "the keys to verify access tokens are unavailable",
+            Self::SessionUnavailable => "sessions cannot be checked at the moment",
+            Self::UntellableUser => "the id of the user cannot be told in a header",
             Self::LayerMissing => {
                 "no authentication layer ran: add `.layer(authgear.layer())` around this route"
             }
             Self::OtherClaims => {
                 "the authentication layer reads other custom claims: extract the type that the builder's `claims` names"
+            }
+            Self::OtherAuthgear => {
+                "the authentication layer is of another `Authgear`: make layer and requirement with the same one"
+            }
+            Self::InvalidRequirement => {
+                "the requirement is invalid: use only scopes that RFC 6749 allows"
             }
         }
     }

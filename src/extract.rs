@@ -13,15 +13,16 @@
 //! other custom claims, each of them is a 500 that says what to change.
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::Extensions;
 use http::request::Parts;
 
 use crate::authenticate::Authentication;
-use crate::error::AuthErrorKind;
+use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::AuthRejection;
 use crate::user::{AuthClient, AuthUser, Principal};
 
 /// Who is calling, as a handler may ask for it.
-trait Caller: Sized {
+pub(crate) trait Caller: Sized {
     fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind>;
 }
 
@@ -47,28 +48,43 @@ impl Caller for AuthClient {
     }
 }
 
-fn optional<T: Caller>(parts: &Parts) -> Result<Option<T>, AuthRejection> {
-    let authentication = parts
-        .extensions
+fn optional<T: Caller>(extensions: &Extensions) -> Result<Option<T>, AuthRejection> {
+    let authentication = extensions
         .get::<Authentication>()
         .ok_or_else(|| AuthRejection::new(AuthErrorKind::LayerMissing, None))?;
     T::find(authentication).map_err(|kind| authentication.reject(kind))
 }
 
-fn required<T: Caller>(parts: &Parts) -> Result<T, AuthRejection> {
-    optional(parts)?.ok_or_else(|| match parts.extensions.get::<Authentication>() {
-        Some(authentication) => authentication.reject(AuthErrorKind::MissingCredential),
+pub(crate) fn required<T: Caller>(extensions: &Extensions) -> Result<T, AuthRejection> {
+    optional(extensions)?.ok_or_else(|| reject(extensions, AuthErrorKind::MissingCredential))
+}
+
+/// A refusal with the challenge of the layer that ran.
+pub(crate) fn reject(extensions: &Extensions, error: impl Into<AuthError>) -> AuthRejection {
+    match extensions.get::<Authentication>() {
+        Some(authentication) => authentication.reject(error),
         None => AuthRejection::new(AuthErrorKind::LayerMissing, None),
-    })
+    }
 }
 
 macro_rules! extractor {
     ($type:ty $(, $claims:ident)?) => {
+        impl$(<$claims: Send + Sync + 'static>)? $type {
+            /// Who is calling, from the extensions of a request that has come through the layer:
+            /// for services that know no extractors, such as tonic's.
+            ///
+            /// # Errors
+            /// The same refusals as the extractor's.
+            pub fn from_extensions(extensions: &Extensions) -> Result<Self, AuthRejection> {
+                required(extensions)
+            }
+        }
+
         impl<S: Sync $(, $claims: Send + Sync + 'static)?> FromRequestParts<S> for $type {
             type Rejection = AuthRejection;
 
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthRejection> {
-                required(parts)
+                required(&parts.extensions)
             }
         }
 
@@ -79,7 +95,7 @@ macro_rules! extractor {
                 parts: &mut Parts,
                 _: &S,
             ) -> Result<Option<Self>, AuthRejection> {
-                optional(parts)
+                optional(&parts.extensions)
             }
         }
     };

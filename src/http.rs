@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use reqwest::redirect;
 use tokio::time::timeout;
 use url::{Host, Url};
@@ -96,21 +96,42 @@ impl Outbound {
         if !is_secure(&target.url) && !self.allow_http {
             return Err(FetchError::Insecure);
         }
-        timeout(self.total, self.get_once_more(target))
+        timeout(self.total, self.read(target))
             .await
             .map_err(|_| FetchError::Timeout)?
     }
 
-    async fn get_once_more(&self, target: &Target) -> Result<Document, FetchError> {
-        let response = match self.send(target).await {
+    /// Asks with these headers, and gives those of an answer of status 200. Its body is not read.
+    pub(crate) async fn ask(
+        &self,
+        target: &Target,
+        headers: &HeaderMap,
+        patience: Duration,
+    ) -> Result<HeaderMap, FetchError> {
+        if !is_secure(&target.url) && !self.allow_http {
+            return Err(FetchError::Insecure);
+        }
+        let mut response = timeout(patience, self.get_once_more(target, headers))
+            .await
+            .map_err(|_| FetchError::Timeout)??;
+        Ok(std::mem::take(response.headers_mut()))
+    }
+
+    /// An answer of status 200, from the very address.
+    async fn get_once_more(
+        &self,
+        target: &Target,
+        headers: &HeaderMap,
+    ) -> Result<reqwest::Response, FetchError> {
+        let response = match self.send(target, headers).await {
             // A pooled connection that was closed before the answer looks the same as a fresh one:
             // one retry in either case.
             Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
-                self.send(target).await
+                self.send(target, headers).await
             }
             sent => sent,
         };
-        let mut response = response.map_err(FetchError::request)?;
+        let response = response.map_err(FetchError::request)?;
         // A client of the user's own may follow redirects: what came from elsewhere is not taken.
         if response.url() != &target.url {
             return Err(FetchError::Redirected);
@@ -118,6 +139,14 @@ impl Outbound {
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
+        Ok(response)
+    }
+
+    async fn read(&self, target: &Target) -> Result<Document, FetchError> {
+        let mut headers = HeaderMap::new();
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(header::ACCEPT, json);
+        let mut response = self.get_once_more(target, &headers).await?;
         let max_age = max_age(response.headers());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(FetchError::request)? {
@@ -132,11 +161,12 @@ impl Outbound {
         })
     }
 
-    async fn send(&self, target: &Target) -> Result<reqwest::Response, reqwest::Error> {
-        let mut request = self
-            .client
-            .get(target.url.clone())
-            .header(header::ACCEPT, "application/json");
+    async fn send(
+        &self,
+        target: &Target,
+        headers: &HeaderMap,
+    ) -> Result<reqwest::Response, reqwest::Error> {
+        let mut request = self.client.get(target.url.clone()).headers(headers.clone());
         for (name, value) in target.headers.iter().flatten() {
             request = request.header(name, value);
         }
@@ -171,6 +201,17 @@ pub(crate) enum FetchError {
 }
 
 impl FetchError {
+    /// Whether something answered that is not what was asked for: the address may be a wrong one.
+    pub(crate) fn is_wrong_answer(&self) -> bool {
+        match self {
+            Self::Status(status) => {
+                !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::Redirected | Self::TooLarge | Self::Insecure => true,
+            Self::Request(_) | Self::Timeout => false,
+        }
+    }
+
     /// An internal address is nobody's business: the URL is left out.
     fn request(error: reqwest::Error) -> Self {
         if error.is_timeout() {
@@ -262,7 +303,7 @@ pub(crate) fn is_secure(url: &Url) -> bool {
 }
 
 /// `max-age` of `Cache-Control` (RFC 9111 §5.2.2.1).
-fn max_age(headers: &http::HeaderMap) -> Option<Duration> {
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
     headers
         .get_all(header::CACHE_CONTROL)
         .iter()

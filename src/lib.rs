@@ -1,17 +1,23 @@
-//! Authentication for axum behind Authgear.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authenticate;
 mod authgear;
+pub mod authorize;
 mod builder;
+#[cfg(test)]
+mod cases;
 pub mod clock;
 mod credential;
 mod danger;
 mod discovery;
+pub mod docs;
 mod error;
 mod extract;
 mod http;
 mod jwks;
 mod rejection;
+mod resource_metadata;
 mod secret;
 mod telemetry;
 #[cfg(feature = "testkit")]
@@ -27,4 +33,6 @@ pub use danger::Dangerous;
 pub use error::{AuthError, AuthErrorKind, ConfigError};
 pub use jsonwebtoken::Algorithm;
 pub use rejection::{AuthRejection, JsonResponse, RejectionResponse, StatusResponse};
+pub use resource_metadata::ProtectedResource;
 pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
+pub use verify::{GatewayProof, LiveSessions, Resolver};

@@ -6,19 +6,25 @@ use std::sync::Arc;
 use http::Request;
 
 use super::csrf::CsrfCheck;
+use super::identity_headers;
 use super::outcome::{Authentication, Authority};
-use crate::credential::Sources;
+use super::peer::{self, PeerRules};
+use crate::credential::{self, Sources};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::rejection::AuthRejection;
+use crate::rejection::{AuthRejection, ChallengeParameters};
+use crate::telemetry::{Attempt, Outcome};
 use crate::user::Principal;
-use crate::verify::{JwtVerifier, PendingVerification, Verification};
+use crate::verify::{PendingVerification, Requester, SetCookies, Verification, Verifier, Word};
 
 /// Finds out who is calling. One for each `Authgear`, shared by its layers.
 pub(crate) struct Authenticator<C> {
     sources: Sources,
     csrf: CsrfCheck,
-    verifier: Arc<JwtVerifier<C>>,
+    verifier: Verifier<C>,
+    peer_rules: PeerRules,
+    pass_set_cookie: bool,
     authority: Authority,
+    trace_user_ids: bool,
 }
 
 /// What is to be done with a request.
@@ -30,29 +36,50 @@ pub(super) enum Step<C> {
     /// The request is refused.
     Refuse(AuthError),
     /// Ask again when this is done.
-    Wait(PendingVerification<C>),
+    Wait(PendingVerification<C>, Option<Arc<SetCookies>>),
 }
 
 impl<C: Send + Sync + 'static> Authenticator<C> {
     pub(crate) fn new(
         sources: Sources,
         csrf: CsrfCheck,
-        verifier: Arc<JwtVerifier<C>>,
+        verifier: Verifier<C>,
+        peer_rules: PeerRules,
+        pass_set_cookie: bool,
         authority: Authority,
+        trace_user_ids: bool,
     ) -> Self {
         Self {
             sources,
             csrf,
             verifier,
+            peer_rules,
+            pass_set_cookie,
             authority,
+            trace_user_ids,
         }
     }
 
-    pub(crate) fn verifier(&self) -> &Arc<JwtVerifier<C>> {
+    pub(crate) fn verifier(&self) -> &Verifier<C> {
         &self.verifier
     }
 
-    pub(super) fn begin<B>(&self, request: &Request<B>, is_optional: bool) -> Step<C> {
+    /// Takes what only a gateway may say out of the request, and gives what it says if it is one.
+    pub(super) fn hear<B>(&self, request: &mut Request<B>) -> Word {
+        let word = match &self.verifier {
+            Verifier::Gateway(gateway) => {
+                let peer = peer::connection(request.extensions());
+                gateway.hear(request.headers_mut(), peer)
+            }
+            Verifier::Jwt(_) | Verifier::Resolver(_) | Verifier::Live(_) => None,
+        };
+        // On every route: nobody else may say who the user is, to whatever is further inside.
+        identity_headers::remove(request.headers_mut());
+        word
+    }
+
+    /// Finds out who is calling. The request must have been [heard](Self::hear) before.
+    pub(super) fn begin<B>(&self, request: &Request<B>, word: Word, is_optional: bool) -> Step<C> {
         let without_credential =
             || (!is_optional).then_some(Step::Refuse(AuthErrorKind::MissingCredential.into()));
         if let Some(known) = request.extensions().get::<Authentication>()
@@ -64,20 +91,36 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
                 .flatten()
                 .unwrap_or(Step::Known);
         }
+        let nobody = || {
+            without_credential()
+                .unwrap_or_else(|| Step::Pass(Authentication::nobody(self.authority.clone())))
+        };
+        if let Verifier::Gateway(gateway) = &self.verifier {
+            let Some(word) = word else {
+                return nobody();
+            };
+            // The gateway does not say whether the user came by a cookie.
+            if !credential::has_bearer(request.headers()) && !self.csrf.allows(request) {
+                return Step::Refuse(AuthErrorKind::CrossOrigin.into());
+            }
+            return self.conclude(gateway.verify(word));
+        }
         let credential = match self.sources.find(request.headers()) {
             Ok(Some(credential)) => credential,
-            Ok(None) => {
-                return without_credential()
-                    .unwrap_or_else(|| Step::Pass(Authentication::nobody(self.authority.clone())));
-            }
+            Ok(None) => return nobody(),
             Err(kind) => return Step::Refuse(kind.into()),
         };
         if credential.is_ambient() && !self.csrf.allows(request) {
             return Step::Refuse(AuthErrorKind::CrossOrigin.into());
         }
-        match self.verifier.verify(credential.token()) {
+        let set_cookies = self.pass_set_cookie.then(Arc::default);
+        let requester = || Requester {
+            client: self.peer_rules.client(request),
+            set_cookies: set_cookies.clone(),
+        };
+        match self.verifier.verify(&credential, requester) {
             Verification::Done(outcome) => self.conclude(outcome),
-            Verification::Waiting(pending) => Step::Wait(pending),
+            Verification::Waiting(pending) => Step::Wait(pending, set_cookies),
         }
     }
 
@@ -86,6 +129,29 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             Ok(principal) => Step::Pass(Authentication::of(principal, self.authority.clone())),
             Err(error) => Step::Refuse(error),
         }
+    }
+
+    /// Tells telemetry who the request comes from.
+    pub(super) fn tell(&self, attempt: Attempt, authentication: &Authentication) -> Outcome {
+        let outcome = authentication.outcome();
+        if attempt.is_traced()
+            && let Ok(Some(Principal::User(user))) = authentication.principal::<C>()
+        {
+            attempt.method(user.verified_by().as_str());
+            if self.trace_user_ids {
+                attempt.user_id(user.id());
+            }
+        }
+        attempt.end(outcome);
+        outcome
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub(super) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
+        self.authority.challenge()
     }
 
     pub(super) fn reject(&self, error: AuthError) -> AuthRejection {

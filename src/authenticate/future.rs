@@ -11,9 +11,9 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
-use crate::rejection::{AuthRejection, RejectionResponse, grpc_response};
-use crate::telemetry;
-use crate::verify::PendingVerification;
+use crate::rejection::{AuthRejection, Refuser, RejectionResponse};
+use crate::telemetry::{Attempt, Outcome};
+use crate::verify::{PendingVerification, SetCookies};
 
 pin_project! {
     /// The response of [`Authenticate`](crate::Authenticate).
@@ -25,6 +25,7 @@ pin_project! {
         #[pin]
         state: State<S, S::Future, B, C>,
         refuser: Refuser<R>,
+        set_cookies: Option<Arc<SetCookies>>,
     }
 }
 
@@ -48,10 +49,11 @@ pin_project! {
 }
 
 /// What is needed to go on after a wait.
-struct Held<S, B, C> {
-    request: Request<B>,
-    service: S,
-    authenticator: Arc<Authenticator<C>>,
+pub(super) struct Held<S, B, C> {
+    pub(super) request: Request<B>,
+    pub(super) service: S,
+    pub(super) authenticator: Arc<Authenticator<C>>,
+    pub(super) attempt: Attempt,
 }
 
 impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
@@ -59,6 +61,7 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
         Self {
             state: State::Calling { response },
             refuser,
+            set_cookies: None,
         }
     }
 
@@ -68,26 +71,23 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
                 rejection: Some(rejection),
             },
             refuser,
+            set_cookies: None,
         }
     }
 
     pub(super) fn waiting(
         pending: PendingVerification<C>,
-        request: Request<B>,
-        service: S,
-        authenticator: Arc<Authenticator<C>>,
+        held: Held<S, B, C>,
+        set_cookies: Option<Arc<SetCookies>>,
         refuser: Refuser<R>,
     ) -> Self {
         Self {
             state: State::Waiting {
                 pending,
-                held: Some(Box::new(Held {
-                    request,
-                    service,
-                    authenticator,
-                })),
+                held: Some(Box::new(held)),
             },
             refuser,
+            set_cookies,
         }
     }
 }
@@ -107,29 +107,43 @@ where
             let next = match this.state.as_mut().project() {
                 StateProjection::Calling { response } => {
                     let response = ready!(response.poll(cx))?;
-                    return Poll::Ready(Ok(this.refuser.review(response)));
+                    let response = this.refuser.review(response);
+                    return Poll::Ready(Ok(with_cookies(response, this.set_cookies.as_deref())));
                 }
                 StateProjection::Refused { rejection } => match rejection.take() {
-                    Some(rejection) => return Poll::Ready(Ok(this.refuser.refuse(rejection))),
+                    Some(rejection) => {
+                        let response = this.refuser.refuse(rejection);
+                        let cookies = this.set_cookies.as_deref();
+                        return Poll::Ready(Ok(with_cookies(response, cookies)));
+                    }
                     None => return Poll::Pending,
                 },
                 StateProjection::Waiting { pending, held } => {
-                    let outcome = ready!(pending.as_mut().poll(cx));
+                    let outcome = match held {
+                        Some(held) => held.attempt.in_scope(|| pending.as_mut().poll(cx)),
+                        None => pending.as_mut().poll(cx),
+                    };
+                    let outcome = ready!(outcome);
                     let Some(mut held) = held.take() else {
                         return Poll::Pending;
                     };
                     match held.authenticator.conclude(outcome) {
                         Step::Pass(authentication) => {
+                            let outcome = held.authenticator.tell(held.attempt, &authentication);
+                            this.refuser.passed = Some(outcome);
                             held.request.extensions_mut().insert(authentication);
                             State::Calling {
                                 response: held.service.call(held.request),
                             }
                         }
-                        Step::Refuse(error) => State::Refused {
-                            rejection: Some(held.authenticator.reject(error)),
-                        },
+                        Step::Refuse(error) => {
+                            held.attempt.end(Outcome::Refused(error.kind()));
+                            State::Refused {
+                                rejection: Some(held.authenticator.reject(error)),
+                            }
+                        }
                         // A conclusion is one of the two above.
-                        Step::Known | Step::Wait(_) => return Poll::Pending,
+                        Step::Known | Step::Wait(..) => return Poll::Pending,
                     }
                 }
             };
@@ -138,54 +152,16 @@ where
     }
 }
 
-/// Makes the responses of one layer.
-pub(super) struct Refuser<R> {
-    pub(super) responder: R,
-    pub(super) as_grpc: bool,
-}
-
-impl<R> Refuser<R> {
-    fn refuse<B: Default>(&self, mut rejection: AuthRejection) -> Response<B>
-    where
-        R: RejectionResponse<B>,
-    {
-        telemetry::refused(rejection.kind());
-        let mut response = if self.as_grpc {
-            grpc_response(&rejection)
-        } else {
-            self.responder.response(&rejection)
-        };
-        rejection.is_final = true;
-        response.extensions_mut().insert(rejection);
-        response
+/// Passes on what the resolver wants the browser to keep, or to forget.
+pub(super) fn with_cookies<B>(
+    mut response: Response<B>,
+    set_cookies: Option<&SetCookies>,
+) -> Response<B> {
+    for field in set_cookies.map(SetCookies::fields).unwrap_or_default() {
+        let headers = response.headers_mut();
+        headers.append(header::SET_COOKIE, field.clone());
     }
-
-    /// Makes the refusal of an extractor, which knows no layer, one of this layer.
-    fn review<B: Default>(&self, mut response: Response<B>) -> Response<B>
-    where
-        R: RejectionResponse<B>,
-    {
-        match response.extensions_mut().get::<AuthRejection>() {
-            Some(rejection) if !rejection.is_final => {
-                let mut refusal = self.refuse(rejection.clone());
-                // What others inside have added stays.
-                for (name, value) in response.headers() {
-                    let is_ours = [
-                        header::CONTENT_TYPE,
-                        header::CONTENT_LENGTH,
-                        header::WWW_AUTHENTICATE,
-                        header::RETRY_AFTER,
-                    ]
-                    .contains(name);
-                    if !is_ours {
-                        refusal.headers_mut().append(name, value.clone());
-                    }
-                }
-                refusal
-            }
-            _ => response,
-        }
-    }
+    response
 }
 
 impl<S: Service<Request<B>>, B, C, R> fmt::Debug for ResponseFuture<S, B, C, R> {

@@ -15,6 +15,24 @@ use crate::user::NoClaims;
 /// A request without a credential is refused, unless the layer is [`optional`](Self::optional); a
 /// request with a bad one is refused in any case.
 ///
+/// ```
+/// # fn example(authgear: axum_authgear::Authgear) {
+/// use axum::{Router, routing::get};
+/// use axum_authgear::{AuthUser, StatusResponse};
+///
+/// // An optional layer around all routes, a required one around some: a token is verified once.
+/// let account = Router::new()
+///     .route("/account", get(|user: AuthUser| async move { user.id().to_owned() }))
+///     .route_layer(authgear.layer().respond_with(StatusResponse));
+/// let app: Router = Router::new()
+///     .route("/", get(|user: Option<AuthUser>| async move {
+///         user.map_or("hello".to_owned(), |user| format!("hello, {}", user.id()))
+///     }))
+///     .merge(account)
+///     .route_layer(authgear.layer().optional());
+/// # }
+/// ```
+///
 /// Wrapped around a service of [`http::Request`]s whose response body is `Default` and, for the
 /// default responses, `From<Bytes>`: axum's is both.
 #[must_use = "a layer does nothing until it is added to a router or a service"]

@@ -9,6 +9,7 @@ mod future;
 mod identity_headers;
 mod layer;
 mod outcome;
+mod peer;
 mod service;
 
 pub(crate) use self::authenticator::Authenticator;
@@ -16,4 +17,5 @@ pub(crate) use self::csrf::CsrfCheck;
 pub use self::future::ResponseFuture;
 pub use self::layer::AuthenticateLayer;
 pub(crate) use self::outcome::{Authentication, Authority};
+pub(crate) use self::peer::PeerRules;
 pub use self::service::Authenticate;

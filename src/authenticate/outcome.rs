@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
-use crate::user::{AuthClient, AuthUser, Principal, Verified};
+use crate::telemetry::Outcome;
+use crate::user::{AuthClient, AuthUser, Principal, Session, Verified};
 
 /// Who is calling, as a layer found out, and which layer that was.
 ///
@@ -33,12 +34,26 @@ pub(crate) struct Authority {
 impl Authority {
     /// The authority of an `Authgear` whose users have custom claims `C`.
     pub(crate) fn new<C: 'static>(challenge: Option<ChallengeParameters>) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+        static NEXT: AtomicU64 = AtomicU64::new(STAND_IN + 1);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             claims: TypeId::of::<C>(),
             challenge: challenge.map(Arc::new),
         }
+    }
+
+    /// An authority that every requirement takes for its own: made by hand in a test, in the place
+    /// of any other.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn stand_in<C: 'static>() -> Self {
+        Self {
+            id: STAND_IN,
+            ..Self::new::<C>(None)
+        }
+    }
+
+    pub(crate) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
+        self.challenge.clone()
     }
 
     /// A refusal with the challenge of this authority.
@@ -47,29 +62,35 @@ impl Authority {
     }
 }
 
+/// No authority that was built has this id.
+const STAND_IN: u64 = 0;
+
 #[derive(Clone)]
 enum Caller {
     /// No credential.
     Nobody,
     /// An `Arc<Verified<C>>` of the authority's `C`.
-    User(Arc<dyn Any + Send + Sync>),
+    User(Arc<dyn Any + Send + Sync>, Option<Arc<Session>>),
     Client(AuthClient),
 }
 
 impl Authentication {
-    pub(super) fn nobody(authority: Authority) -> Self {
+    pub(crate) fn nobody(authority: Authority) -> Self {
         Self {
             authority,
             caller: Caller::Nobody,
         }
     }
 
-    pub(super) fn of<C: Send + Sync + 'static>(
+    pub(crate) fn of<C: Send + Sync + 'static>(
         principal: Principal<C>,
         authority: Authority,
     ) -> Self {
         let caller = match principal {
-            Principal::User(user) => Caller::User(user.into_inner()),
+            Principal::User(user) => {
+                let (verified, session) = user.into_parts();
+                Caller::User(verified, session)
+            }
             Principal::Client(client) => Caller::Client(client),
         };
         Self { authority, caller }
@@ -77,6 +98,23 @@ impl Authentication {
 
     pub(super) fn is_by(&self, authority: &Authority) -> bool {
         self.authority.id == authority.id
+    }
+
+    /// Whether a requirement of this authority may rely on it.
+    pub(crate) fn counts_for(&self, authority: &Authority) -> bool {
+        #[cfg(feature = "testkit")]
+        if self.authority.id == STAND_IN {
+            return true;
+        }
+        self.is_by(authority)
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.caller {
+            Caller::Nobody => Outcome::Nobody,
+            Caller::User(..) => Outcome::User,
+            Caller::Client(_) => Outcome::Machine,
+        }
     }
 
     pub(super) fn is_nobody(&self) -> bool {
@@ -97,11 +135,12 @@ impl Authentication {
         Ok(match &self.caller {
             Caller::Nobody => None,
             Caller::Client(client) => Some(Principal::Client(client.clone())),
-            Caller::User(user) => {
+            Caller::User(user, session) => {
                 let user = Arc::clone(user)
                     .downcast::<Verified<C>>()
                     .map_err(|_| AuthErrorKind::OtherClaims)?;
-                Some(Principal::User(AuthUser::new(user)))
+                let user = AuthUser::new(user).with_session(session.clone());
+                Some(Principal::User(user))
             }
         })
     }
@@ -111,13 +150,13 @@ impl Authentication {
         match &self.caller {
             Caller::Nobody => Ok(None),
             Caller::Client(client) => Ok(Some(client.clone())),
-            Caller::User(_) => Err(AuthErrorKind::MachineRequired),
+            Caller::User(..) => Err(AuthErrorKind::MachineRequired),
         }
     }
 
     /// A refusal with the challenge of this authority.
-    pub(crate) fn reject(&self, kind: AuthErrorKind) -> AuthRejection {
-        self.authority.reject(kind)
+    pub(crate) fn reject(&self, error: impl Into<AuthError>) -> AuthRejection {
+        self.authority.reject(error)
     }
 }
 

@@ -9,10 +9,10 @@ use http::{Request, Response};
 use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
-use super::future::{Refuser, ResponseFuture};
-use super::identity_headers;
+use super::future::{Held, ResponseFuture};
 use super::layer::Settings;
-use crate::rejection::{JsonResponse, RejectionResponse, is_grpc};
+use crate::rejection::{JsonResponse, Refuser, RejectionResponse, is_grpc};
+use crate::telemetry::{Attempt, Outcome};
 use crate::user::NoClaims;
 
 /// The service that [`AuthenticateLayer`](crate::AuthenticateLayer) wraps around another.
@@ -40,30 +40,43 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // Before anything else, on every route: nobody but a gateway may say who the user is.
-        identity_headers::remove(request.headers_mut());
-        let refuser = Refuser {
+        // Before anything else.
+        let word = self.authenticator.hear(&mut request);
+        let mut refuser = Refuser {
             responder: self.responder.clone(),
             as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
+            has_last_word: true,
+            challenge: self.authenticator.challenge(),
+            passed: None,
         };
-        match self
-            .authenticator
-            .begin(&request, self.settings.is_optional)
-        {
+        let attempt = Attempt::begin();
+        let step = attempt.in_scope(|| {
+            self.authenticator
+                .begin(&request, word, self.settings.is_optional)
+        });
+        match step {
             Step::Known => ResponseFuture::calling(self.inner.call(request), refuser),
             Step::Pass(authentication) => {
+                refuser.passed = Some(self.authenticator.tell(attempt, &authentication));
                 request.extensions_mut().insert(authentication);
                 ResponseFuture::calling(self.inner.call(request), refuser)
             }
             Step::Refuse(error) => {
+                attempt.end(Outcome::Refused(error.kind()));
                 ResponseFuture::refused(self.authenticator.reject(error), refuser)
             }
-            Step::Wait(pending) => {
+            Step::Wait(pending, set_cookies) => {
                 // The service that was polled ready is the one to be called later.
                 let next = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, next);
                 let authenticator = Arc::clone(&self.authenticator);
-                ResponseFuture::waiting(pending, request, ready, authenticator, refuser)
+                let held = Held {
+                    request,
+                    service: ready,
+                    authenticator,
+                    attempt,
+                };
+                ResponseFuture::waiting(pending, held, set_cookies, refuser)
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod bearer;
 mod cookie;
+mod session_cookies;
 mod source;
 
 use std::fmt;
@@ -13,15 +14,30 @@ use std::fmt;
 use http::HeaderMap;
 
 use crate::error::AuthErrorKind;
+use crate::user::CredentialForm;
 
+pub(crate) use self::bearer::is_b64token;
 pub(crate) use self::cookie::CookieName;
+pub(crate) use self::session_cookies::{APP_ACCESS_TOKEN, APP_SESSION, SESSION, session_cookies};
 pub use self::source::TokenSource;
 
 /// A credential as it came: nothing about it has been checked.
 pub(crate) struct Credential<'r> {
     token: std::borrow::Cow<'r, str>,
-    /// Whether the browser sends it by itself, so that it proves no intent.
-    is_ambient: bool,
+    kind: CredentialKind,
+}
+
+/// Which kind of source a credential came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CredentialKind {
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// A cookie of the API's own, which holds a token.
+    TokenCookie,
+    /// A source that the application added.
+    Custom,
+    /// A cookie of Authgear's.
+    SessionCookie(CredentialForm),
 }
 
 impl Credential<'_> {
@@ -29,15 +45,29 @@ impl Credential<'_> {
         &self.token
     }
 
+    /// Whether the browser sends it by itself, so that it proves no intent.
     pub(crate) fn is_ambient(&self) -> bool {
-        self.is_ambient
+        matches!(
+            self.kind,
+            CredentialKind::TokenCookie | CredentialKind::SessionCookie(_)
+        )
+    }
+
+    /// How it is shown to the resolver: a token is a bearer, wherever it came from.
+    pub(crate) fn form(&self) -> CredentialForm {
+        match self.kind {
+            CredentialKind::SessionCookie(form) => form,
+            CredentialKind::Bearer | CredentialKind::TokenCookie | CredentialKind::Custom => {
+                CredentialForm::Bearer
+            }
+        }
     }
 }
 
 impl fmt::Debug for Credential<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential")
-            .field("is_ambient", &self.is_ambient)
+            .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
 }
@@ -51,8 +81,14 @@ pub(crate) struct Sources {
 /// One place to look, after the `Authorization` header.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
-    Cookie(CookieName),
+    /// A cookie, and the kind of credential that it is.
+    Cookie(CredentialKind, CookieName),
     Custom(TokenSource),
+}
+
+/// Whether a request has a bearer credential, a good one or not.
+pub(crate) fn has_bearer(headers: &HeaderMap) -> bool {
+    matches!(bearer::find(headers), Ok(Some(_)))
 }
 
 impl Sources {
@@ -67,18 +103,17 @@ impl Sources {
         if let Some(token) = bearer::find(headers)? {
             return Ok(Some(Credential {
                 token: token.into(),
-                is_ambient: false,
+                kind: CredentialKind::Bearer,
             }));
         }
         for source in &self.others {
             let found = match source {
-                Source::Cookie(name) => cookie::find(headers, name)?.map(|token| Credential {
-                    token,
-                    is_ambient: true,
-                }),
+                Source::Cookie(kind, name) => {
+                    cookie::find(headers, name)?.map(|token| Credential { token, kind: *kind })
+                }
                 Source::Custom(custom) => custom.find(headers).map(|token| Credential {
                     token: token.into(),
-                    is_ambient: false,
+                    kind: CredentialKind::Custom,
                 }),
             };
             if found.is_some() {

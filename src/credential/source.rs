@@ -9,6 +9,22 @@ type Find = dyn Fn(&HeaderMap) -> Option<String> + Send + Sync;
 
 /// A function that finds a token in a request's headers, for example in `Sec-WebSocket-Protocol`.
 ///
+/// ```
+/// use axum_authgear::{Authgear, TokenSource};
+///
+/// // `new WebSocket(url, ["chat", "token." + accessToken])`
+/// let source = TokenSource::new(|headers| {
+///     headers
+///         .get("sec-websocket-protocol")?
+///         .to_str()
+///         .ok()?
+///         .split(',')
+///         .find_map(|protocol| protocol.trim().strip_prefix("token."))
+///         .map(str::to_owned)
+/// });
+/// let builder = Authgear::builder("https://my-project.authgear.cloud").token_source(source);
+/// ```
+///
 /// It sees headers alone: a token in the query string ends up in logs and in the browser's history
 /// (RFC 6750 §5.3). Do not read a cookie with it: nothing then protects against cross-site request
 /// forgery; [`token_cookie`](crate::AuthgearBuilder::token_cookie) does.

@@ -38,6 +38,17 @@ pub(crate) enum KeyFetchError {
     Keys(#[from] KeySetError),
 }
 
+impl KeyFetchError {
+    /// Whether what led to the keys may be out of date: there was an answer, and no keys in it.
+    pub(super) fn is_wrong_answer(&self) -> bool {
+        match self {
+            Self::Keys(_) => true,
+            Self::KeysFetch(error) => error.is_wrong_answer(),
+            Self::DiscoveryFetch(_) | Self::Discovery(_) => false,
+        }
+    }
+}
+
 /// The keys of an issuer, over HTTP.
 #[derive(Debug)]
 pub(crate) struct HttpKeySource {

@@ -86,8 +86,11 @@ impl KeySet {
     }
 
     /// Whether this very key is in the set: a key that was fetched again unchanged still is.
-    pub(crate) fn contains(&self, key: &Arc<VerificationKey>) -> bool {
-        self.keys.iter().any(|own| Arc::ptr_eq(own, key))
+    pub(crate) fn contains<K: ?Sized>(&self, key: &Arc<K>) -> bool {
+        let wanted = Arc::as_ptr(key).cast::<()>();
+        self.keys
+            .iter()
+            .any(|own| Arc::as_ptr(own).cast::<()>() == wanted)
     }
 
     /// Whether these are the very keys of `previous`, which this set was parsed against.
@@ -305,3 +308,6 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
 fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
+
+#[cfg(test)]
+mod tests;

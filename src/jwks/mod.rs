@@ -2,6 +2,8 @@
 //! (`refresher`).
 
 mod fetch;
+#[cfg(test)]
+pub(crate) mod issuer;
 mod key_set;
 mod refresher;
 mod store;

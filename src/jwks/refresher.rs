@@ -50,13 +50,13 @@ async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<A
         let fetched = source.fetch().await;
         let state = KeyState::clone(&store.state());
         let read = fetched.and_then(|fetched| read(&fetched, &state, &algorithms));
-        if let Err(KeyFetchError::Keys(_)) = &read {
+        if read.as_ref().is_err_and(KeyFetchError::is_wrong_answer) {
             source.start_over();
         }
         let (good, next, error) = match read {
             Ok((set, max_age)) => {
                 let unchanged = state.good.as_ref().is_some_and(|(old, _)| set.is_same(old));
-                telemetry::keys_fetched(set.len(), set.skipped(), !unchanged);
+                telemetry::keys_fetched(asked_at.unix(), set.len(), set.skipped(), !unchanged);
                 retries = backoff();
                 let next = refresh_after(&store, max_age);
                 (Some((Arc::new(set), asked_at)), next, None)
@@ -140,3 +140,6 @@ fn backoff() -> ExponentialBackoff {
         .without_max_times()
         .build()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The current keys, what is being done to renew them, and how a request waits for that.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,6 +109,26 @@ impl KeyStore {
         Some(CurrentKeys(state))
     }
 
+    /// Whether this very key is in use: its name alone would not say so.
+    ///
+    /// # Errors
+    /// `UnknownKey` when it is not any more, `KeysUnavailable` when the set is too old to say so.
+    pub(crate) fn check_current(
+        &self,
+        key: &Arc<dyn Any + Send + Sync>,
+        now: Moment,
+    ) -> Result<(), AuthError> {
+        let state = self.state.load();
+        let set = self
+            .fresh(&state, now)
+            .ok_or_else(|| unavailable(&state, MIN_RETRY_AFTER))?;
+        if set.contains(key) {
+            Ok(())
+        } else {
+            Err(AuthErrorKind::UnknownKey.into())
+        }
+    }
+
     /// Waits, for a bounded time, until the key of this name is known.
     ///
     /// `issued_at` is what the token says of itself. A token that was issued before the last good
@@ -205,13 +226,15 @@ impl KeyStore {
         }
         // One second more, because `iat` is rounded down.
         let slack = (self.policy.leeway + Duration::from_secs(1)).as_secs_f64();
-        issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at.unix().as_secs_f64())
+        let asked_at = now.earliest_unix_of(*asked_at).as_secs_f64();
+        issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at)
     }
 
     fn ask_for(&self, attempt: u64) {
-        if self.wanted.fetch_max(attempt, Ordering::AcqRel) < attempt {
-            self.wake.notify_one();
-        }
+        self.wanted.fetch_max(attempt, Ordering::AcqRel);
+        // Also where it was asked for before: the wall clock may have jumped since, and the end of
+        // the cooldown with it.
+        self.wake.notify_one();
     }
 
     /// The last good set, unless it is too old to be trusted.
@@ -360,3 +383,6 @@ fn unavailable(state: &KeyState, retry_after: Duration) -> AuthError {
         state.error.clone().map(|error| error as _),
     )
 }
+
+#[cfg(test)]
+mod tests;

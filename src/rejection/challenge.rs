@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use http::HeaderValue;
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, Demand};
 
 /// Which parameters a challenge has.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub(super) enum Form {
     Bare,
     InvalidRequest,
     InvalidToken,
+    InsufficientScope,
+    InsufficientAuthentication,
 }
 
 /// What every challenge says, from configuration and never from the request.
@@ -55,6 +57,7 @@ fn is_plain(byte: u8) -> bool {
 pub(super) fn value(
     form: Form,
     description: &str,
+    demand: Option<&Demand>,
     parameters: Option<&ChallengeParameters>,
 ) -> Option<HeaderValue> {
     let mut challenge = Challenge::new();
@@ -67,6 +70,22 @@ pub(super) fn value(
         Form::InvalidToken => {
             challenge.add("error", "invalid_token");
             challenge.add("error_description", description);
+        }
+        Form::InsufficientScope => challenge.add("error", "insufficient_scope"),
+        // RFC 9470 §3.
+        Form::InsufficientAuthentication => {
+            challenge.add("error", "insufficient_user_authentication");
+        }
+    }
+    if let Some(demand) = demand {
+        if let Some(scope) = &demand.scope {
+            challenge.add("scope", scope);
+        }
+        if let Some(max_age) = demand.max_age {
+            challenge.add("max_age", &max_age.to_string());
+        }
+        if let Some(values) = &demand.acr_values {
+            challenge.add("acr_values", values);
         }
     }
     // RFC 9728 §5.1.
@@ -110,11 +129,17 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            value(Form::InvalidToken, "it is no good", parameters.as_ref()).unwrap(),
+            value(
+                Form::InvalidToken,
+                "it is no good",
+                None,
+                parameters.as_ref()
+            )
+            .unwrap(),
             "Bearer realm=\"shop\", error=\"invalid_token\", error_description=\"it is no good\", \
              resource_metadata=\"https://api.example/.well-known/oauth-protected-resource\""
         );
-        assert_eq!(value(Form::Bare, "x", None).unwrap(), "Bearer");
+        assert_eq!(value(Form::Bare, "x", None, None).unwrap(), "Bearer");
     }
 
     #[test]

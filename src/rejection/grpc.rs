@@ -14,15 +14,19 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
 }
 
+/// `INVALID_ARGUMENT`, `UNAUTHENTICATED`, `PERMISSION_DENIED`, `UNAVAILABLE` or `INTERNAL`.
+pub(super) fn code(status: StatusCode) -> u16 {
+    match status {
+        StatusCode::BAD_REQUEST => 3,
+        StatusCode::UNAUTHORIZED => 16,
+        StatusCode::FORBIDDEN => 7,
+        StatusCode::SERVICE_UNAVAILABLE => 14,
+        _ => 13,
+    }
+}
+
 /// The refusal as a status of gRPC, in headers alone.
 pub(crate) fn response<B: Default>(rejection: &AuthRejection) -> Response<B> {
-    let code = match rejection.status() {
-        StatusCode::BAD_REQUEST => "3",
-        StatusCode::UNAUTHORIZED => "16",
-        StatusCode::FORBIDDEN => "7",
-        StatusCode::SERVICE_UNAVAILABLE => "14",
-        _ => "13",
-    };
     let mut response = Response::new(B::default());
     let headers = response.headers_mut();
     headers.insert(
@@ -31,7 +35,7 @@ pub(crate) fn response<B: Default>(rejection: &AuthRejection) -> Response<B> {
     );
     headers.insert(
         HeaderName::from_static("grpc-status"),
-        HeaderValue::from_static(code),
+        HeaderValue::from(code(rejection.status())),
     );
     // Our sentences are of printable ASCII without `%`: nothing to encode.
     headers.insert(

@@ -7,6 +7,7 @@
 mod challenge;
 mod grpc;
 mod refusal;
+mod refuser;
 mod response;
 
 use std::fmt;
@@ -16,10 +17,11 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 
 pub(crate) use self::challenge::ChallengeParameters;
-pub(crate) use self::grpc::{is_grpc, response as grpc_response};
+pub(crate) use self::grpc::is_grpc;
 use self::refusal::refusal;
+pub(crate) use self::refuser::Refuser;
 pub use self::response::{JsonResponse, RejectionResponse, StatusResponse};
-use crate::error::{AuthError, AuthErrorKind};
+use crate::error::{AuthError, AuthErrorKind, ConfigError};
 
 /// A refused request: the error, and how it is told to a client.
 ///
@@ -30,7 +32,9 @@ pub struct AuthRejection {
     error: AuthError,
     challenge: Option<Arc<ChallengeParameters>>,
     /// Whether a layer has had its say about the response.
-    pub(crate) is_final: bool,
+    is_final: bool,
+    /// Whether telemetry has been told.
+    is_recorded: bool,
 }
 
 impl AuthRejection {
@@ -42,6 +46,7 @@ impl AuthRejection {
             error: error.into(),
             challenge,
             is_final: false,
+            is_recorded: false,
         }
     }
 
@@ -63,8 +68,15 @@ impl AuthRejection {
         refusal(self.kind()).status
     }
 
-    /// The code in the body's `error`: one of RFC 6750 §3.1, or `missing_credential`, `forbidden`,
-    /// `cross_origin_request`, `temporarily_unavailable`, `server_error`.
+    /// The status in the language of gRPC: 3, 7, 13, 14 or 16.
+    #[must_use]
+    pub fn grpc_code(&self) -> u16 {
+        grpc::code(self.status())
+    }
+
+    /// The code in the body's `error`: one of RFC 6750 §3.1, `insufficient_user_authentication`
+    /// (RFC 9470), or `missing_credential`, `forbidden`, `cross_origin_request`,
+    /// `temporarily_unavailable`, `server_error`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         refusal(self.kind()).code
@@ -80,7 +92,12 @@ impl AuthRejection {
     #[must_use]
     pub fn challenge(&self) -> Option<HeaderValue> {
         let form = refusal(self.kind()).challenge?;
-        challenge::value(form, self.description(), self.challenge.as_deref())
+        challenge::value(
+            form,
+            self.description(),
+            self.error.demand(),
+            self.challenge.as_deref(),
+        )
     }
 
     /// The value of `Retry-After`, in whole seconds, where the refusal has one.
@@ -89,6 +106,14 @@ impl AuthRejection {
         self.error
             .retry_after()
             .map(|wait| Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
+    }
+}
+
+/// A requirement that a handler makes on its way, and that is none: `all_scopes(["a\"b"])?`.
+impl From<ConfigError> for AuthRejection {
+    fn from(error: ConfigError) -> Self {
+        let error = AuthError::caused_by(AuthErrorKind::InvalidRequirement, error);
+        Self::new(error, None)
     }
 }
 

@@ -48,19 +48,39 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         | Kind::MalformedCustomClaims
         | Kind::UnknownKey
         | Kind::KeyMismatch
-        | Kind::BadSignature => (
+        | Kind::BadSignature
+        | Kind::SessionInvalid
+        | Kind::SessionMismatch
+        | Kind::MalformedIdentity
+        | Kind::TokenNotTaken => (
             StatusCode::UNAUTHORIZED,
             "invalid_token",
             Some(Form::InvalidToken),
         ),
-        Kind::UserRequired | Kind::MachineRequired => (StatusCode::FORBIDDEN, "forbidden", None),
+        Kind::InsufficientScope => (
+            StatusCode::FORBIDDEN,
+            "insufficient_scope",
+            Some(Form::InsufficientScope),
+        ),
+        // RFC 9470 §3: the token is good, and another one is needed.
+        Kind::AuthenticationTooOld | Kind::AuthenticationTooWeak => (
+            StatusCode::UNAUTHORIZED,
+            "insufficient_user_authentication",
+            Some(Form::InsufficientAuthentication),
+        ),
+        Kind::UserRequired
+        | Kind::MachineRequired
+        | Kind::RoleMissing
+        | Kind::NotVerified
+        | Kind::AnonymousUser
+        | Kind::ConditionNotMet => (StatusCode::FORBIDDEN, "forbidden", None),
         Kind::CrossOrigin => (StatusCode::FORBIDDEN, "cross_origin_request", None),
-        Kind::KeysUnavailable => (
+        Kind::KeysUnavailable | Kind::SessionUnavailable | Kind::UntellableUser => (
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
             None,
         ),
-        Kind::LayerMissing | Kind::OtherClaims => {
+        Kind::LayerMissing | Kind::OtherClaims | Kind::OtherAuthgear | Kind::InvalidRequirement => {
             (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None)
         }
     };

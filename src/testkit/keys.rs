@@ -155,7 +155,7 @@ impl SigningKey {
         jwk
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &*self.material {
             Material::Rsa(pair) => {

@@ -1,22 +1,43 @@
 //! The signed-in user.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::identity::{Identity, NumericDate};
+use super::session::Session;
+use crate::clock::Clock;
 
 /// A signed-in user whose credential was verified.
 ///
-/// There is no public way to make one, so holding one proves that the check ran. It is cheap to
+/// There is no public way to make one outside of tests, so holding one proves that the check ran. It is cheap to
 /// clone. `C` is the type of the custom claims, see
 /// [`AuthgearBuilder::claims`](crate::AuthgearBuilder::claims).
 ///
 /// As an extractor it refuses a request without a credential (401), one of a machine (403), and a
 /// route without the layer (500). `Option<AuthUser>` turns the first of these into `None`.
+///
+/// ```
+/// use axum::http::StatusCode;
+/// use axum_authgear::AuthUser;
+///
+/// async fn delete_order(user: AuthUser) -> StatusCode {
+///     if user.has_role("admin") && user.is_verified() {
+///         StatusCode::NO_CONTENT
+///     } else {
+///         StatusCode::FORBIDDEN
+///     }
+/// }
+/// ```
+///
+/// A test makes one by hand with `testkit::user` (feature `testkit`).
 pub struct AuthUser<C = NoClaims> {
     inner: Arc<Verified<C>>,
+    /// Laid over what the token says, so that nothing of it is copied.
+    session: Option<Arc<Session>>,
 }
 
 /// What one verification found out.
@@ -24,6 +45,18 @@ pub(crate) struct Verified<C> {
     pub(crate) identity: Identity,
     pub(crate) claims: C,
     pub(crate) method: VerifiedBy,
+    pub(crate) time: Timekeeper,
+    /// The key whose signature holds, if it was a signature: it must still be in use when the user
+    /// is checked again.
+    pub(crate) signed_by: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// What tells how long ago something was, for checks that come after the verification.
+#[derive(Clone, Debug)]
+pub(crate) struct Timekeeper {
+    pub(crate) clock: Clock,
+    /// How far ahead of ours the issuer's clock may be.
+    pub(crate) leeway: Duration,
 }
 
 /// The custom claims of an application that reads none.
@@ -38,6 +71,15 @@ pub enum VerifiedBy {
     /// The JWT was verified here, with the project's keys.
     #[serde(rename = "jwt")]
     Jwt,
+    /// Authgear's resolver was asked.
+    #[serde(rename = "resolver")]
+    Resolver,
+    /// The JWT was verified here, and the resolver has confirmed its session within the bound.
+    #[serde(rename = "jwt+resolver")]
+    JwtAndResolver,
+    /// A gateway in front asked the resolver, and has proved that it is the gateway.
+    #[serde(rename = "gateway")]
+    Gateway,
 }
 
 impl VerifiedBy {
@@ -46,6 +88,9 @@ impl VerifiedBy {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Jwt => "jwt",
+            Self::Resolver => "resolver",
+            Self::JwtAndResolver => "jwt+resolver",
+            Self::Gateway => "gateway",
         }
     }
 }
@@ -58,46 +103,80 @@ impl fmt::Display for VerifiedBy {
 
 impl<C> AuthUser<C> {
     pub(crate) fn new(verified: Arc<Verified<C>>) -> Self {
-        Self { inner: verified }
+        Self {
+            inner: verified,
+            session: None,
+        }
     }
 
-    pub(crate) fn into_inner(self) -> Arc<Verified<C>> {
-        self.inner
+    /// The same user with this session, which must be of the same user.
+    pub(crate) fn with_session(self, session: Option<Arc<Session>>) -> Self {
+        Self { session, ..self }
     }
 
+    pub(crate) fn time(&self) -> &Timekeeper {
+        &self.inner.time
+    }
+
+    pub(crate) fn into_parts(self) -> (Arc<Verified<C>>, Option<Arc<Session>>) {
+        (self.inner, self.session)
+    }
+
+    pub(crate) fn verified(&self) -> &Verified<C> {
+        &self.inner
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Verified<C>> {
+        &self.inner
+    }
+
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
+        self.session.as_ref()
+    }
+
+    /// What the credential itself says.
     fn identity(&self) -> &Identity {
         &self.inner.identity
+    }
+
+    /// What is said of the user: by the session where there is one, for it is the younger word.
+    fn current(&self) -> &Identity {
+        self.session_identity().unwrap_or(self.identity())
+    }
+
+    fn session_identity(&self) -> Option<&Identity> {
+        self.session.as_deref()?.identity.as_ref()
     }
 
     /// The user's id in Authgear (`sub`).
     #[must_use]
     pub fn id(&self) -> &str {
-        self.identity().subject()
+        self.current().subject()
     }
 
     /// Whether this is an anonymous user. A token that does not say counts as anonymous.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
-        self.identity().is_anonymous
+        self.current().is_anonymous
     }
 
     /// Whether the user has a verified identity. A token that does not say counts as not verified.
     #[must_use]
     pub fn is_verified(&self) -> bool {
-        self.identity().is_verified
+        self.current().is_verified
     }
 
     /// Whether the user could be asked to authenticate again. A token that does not say counts as
     /// no.
     #[must_use]
     pub fn can_reauthenticate(&self) -> bool {
-        self.identity().can_reauthenticate
+        self.current().can_reauthenticate
     }
 
     /// The keys of the user's effective roles, in the order of the credential.
     #[must_use]
     pub fn roles(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
-        self.identity().roles()
+        self.current().roles()
     }
 
     /// Whether the user has the role with this key.
@@ -123,16 +202,24 @@ impl<C> AuthUser<C> {
     /// on it must then fail.
     #[must_use]
     pub fn amr(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
-        self.identity().amr()
+        // A session that names no method does not know any more, rather than that there was none.
+        match self.session_identity() {
+            Some(session) if session.amr().len() > 0 => session.amr(),
+            _ => self.identity().amr(),
+        }
     }
 
     /// When the user authenticated, in seconds since the Unix epoch.
     #[must_use]
     pub fn auth_time(&self) -> Option<u64> {
-        self.identity().auth_time.map(NumericDate::unix_seconds)
+        self.session_identity()
+            .and_then(|session| session.auth_time)
+            .or(self.identity().auth_time)
+            .map(NumericDate::unix_seconds)
     }
 
-    /// The OAuth client that the token was issued to.
+    /// The OAuth client that the token was issued to. Unknown where no token was read here: the
+    /// resolver does not name it.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.identity().client_id()
@@ -156,7 +243,8 @@ impl<C> AuthUser<C> {
         self.identity().issued_at.map(NumericDate::unix_seconds)
     }
 
-    /// When the token expires, in seconds since the Unix epoch.
+    /// When the token expires, in seconds since the Unix epoch. Unknown where no token was read
+    /// here.
     #[must_use]
     pub fn expires_at(&self) -> Option<u64> {
         self.identity().expires_at.map(NumericDate::unix_seconds)
@@ -171,7 +259,10 @@ impl<C> AuthUser<C> {
     /// How the user was verified.
     #[must_use]
     pub fn verified_by(&self) -> VerifiedBy {
-        self.inner.method
+        match self.inner.method {
+            VerifiedBy::Jwt if self.session_identity().is_some() => VerifiedBy::JwtAndResolver,
+            method => method,
+        }
     }
 
     /// The custom claims.
@@ -185,6 +276,7 @@ impl<C> Clone for AuthUser<C> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
+            session: self.session.clone(),
         }
     }
 }
@@ -193,7 +285,7 @@ impl<C> Clone for AuthUser<C> {
 impl<C> fmt::Debug for AuthUser<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthUser")
-            .field("verified_by", &self.inner.method)
+            .field("verified_by", &self.verified_by())
             .finish_non_exhaustive()
     }
 }

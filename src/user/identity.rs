@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::text::{Span, SpanList, Text};
+use super::text::{Span, SpanList, Text, TextReader};
 
 /// Everything that the crate reads of a credential.
 ///
@@ -27,6 +27,18 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Of nobody yet, by the word of this issuer.
+    pub(crate) fn of_issuer(issuer: &str) -> Self {
+        let text = issuer.to_owned();
+        let mut reader = TextReader::new(&text);
+        Self {
+            issuer: reader.span(&text),
+            is_anonymous: true,
+            text: reader.finish(text),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn subject(&self) -> &str {
         self.text.get(self.subject)
     }

@@ -8,6 +8,17 @@ use super::{AuthClient, AuthUser, NoClaims};
 ///
 /// As an extractor it refuses a request without a credential (401) and a route without the layer
 /// (500).
+///
+/// ```
+/// use axum_authgear::Principal;
+///
+/// async fn greet(caller: Principal) -> String {
+///     match caller {
+///         Principal::User(user) => format!("hello, {}", user.id()),
+///         Principal::Client(client) => format!("200 OK, {}", client.client_id()),
+///     }
+/// }
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "there is no third kind of caller")]
 pub enum Principal<C = NoClaims> {
     /// A signed-in user.

@@ -19,7 +19,7 @@ use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
 use crate::secret::Secret;
-use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Verified, VerifiedBy};
+use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
 
 /// Reads the custom claims from the text of all claims.
 pub(crate) type ReadClaims<C> = fn(&str) -> Result<C, serde_json::Error>;
@@ -108,6 +108,20 @@ impl<C> JwtVerifier<C> {
         }
     }
 
+    /// Checks once more what can have changed since the token was verified: the time, and the keys.
+    pub(crate) fn recheck(&self, verified: &Verified<C>) -> Result<(), AuthError> {
+        let now = self.clock.now();
+        let expires_at = verified.identity.expires_at;
+        let leeway = self.validation.leeway.as_secs_f64();
+        if expires_at.is_some_and(|end| now.unix().as_secs_f64() >= end.0 + leeway) {
+            return Err(AuthErrorKind::Expired.into());
+        }
+        match &verified.signed_by {
+            Some(key) => self.keys.check_current(key, now),
+            None => Ok(()),
+        }
+    }
+
     /// Waits for the key, then verifies the token once more: time has passed.
     async fn verify_later(
         self: Arc<Self>,
@@ -185,6 +199,11 @@ impl<C> JwtVerifier<C> {
                     identity,
                     claims,
                     method: VerifiedBy::Jwt,
+                    time: Timekeeper {
+                        clock: self.clock.clone(),
+                        leeway: self.validation.leeway,
+                    },
+                    signed_by: Some(Arc::clone(key) as _),
                 })))
             }
         };

@@ -1,15 +1,33 @@
 //! Stage 2: is the credential good, and whose is it?
 //!
-//! The only place where an [`AuthUser`](crate::AuthUser) is made. It knows tokens and keys, and
-//! neither HTTP servers nor tower. Reading order: [`jws`] and [`claims`] parse without trusting,
-//! [`validation`] holds the rules, [`jwt`] puts them in order around the signature.
+//! The only place where an [`AuthUser`](crate::AuthUser) is made. It knows tokens, keys and the
+//! resolver, and neither HTTP servers nor tower. Reading order: [`jws`] and [`claims`] parse without
+//! trusting, [`validation`] holds the rules, [`jwt`] puts them in order around the signature;
+//! [`session_headers`] reads what Authgear says of a session, [`resolver`] asks it, [`live`] puts
+//! both together, and [`gateway`] takes it from a proxy that asked. [`verifier`] is the choice.
 
 mod claims;
+mod gateway;
 mod json;
 mod jws;
 mod jwt;
+mod live;
+mod resolver;
+pub(crate) mod session_headers;
+#[cfg(test)]
+mod simulation;
 mod token_cache;
 mod validation;
+mod verifier;
 
+pub use gateway::GatewayProof;
+pub(crate) use gateway::{GatewayVerifier, Proof, Word, is_in, read_networks};
 pub(crate) use jwt::{JwtVerifier, PendingVerification, ReadClaims, Verification};
+pub use live::LiveSessions;
+pub(crate) use live::LiveVerifier;
+pub use resolver::Resolver;
+pub(crate) use resolver::{
+    Client, HttpResolver, Keep, Requester, ResolverVerifier, Sessions, SetCookies,
+};
 pub(crate) use validation::{Validation, name as asymmetric_name};
+pub(crate) use verifier::Verifier;

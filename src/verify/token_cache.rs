@@ -157,15 +157,25 @@ impl Hasher for Taken {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::clock::Clock;
     use crate::jwks::VerificationKey;
-    use crate::user::{AuthUser, Identity, NoClaims, NumericDate, Verified, VerifiedBy};
+    use crate::user::{
+        AuthUser, Identity, NoClaims, NumericDate, Timekeeper, Verified, VerifiedBy,
+    };
 
     fn token(key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
         let user = AuthUser::new(Arc::new(Verified {
             identity: Identity::default(),
             claims: NoClaims,
             method: VerifiedBy::Jwt,
+            signed_by: None,
+            time: Timekeeper {
+                clock: Clock::default(),
+                leeway: Duration::ZERO,
+            },
         }));
         VerifiedToken {
             principal: Principal::User(user),

@@ -3,5 +3,16 @@
 
 mod support;
 
+mod authorize;
+mod grpc;
+mod handmade;
+mod keys;
+mod live;
+mod properties;
+mod resolver;
+mod resource_metadata;
+mod second_issuer;
+mod stacks;
+mod telemetry;
 mod token_cache;
 mod way_of_a_request;

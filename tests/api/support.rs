@@ -111,3 +111,77 @@ pub fn cases(few: u32, many: u32) -> u32 {
         _ => few,
     }
 }
+/// An API that tells all that it knows of its user, one fact to a line.
+pub fn describing_api(authgear: &Authgear) -> Router {
+    Router::new()
+        .route(
+            "/user",
+            any(|user: AuthUser| async move { describe(&user) }),
+        )
+        .route(
+            "/optional",
+            any(|user: Option<AuthUser>| async move {
+                user.map_or("nobody".to_owned(), |user| describe(&user))
+            }),
+        )
+        .layer(authgear.layer().optional())
+}
+
+pub fn describe(user: &AuthUser) -> String {
+    let list = |items: Vec<&str>| items.join(",");
+    format!(
+        "id={}\nanonymous={}\nverified={}\nreauthenticate={}\nroles={}\namr={}\ntime={:?}\n\
+         client={:?}\nscopes={}\nexpires={:?}\nissuer={}\nby={}",
+        user.id(),
+        user.is_anonymous(),
+        user.is_verified(),
+        user.can_reauthenticate(),
+        list(user.roles().collect()),
+        list(user.amr().collect()),
+        user.auth_time(),
+        user.client_id(),
+        list(user.scopes().collect()),
+        user.expires_at().is_some(),
+        user.issuer(),
+        user.verified_by(),
+    )
+}
+
+/// `GET /user` with these headers.
+pub fn with_headers(headers: &[(&str, &str)]) -> Request<Body> {
+    let mut request = Request::get("/user");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::empty()).unwrap()
+}
+
+/// Whether each line is a line of the answer's body.
+#[track_caller]
+pub fn assert_says(answer: &Answer, lines: &[&str]) {
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    for line in lines {
+        assert!(
+            answer.body.lines().any(|own| own == *line),
+            "{line}: {}",
+            answer.body
+        );
+    }
+}
+
+/// Whether the request was refused in this way, with all that belongs to it.
+#[track_caller]
+pub fn assert_refused(answer: &Answer, status: u16, kind: AuthErrorKind) {
+    assert_eq!(
+        (answer.status.as_u16(), answer.kind),
+        (status, Some(kind)),
+        "{answer:?}"
+    );
+    let retry_after = answer.headers.contains_key(header::RETRY_AFTER);
+    assert_eq!(retry_after, status == 503, "{answer:?}");
+    assert_eq!(
+        answer.challenge().is_some(),
+        matches!(status, 400 | 401),
+        "{answer:?}"
+    );
+}

@@ -1,0 +1,411 @@
+//! The environment, as typed settings.
+//!
+//! A variable that is set must have a good value, those that the chosen mode does not use included.
+//! Empty is bad too (an empty list of allowed clients must not come to mean *all*), but for
+//! `AUTHGEAR_COOKIE_PREFIX`, whose default it is. Blanks around a value are bad. In a list, blanks
+//! around a member are left out, and an empty member is bad. No secret is ever printed.
+
+use std::env;
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue};
+use axum_authgear::ConfigError;
+use ipnet::IpNet;
+use url::{Host, Url};
+
+/// The project's endpoint; one trailing slash is dropped. Required.
+pub(crate) const AUTHGEAR_ENDPOINT: Variable = Variable("AUTHGEAR_ENDPOINT");
+/// Where to listen; port 0 takes a free one. Default: `127.0.0.1:3000`.
+pub(crate) const LISTEN: Variable = Variable("LISTEN");
+/// `jwt`, `resolver`, `jwt+resolver` or `gateway`. Default: `jwt`.
+pub(crate) const AUTHGEAR_VERIFY: Variable = Variable("AUTHGEAR_VERIFY");
+/// Audiences, any of which will do. Default: the endpoint.
+pub(crate) const AUTHGEAR_AUDIENCE: Variable = Variable("AUTHGEAR_AUDIENCE");
+/// Clients whose tokens are taken. Default: any.
+pub(crate) const AUTHGEAR_CLIENT_IDS: Variable = Variable("AUTHGEAR_CLIENT_IDS");
+/// A cookie that the token may be in, too. Default: none.
+pub(crate) const AUTHGEAR_TOKEN_COOKIE: Variable = Variable("AUTHGEAR_TOKEN_COOKIE");
+/// The prefix of Authgear's own cookies. Default: empty.
+pub(crate) const AUTHGEAR_COOKIE_PREFIX: Variable = Variable("AUTHGEAR_COOKIE_PREFIX");
+/// An internal origin of Authgear, for discovery and keys. Default: none.
+pub(crate) const AUTHGEAR_INTERNAL_URL: Variable = Variable("AUTHGEAR_INTERNAL_URL");
+/// The session resolver. Default: `/_resolver/resolve` at the endpoint.
+pub(crate) const AUTHGEAR_RESOLVER_URL: Variable = Variable("AUTHGEAR_RESOLVER_URL");
+/// How long a resolver's answer is kept. Default: 0, not at all.
+pub(crate) const AUTHGEAR_RESOLVER_CACHE_SECS: Variable = Variable("AUTHGEAR_RESOLVER_CACHE_SECS");
+/// `jwt+resolver`: how old a session's check may be. Default: 10.
+pub(crate) const AUTHGEAR_RECHECK_SECS: Variable = Variable("AUTHGEAR_RECHECK_SECS");
+/// `gateway`: the proof that a request came through it. Required there.
+pub(crate) const AUTHGEAR_GATEWAY_SECRET: Variable = Variable("AUTHGEAR_GATEWAY_SECRET");
+/// At most one fetch of keys on demand in this time. Default: 10.
+pub(crate) const AUTHGEAR_JWKS_COOLDOWN_SECS: Variable = Variable("AUTHGEAR_JWKS_COOLDOWN_SECS");
+/// The age at which keys are renewed. Default: 300.
+pub(crate) const AUTHGEAR_JWKS_REFRESH_SECS: Variable = Variable("AUTHGEAR_JWKS_REFRESH_SECS");
+/// How long keys serve without a successful renewal. Default: 3600.
+pub(crate) const AUTHGEAR_JWKS_MAX_STALE_SECS: Variable = Variable("AUTHGEAR_JWKS_MAX_STALE_SECS");
+/// How far clocks may differ. Default: 60.
+pub(crate) const AUTHGEAR_LEEWAY_SECS: Variable = Variable("AUTHGEAR_LEEWAY_SECS");
+/// `1` allows plain http to Authgear beyond loopback. Default: `0`.
+pub(crate) const AUTHGEAR_ALLOW_HTTP: Variable = Variable("AUTHGEAR_ALLOW_HTTP");
+/// Networks (or addresses) whose `X-Forwarded-For` is believed. Default: none.
+pub(crate) const TRUSTED_PROXIES: Variable = Variable("TRUSTED_PROXIES");
+/// Origins that may use a cookie for unsafe requests. Default: none.
+pub(crate) const TRUSTED_ORIGINS: Variable = Variable("TRUSTED_ORIGINS");
+/// This API's own URL: publishes its metadata (RFC 9728). Default: none.
+pub(crate) const PUBLIC_URL: Variable = Variable("PUBLIC_URL");
+/// Takes Authgear's webhooks, which this secret signs. Default: none.
+pub(crate) const AUTHGEAR_WEBHOOK_SECRET: Variable = Variable("AUTHGEAR_WEBHOOK_SECRET");
+/// Shares ended users and sessions among replicas. Default: none.
+pub(crate) const REDIS_URL: Variable = Variable("REDIS_URL");
+
+/// Everything that the environment says. What is `None` has the crate's default.
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) mode: Mode,
+    pub(crate) endpoint: String,
+    pub(crate) audiences: Option<Vec<String>>,
+    pub(crate) client_ids: Option<Vec<String>>,
+    pub(crate) token_cookie: Option<String>,
+    pub(crate) internal_url: Option<String>,
+    pub(crate) keys: KeySettings,
+    pub(crate) leeway: Option<Duration>,
+    pub(crate) allow_http: bool,
+    pub(crate) trusted_origins: Option<Vec<String>>,
+    pub(crate) public_url: Option<String>,
+    #[expect(dead_code, reason = "no mode that asks the resolver is built yet")]
+    pub(crate) resolver: ResolverSettings,
+    #[expect(dead_code, reason = "the mode `gateway` is not built yet")]
+    pub(crate) gateway_secret: Option<String>,
+    pub(crate) webhook_secret: Option<String>,
+    pub(crate) redis_url: Option<String>,
+}
+
+/// How credentials are verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Jwt,
+    Resolver,
+    JwtAndResolver,
+    Gateway,
+}
+
+impl Mode {
+    /// Whether audience and client of a credential are known.
+    fn sees_the_token(self) -> bool {
+        matches!(self, Self::Jwt | Self::JwtAndResolver)
+    }
+}
+
+/// How keys are kept.
+pub(crate) struct KeySettings {
+    pub(crate) cooldown: Option<Duration>,
+    pub(crate) refresh_interval: Option<Duration>,
+    pub(crate) max_stale: Option<Duration>,
+}
+
+/// How the session resolver is asked.
+#[expect(dead_code, reason = "no mode that asks the resolver is built yet")]
+pub(crate) struct ResolverSettings {
+    pub(crate) url: Option<Url>,
+    pub(crate) cookie_prefix: String,
+    pub(crate) cache: Duration,
+    pub(crate) recheck: Duration,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+impl Settings {
+    pub(crate) fn from_env() -> Result<Self, BadVariable> {
+        let endpoint = AUTHGEAR_ENDPOINT
+            .text()?
+            .ok_or_else(|| AUTHGEAR_ENDPOINT.bad("is required"))?;
+        let mode = mode()?;
+        let allow_http = match AUTHGEAR_ALLOW_HTTP.text()?.as_deref() {
+            None | Some("0") => false,
+            Some("1") => true,
+            Some(other) => return Err(AUTHGEAR_ALLOW_HTTP.bad(format!("{other:?} is not 0 or 1"))),
+        };
+        Ok(Self {
+            listen: listen()?,
+            mode,
+            endpoint,
+            audiences: token_list(AUTHGEAR_AUDIENCE, mode)?,
+            client_ids: token_list(AUTHGEAR_CLIENT_IDS, mode)?,
+            token_cookie: AUTHGEAR_TOKEN_COOKIE.text()?,
+            internal_url: AUTHGEAR_INTERNAL_URL.text()?,
+            keys: KeySettings::from_env()?,
+            leeway: AUTHGEAR_LEEWAY_SECS.seconds()?,
+            allow_http,
+            trusted_origins: TRUSTED_ORIGINS.list()?,
+            public_url: PUBLIC_URL.text()?,
+            resolver: ResolverSettings::from_env(allow_http)?,
+            gateway_secret: gateway_secret(mode)?,
+            webhook_secret: AUTHGEAR_WEBHOOK_SECRET.text()?,
+            redis_url: REDIS_URL.text()?,
+        })
+    }
+}
+
+impl KeySettings {
+    fn from_env() -> Result<Self, BadVariable> {
+        let keys = Self {
+            cooldown: AUTHGEAR_JWKS_COOLDOWN_SECS.seconds()?,
+            refresh_interval: AUTHGEAR_JWKS_REFRESH_SECS.seconds()?,
+            max_stale: AUTHGEAR_JWKS_MAX_STALE_SECS.seconds()?,
+        };
+        // The builder refuses it too, but would name a variable that may not be set.
+        if let (None, Some(bound)) = (keys.refresh_interval, keys.max_stale)
+            && bound <= DEFAULT_REFRESH_INTERVAL
+        {
+            return Err(AUTHGEAR_JWKS_MAX_STALE_SECS.bad(format!(
+                "{} is not more than the default of {AUTHGEAR_JWKS_REFRESH_SECS}: set that, too",
+                bound.as_secs()
+            )));
+        }
+        Ok(keys)
+    }
+}
+
+const DEFAULT_REFRESH_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+impl ResolverSettings {
+    fn from_env(allow_http: bool) -> Result<Self, BadVariable> {
+        Ok(Self {
+            url: resolver_url(allow_http)?,
+            cookie_prefix: cookie_prefix()?,
+            cache: AUTHGEAR_RESOLVER_CACHE_SECS.seconds()?.unwrap_or_default(),
+            recheck: AUTHGEAR_RECHECK_SECS
+                .seconds()?
+                .unwrap_or(Duration::from_secs(10)),
+            trusted_proxies: trusted_proxies()?,
+        })
+    }
+}
+
+fn listen() -> Result<SocketAddr, BadVariable> {
+    match LISTEN.text()? {
+        None => Ok(SocketAddr::from(([127, 0, 0, 1], 3000))),
+        Some(text) => text
+            .parse()
+            .map_err(|_| LISTEN.bad(format!("{text:?} is not an IP address with a port"))),
+    }
+}
+
+fn mode() -> Result<Mode, BadVariable> {
+    Ok(match AUTHGEAR_VERIFY.text()?.as_deref() {
+        None | Some("jwt") => Mode::Jwt,
+        Some("resolver") => Mode::Resolver,
+        Some("jwt+resolver") => Mode::JwtAndResolver,
+        Some("gateway") => Mode::Gateway,
+        Some(other) => {
+            return Err(AUTHGEAR_VERIFY.bad(format!(
+                "{other:?} is not jwt, resolver, jwt+resolver or gateway"
+            )));
+        }
+    })
+}
+
+/// A list that only a mode which sees the token can compare with something.
+fn token_list(variable: Variable, mode: Mode) -> Result<Option<Vec<String>>, BadVariable> {
+    let list = variable.list()?;
+    if list.is_some() && !mode.sees_the_token() {
+        return Err(variable.bad(format!("cannot be checked with this {AUTHGEAR_VERIFY}")));
+    }
+    Ok(list)
+}
+
+fn cookie_prefix() -> Result<String, BadVariable> {
+    let variable = AUTHGEAR_COOKIE_PREFIX;
+    let prefix = variable.value()?.unwrap_or_default();
+    // A cookie's name is made of the same characters as a header's.
+    if HeaderName::from_bytes(format!("{prefix}session").as_bytes()).is_err() {
+        return Err(variable.bad(format!("{prefix:?} cannot begin the name of a cookie")));
+    }
+    Ok(prefix)
+}
+
+fn resolver_url(allow_http: bool) -> Result<Option<Url>, BadVariable> {
+    let variable = AUTHGEAR_RESOLVER_URL;
+    let Some(url) = variable.url()? else {
+        return Ok(None);
+    };
+    if !(allow_http || url.scheme() == "https" || is_loopback(&url)) {
+        return Err(variable.bad(format!("must be https, unless {AUTHGEAR_ALLOW_HTTP} is 1")));
+    }
+    Ok(Some(url))
+}
+
+fn trusted_proxies() -> Result<Vec<IpNet>, BadVariable> {
+    let networks = TRUSTED_PROXIES.list()?.unwrap_or_default();
+    networks
+        .iter()
+        .map(|text| {
+            let network = text.parse().ok();
+            network
+                .or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
+                .ok_or_else(|| {
+                    TRUSTED_PROXIES.bad(format!("{text:?} is not a network such as 10.0.0.0/8"))
+                })
+        })
+        .collect()
+}
+
+fn gateway_secret(mode: Mode) -> Result<Option<String>, BadVariable> {
+    let variable = AUTHGEAR_GATEWAY_SECRET;
+    let secret = variable.text()?;
+    match &secret {
+        None if mode == Mode::Gateway => Err(variable.bad("is required by the mode gateway")),
+        Some(text) if text.chars().count() < 32 => {
+            Err(variable.bad("is shorter than 32 characters"))
+        }
+        Some(text) if HeaderValue::from_str(text).is_err() => {
+            Err(variable.bad("has characters that no header can carry"))
+        }
+        _ => Ok(secret),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// The name of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Variable(&'static str);
+
+impl Variable {
+    /// The complaint about this variable.
+    pub(crate) fn bad(self, problem: impl Into<String>) -> BadVariable {
+        BadVariable {
+            variable: self,
+            problem: problem.into(),
+        }
+    }
+
+    /// The value, which may be empty.
+    fn value(self) -> Result<Option<String>, BadVariable> {
+        env::var_os(self.0)
+            .map(|value| value.into_string().map_err(|_| self.bad("is not UTF-8")))
+            .transpose()
+    }
+
+    /// The value: neither empty nor with blanks around it.
+    fn text(self) -> Result<Option<String>, BadVariable> {
+        let value = self.value()?;
+        match &value {
+            Some(text) if text.is_empty() => Err(self.bad("is empty")),
+            Some(text) if text.trim() != text => Err(self.bad("has blanks around it")),
+            _ => Ok(value),
+        }
+    }
+
+    fn list(self) -> Result<Option<Vec<String>>, BadVariable> {
+        let Some(text) = self.text()? else {
+            return Ok(None);
+        };
+        let members: Vec<String> = text
+            .split(',')
+            .map(|member| member.trim().to_owned())
+            .collect();
+        if members.iter().any(String::is_empty) {
+            return Err(self.bad(format!("{text:?} has an empty member")));
+        }
+        Ok(Some(members))
+    }
+
+    /// Whole seconds, in digits alone, 30 days at most.
+    fn seconds(self) -> Result<Option<Duration>, BadVariable> {
+        let Some(text) = self.text()? else {
+            return Ok(None);
+        };
+        let number = text.bytes().all(|byte| byte.is_ascii_digit());
+        number
+            .then(|| text.parse().ok())
+            .flatten()
+            .filter(|seconds| *seconds <= MAX_SECONDS)
+            .map(|seconds| Some(Duration::from_secs(seconds)))
+            .ok_or_else(|| {
+                self.bad(format!(
+                    "{text:?} is not a number of seconds up to {MAX_SECONDS}"
+                ))
+            })
+    }
+
+    /// An http or https URL. It is never printed: there may be a password in it.
+    fn url(self) -> Result<Option<Url>, BadVariable> {
+        let Some(text) = self.text()? else {
+            return Ok(None);
+        };
+        let scheme_and_host = ["http://", "https://"]
+            .iter()
+            .any(|start| text.starts_with(start));
+        let url = Url::parse(&text)
+            .ok()
+            .filter(|url| scheme_and_host && url.has_host())
+            .ok_or_else(|| self.bad("is not an http or https URL"))?;
+        let has_more = !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some();
+        if has_more || text.contains(char::is_whitespace) {
+            return Err(self.bad("must be scheme, host, port and path, and nothing else"));
+        }
+        Ok(Some(url))
+    }
+}
+
+impl fmt::Display for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+const MAX_SECONDS: u64 = 30 * 24 * 60 * 60;
+
+/// What is wrong with which variable, in one line.
+#[derive(Debug)]
+pub(crate) struct BadVariable {
+    variable: Variable,
+    problem: String,
+}
+
+impl BadVariable {
+    /// The complaint of the builder, if one of its options is what is wrong.
+    pub(crate) fn from_config(error: &ConfigError) -> Option<Self> {
+        let variable = match error.option()? {
+            "endpoint" => AUTHGEAR_ENDPOINT,
+            "audience" => AUTHGEAR_AUDIENCE,
+            "client_ids" => AUTHGEAR_CLIENT_IDS,
+            "token_cookie" => AUTHGEAR_TOKEN_COOKIE,
+            "internal_url" => AUTHGEAR_INTERNAL_URL,
+            "jwks_cooldown" => AUTHGEAR_JWKS_COOLDOWN_SECS,
+            "jwks_refresh_interval" => AUTHGEAR_JWKS_REFRESH_SECS,
+            "jwks_max_stale" => AUTHGEAR_JWKS_MAX_STALE_SECS,
+            "leeway" => AUTHGEAR_LEEWAY_SECS,
+            "trusted_origins" => TRUSTED_ORIGINS,
+            "protected_resource" => PUBLIC_URL,
+            _ => return None,
+        };
+        Some(match error {
+            ConfigError::Invalid { value, reason, .. } => {
+                variable.bad(format!("{value:?} {reason}"))
+            }
+            other => variable.bad(other.to_string()),
+        })
+    }
+}
+
+impl fmt::Display for BadVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.problem)
+    }
+}
+
+impl Error for BadVariable {}

@@ -1,0 +1,148 @@
+//! The routes, and what they answer.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use axum_authgear::authorize::{
+    HasScope, ScopeName, authenticated_within, has_role, not_anonymous, verified,
+};
+use axum_authgear::{AuthClient, AuthRejection, AuthUser, Authgear, Health, Principal};
+use serde_json::{Map, Value, json};
+
+pub(crate) fn router(authgear: &Authgear) -> Router {
+    let is_admin = authgear.require(has_role("admin"));
+    let is_known = authgear.require(verified().and(not_anonymous()));
+    let signed_in = Router::new()
+        .route("/me", get(me))
+        .route("/principal", get(principal))
+        .route("/admin", get(me).route_layer(is_admin))
+        .route("/orders", get(orders).post(create_order))
+        .route("/verified", get(me).route_layer(is_known))
+        .route("/sensitive", get(sensitive))
+        .route_layer(authgear.layer());
+    let anyone = Router::new()
+        .route("/whoami", get(whoami))
+        .route("/echo-headers", get(echo_headers))
+        .route_layer(authgear.layer().optional());
+    let without_credential = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(authgear.clone());
+    Router::new()
+        .merge(signed_in)
+        .merge(anyone)
+        .merge(without_credential)
+        .merge(authgear.metadata_router())
+}
+
+async fn me(user: AuthUser) -> Json<Value> {
+    Json(user_json(&user))
+}
+
+async fn whoami(user: Option<AuthUser>) -> Json<Value> {
+    Json(match user {
+        Some(user) => user_json(&user),
+        None => json!({ "anonymous_request": true }),
+    })
+}
+
+async fn principal(principal: Principal) -> Json<Value> {
+    Json(match principal {
+        Principal::User(user) => user_json(&user),
+        Principal::Client(client) => client_json(&client),
+    })
+}
+
+pub(crate) struct ReadOrders;
+
+impl ScopeName for ReadOrders {
+    const NAME: &str = "read:orders";
+}
+
+pub(crate) struct WriteOrders;
+
+impl ScopeName for WriteOrders {
+    const NAME: &str = "write:orders";
+}
+
+async fn orders(_: HasScope<ReadOrders>) -> Json<Value> {
+    Json(json!({ "orders": [] }))
+}
+
+async fn create_order(_: HasScope<WriteOrders>) -> (StatusCode, Json<Value>) {
+    (StatusCode::CREATED, Json(json!({ "created": true })))
+}
+
+async fn sensitive(user: AuthUser) -> Result<Json<Value>, AuthRejection> {
+    user.require(authenticated_within(FIVE_MINUTES))?;
+    Ok(Json(user_json(&user)))
+}
+
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
+
+async fn echo_headers(headers: HeaderMap) -> Json<Value> {
+    let headers: Map<String, Value> = headers
+        .keys()
+        .map(|name| {
+            // RFC 9110 §5.3 and, for cookies, RFC 9113 §8.2.3.
+            let separator = if *name == header::COOKIE { "; " } else { ", " };
+            let values: Vec<_> = headers
+                .get_all(name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()))
+                .collect();
+            (name.to_string(), values.join(separator).into())
+        })
+        .collect();
+    Json(json!({ "headers": headers }))
+}
+
+async fn healthz() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+async fn readyz(State(authgear): State<Authgear>) -> Response {
+    let status = authgear.status();
+    let code = match status.health() {
+        Health::Healthy | Health::Degraded => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let last_error = status.last_error().map(|error| match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    });
+    let answer = json!({
+        "status": status.health().as_str(),
+        "key_age_secs": status.key_age().map(|age| age.as_secs()),
+        "last_error": last_error,
+    });
+    (code, Json(answer)).into_response()
+}
+
+fn user_json(user: &AuthUser) -> Value {
+    json!({
+        "user_id": user.id(),
+        "is_anonymous": user.is_anonymous(),
+        "is_verified": user.is_verified(),
+        "can_reauthenticate": user.can_reauthenticate(),
+        "roles": user.roles().collect::<Vec<_>>(),
+        "scopes": user.scopes().collect::<Vec<_>>(),
+        "amr": user.amr().collect::<Vec<_>>(),
+        "auth_time": user.auth_time(),
+        "client_id": user.client_id(),
+        "expires_at": user.expires_at(),
+        "verified_by": user.verified_by(),
+    })
+}
+
+fn client_json(client: &AuthClient) -> Value {
+    json!({
+        "client_id": client.client_id(),
+        "scopes": client.scopes().collect::<Vec<_>>(),
+        "expires_at": client.expires_at(),
+    })
+}

@@ -1,0 +1,95 @@
+//! A WebSocket for signed-in users, whose browser sends the token as a subprotocol:
+//! `AUTHGEAR_ENDPOINT=https://my-project.authgear.cloud cargo run --example websocket`.
+//!
+//! A page cannot set headers of a WebSocket's handshake, but for one, and the query string ends up
+//! in logs. So it offers two subprotocols, and the server takes the one that is not the token:
+//!
+//! ```js
+//! new WebSocket("wss://api.example.com/echo", ["echo", "bearer." + accessToken])
+//! ```
+//!
+//! A page must know the token to send it, so that this needs no protection against cross-site
+//! request forgery; a cookie does, and has it.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use axum::routing::any;
+use axum_authgear::{AuthUser, Authgear, TokenSource};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let endpoint = std::env::var("AUTHGEAR_ENDPOINT")?;
+    let authgear = Authgear::builder(endpoint)
+        .token_source(TokenSource::new(token_of_subprotocols))
+        .build()?;
+    let app = Router::new()
+        .route("/echo", any(echo))
+        .layer(authgear.layer());
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("listening on ws://{}/echo", listener.local_addr()?);
+    Ok(axum::serve(listener, app).await?)
+}
+
+/// The token among the offered subprotocols (RFC 6455 §1.9): a JWT has no character that could not
+/// stand there.
+fn token_of_subprotocols(headers: &HeaderMap) -> Option<String> {
+    headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','))
+        .find_map(|protocol| protocol.trim().strip_prefix("bearer."))
+        .map(str::to_owned)
+}
+
+async fn echo(user: AuthUser, upgrade: WebSocketUpgrade) -> Response {
+    // The answer names this one, and never the one with the token.
+    upgrade
+        .protocols(["echo"])
+        .on_upgrade(move |socket| talk(socket, user))
+}
+
+async fn talk(mut socket: WebSocket, user: AuthUser) {
+    let hello = format!("hello, {}", user.id());
+    if socket.send(Message::text(hello)).await.is_err() {
+        return;
+    }
+    let expired = sleep(time_left(&user));
+    tokio::pin!(expired);
+    loop {
+        tokio::select! {
+            received = socket.recv() => match received {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                    if socket.send(message).await.is_err() {
+                        return;
+                    }
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            },
+            // The connection does not outlive the token.
+            () = &mut expired => {
+                let reason = CloseFrame { code: 4401, reason: "the token has expired".into() };
+                let _ = socket.send(Message::Close(Some(reason))).await;
+                return;
+            }
+        }
+    }
+}
+
+fn time_left(user: &AuthUser) -> Duration {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    user.expires_at()
+        .map_or(Duration::ZERO, Duration::from_secs)
+        .saturating_sub(now)
+}

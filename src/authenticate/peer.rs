@@ -1,0 +1,133 @@
+//! Who is at the other end: the connection's address, and the client's behind trusted proxies.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use http::{Extensions, HeaderMap, HeaderName, Request, header};
+use ipnet::IpNet;
+
+use crate::verify::{Client, is_in};
+
+/// What of a request's sender may be told to the resolver.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PeerRules {
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) forward_user_agent: bool,
+    pub(crate) forward_address: bool,
+}
+
+impl PeerRules {
+    pub(super) fn client<B>(&self, request: &Request<B>) -> Client {
+        let headers = request.headers();
+        Client {
+            user_agent: self
+                .forward_user_agent
+                .then(|| headers.get(header::USER_AGENT).cloned())
+                .flatten(),
+            address: self
+                .forward_address
+                .then(|| connection(request.extensions()))
+                .flatten()
+                .map(|address| self.behind_proxies(address, headers)),
+        }
+    }
+
+    /// The last address in `X-Forwarded-For` that is not a trusted proxy's: what stands before it,
+    /// the client may have written itself.
+    fn behind_proxies(&self, connection: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = connection;
+        let fields = headers.get_all(FORWARDED_FOR).iter();
+        // From the last one to the first.
+        let mut members = fields.rev().flat_map(|field| {
+            let text = field.to_str().unwrap_or("unreadable");
+            text.rsplit(',')
+        });
+        while is_in(&self.trusted_proxies, client) {
+            match members.next().map(address) {
+                Some(Some(address)) => client = address,
+                // Nobody who can be named, or nobody at all: the last one who can.
+                Some(None) | None => break,
+            }
+        }
+        client
+    }
+}
+
+/// The address that the connection comes from.
+pub(super) fn connection(extensions: &Extensions) -> Option<IpAddr> {
+    let ConnectInfo(address) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(address.ip().to_canonical())
+}
+
+/// An address, maybe with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let address = text
+        .parse::<IpAddr>()
+        .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
+        .or_else(|_| text.trim_matches(['[', ']']).parse());
+    address.ok().map(|address| address.to_canonical())
+}
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn client(connection: &str, forwarded: &[&str]) -> String {
+        let rules = PeerRules {
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            forward_user_agent: true,
+            forward_address: true,
+        };
+        let mut request = Request::new(());
+        for field in forwarded {
+            let value = HeaderValue::from_bytes(field.as_bytes()).unwrap();
+            request.headers_mut().append(FORWARDED_FOR, value);
+        }
+        let address = SocketAddr::new(connection.parse().unwrap(), 1);
+        request.extensions_mut().insert(ConnectInfo(address));
+        rules.client(&request).address.unwrap().to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_may_name_another_client() {
+        let cases: [(&str, &[&str], &str); 11] = [
+            ("203.0.113.9", &["198.51.100.7"], "203.0.113.9"),
+            ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("::ffff:10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
+            // What the client wrote itself stands before what the proxies add.
+            ("10.0.0.1", &["1.1.1.1, 198.51.100.7"], "198.51.100.7"),
+            (
+                "10.0.0.1",
+                &["1.1.1.1", "198.51.100.7, 10.0.0.2"],
+                "198.51.100.7",
+            ),
+            ("10.0.0.1", &["10.0.0.9, 10.0.0.2"], "10.0.0.9"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.7:443"], "198.51.100.7"),
+            ("fd00::1", &["[2001:db8::7]:443"], "2001:db8::7"),
+            ("10.0.0.1", &["1.1.1.1, unknown, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &["1.1.1.1, \u{e9}"], "10.0.0.1"),
+        ];
+        for (connection, forwarded, wanted) in cases {
+            assert_eq!(client(connection, forwarded), wanted, "{forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_connection_there_is_no_address() {
+        let rules = PeerRules {
+            forward_address: true,
+            ..PeerRules::default()
+        };
+        let request = Request::builder()
+            .header(FORWARDED_FOR, "198.51.100.7")
+            .body(())
+            .unwrap();
+        assert_eq!(rules.client(&request).address, None);
+    }
+}

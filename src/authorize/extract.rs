@@ -1,0 +1,197 @@
+//! Requirements as types: [`HasRole`] and [`HasScope`].
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+
+use super::words::is_word;
+use crate::error::{AuthError, AuthErrorKind, Demand};
+use crate::extract::{reject, required};
+use crate::rejection::AuthRejection;
+use crate::user::{AuthUser, NoClaims, Principal};
+
+/// A role as a type, for [`HasRole`].
+pub trait RoleKey {
+    /// The key of the role.
+    const KEY: &'static str;
+}
+
+/// A scope as a type, for [`HasScope`].
+pub trait ScopeName {
+    /// The scope, of the characters of RFC 6749 §3.3: any other does not compile.
+    const NAME: &'static str;
+}
+
+/// The user, who has the role `R`: an extractor that is refused with 403 without it.
+///
+/// It stands for the user: `user.id()`.
+///
+/// ```
+/// use axum_authgear::authorize::{HasRole, RoleKey};
+///
+/// struct Admin;
+/// impl RoleKey for Admin {
+///     const KEY: &str = "admin";
+/// }
+///
+/// async fn admin(user: HasRole<Admin>) -> String {
+///     format!("hello, {}", user.id())
+/// }
+/// ```
+pub struct HasRole<R, C = NoClaims> {
+    user: AuthUser<C>,
+    role: PhantomData<fn() -> R>,
+}
+
+/// The user or machine, whose token has the scope `S`: an extractor that is refused with 403 and
+/// the scope's name without it.
+///
+/// It stands for the [`Principal`]: `caller.client_id()`.
+///
+/// ```
+/// use axum_authgear::authorize::{HasScope, ScopeName};
+///
+/// struct ReadOrders;
+/// impl ScopeName for ReadOrders {
+///     const NAME: &str = "read:orders";
+/// }
+///
+/// async fn orders(caller: HasScope<ReadOrders>) -> String {
+///     format!("the orders, for {:?}", caller.client_id())
+/// }
+/// ```
+///
+/// A scope that could not stand in a challenge does not compile:
+///
+/// ```compile_fail
+/// # use axum::{Router, routing::get};
+/// use axum_authgear::authorize::{HasScope, ScopeName};
+///
+/// struct Quoted;
+/// impl ScopeName for Quoted {
+///     const NAME: &str = "read\"orders";
+/// }
+/// async fn orders(caller: HasScope<Quoted>) {}
+///
+/// let app: Router = Router::new().route("/orders", get(orders));
+/// ```
+pub struct HasScope<S, C = NoClaims> {
+    caller: Principal<C>,
+    scope: PhantomData<fn() -> S>,
+}
+
+impl<R, C> HasRole<R, C> {
+    /// The user alone.
+    #[must_use]
+    pub fn into_user(self) -> AuthUser<C> {
+        self.user
+    }
+}
+
+impl<S, C> HasScope<S, C> {
+    /// The caller alone.
+    #[must_use]
+    pub fn into_principal(self) -> Principal<C> {
+        self.caller
+    }
+}
+
+impl<T, R, C> FromRequestParts<T> for HasRole<R, C>
+where
+    T: Sync,
+    R: RoleKey,
+    C: Send + Sync + 'static,
+{
+    type Rejection = AuthRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &T) -> Result<Self, AuthRejection> {
+        let user: AuthUser<C> = required(&parts.extensions)?;
+        if !user.has_role(R::KEY) {
+            return Err(reject(&parts.extensions, AuthErrorKind::RoleMissing));
+        }
+        Ok(Self {
+            user,
+            role: PhantomData,
+        })
+    }
+}
+
+impl<T, S, C> FromRequestParts<T> for HasScope<S, C>
+where
+    T: Sync,
+    S: ScopeName,
+    C: Send + Sync + 'static,
+{
+    type Rejection = AuthRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &T) -> Result<Self, AuthRejection> {
+        const {
+            assert!(
+                is_word(S::NAME),
+                "a scope has characters of RFC 6749 §3.3 alone"
+            );
+        }
+        let caller: Principal<C> = required(&parts.extensions)?;
+        if !caller.has_scope(S::NAME) {
+            let demand = Demand {
+                scope: Some(S::NAME.to_owned()),
+                ..Demand::default()
+            };
+            let error = AuthError::unmet(AuthErrorKind::InsufficientScope, demand);
+            return Err(reject(&parts.extensions, error));
+        }
+        Ok(Self {
+            caller,
+            scope: PhantomData,
+        })
+    }
+}
+
+impl<R, C> Deref for HasRole<R, C> {
+    type Target = AuthUser<C>;
+
+    fn deref(&self) -> &AuthUser<C> {
+        &self.user
+    }
+}
+
+impl<S, C> Deref for HasScope<S, C> {
+    type Target = Principal<C>;
+
+    fn deref(&self) -> &Principal<C> {
+        &self.caller
+    }
+}
+
+impl<R, C> Clone for HasRole<R, C> {
+    fn clone(&self) -> Self {
+        Self {
+            user: self.user.clone(),
+            role: PhantomData,
+        }
+    }
+}
+
+impl<S, C> Clone for HasScope<S, C> {
+    fn clone(&self) -> Self {
+        Self {
+            caller: self.caller.clone(),
+            scope: PhantomData,
+        }
+    }
+}
+
+impl<R, C> fmt::Debug for HasRole<R, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HasRole").field(&self.user).finish()
+    }
+}
+
+impl<S, C> fmt::Debug for HasScope<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HasScope").field(&self.caller).finish()
+    }
+}

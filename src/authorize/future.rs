@@ -1,0 +1,81 @@
+//! [`ResponseFuture`].
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+use crate::rejection::{AuthRejection, Refuser, RejectionResponse};
+
+pin_project! {
+    /// The response of [`Authorize`](super::Authorize).
+    #[must_use = "futures do nothing unless they are polled"]
+    pub struct ResponseFuture<F, R> {
+        #[pin]
+        state: State<F>,
+        refuser: Refuser<R>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F> {
+        Calling {
+            #[pin]
+            response: F,
+        },
+        Refused {
+            rejection: Option<AuthRejection>,
+        },
+    }
+}
+
+impl<F, R> ResponseFuture<F, R> {
+    pub(super) fn calling(response: F, refuser: Refuser<R>) -> Self {
+        Self {
+            state: State::Calling { response },
+            refuser,
+        }
+    }
+
+    pub(super) fn refused(rejection: AuthRejection, refuser: Refuser<R>) -> Self {
+        Self {
+            state: State::Refused {
+                rejection: Some(rejection),
+            },
+            refuser,
+        }
+    }
+}
+
+impl<F, R, B, E> Future for ResponseFuture<F, R>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    R: RejectionResponse<B>,
+    B: Default,
+{
+    type Output = Result<Response<B>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.state.project() {
+            StateProjection::Calling { response } => {
+                let response = ready!(response.poll(cx))?;
+                Poll::Ready(Ok(this.refuser.review(response)))
+            }
+            StateProjection::Refused { rejection } => match rejection.take() {
+                Some(rejection) => Poll::Ready(Ok(this.refuser.refuse(rejection))),
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+impl<F, R> fmt::Debug for ResponseFuture<F, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

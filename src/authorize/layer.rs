@@ -1,0 +1,104 @@
+//! [`AuthorizeLayer`].
+
+use std::fmt;
+
+use tower::Layer;
+
+use super::requirement::Requirement;
+use super::service::Authorize;
+use crate::authenticate::Authority;
+use crate::rejection::JsonResponse;
+use crate::user::NoClaims;
+
+/// Lets only those callers pass who meet a requirement, from
+/// [`Authgear::require`](crate::Authgear::require).
+///
+/// It reads what the authentication layer of the same [`Authgear`](crate::Authgear) found out, so
+/// that one must be around it; without it every request is a 500. A request that an
+/// [`optional`](crate::AuthenticateLayer::optional) layer let pass without a credential is refused
+/// with 401.
+///
+/// Its refusals are answered as the authentication layer around it does, unless it is told
+/// otherwise with [`grpc`](Self::grpc) or [`respond_with`](Self::respond_with).
+#[must_use = "a layer does nothing until it is added to a router or a service"]
+pub struct AuthorizeLayer<C = NoClaims, R = JsonResponse> {
+    pub(super) requirement: Requirement<C>,
+    pub(super) authority: Authority,
+    pub(super) settings: Settings,
+    pub(super) responder: R,
+}
+
+/// How the refusals of one layer are answered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settings {
+    pub(super) speaks_grpc: bool,
+    /// Whether it has been told how to answer, so that no other layer does it.
+    pub(super) has_last_word: bool,
+}
+
+impl<C> AuthorizeLayer<C> {
+    pub(crate) fn new(requirement: Requirement<C>, authority: Authority) -> Self {
+        Self {
+            requirement,
+            authority,
+            settings: Settings::default(),
+            responder: JsonResponse,
+        }
+    }
+}
+
+impl<C, R> AuthorizeLayer<C, R> {
+    /// Answers requests of `content-type: application/grpc…` with a trailers-only `grpc-status`,
+    /// as [`AuthenticateLayer::grpc`](crate::AuthenticateLayer::grpc) does.
+    pub fn grpc(mut self) -> Self {
+        self.settings.speaks_grpc = true;
+        self.settings.has_last_word = true;
+        self
+    }
+
+    /// Makes the responses to refused requests with `responder`, which may be a closure; see
+    /// [`RejectionResponse`](crate::RejectionResponse). Refusals of extractors and handlers further
+    /// inside are made anew with it, too.
+    pub fn respond_with<T>(self, responder: T) -> AuthorizeLayer<C, T> {
+        AuthorizeLayer {
+            requirement: self.requirement,
+            authority: self.authority,
+            settings: Settings {
+                has_last_word: true,
+                ..self.settings
+            },
+            responder,
+        }
+    }
+}
+
+impl<S, C, R: Clone> Layer<S> for AuthorizeLayer<C, R> {
+    type Service = Authorize<S, C, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Authorize {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+impl<C, R: Clone> Clone for AuthorizeLayer<C, R> {
+    fn clone(&self) -> Self {
+        Self {
+            requirement: self.requirement.clone(),
+            authority: self.authority.clone(),
+            settings: self.settings,
+            responder: self.responder.clone(),
+        }
+    }
+}
+
+impl<C, R> fmt::Debug for AuthorizeLayer<C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizeLayer")
+            .field("requirement", &self.requirement)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

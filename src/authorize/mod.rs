@@ -1,0 +1,104 @@
+//! Stage 4: may this caller do this?
+//!
+//! A [`Requirement`] is a plain value: made by a function of this module, combined with
+//! [`and`](Requirement::and) and [`or`](Requirement::or), and asked about a caller that stage 2 has
+//! verified. It looks at the caller alone, never at the request.
+//!
+//! ```
+//! use std::time::Duration;
+//! use axum_authgear::authorize::{any_role, authenticated_within, has_role, verified};
+//!
+//! # fn check(user: axum_authgear::AuthUser) -> Result<(), axum_authgear::AuthRejection> {
+//! let may_pay_out = verified()
+//!     .and(any_role(["accountant", "owner"]))
+//!     .and(authenticated_within(Duration::from_secs(300)));
+//! user.require(&may_pay_out)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Three ways to use one
+//!
+//! For all of a route, as a layer *inside* of the authentication layer. In a router's chain that
+//! means before it:
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use axum_authgear::authorize::{all_scopes, has_role};
+//! use axum_authgear::{Authgear, ConfigError};
+//!
+//! # async fn admin() {}
+//! # async fn orders() {}
+//! fn app(authgear: &Authgear) -> Result<Router, ConfigError> {
+//!     Ok(Router::new()
+//!         .route("/admin", get(admin).route_layer(authgear.require(has_role("admin"))))
+//!         .route("/orders", get(orders).route_layer(authgear.require(all_scopes(["read:orders"])?)))
+//!         .layer(authgear.layer()))
+//! }
+//! ```
+//!
+//! In a handler's signature, as a type: [`HasRole`] and [`HasScope`].
+//!
+//! ```
+//! use axum_authgear::authorize::{HasRole, RoleKey};
+//!
+//! struct Admin;
+//! impl RoleKey for Admin {
+//!     const KEY: &str = "admin";
+//! }
+//!
+//! async fn admin(user: HasRole<Admin>) -> String {
+//!     format!("hello, {}", user.id())
+//! }
+//! ```
+//!
+//! In a handler's body, where it depends on what is asked for: `user.require(…)?`, with
+//! [`AuthUser`](crate::AuthUser), [`AuthClient`](crate::AuthClient) or
+//! [`Principal`](crate::Principal).
+//!
+//! ```
+//! use axum_authgear::authorize::has_role;
+//! use axum_authgear::{AuthRejection, AuthUser};
+//! # use axum::extract::Path;
+//!
+//! async fn read(user: AuthUser, Path(owner): Path<String>) -> Result<String, AuthRejection> {
+//!     if user.id() != owner {
+//!         user.require(has_role("support"))?;
+//!     }
+//!     Ok(format!("the letters of {owner}"))
+//! }
+//! ```
+//!
+//! # What a refused caller is told
+//!
+//! | requirement | on a user | on a machine |
+//! |---|---|---|
+//! | [`all_scopes`], [`any_scope`] | 403 `insufficient_scope`, with `scope` | the same |
+//! | [`has_role`], [`any_role`], [`verified`], [`not_anonymous`], [`satisfies`] | 403 `forbidden` | 403 `forbidden` |
+//! | [`authenticated_within`] | 401 `insufficient_user_authentication`, with `max_age` | 403 `forbidden` |
+//! | [`amr`] | 401 `insufficient_user_authentication` | 403 `forbidden` |
+//! | any, without a credential | 401 `missing_credential` | |
+//! | any, without the layer of the same `Authgear` | 500 `server_error` | |
+//!
+//! What is trusted here: what the verified token says, for as long as it is valid. A role that was
+//! taken away stays in the tokens that were issued before.
+
+mod caller;
+mod extract;
+mod future;
+mod layer;
+mod requirement;
+pub mod scopes;
+mod service;
+mod unmet;
+mod words;
+
+pub use self::extract::{HasRole, HasScope, RoleKey, ScopeName};
+pub use self::future::ResponseFuture;
+pub use self::layer::AuthorizeLayer;
+pub use self::requirement::{
+    Requirement, all_scopes, amr, any_role, any_scope, authenticated_within, has_role,
+    not_anonymous, satisfies, verified,
+};
+pub use self::service::Authorize;
+pub(crate) use self::words::is_word;

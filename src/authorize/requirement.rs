@@ -1,0 +1,321 @@
+//! [`Requirement`]: a value that says yes or no to a caller.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::caller::Caller;
+use super::unmet::Unmet;
+use super::words::Words;
+use crate::error::{AuthErrorKind, ConfigError};
+use crate::user::{AuthUser, NoClaims};
+
+/// What a caller must be, or must have; see [the module](crate::authorize) for how to use one.
+///
+/// Cheap to clone. `C` is the type of the custom claims, which only [`satisfies`] looks at.
+#[must_use = "a requirement does nothing until somebody is asked to meet it"]
+pub struct Requirement<C = NoClaims>(Arc<Rule<C>>);
+
+type Condition<C> = dyn Fn(&AuthUser<C>) -> bool + Send + Sync;
+
+enum Rule<C> {
+    Role(Cow<'static, str>),
+    AnyRole(Vec<Cow<'static, str>>),
+    AllScopes(Words),
+    AnyScope(Words),
+    Verified,
+    NotAnonymous,
+    AuthenticatedWithin(Duration),
+    Amr(Cow<'static, str>),
+    Satisfies(Box<Condition<C>>),
+    Both(Requirement<C>, Requirement<C>),
+    Either(Requirement<C>, Requirement<C>),
+    AcrValues(Requirement<C>, Words),
+}
+
+/// The user has the role with this key.
+pub fn has_role<C>(key: impl Into<Cow<'static, str>>) -> Requirement<C> {
+    Requirement::new(Rule::Role(key.into()))
+}
+
+/// The user has at least one of the roles with these keys. Of no keys, nobody has one.
+pub fn any_role<C, I>(keys: I) -> Requirement<C>
+where
+    I: IntoIterator<Item: Into<Cow<'static, str>>>,
+{
+    Requirement::new(Rule::AnyRole(keys.into_iter().map(Into::into).collect()))
+}
+
+/// The token has all of these scopes, be it a user's or a machine's. Authgear's own are constants in
+/// [`scopes`](super::scopes).
+///
+/// The challenge names all of them, so that a client which asks for a token with these has enough.
+///
+/// # Errors
+/// A scope that is none by RFC 6749 §3.3 (with a space or a quote, for example), or none at all. In
+/// a handler, `?` makes that a 500.
+pub fn all_scopes<C, I>(scopes: I) -> Result<Requirement<C>, ConfigError>
+where
+    I: IntoIterator<Item: Into<String>>,
+{
+    let scopes = Words::new("all_scopes", scopes)?;
+    Ok(Requirement::new(Rule::AllScopes(scopes)))
+}
+
+/// The token has at least one of these scopes, be it a user's or a machine's.
+///
+/// The challenge names all of them: it has no way to say that one is enough.
+///
+/// # Errors
+/// A scope that is none by RFC 6749 §3.3 (with a space or a quote, for example), or none at all. In
+/// a handler, `?` makes that a 500.
+pub fn any_scope<C, I>(scopes: I) -> Result<Requirement<C>, ConfigError>
+where
+    I: IntoIterator<Item: Into<String>>,
+{
+    let scopes = Words::new("any_scope", scopes)?;
+    Ok(Requirement::new(Rule::AnyScope(scopes)))
+}
+
+/// The user has a verified identity, such as an email address. An anonymous user may count as
+/// verified where the token says so: add [`not_anonymous`] where a known person is needed.
+pub fn verified<C>() -> Requirement<C> {
+    Requirement::new(Rule::Verified)
+}
+
+/// The user is not an anonymous one. A token that does not say counts as anonymous.
+pub fn not_anonymous<C>() -> Requirement<C> {
+    Requirement::new(Rule::NotAnonymous)
+}
+
+/// The user authenticated at most this long ago: a password entered an hour ago is not enough to
+/// pay out money. The client then sends the user to sign in again (RFC 9470).
+///
+/// Counted in whole seconds, by the user's `auth_time`, which stays the same when a token is
+/// refreshed. The leeway does not lengthen it: it is the API's own bound. A token that has no
+/// `auth_time`, or one that lies further in the future than the leeway, is refused.
+pub fn authenticated_within<C>(age: Duration) -> Requirement<C> {
+    Requirement::new(Rule::AuthenticatedWithin(age))
+}
+
+/// The user authenticated by this method, such as `mfa` or `x_passkey` (`amr`, RFC 8176).
+///
+/// **A refresh loses it.** Authgear leaves `amr` out of every token that a refresh made, so this
+/// holds for the first token after a sign-in alone; afterwards it is refused as insufficient
+/// authentication, and the user has to sign in again. Where the point is that the user was here a
+/// moment ago, [`authenticated_within`] lasts:
+///
+/// ```
+/// use std::time::Duration;
+/// use axum_authgear::authorize::{Requirement, amr, authenticated_within};
+///
+/// let recent: Requirement = authenticated_within(Duration::from_secs(300));
+/// // Only right after the sign-in:
+/// let recent_with_passkey: Requirement = recent.clone().and(amr("x_passkey"));
+/// ```
+pub fn amr<C>(method: impl Into<Cow<'static, str>>) -> Requirement<C> {
+    Requirement::new(Rule::Amr(method.into()))
+}
+
+/// The user is one of whom this function says `true`.
+///
+/// It should be quick and have no effect: it may be called although another requirement has been
+/// refused already. Never called for a machine.
+///
+/// ```
+/// use axum_authgear::AuthUser;
+/// use axum_authgear::authorize::{Requirement, satisfies};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Shop {
+///     tenant: String,
+/// }
+///
+/// let of_acme: Requirement<Shop> = satisfies(|user: &AuthUser<Shop>| user.claims().tenant == "acme");
+/// ```
+pub fn satisfies<C>(
+    condition: impl Fn(&AuthUser<C>) -> bool + Send + Sync + 'static,
+) -> Requirement<C> {
+    Requirement::new(Rule::Satisfies(Box::new(condition)))
+}
+
+impl<C> Requirement<C> {
+    fn new(rule: Rule<C>) -> Self {
+        Self(Arc::new(rule))
+    }
+
+    /// Both must be met.
+    ///
+    /// Of two refusals the caller is told the one that it can do less about: `forbidden` before
+    /// `insufficient_scope` before `insufficient_user_authentication`, so that nobody is sent to
+    /// sign in again in vain. Two refusals of one sort are told as one, with the scopes of both and
+    /// the shorter `max_age`.
+    pub fn and(self, other: Self) -> Self {
+        Self::new(Rule::Both(self, other))
+    }
+
+    /// One of them must be met.
+    ///
+    /// Of two refusals the caller is told the one that it can do more about, in the opposite order
+    /// of [`and`](Self::and), and the first one if they are alike.
+    pub fn or(self, other: Self) -> Self {
+        Self::new(Rule::Either(self, other))
+    }
+
+    /// Names these authentication context classes in the challenge (`acr_values`, RFC 9470 §3) when
+    /// this is refused as insufficient authentication. Whether it is met does not depend on them:
+    /// Authgear's tokens have no `acr`.
+    ///
+    /// # Errors
+    /// A value with a space, a quote, a backslash or a character outside of printable ASCII, or
+    /// none at all.
+    pub fn acr_values<I>(self, values: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        let values = Words::new("acr_values", values)?;
+        Ok(Self::new(Rule::AcrValues(self, values)))
+    }
+
+    /// Whether the caller meets this at `now`, the time since the Unix epoch.
+    pub(super) fn check(&self, caller: Caller<'_, C>, now: Duration) -> Result<(), Unmet<'_>> {
+        let unless = |is_met: bool, kind: AuthErrorKind| {
+            if is_met {
+                Ok(())
+            } else {
+                Err(Unmet::new(kind))
+            }
+        };
+        match &*self.0 {
+            Rule::Role(key) => unless(caller.user()?.has_role(key), AuthErrorKind::RoleMissing),
+            Rule::AnyRole(keys) => {
+                let user = caller.user()?;
+                unless(
+                    keys.iter().any(|key| user.has_role(key)),
+                    AuthErrorKind::RoleMissing,
+                )
+            }
+            Rule::AllScopes(scopes) if scopes.iter().all(|scope| caller.has_scope(scope)) => Ok(()),
+            Rule::AnyScope(scopes) if scopes.iter().any(|scope| caller.has_scope(scope)) => Ok(()),
+            Rule::AllScopes(scopes) | Rule::AnyScope(scopes) => {
+                let mut unmet = Unmet::new(AuthErrorKind::InsufficientScope);
+                unmet.add_scopes(scopes.iter());
+                Err(unmet)
+            }
+            Rule::Verified => unless(caller.user()?.is_verified(), AuthErrorKind::NotVerified),
+            Rule::NotAnonymous => {
+                unless(!caller.user()?.is_anonymous(), AuthErrorKind::AnonymousUser)
+            }
+            Rule::AuthenticatedWithin(age) => {
+                if authenticated_at_most(caller.user()?, *age, now) {
+                    return Ok(());
+                }
+                let mut unmet = Unmet::new(AuthErrorKind::AuthenticationTooOld);
+                unmet.max_age = Some(age.as_secs());
+                Err(unmet)
+            }
+            Rule::Amr(method) => unless(
+                caller.user()?.amr().any(|own| own == method),
+                AuthErrorKind::AuthenticationTooWeak,
+            ),
+            Rule::Satisfies(condition) => {
+                unless(condition(caller.user()?), AuthErrorKind::ConditionNotMet)
+            }
+            Rule::Both(one, other) => {
+                let unmet = match (one.check(caller, now), other.check(caller, now)) {
+                    (Ok(()), Ok(())) => return Ok(()),
+                    (Err(unmet), Ok(())) | (Ok(()), Err(unmet)) => unmet,
+                    (Err(one), Err(other)) => one.harder(other),
+                };
+                Err(self.with_all_scopes(unmet))
+            }
+            Rule::Either(one, other) => match one.check(caller, now) {
+                Ok(()) => Ok(()),
+                Err(unmet) => other
+                    .check(caller, now)
+                    .map_err(|others| unmet.easier(others)),
+            },
+            Rule::AcrValues(inner, values) => inner.check(caller, now).map_err(|mut unmet| {
+                if unmet.is_about_authentication() {
+                    unmet.acr_values = values.iter().collect();
+                }
+                unmet
+            }),
+        }
+    }
+
+    /// A client that asks for a token with a missing scope must not lose those that it has.
+    fn with_all_scopes<'r>(&'r self, mut unmet: Unmet<'r>) -> Unmet<'r> {
+        if unmet.is_about_scopes() {
+            let mut all = Unmet::new(unmet.kind);
+            self.add_needed_scopes(&mut all);
+            all.add_scopes(unmet.scopes);
+            unmet = all;
+        }
+        unmet
+    }
+
+    /// The scopes without which this cannot be met.
+    fn add_needed_scopes<'r>(&'r self, to: &mut Unmet<'r>) {
+        match &*self.0 {
+            Rule::AllScopes(scopes) => to.add_scopes(scopes.iter()),
+            Rule::AcrValues(inner, _) => inner.add_needed_scopes(to),
+            Rule::Both(one, other) => {
+                one.add_needed_scopes(to);
+                other.add_needed_scopes(to);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn authenticated_at_most<C>(user: &AuthUser<C>, age: Duration, now: Duration) -> bool {
+    let now = now.as_secs();
+    user.auth_time().is_some_and(|at| {
+        let latest = now.saturating_add(user.time().leeway.as_secs());
+        at <= latest && now.saturating_sub(at) <= age.as_secs()
+    })
+}
+
+impl<C> Clone for Requirement<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// The expression that makes it.
+impl<C> fmt::Debug for Requirement<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Rule::Role(key) => write!(f, "has_role({key:?})"),
+            Rule::AnyRole(keys) => write!(f, "any_role({keys:?})"),
+            Rule::AllScopes(scopes) => write!(f, "all_scopes({scopes:?})"),
+            Rule::AnyScope(scopes) => write!(f, "any_scope({scopes:?})"),
+            Rule::Verified => f.write_str("verified()"),
+            Rule::NotAnonymous => f.write_str("not_anonymous()"),
+            Rule::AuthenticatedWithin(age) => write!(f, "authenticated_within({age:?})"),
+            Rule::Amr(method) => write!(f, "amr({method:?})"),
+            Rule::Satisfies(_) => f.write_str("satisfies(…)"),
+            Rule::Both(one, other) => write!(f, "{one:?}.and({other:?})"),
+            Rule::Either(one, other) => write!(f, "{one:?}.or({other:?})"),
+            Rule::AcrValues(inner, values) => write!(f, "{inner:?}.acr_values({values:?})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_requirement_shows_as_the_expression_that_makes_it() {
+        let requirement: Requirement = has_role("admin")
+            .and(all_scopes(["a", "b"]).unwrap())
+            .or(authenticated_within(Duration::from_secs(300)));
+        assert_eq!(
+            format!("{requirement:?}"),
+            r#"has_role("admin").and(all_scopes(["a", "b"])).or(authenticated_within(300s))"#
+        );
+    }
+}

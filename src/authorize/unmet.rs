@@ -1,0 +1,106 @@
+//! Why a requirement is not met, and which of two reasons is told.
+
+use crate::error::{AuthError, AuthErrorKind, Demand};
+
+/// The refusal of a requirement, with words borrowed from it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unmet<'r> {
+    pub(super) kind: AuthErrorKind,
+    pub(super) scopes: Vec<&'r str>,
+    pub(super) max_age: Option<u64>,
+    pub(super) acr_values: Vec<&'r str>,
+}
+
+/// What the caller can do about a refusal: the less, the larger.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Remedy {
+    /// The user signs in once more.
+    Authenticate,
+    /// The client asks for a token with more scopes.
+    AskForScopes,
+    Nothing,
+}
+
+impl<'r> Unmet<'r> {
+    pub(super) fn new(kind: AuthErrorKind) -> Self {
+        Self {
+            kind,
+            scopes: Vec::new(),
+            max_age: None,
+            acr_values: Vec::new(),
+        }
+    }
+
+    /// Of two that must both be met, the one that the caller can do less about: nobody is sent to
+    /// sign in again, only to be told afterwards that it was in vain.
+    pub(super) fn harder(self, other: Self) -> Self {
+        match self.remedy().cmp(&other.remedy()) {
+            std::cmp::Ordering::Less => other,
+            std::cmp::Ordering::Greater => self,
+            std::cmp::Ordering::Equal => self.together_with(other),
+        }
+    }
+
+    /// Of two of which one is enough, the one that the caller can do more about; the first, if
+    /// that is the same.
+    pub(super) fn easier(self, other: Self) -> Self {
+        if other.remedy() < self.remedy() {
+            other
+        } else {
+            self
+        }
+    }
+
+    /// Both at once: a caller who does what is asked for has then met both.
+    fn together_with(mut self, other: Self) -> Self {
+        self.add_scopes(other.scopes);
+        self.max_age = match (self.max_age, other.max_age) {
+            (Some(own), Some(others)) => Some(own.min(others)),
+            (own, others) => own.or(others),
+        };
+        if self.acr_values.is_empty() {
+            self.acr_values = other.acr_values;
+        }
+        self
+    }
+
+    pub(super) fn add_scopes(&mut self, scopes: impl IntoIterator<Item = &'r str>) {
+        for scope in scopes {
+            if !self.scopes.contains(&scope) {
+                self.scopes.push(scope);
+            }
+        }
+    }
+
+    pub(super) fn is_about_authentication(&self) -> bool {
+        self.remedy() == Remedy::Authenticate
+    }
+
+    pub(super) fn is_about_scopes(&self) -> bool {
+        self.remedy() == Remedy::AskForScopes
+    }
+
+    fn remedy(&self) -> Remedy {
+        match self.kind {
+            AuthErrorKind::AuthenticationTooOld | AuthErrorKind::AuthenticationTooWeak => {
+                Remedy::Authenticate
+            }
+            AuthErrorKind::InsufficientScope => Remedy::AskForScopes,
+            _ => Remedy::Nothing,
+        }
+    }
+}
+
+impl From<Unmet<'_>> for AuthError {
+    fn from(unmet: Unmet<'_>) -> Self {
+        let joined = |words: Vec<&str>| (!words.is_empty()).then(|| words.join(" "));
+        Self::unmet(
+            unmet.kind,
+            Demand {
+                scope: joined(unmet.scopes),
+                max_age: unmet.max_age,
+                acr_values: joined(unmet.acr_values),
+            },
+        )
+    }
+}

@@ -1,0 +1,369 @@
+//! Which keys of a set are taken.
+
+use std::sync::LazyLock;
+
+use base64_simd::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{KeySet, KeySetError, MAX_KEYS};
+use crate::cases::cases;
+use crate::error::AuthErrorKind;
+use crate::testkit::SigningKey;
+
+const ALLOWED: [Algorithm; 4] = [
+    Algorithm::RS256,
+    Algorithm::ES256,
+    Algorithm::EdDSA,
+    Algorithm::PS256,
+];
+
+/// One RSA key, `good`, for all tests.
+fn good() -> &'static SigningKey {
+    static GOOD: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::rsa().with_kid("good"));
+    &GOOD
+}
+
+fn other() -> &'static SigningKey {
+    static OTHER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::rsa().with_kid("good"));
+    &OTHER
+}
+
+fn parse(keys: impl Into<Value>) -> Result<KeySet, KeySetError> {
+    KeySet::parse(
+        json!({ "keys": keys.into() }).to_string().as_bytes(),
+        &ALLOWED,
+        None,
+    )
+}
+
+fn verifies(set: &KeySet, kid: &str, key: &SigningKey) -> Result<(), AuthErrorKind> {
+    let found = set.find(kid).ok_or(AuthErrorKind::UnknownKey)?;
+    found.verify(Algorithm::RS256, b"message", &key.sign(b"message"))
+}
+
+/// The good key with some members replaced, or removed by `null`.
+fn changed(members: &Value) -> Value {
+    let mut jwk = good().jwk();
+    let object = jwk.as_object_mut().unwrap();
+    object.insert("kid".to_owned(), json!("odd"));
+    for (name, value) in members.as_object().unwrap() {
+        if value.is_null() {
+            object.remove(name);
+        } else {
+            object.insert(name.clone(), value.clone());
+        }
+    }
+    jwk
+}
+
+fn encoded(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode_to_string(bytes)
+}
+
+fn modulus() -> Vec<u8> {
+    let jwk = good().jwk();
+    URL_SAFE_NO_PAD
+        .decode_to_vec(jwk["n"].as_str().unwrap())
+        .unwrap()
+}
+
+/// An odd number of so many bits.
+fn number(bits: usize) -> String {
+    let mut bytes = vec![0xa5; bits.div_ceil(8)];
+    let top = 1_u8 << ((bits - 1) % 8);
+    bytes[0] = (bytes[0] & (top - 1)) | top;
+    encoded(&bytes)
+}
+
+#[test]
+fn an_odd_key_is_skipped_and_counted_and_spoils_nothing() {
+    for odd in [
+        json!({ "kty": "oct", "kid": "odd", "k": "c2VjcmV0", "alg": "HS256" }),
+        changed(&json!({ "kty": "XYZ" })),
+        changed(&json!({ "kty": null })),
+        changed(&json!({ "kid": 5 })),
+        changed(&json!({ "kid": null })),
+        changed(&json!({ "kid": "" })),
+        changed(&json!({ "use": "enc" })),
+        changed(&json!({ "use": "other" })),
+        changed(&json!({ "use": 5 })),
+        changed(&json!({ "key_ops": ["sign"] })),
+        changed(&json!({ "key_ops": [] })),
+        changed(&json!({ "key_ops": "verify" })),
+        changed(&json!({ "alg": "HS256" })),
+        changed(&json!({ "alg": "RSA-OAEP" })),
+        changed(&json!({ "alg": "RS257" })),
+        changed(&json!({ "alg": "RS512" })),
+        changed(&json!({ "n": null })),
+        changed(&json!({ "n": "" })),
+        changed(&json!({ "n": "AA" })),
+        changed(&json!({ "n": "not base64url" })),
+        changed(&json!({ "n": 5 })),
+        changed(&json!({ "e": "" })),
+        // 0, 1, 2 and 65,536: everybody, nobody, or no exponent at all.
+        changed(&json!({ "e": "AA" })),
+        changed(&json!({ "e": "AQ" })),
+        changed(&json!({ "e": "AAAB" })),
+        changed(&json!({ "e": "Ag" })),
+        changed(&json!({ "e": "AQAA" })),
+        changed(&json!({ "n": number(768) })),
+        changed(&json!({ "n": number(1024) })),
+        changed(&json!({ "n": number(2047) })),
+        changed(&json!({ "n": number(8193) })),
+        json!({ "kty": "EC", "kid": "odd", "crv": "P-257", "x": "AA", "y": "AA" }),
+        json!({ "kty": "EC", "kid": "odd", "crv": "P-256", "x": "AA", "y": "AA" }),
+        json!({ "kty": "EC", "kid": "odd", "crv": "secp256k1", "x": number(256), "y": number(256) }),
+        json!({ "kty": "OKP", "kid": "odd", "crv": "X25519", "x": number(256) }),
+        json!({ "kty": "OKP", "kid": "odd", "crv": "Ed25519", "x": "AA" }),
+        SigningKey::weak_rsa().with_kid("odd").jwk(),
+        json!("a string"),
+        json!(["an", "array"]),
+        json!(null),
+        json!({}),
+    ] {
+        for keys in [json!([odd, good().jwk()]), json!([good().jwk(), odd])] {
+            let set = parse(keys).unwrap();
+            assert_eq!((set.len(), set.skipped()), (1, 1), "{odd}");
+            assert_eq!(verifies(&set, "good", good()), Ok(()));
+            // By its name, it may be known; it verifies nothing.
+            assert!(verifies(&set, "odd", good()).is_err(), "{odd}");
+        }
+        assert!(matches!(parse(json!([odd])), Err(KeySetError::NoUsableKey)));
+    }
+}
+
+#[test]
+fn what_is_unusual_and_right_is_taken() {
+    let mut long = vec![0, 0];
+    long.extend(modulus());
+    for odd in [
+        changed(&json!({ "use": null, "alg": null })),
+        changed(&json!({ "key_ops": ["verify", "wrapKey", "something"] })),
+        changed(&json!({ "x5c": "not an array", "x5t": 5, "x5u": [], "oth": {} })),
+        changed(&json!({ "created_at": 1_795_511_258, "ext": [1, { "a": null }] })),
+        // RFC 7518 §6.3.1 wants no leading zeros, and some issuers write them.
+        changed(&json!({ "n": encoded(&long) })),
+        changed(&json!({ "e": "AAEAAQ" })),
+    ] {
+        let set = parse(json!([odd])).unwrap();
+        assert_eq!((set.len(), set.skipped()), (1, 0), "{odd}");
+        assert_eq!(verifies(&set, "odd", good()), Ok(()), "{odd}");
+        assert_eq!(
+            verifies(&set, "odd", other()),
+            Err(AuthErrorKind::BadSignature)
+        );
+    }
+}
+
+#[test]
+fn every_kind_of_key_serves_its_own_algorithm_alone() {
+    let ec = SigningKey::es256().with_kid("ec");
+    let ed = SigningKey::ed25519().with_kid("ed");
+    let pss = good().clone().with_kid("pss").with_algorithm("PS256");
+    let set = parse(json!([ec.jwk(), ed.jwk(), pss.jwk()])).unwrap();
+    for (key, algorithm) in [
+        (&ec, Algorithm::ES256),
+        (&ed, Algorithm::EdDSA),
+        (&pss, Algorithm::PS256),
+    ] {
+        let found = set.find(key.kid()).unwrap();
+        let signature = key.sign(b"message");
+        assert_eq!(found.verify(algorithm, b"message", &signature), Ok(()));
+        assert_eq!(
+            found.verify(algorithm, b"massage", &signature),
+            Err(AuthErrorKind::BadSignature)
+        );
+        assert_eq!(
+            found.verify(Algorithm::RS256, b"message", &signature),
+            Err(AuthErrorKind::KeyMismatch)
+        );
+    }
+    // An algorithm that is not allowed makes no verifier.
+    let body = json!({ "keys": [ec.jwk()] }).to_string();
+    let parsed = KeySet::parse(body.as_bytes(), &[Algorithm::RS256], None);
+    assert!(matches!(parsed, Err(KeySetError::NoUsableKey)));
+}
+
+#[test]
+fn under_one_name_the_first_usable_key_is_the_one() {
+    // The same twice is one key.
+    let set = parse(json!([good().jwk(), good().jwk()])).unwrap();
+    assert_eq!((set.len(), set.skipped()), (1, 0));
+
+    let set = parse(json!([good().jwk(), other().jwk()])).unwrap();
+    assert_eq!((set.len(), set.skipped()), (1, 1));
+    assert_eq!(verifies(&set, "good", good()), Ok(()));
+    assert_eq!(
+        verifies(&set, "good", other()),
+        Err(AuthErrorKind::BadSignature)
+    );
+
+    // One for encryption of the same name makes way, wherever it stands.
+    let encryption = changed(&json!({ "kid": "good", "use": "enc" }));
+    for keys in [
+        json!([encryption, good().jwk()]),
+        json!([good().jwk(), encryption]),
+    ] {
+        let set = parse(keys).unwrap();
+        assert_eq!((set.len(), set.skipped()), (1, 1));
+        assert_eq!(verifies(&set, "good", good()), Ok(()));
+    }
+}
+
+#[test]
+fn more_keys_than_an_issuer_has_are_not_looked_at() {
+    let keys: Vec<Value> = (0..MAX_KEYS + 36)
+        .map(|number| changed(&json!({ "kid": format!("k{number}") })))
+        .collect();
+    let set = parse(json!(keys)).unwrap();
+    assert_eq!((set.len(), set.skipped()), (MAX_KEYS, 36));
+    assert!(set.find("k63").is_some());
+    assert!(set.find("k64").is_none());
+}
+
+#[test]
+fn a_set_that_is_no_object_with_keys_is_refused() {
+    let good = good().jwk();
+    for body in [
+        json!([good]).to_string(),
+        good.to_string(),
+        json!({ "keys": good }).to_string(),
+        json!({ "keys": null }).to_string(),
+        json!({ "keys": "x" }).to_string(),
+        json!({}).to_string(),
+        String::new(),
+        "{\"keys\":[".to_owned(),
+        format!("{} trailing", json!({ "keys": [good] })),
+        "[".repeat(100_000),
+        format!("{{\"keys\":{}", "[".repeat(100_000)),
+    ] {
+        let parsed = KeySet::parse(body.as_bytes(), &ALLOWED, None);
+        assert!(matches!(parsed, Err(KeySetError::Malformed)));
+    }
+    assert!(matches!(parse(json!([])), Err(KeySetError::NoUsableKey)));
+}
+
+#[test]
+fn an_unchanged_key_is_taken_over_and_a_changed_one_is_not() {
+    let body = |keys: Value| json!({ "keys": keys }).to_string();
+    let again = |keys: Value, old: &KeySet| {
+        KeySet::parse(body(keys).as_bytes(), &ALLOWED, Some(old)).unwrap()
+    };
+    let second = changed(&json!({}));
+    let old = parse(json!([good().jwk(), second])).unwrap();
+    assert!(again(json!([good().jwk(), second]), &old).is_same(&old));
+    let mut dated = good().jwk();
+    dated["created_at"] = json!(5);
+    assert!(again(json!([dated, second]), &old).is_same(&old));
+    for keys in [
+        json!([good().jwk()]),
+        json!([second, good().jwk()]),
+        json!([other().jwk(), second]),
+        json!([good().jwk(), changed(&json!({ "alg": null }))]),
+    ] {
+        assert!(!again(keys, &old).is_same(&old));
+    }
+    // Other material under the old name.
+    let replaced = again(json!([other().jwk()]), &old);
+    assert_eq!(verifies(&replaced, "good", other()), Ok(()));
+    assert!(verifies(&replaced, "good", good()).is_err());
+}
+
+/// JSON of any shape, with the names that a key set has.
+fn any_json() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        "(kty|kid|use|alg|n|e|crv|x|y|keys|key_ops|RSA|EC|OKP|oct|sig|enc|RS256|ES256|P-256|AQAB)",
+        "[A-Za-z0-9_-]{0,400}",
+        any::<String>(),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((text.clone(), inner), 0..8)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// Bodies that are no key set, almost one, or one with odd keys.
+fn any_body() -> impl Strategy<Value = Vec<u8>> {
+    let honest = || {
+        json!({ "keys": [good().jwk(), changed(&json!({}))] })
+            .to_string()
+            .into_bytes()
+    };
+    let bytes = prop::collection::vec(any::<u8>(), 0..300);
+    let mutated = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5)
+        .prop_map(move |changes| {
+            let mut body = honest();
+            for (at, byte) in changes {
+                let at = at.index(body.len());
+                body[at] = byte;
+            }
+            body
+        });
+    let cut = (any::<prop::sample::Index>(), any::<prop::sample::Index>()).prop_map(
+        move |(from, length)| {
+            let mut body = honest();
+            let from = from.index(body.len());
+            let length = length.index(body.len() - from + 1);
+            body.drain(from..from + length);
+            body
+        },
+    );
+    let members = (
+        prop::collection::vec(("(kty|kid|use|alg|n|e|key_ops|crv|x|y)", any_json()), 0..4),
+        any::<bool>(),
+    )
+        .prop_map(|(members, beside)| {
+            let mut odd = changed(&json!({}));
+            for (name, value) in members {
+                odd[name] = value;
+            }
+            let mut keys = vec![odd];
+            if beside {
+                keys.push(good().jwk());
+            }
+            json!({ "keys": keys }).to_string().into_bytes()
+        });
+    prop_oneof![
+        1 => bytes,
+        1 => any_json().prop_map(|json| json.to_string().into_bytes()),
+        1 => any_json().prop_map(|json| json!({ "keys": [json] }).to_string().into_bytes()),
+        2 => mutated,
+        1 => cut,
+        2 => members,
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(256, 100_000))]
+
+    #[test]
+    fn property_any_body_is_a_set_of_usable_keys_or_refused(body in any_body()) {
+        static FORGED: LazyLock<Vec<u8>> = LazyLock::new(|| SigningKey::rsa().sign(b"message"));
+        static SIGNED: LazyLock<Vec<u8>> = LazyLock::new(|| good().sign(b"message"));
+        if let Ok(set) = KeySet::parse(&body, &ALLOWED, None) {
+            prop_assert!((1..=MAX_KEYS).contains(&set.len()));
+            prop_assert!(set.len() <= set.keys.len());
+            for key in &set.keys {
+                let forged = key.verify(Algorithm::RS256, b"message", &FORGED);
+                prop_assert!(forged.is_err());
+                let mut other = SIGNED.clone();
+                other[7] ^= 1;
+                prop_assert!(key.verify(Algorithm::RS256, b"message", &other).is_err());
+            }
+            let again = KeySet::parse(&body, &ALLOWED, Some(&set));
+            prop_assert!(again.is_ok_and(|again| again.is_same(&set)));
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! OAuth 2.0 Protected Resource Metadata (RFC 9728): how a client that knows nothing but the API's
+//! address finds out where to get a token.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use serde::Serialize;
+use url::Url;
+
+use crate::authorize::is_word;
+use crate::error::ConfigError;
+
+/// What this API says of itself, for
+/// [`AuthgearBuilder::protected_resource`](crate::AuthgearBuilder::protected_resource).
+///
+/// ```
+/// use axum::Router;
+/// use axum_authgear::{Authgear, ProtectedResource};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), axum_authgear::ConfigError> {
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+///     .audience("https://api.example.com")
+///     .protected_resource(
+///         ProtectedResource::new("https://api.example.com").scopes(["read:orders"]),
+///     )
+///     .build()?;
+/// let app: Router = Router::new()
+///     .layer(authgear.layer())
+///     // For everyone: outside of the layer.
+///     .merge(authgear.metadata_router());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "this does nothing until it is given to a builder"]
+pub struct ProtectedResource {
+    url: String,
+    scopes: Vec<String>,
+    name: Option<String>,
+    documentation: Option<String>,
+}
+
+impl ProtectedResource {
+    /// The API with this address, such as `https://api.example.com` or
+    /// `https://example.com/api/v1`, without query, fragment and trailing slash. The RFC wants https;
+    /// plain http is taken for a network of your own.
+    ///
+    /// It is the address that clients use, whatever `Host` a request names. It adds no audience.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            scopes: Vec::new(),
+            name: None,
+            documentation: None,
+        }
+    }
+
+    /// The scopes that a client may want to ask for (`scopes_supported`). Default: it is not said.
+    pub fn scopes<I: IntoIterator<Item: Into<String>>>(mut self, scopes: I) -> Self {
+        self.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A name to show to people (`resource_name`). Default: none.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The address of a page for developers (`resource_documentation`). Default: none.
+    pub fn documentation(mut self, url: impl Into<String>) -> Self {
+        self.documentation = Some(url.into());
+        self
+    }
+
+    /// The metadata, with the authorization server that issues the tokens.
+    pub(crate) fn metadata(&self, issuer: &str) -> Result<ResourceMetadata, ConfigError> {
+        let url = self.check_url()?;
+        if let Some(scope) = self.scopes.iter().find(|scope| !is_word(scope)) {
+            return Err(invalid(scope, "is no scope of RFC 6749 §3.3"));
+        }
+        if let Some(page) = &self.documentation
+            && Url::parse(page).is_err()
+        {
+            return Err(invalid(page, "is not a URL"));
+        }
+        // RFC 9728 §3.1: between the host and the path.
+        let path = format!("{WELL_KNOWN}{}", url.path().trim_end_matches('/'));
+        let document = Document {
+            resource: &self.url,
+            authorization_servers: [issuer],
+            scopes_supported: &self.scopes,
+            bearer_methods_supported: ["header"],
+            resource_name: self.name.as_deref(),
+            resource_documentation: self.documentation.as_deref(),
+        };
+        let body = serde_json::to_vec(&document)
+            .map_err(|_| invalid(&self.url, "cannot be written as JSON"))?;
+        Ok(ResourceMetadata {
+            url: format!("{}{path}", url.origin().ascii_serialization()),
+            path,
+            body: body.into(),
+        })
+    }
+
+    fn check_url(&self) -> Result<Url, ConfigError> {
+        let url = Url::parse(&self.url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            // What cannot be read may hold a password.
+            .ok_or_else(|| invalid("", "is not an http or https URL"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid("", "must be given without user name and password"));
+        }
+        // Clients compare it letter by letter (RFC 9728 §3.3).
+        if url.as_str().trim_end_matches('/') != self.url
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
+            return Err(invalid(
+                &self.url,
+                "must be in normal form, without query, fragment and trailing slash",
+            ));
+        }
+        if url
+            .path_segments()
+            .is_some_and(|mut segments| segments.any(|segment| segment.starts_with([':', '*'])))
+        {
+            return Err(invalid(
+                &self.url,
+                "has a part of its path that begins with `:` or `*`, which axum does not route",
+            ));
+        }
+        Ok(url)
+    }
+}
+
+/// The document, and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct ResourceMetadata {
+    /// For challenges (RFC 9728 §5.1).
+    pub(crate) url: String,
+    path: String,
+    body: Bytes,
+}
+
+impl ResourceMetadata {
+    pub(crate) fn router<S: Clone + Send + Sync + 'static>(self: &Arc<Self>) -> Router<S> {
+        let metadata = Arc::clone(self);
+        let answer = move || {
+            let body = metadata.body.clone();
+            async move { (HEADERS, body).into_response() }
+        };
+        Router::new().route(&self.path, get(answer))
+    }
+}
+
+/// Public by nature: clients in browsers of any origin look for it.
+const HEADERS: [(HeaderName, HeaderValue); 2] = [
+    (
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    ),
+    (
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    ),
+];
+
+#[derive(Serialize)]
+struct Document<'a> {
+    resource: &'a str,
+    authorization_servers: [&'a str; 1],
+    /// RFC 9728 §3.2: a member without values is left out.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    scopes_supported: &'a [String],
+    bearer_methods_supported: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_documentation: Option<&'a str>,
+}
+
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+fn invalid(value: &str, reason: &'static str) -> ConfigError {
+    ConfigError::invalid("protected_resource", value, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(resource: &ProtectedResource) -> Result<ResourceMetadata, ConfigError> {
+        resource.metadata("https://auth.example")
+    }
+
+    #[test]
+    fn the_document_says_what_is_configured_and_leaves_out_the_rest() {
+        let resource = ProtectedResource::new("https://api.example.com");
+        let read = metadata(&resource).unwrap();
+        assert_eq!(read.path, "/.well-known/oauth-protected-resource");
+        assert_eq!(
+            read.url,
+            "https://api.example.com/.well-known/oauth-protected-resource"
+        );
+        assert_eq!(
+            read.body,
+            "{\"resource\":\"https://api.example.com\",\
+             \"authorization_servers\":[\"https://auth.example\"],\
+             \"bearer_methods_supported\":[\"header\"]}"
+        );
+
+        let resource = ProtectedResource::new("https://example.com:8443/api/v1")
+            .scopes(["read:orders", "write:orders"])
+            .name("Orders")
+            .documentation("https://docs.example.com");
+        let read = metadata(&resource).unwrap();
+        assert_eq!(read.path, "/.well-known/oauth-protected-resource/api/v1");
+        assert_eq!(
+            read.url,
+            "https://example.com:8443/.well-known/oauth-protected-resource/api/v1"
+        );
+        assert_eq!(
+            read.body,
+            "{\"resource\":\"https://example.com:8443/api/v1\",\
+             \"authorization_servers\":[\"https://auth.example\"],\
+             \"scopes_supported\":[\"read:orders\",\"write:orders\"],\
+             \"bearer_methods_supported\":[\"header\"],\
+             \"resource_name\":\"Orders\",\
+             \"resource_documentation\":\"https://docs.example.com\"}"
+        );
+    }
+
+    #[test]
+    fn an_address_that_clients_could_not_compare_is_refused() {
+        for bad in [
+            "",
+            "api.example.com",
+            "ftp://api.example.com",
+            "https://api.example.com/",
+            "https://api.example.com/v1/",
+            "https://api.example.com?x=1",
+            "https://api.example.com/#x",
+            "https://API.example.com",
+            "https://api.example.com:443",
+            "https://user:pass@api.example.com",
+            "https://user:pass@[api",
+            "https://api.example.com/a b",
+            "https://api.example.com/a\"b",
+            "https://api.example.com/{id}",
+            "https://api.example.com/:id",
+            "https://api.example.com/v1/*rest",
+            "https://api.example.com/a/../b",
+        ] {
+            let error = metadata(&ProtectedResource::new(bad)).unwrap_err();
+            assert_eq!(error.option(), Some("protected_resource"), "{bad}");
+            assert!(!error.to_string().contains("pass@"), "{error}");
+        }
+        for good in [
+            "http://127.0.0.1:3000",
+            "http://api.test",
+            "https://a.example/b~c",
+        ] {
+            assert!(metadata(&ProtectedResource::new(good)).is_ok(), "{good}");
+        }
+        let odd = ProtectedResource::new("https://a.example").scopes(["a\"b"]);
+        assert!(metadata(&odd).is_err());
+        let odd = ProtectedResource::new("https://a.example").documentation("nowhere");
+        assert!(metadata(&odd).is_err());
+    }
+}

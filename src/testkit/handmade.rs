@@ -1,0 +1,460 @@
+//! Callers made by hand: for a unit test of one handler, without a server and without a token.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Request;
+use tower::{Layer, Service};
+
+use crate::authenticate::{Authentication, Authority};
+use crate::clock::Clock;
+use crate::user::{
+    AuthClient, AuthUser, Identity, NoClaims, NumericDate, Principal, TextReader, Timekeeper,
+    Verified, VerifiedBy,
+};
+
+/// A signed-in user with this id, made by hand.
+///
+/// The defaults are the least that a user can be: no role, no scope, not verified; not anonymous,
+/// of the client `spa`, authenticated just now with a password, for another 1,800 s.
+///
+/// ```
+/// use axum_authgear::{AuthUser, testkit};
+///
+/// async fn greet(user: AuthUser) -> String {
+///     format!("{}, administrator: {}", user.id(), user.has_role("admin"))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let alice = testkit::user("alice").role("admin").build();
+/// assert_eq!(greet(alice).await, "alice, administrator: true");
+/// # }
+/// ```
+pub fn user(id: impl Into<String>) -> UserBuilder {
+    let now = Clock::default().now().unix().as_secs();
+    UserBuilder {
+        facts: Facts {
+            subject: id.into(),
+            issuer: ISSUER.to_owned(),
+            client_id: Some("spa".to_owned()),
+            scopes: Vec::new(),
+            audiences: vec![ISSUER.to_owned()],
+            roles: Vec::new(),
+            amr: vec!["pwd".to_owned(), "x_primary_password".to_owned()],
+            is_anonymous: false,
+            is_verified: false,
+            can_reauthenticate: true,
+            auth_time: Some(now),
+            issued_at: Some(now),
+            expires_at: Some(now + LIFETIME),
+        },
+        claims: NoClaims,
+        verified_by: VerifiedBy::Jwt,
+    }
+}
+
+/// A machine, the OAuth client of this id, made by hand: without a scope, for another 1,800 s.
+///
+/// ```
+/// use axum_authgear::testkit;
+///
+/// let worker = testkit::client("worker").scope("read:orders").build();
+/// assert_eq!(worker.client_id(), "worker");
+/// assert!(worker.has_scope("read:orders"));
+/// ```
+pub fn client(id: impl Into<String>) -> ClientBuilder {
+    let id = id.into();
+    let now = Clock::default().now().unix().as_secs();
+    ClientBuilder {
+        facts: Facts {
+            subject: format!("client_id_{id}"),
+            issuer: ISSUER.to_owned(),
+            client_id: Some(id),
+            audiences: vec!["https://api.example.com".to_owned()],
+            is_anonymous: true,
+            issued_at: Some(now),
+            expires_at: Some(now + LIFETIME),
+            ..Facts::default()
+        },
+    }
+}
+
+/// An [`AuthUser`] in the making, from [`user`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build()` is called"]
+pub struct UserBuilder<C = NoClaims> {
+    facts: Facts,
+    claims: C,
+    verified_by: VerifiedBy,
+}
+
+impl<C> UserBuilder<C> {
+    /// Adds a role.
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.facts.roles.push(role.into());
+        self
+    }
+
+    /// Adds a scope, or several separated by spaces.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.facts.scopes.push(scope.into());
+        self
+    }
+
+    /// Whether the user has a verified identity. Default: false.
+    pub fn verified(mut self, verified: bool) -> Self {
+        self.facts.is_verified = verified;
+        self
+    }
+
+    /// Whether the user is anonymous. Default: false. An anonymous user has no `amr` and cannot
+    /// reauthenticate, unless [`amr`](Self::amr) and
+    /// [`can_reauthenticate`](Self::can_reauthenticate) say so afterwards.
+    pub fn anonymous(mut self, anonymous: bool) -> Self {
+        self.facts.is_anonymous = anonymous;
+        self.facts.can_reauthenticate = !anonymous;
+        if anonymous {
+            self.facts.amr.clear();
+        }
+        self
+    }
+
+    /// Whether the user could be asked to authenticate again. Default: true.
+    pub fn can_reauthenticate(mut self, can_reauthenticate: bool) -> Self {
+        self.facts.can_reauthenticate = can_reauthenticate;
+        self
+    }
+
+    /// How the user authenticated. Default: `pwd`, `x_primary_password`.
+    pub fn amr<I: IntoIterator<Item: Into<String>>>(mut self, methods: I) -> Self {
+        self.facts.amr = methods.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// When the user authenticated, in Unix seconds, or `None`. Default: now, by the system's
+    /// clock.
+    pub fn auth_time(mut self, unix_seconds: impl Into<Option<u64>>) -> Self {
+        self.facts.auth_time = unix_seconds.into();
+        self
+    }
+
+    /// The OAuth client, or `None`. Default: `spa`.
+    pub fn client_id<'i>(mut self, id: impl Into<Option<&'i str>>) -> Self {
+        self.facts.client_id = id.into().map(str::to_owned);
+        self
+    }
+
+    /// When the token was issued, in Unix seconds, or `None`. Default: now, by the system's clock.
+    pub fn issued_at(mut self, unix_seconds: impl Into<Option<u64>>) -> Self {
+        self.facts.issued_at = unix_seconds.into();
+        self
+    }
+
+    /// When the token expires, in Unix seconds, or `None`. Default: in 1,800 s. Nothing checks it.
+    pub fn expires_at(mut self, unix_seconds: impl Into<Option<u64>>) -> Self {
+        self.facts.expires_at = unix_seconds.into();
+        self
+    }
+
+    /// How the user was verified. Default: [`VerifiedBy::Jwt`].
+    pub fn verified_by(mut self, method: VerifiedBy) -> Self {
+        self.verified_by = method;
+        self
+    }
+
+    /// The custom claims, of a type of your own: the result is an `AuthUser<T>`.
+    pub fn claims<T>(self, claims: T) -> UserBuilder<T> {
+        UserBuilder {
+            facts: self.facts,
+            claims,
+            verified_by: self.verified_by,
+        }
+    }
+
+    /// The user.
+    #[must_use]
+    pub fn build(self) -> AuthUser<C> {
+        AuthUser::new(Arc::new(Verified {
+            identity: self.facts.into_identity(),
+            claims: self.claims,
+            method: self.verified_by,
+            signed_by: None,
+            time: Timekeeper {
+                clock: Clock::default(),
+                leeway: LEEWAY,
+            },
+        }))
+    }
+}
+
+/// An [`AuthClient`] in the making, from [`client`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build()` is called"]
+pub struct ClientBuilder {
+    facts: Facts,
+}
+
+impl ClientBuilder {
+    /// Adds a scope, or several separated by spaces.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.facts.scopes.push(scope.into());
+        self
+    }
+
+    /// The resource that the token is for. Default: `https://api.example.com`.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.facts.audiences = vec![audience.into()];
+        self
+    }
+
+    /// When the token expires, in Unix seconds, or `None`. Default: in 1,800 s. Nothing checks it.
+    pub fn expires_at(mut self, unix_seconds: impl Into<Option<u64>>) -> Self {
+        self.facts.expires_at = unix_seconds.into();
+        self
+    }
+
+    /// The machine.
+    #[must_use]
+    pub fn build(self) -> AuthClient {
+        AuthClient::new(Arc::new(self.facts.into_identity()))
+    }
+}
+
+/// Stands in for [`Authgear::layer`](crate::Authgear::layer) in a test of handlers: every request
+/// is this caller's, and no credential is looked at.
+///
+/// A requirement further inside, such as
+/// [`authgear.require(…)`](crate::Authgear::require), takes it for its own. A real authentication
+/// layer further inside does not know of it and asks for a credential: for a test of a whole
+/// application use a [`FakeAuthgear`](super::FakeAuthgear).
+///
+/// ```
+/// use axum::{Router, body::Body, routing::get};
+/// use axum_authgear::{AuthUser, testkit::{self, SignIn}};
+/// use http::{Request, StatusCode};
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let app = Router::new().route("/me", get(|user: AuthUser| async move { user.id().to_owned() }));
+/// let request = || Request::get("/me").body(Body::empty()).unwrap();
+///
+/// let as_alice = app.clone().layer(SignIn::user(testkit::user("alice").build()));
+/// assert_eq!(as_alice.oneshot(request()).await.unwrap().status(), StatusCode::OK);
+///
+/// let as_nobody = app.layer(SignIn::nobody());
+/// assert_eq!(as_nobody.oneshot(request()).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until it is added to a router or a service"]
+pub struct SignIn {
+    authentication: Authentication,
+}
+
+impl SignIn {
+    /// Every request is this user's, who has the custom claims that the handlers ask for.
+    pub fn user<C: Send + Sync + 'static>(user: AuthUser<C>) -> Self {
+        Self::caller(Some(Principal::User(user)))
+    }
+
+    /// Every request is this machine's.
+    pub fn client(client: AuthClient) -> Self {
+        Self::caller(Some(Principal::<NoClaims>::Client(client)))
+    }
+
+    /// No request carries a credential, as behind an optional layer.
+    pub fn nobody() -> Self {
+        Self::caller(None::<Principal>)
+    }
+
+    /// Any of the three, where handlers ask for custom claims `C` of a user who is not there:
+    /// `SignIn::caller(None::<Principal<Shop>>)`.
+    pub fn caller<C: Send + Sync + 'static>(caller: Option<Principal<C>>) -> Self {
+        let authority = Authority::stand_in::<C>();
+        Self {
+            authentication: match caller {
+                Some(principal) => Authentication::of(principal, authority),
+                None => Authentication::nobody(authority),
+            },
+        }
+    }
+
+    /// Signs one request in, for a test that calls an extractor or a service itself.
+    pub fn request<B>(&self, mut request: Request<B>) -> Request<B> {
+        let extensions = request.extensions_mut();
+        extensions.insert(self.authentication.clone());
+        request
+    }
+}
+
+impl<S> Layer<S> for SignIn {
+    type Service = SignedIn<S>;
+
+    fn layer(&self, inner: S) -> SignedIn<S> {
+        SignedIn {
+            inner,
+            sign_in: self.clone(),
+        }
+    }
+}
+
+/// The service that [`SignIn`] wraps around another.
+#[derive(Clone)]
+#[must_use = "a service does nothing until it is called"]
+pub struct SignedIn<S> {
+    inner: S,
+    sign_in: SignIn,
+}
+
+impl<S: Service<Request<B>>, B> Service<Request<B>> for SignedIn<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> S::Future {
+        self.inner.call(self.sign_in.request(request))
+    }
+}
+
+impl<S> fmt::Debug for SignedIn<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn").finish_non_exhaustive()
+    }
+}
+
+/// What a credential would have said.
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    subject: String,
+    issuer: String,
+    client_id: Option<String>,
+    scopes: Vec<String>,
+    audiences: Vec<String>,
+    roles: Vec<String>,
+    amr: Vec<String>,
+    is_anonymous: bool,
+    is_verified: bool,
+    can_reauthenticate: bool,
+    auth_time: Option<u64>,
+    issued_at: Option<u64>,
+    expires_at: Option<u64>,
+}
+
+impl Facts {
+    fn into_identity(self) -> Identity {
+        // There is no token: each text is appended to an empty one.
+        let text = String::new();
+        let mut reader = TextReader::new(&text);
+        let mut identity = Identity {
+            subject: reader.span(&self.subject),
+            issuer: reader.span(&self.issuer),
+            client_id: self.client_id.map(|id| reader.span(&id)),
+            scope: reader.span(&self.scopes.join(" ")),
+            is_anonymous: self.is_anonymous,
+            is_verified: self.is_verified,
+            can_reauthenticate: self.can_reauthenticate,
+            auth_time: self.auth_time.map(numeric_date),
+            issued_at: self.issued_at.map(numeric_date),
+            expires_at: self.expires_at.map(numeric_date),
+            ..Identity::default()
+        };
+        for (list, members) in [
+            (&mut identity.audiences, &self.audiences),
+            (&mut identity.roles, &self.roles),
+            (&mut identity.amr, &self.amr),
+        ] {
+            let mark = reader.mark();
+            for member in members {
+                reader.push(member);
+            }
+            *list = reader.list_since(mark);
+        }
+        identity.text = reader.finish(text);
+        identity
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact for some hundred million years"
+)]
+fn numeric_date(unix_seconds: u64) -> NumericDate {
+    NumericDate(unix_seconds as f64)
+}
+
+const ISSUER: &str = "https://project.authgear.test";
+const LIFETIME: u64 = 1_800;
+/// The builder's default.
+const LEEWAY: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_says_what_it_was_told() {
+        let user = user("alice")
+            .role("admin")
+            .role("editor")
+            .scope("read:orders")
+            .scope("write:orders openid")
+            .verified(true)
+            .amr(["otp"])
+            .auth_time(1_700_000_000)
+            .client_id("mobile")
+            .issued_at(1_700_000_100)
+            .expires_at(None)
+            .claims(7_u8)
+            .build();
+        assert_eq!(user.id(), "alice");
+        assert_eq!(user.roles().collect::<Vec<_>>(), ["admin", "editor"]);
+        assert_eq!(
+            user.scopes().collect::<Vec<_>>(),
+            ["read:orders", "write:orders", "openid"]
+        );
+        assert_eq!(user.amr().collect::<Vec<_>>(), ["otp"]);
+        assert_eq!(user.audiences().collect::<Vec<_>>(), [user.issuer()]);
+        assert!(user.is_verified() && !user.is_anonymous() && user.can_reauthenticate());
+        assert_eq!(user.auth_time(), Some(1_700_000_000));
+        assert_eq!(user.client_id(), Some("mobile"));
+        assert_eq!(user.issued_at(), Some(1_700_000_100));
+        assert_eq!(user.expires_at(), None);
+        assert_eq!(user.token_id(), None);
+        assert_eq!(*user.claims(), 7);
+    }
+
+    #[test]
+    fn the_defaults_grant_nothing() {
+        let user = user("bob").build();
+        assert_eq!(user.roles().len(), 0);
+        assert_eq!(user.scopes().count(), 0);
+        assert!(!user.is_verified());
+        let anonymous = super::user("carol").anonymous(true).build();
+        assert!(anonymous.is_anonymous() && !anonymous.can_reauthenticate());
+        assert_eq!(anonymous.amr().len(), 0);
+    }
+
+    #[test]
+    fn a_machine_says_what_it_was_told() {
+        let client = client("worker")
+            .scope("read:orders")
+            .audience("https://stock.example")
+            .expires_at(1_700_000_000)
+            .build();
+        assert_eq!(client.client_id(), "worker");
+        assert_eq!(client.scopes().collect::<Vec<_>>(), ["read:orders"]);
+        assert_eq!(
+            client.audiences().collect::<Vec<_>>(),
+            ["https://stock.example"]
+        );
+        assert_eq!(client.expires_at(), Some(1_700_000_000));
+    }
+}

@@ -1,0 +1,115 @@
+//! A session at Authgear: what the resolver said of it, and how to ask again.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::SHA256;
+
+use super::identity::Identity;
+use crate::secret::Secret;
+
+/// What stands behind a user besides, or instead of, a verified token.
+pub(crate) struct Session {
+    /// What was said of the session last. `None`: nothing yet, and the token stands alone.
+    pub(crate) identity: Option<Identity>,
+    /// How to ask again. `None`: nobody can be asked.
+    pub(crate) credential: Option<Arc<SessionCredential>>,
+}
+
+/// A credential as the resolver is asked about it.
+pub(crate) struct SessionCredential {
+    form: CredentialForm,
+    value: Secret,
+    digest: Digest,
+}
+
+/// SHA-256 of a credential and its form: two different credentials never share one.
+pub(crate) type Digest = [u8; 32];
+
+/// How a credential is shown to the resolver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum CredentialForm {
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// The cookie `{prefix}app_session`.
+    AppSession,
+    /// The cookie `{prefix}app_access_token`.
+    AppAccessToken,
+    /// The cookie `{prefix}session`.
+    Session,
+}
+
+impl SessionCredential {
+    /// `digest` must be the one of this form and value.
+    pub(crate) fn new(form: CredentialForm, value: &str, digest: Digest) -> Self {
+        Self {
+            form,
+            value: Secret::new(value),
+            digest,
+        }
+    }
+
+    pub(crate) fn form(&self) -> CredentialForm {
+        self.form
+    }
+
+    pub(crate) fn value(&self) -> &str {
+        self.value.expose()
+    }
+
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
+impl CredentialForm {
+    /// The digest of a credential of this form.
+    pub(crate) fn digest(self, value: &str) -> Digest {
+        let mut hash = aws_lc_rs::digest::Context::new(&SHA256);
+        // One byte, always there: no value of one form can continue into another.
+        hash.update(&[self as u8]);
+        hash.update(value.as_bytes());
+        let mut bytes = Digest::default();
+        // Both have 32 bytes.
+        for (byte, hashed) in bytes.iter_mut().zip(hash.finish().as_ref()) {
+            *byte = *hashed;
+        }
+        bytes
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SessionCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionCredential")
+            .field("form", &self.form)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_value_in_another_form_is_another_credential() {
+        let forms = [
+            CredentialForm::Bearer,
+            CredentialForm::AppSession,
+            CredentialForm::AppAccessToken,
+            CredentialForm::Session,
+        ];
+        for (index, form) in forms.iter().enumerate() {
+            for other in &forms[index + 1..] {
+                assert_ne!(form.digest("a"), other.digest("a"));
+            }
+            assert_eq!(form.digest("a"), form.digest("a"));
+            assert_ne!(form.digest("a"), form.digest("b"));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What the resolver said, and for how long that counts.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, HeaderValue, header};
+
+use super::bounded::BoundedMap;
+use super::call::CallError;
+use crate::clock::Moment;
+use crate::user::{CredentialForm, Digest, NumericDate, Session, SessionCredential};
+use crate::verify::claims::Claims;
+use crate::verify::jws::Jws;
+use crate::verify::session_headers::{self, SessionHeaders};
+
+/// One answer of the resolver.
+pub(crate) struct Answer {
+    /// When the question was sent: what happened at Authgear after that is not in the answer.
+    asked_at: Moment,
+    /// `None`: the credential is nobody's.
+    session: Option<Arc<Session>>,
+    /// When the credential ends, by its own word.
+    expires_at: Option<NumericDate>,
+    set_cookies: Box<[HeaderValue]>,
+    is_being_renewed: AtomicBool,
+}
+
+impl Answer {
+    pub(super) fn read(
+        headers: &HeaderMap,
+        issuer: &str,
+        credential: Arc<SessionCredential>,
+        asked_at: Moment,
+    ) -> Result<Self, CallError> {
+        let read = session_headers::read(headers, issuer).map_err(|_| CallError::Malformed)?;
+        let expires_at = expiry(&credential);
+        let session = match read {
+            SessionHeaders::Valid(identity) => Some(Arc::new(Session {
+                identity: Some(identity),
+                credential: Some(credential),
+            })),
+            SessionHeaders::Absent | SessionHeaders::Invalid | SessionHeaders::Nameless => None,
+        };
+        let cookies = headers.get_all(header::SET_COOKIE).iter();
+        Ok(Self {
+            asked_at,
+            session,
+            expires_at,
+            set_cookies: cookies.take(MAX_SET_COOKIES).cloned().collect(),
+            is_being_renewed: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
+        self.session.as_ref()
+    }
+
+    pub(crate) fn set_cookies(&self) -> &[HeaderValue] {
+        &self.set_cookies
+    }
+
+    pub(crate) fn age(&self, now: Moment) -> Duration {
+        now.elapsed(self.asked_at)
+    }
+
+    /// Whether it is for the caller to renew it: once, however many see that it is time.
+    pub(crate) fn claim_renewal(&self) -> bool {
+        !self.is_being_renewed.swap(true, Ordering::Relaxed)
+    }
+
+    fn counts(&self, now: Moment, max_age: Duration) -> bool {
+        // The resolver allows for no leeway either.
+        self.age(now) < max_age
+            && self
+                .expires_at
+                .is_none_or(|end| now.unix().as_secs_f64() < end.0)
+    }
+
+    fn is_of(&self, user_id: &str) -> bool {
+        self.session
+            .as_deref()
+            .and_then(|session| session.identity.as_ref())
+            .is_some_and(|identity| identity.subject() == user_id)
+    }
+
+    fn is_older_than(&self, other: &Self) -> bool {
+        other.asked_at.elapsed(self.asked_at) > Duration::ZERO
+    }
+}
+
+/// When a credential ends. One that looks like a JWT and is none that we can read ends at once: its
+/// answer is good, but is not kept.
+fn expiry(credential: &SessionCredential) -> Option<NumericDate> {
+    let may_be_jwt = matches!(
+        credential.form(),
+        CredentialForm::Bearer | CredentialForm::AppAccessToken
+    );
+    if !may_be_jwt || !credential.value().contains('.') {
+        return None;
+    }
+    let claims = Jws::split(credential.value())
+        .and_then(|jws| jws.claims())
+        .and_then(Claims::parse);
+    Some(
+        claims
+            .ok()
+            .and_then(|claims| claims.identity.expires_at)
+            .unwrap_or(NumericDate(0.0)),
+    )
+}
+
+/// The answers that are kept.
+pub(super) struct Answers {
+    good: BoundedMap<Arc<Answer>>,
+    /// Apart from the others, so that a flood of invented credentials crowds nobody out.
+    nobody: BoundedMap<Arc<Answer>>,
+    /// Counts the purges.
+    generation: AtomicU64,
+    keep: Keep,
+}
+
+/// How long answers count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    pub(crate) capacity: usize,
+    pub(crate) good: Duration,
+    pub(crate) nobody: Duration,
+}
+
+impl Answers {
+    pub(super) fn new(keep: Keep) -> Self {
+        Self {
+            good: BoundedMap::new(keep.capacity),
+            nobody: BoundedMap::new(keep.capacity.min(MAX_NOBODIES)),
+            generation: AtomicU64::new(0),
+            keep,
+        }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// The answer that counts now, if it is not older than this.
+    pub(super) fn current(
+        &self,
+        digest: &Digest,
+        now: Moment,
+        max_age: Duration,
+    ) -> Option<Arc<Answer>> {
+        if self.keep.good.is_zero() {
+            return None;
+        }
+        let good = self.good.find(digest);
+        good.filter(|answer| answer.counts(now, max_age.min(self.keep.good)))
+            .or_else(|| {
+                let nobody = self.nobody.find(digest);
+                nobody.filter(|answer| answer.counts(now, self.keep.nobody))
+            })
+    }
+
+    /// The last answer, however old.
+    pub(super) fn last(&self, digest: &Digest) -> Option<Arc<Answer>> {
+        self.good.find(digest).or_else(|| self.nobody.find(digest))
+    }
+
+    /// Keeps an answer that was asked for in this generation.
+    pub(super) fn keep(&self, digest: Digest, answer: &Arc<Answer>, generation: u64) {
+        if self.keep.good.is_zero() {
+            return;
+        }
+        let (to, from) = if answer.session.is_some() {
+            (&self.good, &self.nobody)
+        } else {
+            (&self.nobody, &self.good)
+        };
+        // A purge counts first and clears then: whatever this lets pass, the purge still finds.
+        to.insert_if(digest, Arc::clone(answer), |current| {
+            self.generation() == generation
+                && current.is_none_or(|current| !answer.is_older_than(current))
+        });
+        from.remove_if(&digest, |old| !answer.is_older_than(old));
+    }
+
+    pub(super) fn purge_user(&self, user_id: &str) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.good.retain(|answer| !answer.is_of(user_id));
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers")
+            .field("keep", &self.keep)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Cookies that are passed on of one answer.
+const MAX_SET_COOKIES: usize = 4;
+/// Answers "nobody" that are kept: each counts for a second or two alone.
+const MAX_NOBODIES: usize = 10_000;

@@ -1,0 +1,128 @@
+//! One question to the resolver, over HTTP: a single credential, and nothing else of the request
+//! but who sent it.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use url::Url;
+
+use super::options::Resolver;
+use crate::credential::{APP_ACCESS_TOKEN, APP_SESSION, SESSION};
+use crate::http::{FetchError, Outbound, Target};
+use crate::user::{CredentialForm, SessionCredential};
+
+/// Where answers come from: a server or, in a simulation, a function.
+pub(crate) trait Ask: Send + Sync + 'static {
+    /// The headers of an answer of status 200. Without a credential the question is whether the
+    /// resolver is there.
+    fn ask<'a>(
+        &'a self,
+        credential: Option<&'a SessionCredential>,
+        client: &'a Client,
+    ) -> Asking<'a>;
+}
+
+pub(crate) type Asking<'a> =
+    Pin<Box<dyn Future<Output = Result<HeaderMap, CallError>> + Send + 'a>>;
+
+/// What the resolver is told of whoever sends the credential.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Client {
+    pub(crate) user_agent: Option<HeaderValue>,
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// Why the resolver gave no answer that says anything.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("the resolver could not be asked")]
+    Fetch(#[source] FetchError),
+    #[error("the answer of the resolver is malformed")]
+    Malformed,
+    #[error("too many questions wait for the resolver")]
+    Full,
+    #[error("the question to the resolver waited too long for its turn")]
+    Late,
+    #[error("the question to the resolver was given up")]
+    Abandoned,
+}
+
+/// The project's resolver.
+#[derive(Debug)]
+pub(crate) struct HttpResolver {
+    outbound: Outbound,
+    target: Target,
+    timeout: Duration,
+    cookie_prefix: String,
+}
+
+impl HttpResolver {
+    pub(crate) fn new(outbound: Outbound, url: Url, public: &Url, options: &Resolver) -> Self {
+        Self {
+            outbound,
+            target: Target::at(url, public),
+            timeout: options.timeout,
+            cookie_prefix: options.cookie_prefix.clone(),
+        }
+    }
+
+    fn headers(&self, credential: Option<&SessionCredential>, client: &Client) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(credential) = credential
+            && let Some((name, value)) = self.header(credential)
+        {
+            headers.insert(name, value);
+        }
+        if let Some(agent) = &client.user_agent {
+            headers.insert(header::USER_AGENT, agent.clone());
+        }
+        if let Some(address) = client.address
+            && let Ok(value) = HeaderValue::try_from(address.to_string())
+        {
+            headers.insert(HeaderName::from_static("x-forwarded-for"), value);
+        }
+        headers
+    }
+
+    /// A credential was checked to be of plain characters before it came here: it has a header.
+    fn header(&self, credential: &SessionCredential) -> Option<(HeaderName, HeaderValue)> {
+        let (name, text) = match credential.form() {
+            CredentialForm::Bearer => (
+                header::AUTHORIZATION,
+                format!("Bearer {}", credential.value()),
+            ),
+            form => {
+                let name = match form {
+                    CredentialForm::AppSession => APP_SESSION,
+                    CredentialForm::AppAccessToken => APP_ACCESS_TOKEN,
+                    CredentialForm::Session | CredentialForm::Bearer => SESSION,
+                };
+                let prefix = &self.cookie_prefix;
+                let text = format!("{prefix}{name}={}", credential.value());
+                (header::COOKIE, text)
+            }
+        };
+        let mut value = HeaderValue::try_from(text).ok()?;
+        value.set_sensitive(true);
+        Some((name, value))
+    }
+}
+
+impl Ask for HttpResolver {
+    fn ask<'a>(
+        &'a self,
+        credential: Option<&'a SessionCredential>,
+        client: &'a Client,
+    ) -> Asking<'a> {
+        Box::pin(async move {
+            let headers = self.headers(credential, client);
+            self.outbound
+                .ask(&self.target, &headers, self.timeout)
+                .await
+                .map_err(CallError::Fetch)
+        })
+    }
+}

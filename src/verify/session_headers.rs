@@ -1,0 +1,263 @@
+//! `X-Authgear-*`: a session as Authgear's resolver, or a gateway that asked it, tells it.
+//!
+//! Pure functions of headers. What is malformed or stands twice is no answer at all: who
+//! takes the first of two fields believes another server than who takes the last.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::user::{Identity, NumericDate, TextReader};
+
+/// What the headers say.
+pub(super) enum SessionHeaders {
+    /// Nothing of a session.
+    Absent,
+    /// There is none: `X-Authgear-Session-Valid: false`.
+    Invalid,
+    /// A session, valid, of this user.
+    Valid(Identity),
+    /// A valid session of a user without an id.
+    Nameless,
+}
+
+/// A header that is repeated or does not mean anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// Reads the session of an answer or of a request. `issuer` is who answers for it.
+///
+/// A header that the resolver always sends and that is missing fails closed: anonymous, not
+/// verified.
+///
+/// # Errors
+/// When any one of the headers is repeated or malformed, even where another would already decide.
+pub(super) fn read(headers: &HeaderMap, issuer: &str) -> Result<SessionHeaders, Malformed> {
+    let valid = flag(headers, &SESSION_VALID)?;
+    let user_id = text(headers, &USER_ID)?;
+    let is_anonymous = flag(headers, &USER_ANONYMOUS)?;
+    let is_verified = flag(headers, &USER_VERIFIED)?;
+    let can_reauthenticate = flag(headers, &USER_CAN_REAUTHENTICATE)?;
+    let roles = text(headers, &USER_ROLES)?.unwrap_or_default();
+    let amr = text(headers, &SESSION_AMR)?.unwrap_or_default();
+    let auth_time = text(headers, &SESSION_AUTHENTICATED_AT)?
+        .map(seconds)
+        .transpose()?;
+    if user_id.is_some_and(str::is_empty) {
+        return Err(Malformed);
+    }
+    match valid {
+        None => return Ok(SessionHeaders::Absent),
+        Some(false) => return Ok(SessionHeaders::Invalid),
+        Some(true) => {}
+    }
+    let Some(user_id) = user_id else {
+        return Ok(SessionHeaders::Nameless);
+    };
+    if user_id.len() + roles.len() + amr.len() > MAX_TEXT {
+        return Err(Malformed);
+    }
+    // All the texts in one, and spans into it.
+    let text = [user_id, issuer, roles, amr].concat();
+    let mut reader = TextReader::new(&text);
+    let (subject, rest) = text.split_at(user_id.len());
+    let (issuer, rest) = rest.split_at(issuer.len());
+    let (roles, amr) = rest.split_at(roles.len());
+    let mut identity = Identity {
+        subject: reader.span(subject),
+        issuer: reader.span(issuer),
+        is_anonymous: is_anonymous.unwrap_or(true),
+        is_verified: is_verified.unwrap_or(false),
+        can_reauthenticate: can_reauthenticate.unwrap_or(false),
+        auth_time,
+        ..Identity::default()
+    };
+    let mark = reader.mark();
+    for role in members(roles, |char| char == ',') {
+        reader.push(role);
+    }
+    identity.roles = reader.list_since(mark);
+    let mark = reader.mark();
+    // The code of Authgear joins them by spaces, its specification by commas.
+    for method in members(amr, |char| matches!(char, ' ' | ',')) {
+        reader.push(method);
+    }
+    identity.amr = reader.list_since(mark);
+    identity.text = reader.finish(text);
+    Ok(SessionHeaders::Valid(identity))
+}
+
+/// Whether there is a word about a session at all.
+pub(super) fn names_session(headers: &HeaderMap) -> bool {
+    headers.contains_key(SESSION_VALID)
+}
+
+fn members(list: &str, is_separator: fn(char) -> bool) -> impl Iterator<Item = &str> {
+    list.split(is_separator)
+        .map(|member| member.trim_matches([' ', '\t']))
+        .filter(|member| !member.is_empty())
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Malformed> {
+    let mut fields = headers.get_all(name).iter();
+    let Some(field) = fields.next() else {
+        return Ok(None);
+    };
+    if fields.next().is_some() {
+        return Err(Malformed);
+    }
+    readable(field).map(Some)
+}
+
+/// UTF-8 without control characters and without blanks at its ends.
+fn readable(field: &HeaderValue) -> Result<&str, Malformed> {
+    let text = str::from_utf8(field.as_bytes()).map_err(|_| Malformed)?;
+    if text.chars().any(char::is_control) || text.trim() != text {
+        return Err(Malformed);
+    }
+    Ok(text)
+}
+
+fn flag(headers: &HeaderMap, name: &HeaderName) -> Result<Option<bool>, Malformed> {
+    text(headers, name)?
+        .map(|value| match value {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(Malformed),
+        })
+        .transpose()
+}
+
+/// Whole seconds since the Unix epoch, in digits alone.
+fn seconds(text: &str) -> Result<NumericDate, Malformed> {
+    // 15 digits are exact as a floating-point number, and some 30 million years.
+    if text.is_empty() || text.len() > 15 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Malformed);
+    }
+    text.parse().map(NumericDate).map_err(|_| Malformed)
+}
+
+/// Longest id, roles and methods together. A role's key has 40 characters at most.
+pub(super) const MAX_TEXT: usize = 16 * 1024;
+
+pub(crate) const SESSION_VALID: HeaderName = HeaderName::from_static("x-authgear-session-valid");
+pub(crate) const SESSION_AMR: HeaderName = HeaderName::from_static("x-authgear-session-amr");
+pub(crate) const SESSION_AUTHENTICATED_AT: HeaderName =
+    HeaderName::from_static("x-authgear-session-authenticated-at");
+pub(crate) const USER_ID: HeaderName = HeaderName::from_static("x-authgear-user-id");
+pub(crate) const USER_ANONYMOUS: HeaderName = HeaderName::from_static("x-authgear-user-anonymous");
+pub(crate) const USER_VERIFIED: HeaderName = HeaderName::from_static("x-authgear-user-verified");
+pub(crate) const USER_CAN_REAUTHENTICATE: HeaderName =
+    HeaderName::from_static("x-authgear-user-can-reauthenticate");
+pub(crate) const USER_ROLES: HeaderName = HeaderName::from_static("x-authgear-user-roles");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ISSUER: &str = "https://auth.example";
+
+    fn read_all(fields: &[(&'static str, &[u8])]) -> Result<SessionHeaders, Malformed> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_bytes(value).unwrap());
+        }
+        read(&headers, ISSUER)
+    }
+
+    fn good<'v>() -> Vec<(&'static str, &'v [u8])> {
+        vec![
+            ("x-authgear-session-valid", b"true"),
+            ("x-authgear-user-id", b"alice"),
+        ]
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let mut fields = good();
+        fields.extend_from_slice(&[
+            ("x-authgear-user-anonymous", &b"false"[..]),
+            ("x-authgear-user-verified", b"true"),
+            ("x-authgear-user-can-reauthenticate", b"true"),
+            ("x-authgear-user-roles", b"editor, billing:admin,,x"),
+            ("x-authgear-session-amr", b"pwd mfa,otp"),
+            ("x-authgear-session-authenticated-at", b"1795511054"),
+            ("x-authgear-of-tomorrow", b"a"),
+            ("x-authgear-of-tomorrow", b"b"),
+        ]);
+        let Ok(SessionHeaders::Valid(user)) = read_all(&fields) else {
+            panic!("a session");
+        };
+        assert_eq!((user.subject(), user.issuer()), ("alice", ISSUER));
+        assert_eq!(
+            user.roles().collect::<Vec<_>>(),
+            ["editor", "billing:admin", "x"]
+        );
+        assert_eq!(user.amr().collect::<Vec<_>>(), ["pwd", "mfa", "otp"]);
+        assert!(!user.is_anonymous && user.is_verified && user.can_reauthenticate);
+        assert_eq!(user.auth_time.unwrap().unix_seconds(), 1_795_511_054);
+        assert_eq!(user.client_id(), None);
+    }
+
+    #[test]
+    fn what_is_missing_fails_closed() {
+        let Ok(SessionHeaders::Valid(user)) = read_all(&good()) else {
+            panic!("a session");
+        };
+        assert!(user.is_anonymous && !user.is_verified && !user.can_reauthenticate);
+        assert_eq!((user.roles().len(), user.amr().len()), (0, 0));
+        assert_eq!(user.auth_time, None);
+        assert!(matches!(
+            read_all(&good()[..1]),
+            Ok(SessionHeaders::Nameless)
+        ));
+        assert!(matches!(read_all(&good()[1..]), Ok(SessionHeaders::Absent)));
+        assert!(matches!(read_all(&[]), Ok(SessionHeaders::Absent)));
+        let invalid = [("x-authgear-session-valid", &b"false"[..])];
+        assert!(matches!(read_all(&invalid), Ok(SessionHeaders::Invalid)));
+    }
+
+    #[test]
+    fn one_repeated_or_malformed_field_spoils_the_answer() {
+        for (name, values) in [
+            ("x-authgear-session-valid", &[&b"true"[..], b"false"][..]),
+            ("x-authgear-user-id", &[b"alice", b"bob"]),
+            ("x-authgear-user-anonymous", &[b"maybe", b"", b"True", b"1"]),
+            ("x-authgear-user-verified", &[b"yes", b"true,true"]),
+            ("x-authgear-user-can-reauthenticate", &[b"t"]),
+            (
+                "x-authgear-session-authenticated-at",
+                &[
+                    b"",
+                    b"-1",
+                    b"+1",
+                    b"1.5",
+                    b"1e3",
+                    b"yesterday",
+                    b"1234567890123456",
+                ],
+            ),
+            ("x-authgear-user-roles", &[b"\xff\xfe"]),
+            ("x-authgear-session-amr", &[b"a\tb"]),
+        ] {
+            for value in values {
+                let mut fields = good();
+                fields.push((name, value));
+                assert!(read_all(&fields).is_err(), "{name}: {value:?}");
+                // Nor does one of them hide behind "no session".
+                let fields = [("x-authgear-session-valid", &b"false"[..]), (name, value)];
+                let alone = matches!(name, "x-authgear-user-id");
+                assert_eq!(read_all(&fields).is_err(), !alone, "{name}: {value:?}");
+            }
+            let mut fields = good();
+            let same: &[u8] = if name.ends_with("-at") { b"1" } else { b"true" };
+            fields.extend_from_slice(&[(name, same), (name, same)]);
+            assert!(read_all(&fields).is_err(), "{name} twice");
+        }
+        for id in [&b""[..], b" ", b"a\tb", b"\xff", &[b'a'; MAX_TEXT + 1]] {
+            let fields = [
+                ("x-authgear-session-valid", &b"true"[..]),
+                ("x-authgear-user-id", id),
+            ];
+            assert!(read_all(&fields).is_err());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Verification allocates what the user keeps, and nothing else. A binary of its own, because it
+//! counts with an allocator of its own.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::time::Duration;
+
+use allocation_counter::{AllocationInfo, measure};
+use axum_authgear::testkit::{FakeAuthgear, TokenBuilder, User};
+use axum_authgear::{Authgear, Principal};
+use futures_util::FutureExt;
+
+/// Verifies a token, and counts while the outcome is held.
+fn verify(authgear: &Authgear, token: &str) -> (AllocationInfo, Principal) {
+    let mut outcome = None;
+    let info = measure(|| {
+        // The key is warm: nothing is waited for.
+        outcome = authgear.verify_principal(token).now_or_never();
+    });
+    (info, outcome.unwrap().unwrap())
+}
+
+/// How many allocations were made and not kept.
+fn passing(info: AllocationInfo) -> i64 {
+    i64::try_from(info.count_total).unwrap() - info.count_current
+}
+
+const RESOURCE: &str = "https://api.example.com";
+
+async fn ready(fake: &FakeAuthgear, cached_tokens: usize) -> Authgear {
+    let authgear = Authgear::builder(fake.endpoint())
+        .audience(fake.endpoint())
+        .audience(RESOURCE)
+        .cached_tokens(cached_tokens)
+        .build()
+        .unwrap();
+    authgear.ready(Duration::from_secs(10)).await.unwrap();
+    authgear
+}
+
+fn kinds(fake: &FakeAuthgear) -> [(&'static str, TokenBuilder); 5] {
+    let plain = fake.add_user(User::new("alice"));
+    let full = fake.add_user(
+        User::new("bob")
+            .roles(["admin", "editor", "reader", "support"])
+            .email("bob@example.com")
+            .verified(true),
+    );
+    [
+        ("user", fake.token(&plain)),
+        ("user with roles", fake.token(&full)),
+        ("third party", fake.token(&full).third_party()),
+        ("refreshed", fake.token(&full).refreshed()),
+        (
+            "machine",
+            fake.machine_token("job", RESOURCE).scope("a b c"),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_warm_verification_allocates_only_what_the_user_keeps() {
+    let fake = FakeAuthgear::start().await;
+    let authgear = ready(&fake, 0).await;
+    for (kind, token) in kinds(&fake) {
+        for number in 0..5 {
+            // Each is a new one.
+            let (info, principal) = verify(&authgear, &token.clone().sign());
+            assert_eq!(principal.user().is_some(), kind != "machine");
+            assert!(info.count_total > 0, "{kind}: the counter counts nothing");
+            // The first one may fill what belongs to the thread.
+            if number > 0 {
+                assert_eq!(passing(info), 0, "{kind}: {info:?}");
+            }
+        }
+    }
+    // The counter does see what is not kept.
+    assert_eq!(
+        passing(measure(|| drop(std::hint::black_box(vec![0; 10])))),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_token_seen_before_allocates_nothing() {
+    let fake = FakeAuthgear::start().await;
+    let authgear = ready(&fake, 100).await;
+    for (kind, token) in kinds(&fake) {
+        let mut first_seen = Vec::new();
+        for _ in 0..5 {
+            let token = token.clone().sign();
+            first_seen.push(passing(verify(&authgear, &token).0));
+            for _ in 0..3 {
+                let (info, _) = verify(&authgear, &token);
+                assert_eq!(info.count_total, 0, "{kind}: {info:?}");
+            }
+        }
+        // Now and then the cache grows, and moves.
+        assert_eq!(first_seen.iter().min(), Some(&0), "{kind}: {first_seen:?}");
+    }
+}

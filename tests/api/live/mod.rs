@@ -1,0 +1,5 @@
+//! Live sessions: the JWT is verified here, and the resolver confirms its session within a bound.
+
+mod bound;
+mod outage;
+mod session;

@@ -1,0 +1,127 @@
+//! Answers that are kept, and when they are not any more.
+
+use std::time::Duration;
+
+use axum_authgear::clock::Clock;
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
+use axum_authgear::{AuthErrorKind, Authgear, Resolver};
+
+use crate::support::{api, assert_refused, get, send, with_headers};
+
+const NOW: u64 = 1_800_000_000;
+
+fn keeping(fake: &FakeAuthgear, time: Duration) -> Authgear {
+    Authgear::builder(fake.endpoint())
+        .resolver(Resolver::new().cache(time))
+        .dangerous()
+        .clock(fake.clock().clone())
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_for_its_time_counted_from_the_question() {
+    let clock = Clock::frozen_at(NOW);
+    let fake = FakeAuthgear::builder().clock(clock.clone()).start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let session = fake.sign_in(&alice);
+    let token = session.opaque_token();
+    let api = api(&keeping(&fake, Duration::from_secs(60)));
+    for _ in 0..3 {
+        assert_eq!(get(&api, "/user", &token).await.body, alice.id());
+    }
+    assert_eq!(fake.requests(Endpoint::Resolver), 1);
+    // The same value as a cookie is another credential.
+    let cookie = format!("app_session={token}");
+    let answer = send(&api, with_headers(&[("cookie", &cookie)])).await;
+    assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
+
+    fake.disable(&alice);
+    clock.shift_millis(59_000);
+    assert_eq!(get(&api, "/user", &token).await.body, alice.id());
+    clock.shift_millis(1_000);
+    let answer = get(&api, "/user", &token).await;
+    assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
+}
+
+#[tokio::test]
+async fn a_jwt_is_kept_no_longer_than_it_lives() {
+    let clock = Clock::frozen_at(NOW);
+    let fake = FakeAuthgear::builder().clock(clock.clone()).start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let session = fake.sign_in(&alice);
+    let token = session.token().lifetime(Duration::from_secs(300)).sign();
+    let api = api(&keeping(&fake, Duration::from_secs(600)));
+    assert_eq!(get(&api, "/user", &token).await.body, alice.id());
+    clock.shift_millis(299_000);
+    assert_eq!(get(&api, "/user", &token).await.body, alice.id());
+    assert_eq!(fake.requests(Endpoint::Resolver), 1);
+    clock.shift_millis(1_000);
+    let answer = get(&api, "/user", &token).await;
+    assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
+    assert_eq!(fake.requests(Endpoint::Resolver), 2);
+}
+
+#[tokio::test]
+async fn nobody_is_kept_for_a_second_and_a_failure_not_at_all() {
+    let clock = Clock::frozen_at(NOW);
+    let fake = FakeAuthgear::builder().clock(clock.clone()).start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let token = fake.sign_in(&alice).opaque_token();
+    let api = api(&keeping(&fake, Duration::from_secs(600)));
+    fake.fail_once(Endpoint::Resolver, Fault::Status(500));
+    fake.fail_once(Endpoint::Resolver, Fault::Nobody);
+    let answer = get(&api, "/user", &token).await;
+    assert_refused(&answer, 503, AuthErrorKind::SessionUnavailable);
+    for _ in 0..2 {
+        let answer = get(&api, "/user", &token).await;
+        assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
+    }
+    assert_eq!(fake.requests(Endpoint::Resolver), 2);
+    clock.shift_millis(1_000);
+    assert_eq!(get(&api, "/user", &token).await.body, alice.id());
+}
+
+#[tokio::test]
+async fn a_purge_forgets_a_user_and_what_was_asked_before_it() {
+    let fake = FakeAuthgear::start().await;
+    let (alice, bob) = (
+        fake.add_user(User::new("alice")),
+        fake.add_user(User::new("bob")),
+    );
+    let (of_alice, of_bob) = (fake.sign_in(&alice), fake.sign_in(&bob));
+    let (token, other) = (of_alice.opaque_token(), of_bob.opaque_token());
+    let authgear = keeping(&fake, Duration::from_secs(60));
+    let api = api(&authgear);
+    for token in [&token, &other, &token, &other] {
+        assert!(get(&api, "/user", token).await.status.is_success());
+    }
+    assert_eq!(fake.requests(Endpoint::Resolver), 2);
+    authgear.purge_user(alice.id());
+    assert!(get(&api, "/user", &other).await.status.is_success());
+    assert_eq!(fake.requests(Endpoint::Resolver), 2, "bob is not concerned");
+    assert!(get(&api, "/user", &token).await.status.is_success());
+    assert_eq!(fake.requests(Endpoint::Resolver), 3);
+
+    // The question is under way when the user is disabled and purged: its answer is told to who
+    // asked, and is not kept; who comes after the purge does not join it.
+    authgear.purge_user(alice.id());
+    fake.fail(Endpoint::Resolver, Fault::Hold);
+    let early = tokio::spawn({
+        let (api, token) = (api.clone(), token.clone());
+        async move { get(&api, "/user", &token).await }
+    });
+    fake.requests_reached(Endpoint::Resolver, 4).await;
+    fake.disable(&alice);
+    authgear.purge_user(alice.id());
+    let late = tokio::spawn({
+        let (api, token) = (api.clone(), token.clone());
+        async move { get(&api, "/user", &token).await }
+    });
+    fake.requests_reached(Endpoint::Resolver, 5).await;
+    fake.heal(Endpoint::Resolver);
+    assert!(early.await.unwrap().status.is_success());
+    assert_refused(&late.await.unwrap(), 401, AuthErrorKind::SessionInvalid);
+    let answer = get(&api, "/user", &token).await;
+    assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
+}

@@ -1,0 +1,123 @@
+//! A resolver that fails in every way: 503, never signed in, never 401, and it heals by itself.
+
+use std::time::Duration;
+
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
+use axum_authgear::{AuthErrorKind, Authgear, Health, Resolver};
+
+use crate::support::{api, assert_refused, get, send, with_headers};
+
+fn answer(headers: &[(&str, &str)]) -> Fault {
+    let mut all = vec![
+        ("x-authgear-session-valid".to_owned(), "true".to_owned()),
+        ("x-authgear-user-id".to_owned(), "alice".to_owned()),
+    ];
+    let more = headers.iter();
+    all.extend(more.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    Fault::Headers(all)
+}
+
+#[tokio::test]
+async fn every_failure_is_503_and_is_over_when_it_is_over() {
+    let fake = FakeAuthgear::start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let session = fake.sign_in(&alice);
+    let resolver = Resolver::new().timeout(Duration::from_millis(300));
+    let authgear = Authgear::builder(fake.endpoint())
+        .resolver(resolver)
+        .build()
+        .unwrap();
+    let api = api(&authgear);
+    assert_eq!(authgear.status().health(), Health::Healthy);
+    let cookie = session.cookies().session().pair();
+    for fault in [
+        Fault::Status(500),
+        Fault::Status(403),
+        Fault::Status(401),
+        Fault::Status(204),
+        Fault::Redirect(format!("{}/resolve", fake.url())),
+        Fault::Hang,
+        Fault::Drop,
+        Fault::Delay(Duration::from_secs(2)),
+        Fault::Garbage,
+        answer(&[("x-authgear-session-valid", "true")]),
+        answer(&[("x-authgear-user-id", "alice")]),
+        answer(&[("x-authgear-user-id", "bob")]),
+        answer(&[("x-authgear-user-verified", "1")]),
+        answer(&[
+            ("x-authgear-user-roles", "a"),
+            ("x-authgear-user-roles", "b"),
+        ]),
+        answer(&[("x-authgear-session-authenticated-at", "now")]),
+    ] {
+        let told = format!("{fault:?}");
+        fake.fail(Endpoint::Resolver, fault);
+        let bearer = get(&api, "/user", &session.opaque_token()).await;
+        assert_refused(&bearer, 503, AuthErrorKind::SessionUnavailable);
+        let by_cookie = send(&api, with_headers(&[("cookie", &cookie)])).await;
+        assert_refused(&by_cookie, 503, AuthErrorKind::SessionUnavailable);
+        let status = authgear.status();
+        assert_eq!(status.health(), Health::Down, "{told}");
+        assert!(status.last_error().is_some() && status.key_age().is_none());
+        fake.heal(Endpoint::Resolver);
+        let healed = get(&api, "/user", &session.opaque_token()).await;
+        assert_eq!(healed.body, alice.id(), "{told}");
+        assert_eq!(authgear.status().health(), Health::Healthy);
+    }
+    // Without these it is simply nobody.
+    for fault in [Fault::Nobody, Fault::Empty] {
+        fake.fail(Endpoint::Resolver, fault);
+        let answer = get(&api, "/user", &session.opaque_token()).await;
+        assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
+    }
+}
+
+#[tokio::test]
+async fn a_resolver_that_is_down_is_probed_until_it_is_back() {
+    let fake = FakeAuthgear::start().await;
+    let authgear = Authgear::builder(fake.endpoint())
+        .resolver(Resolver::new())
+        .build()
+        .unwrap();
+    fake.stop();
+    let answer = get(&api(&authgear), "/user", "token").await;
+    assert_refused(&answer, 503, AuthErrorKind::SessionUnavailable);
+    let error = authgear
+        .ready(Duration::from_millis(100))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::SessionUnavailable);
+    assert_eq!(authgear.status().health(), Health::Down);
+    fake.restart().await;
+    // Nobody but the prober asks.
+    let healed = async {
+        while authgear.status().health() == Health::Down {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), healed)
+        .await
+        .unwrap();
+    let probe = fake.last_request(Endpoint::Resolver).unwrap();
+    assert_eq!(
+        (probe.header("authorization"), probe.header("cookie")),
+        (None, None)
+    );
+    authgear.ready(Duration::from_secs(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pooled_connection_that_was_closed_is_no_failure() {
+    let fake = FakeAuthgear::start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let token = fake.sign_in(&alice).opaque_token();
+    let authgear = Authgear::builder(fake.endpoint())
+        .resolver(Resolver::new())
+        .build()
+        .unwrap();
+    let api = api(&authgear);
+    for _ in 0..20 {
+        assert_eq!(get(&api, "/user", &token).await.body, alice.id());
+        fake.close_connections();
+    }
+}

@@ -1,0 +1,14 @@
+//! Every example, run as a process and asked from outside.
+//!
+//! `cargo test` builds the examples; after a change of one, `cargo test --test examples` alone runs
+//! the old one: say `cargo build --examples` first.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod process;
+
+mod browser_app;
+mod guards;
+mod observability;
+mod quickstart;
+mod resource_server;
+mod websocket;
