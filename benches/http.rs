@@ -4,7 +4,8 @@
 //! runs it.
 //!
 //! All on loopback: the servers, the load (`wrk`, 32 connections) and a fake Authgear share the
-//! processors, so only ratios within one run say something.
+//! processors, so only ratios within one run say something. Where the load is what is slow, requests
+//! a second flatter the server: its own processor time for a request does not.
 #![allow(
     clippy::unwrap_used,
     missing_docs,
@@ -51,28 +52,52 @@ async fn measure(rounds: usize, seconds: u64) {
     changing.change_keys_every(Duration::from_secs(1));
     hanging.hang();
 
+    let own = |server: &Server| vec![server.process.id()];
+    let before_bare = vec![nginx.process.id(), bare.process.id()];
     let contenders = [
-        ("bare axum", &bare.url, &calm),
-        ("resource_server", &calm.server.url, &calm),
-        ("  while keys are added", &changing.server.url, &changing),
-        ("  while Authgear hangs", &hanging.server.url, &hanging),
-        ("nginx auth_request, proxy_cache", &nginx.url, &calm),
+        ("bare axum", &bare.url, &calm, own(&bare)),
+        (
+            "resource_server",
+            &calm.server.url,
+            &calm,
+            own(&calm.server),
+        ),
+        (
+            "  while keys are added",
+            &changing.server.url,
+            &changing,
+            own(&changing.server),
+        ),
+        (
+            "  while Authgear hangs",
+            &hanging.server.url,
+            &hanging,
+            own(&hanging.server),
+        ),
+        (
+            "nginx auth_request, proxy_cache",
+            &nginx.url,
+            &calm,
+            before_bare,
+        ),
     ];
     let mut runs = vec![Vec::new(); contenders.len()];
     for round in 0..rounds {
         for turn in 0..contenders.len() {
             let index = (turn + round) % contenders.len();
-            let (_, url, project) = contenders[index];
+            let (_, url, project, processes) = &contenders[index];
             // On a blocking thread: the fake goes on serving meanwhile.
             let (url, script) = (format!("{url}/me"), project.script.clone());
-            let run = tokio::task::spawn_blocking(move || Run::of(&url, &script, seconds));
+            let processes = processes.clone();
+            let run =
+                tokio::task::spawn_blocking(move || Run::of(&url, &script, seconds, &processes));
             runs[index].push(run.await.unwrap());
         }
     }
 
     println!(
-        "{:<34}{:>12}{:>10}{:>10}{:>10}{:>10}",
-        "medians", "requests/s", "of bare", "p50 ms", "p99 ms", "p99/calm"
+        "{:<34}{:>12}{:>10}{:>10}{:>10}{:>10}{:>12}",
+        "medians", "requests/s", "of bare", "p50 ms", "p99 ms", "p99/calm", "CPU µs each"
     );
     let median = |index: usize, pick: fn(&Run) -> f64| {
         let mut values: Vec<f64> = runs[index].iter().map(pick).collect();
@@ -88,12 +113,13 @@ async fn measure(rounds: usize, seconds: u64) {
             .collect();
         shares.sort_by(f64::total_cmp);
         println!(
-            "{name:<34}{:>12.0}{:>10.3}{:>10.3}{:>10.3}{:>10.2}",
+            "{name:<34}{:>12.0}{:>10.3}{:>10.3}{:>10.3}{:>10.2}{:>12.2}",
             median(index, |run| run.rate),
             shares[shares.len() / 2],
             median(index, |run| run.p50),
             median(index, |run| run.p99),
             median(index, |run| run.p99) / median(1, |run| run.p99),
+            median(index, |run| run.processor),
         );
     }
     println!(
@@ -196,10 +222,13 @@ struct Run {
     /// Milliseconds.
     p50: f64,
     p99: f64,
+    /// Processor time of the servers for one request, in microseconds.
+    processor: f64,
 }
 
 impl Run {
-    fn of(url: &str, script: &Path, seconds: u64) -> Self {
+    fn of(url: &str, script: &Path, seconds: u64, processes: &[u32]) -> Self {
+        let before = processor_time(processes);
         let output = Command::new("wrk")
             .args(["--threads", "1", "--connections", "32", "--latency"])
             .arg("--duration")
@@ -218,12 +247,49 @@ impl Run {
             let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
             line.unwrap().trim().to_owned()
         };
+        let used = processor_time(processes) - before;
+        let requests = text
+            .lines()
+            .find_map(|line| line.trim().split_once(" requests in "))
+            .and_then(|(count, _)| count.parse::<f64>().ok());
         Self {
+            processor: used.as_secs_f64() * 1e6 / requests.unwrap(),
             rate: value("Requests/sec:").parse().unwrap(),
             p50: milliseconds(&value("50%")),
             p99: milliseconds(&value("99%")),
         }
     }
+}
+
+/// Of all threads of these processes and their children, as the kernel counts it: in hundredths of
+/// a second.
+fn processor_time(processes: &[u32]) -> Duration {
+    let ticks: u64 = processes
+        .iter()
+        .map(|process| {
+            let path = format!("/proc/{process}/task/{process}/children");
+            let children = std::fs::read_to_string(path).unwrap_or_default();
+            let children: u64 = children
+                .split_whitespace()
+                .map(|child| ticks_of(child, 11..13))
+                .sum();
+            // Its own, and those of children that have ended.
+            ticks_of(&process.to_string(), 11..15) + children
+        })
+        .sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// The sum of some fields of `/proc/PROCESS/stat`, counted from the one behind the name.
+fn ticks_of(process: &str, fields: std::ops::Range<usize>) -> u64 {
+    let line = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name may hold blanks.
+    let (_, rest) = line.rsplit_once(')').unwrap_or_default();
+    rest.split_whitespace()
+        .skip(fields.start)
+        .take(fields.len())
+        .map(|ticks| ticks.parse::<u64>().unwrap_or_default())
+        .sum()
 }
 
 fn milliseconds(text: &str) -> f64 {
