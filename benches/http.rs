@@ -14,7 +14,8 @@
 )]
 #![allow(clippy::cast_precision_loss, reason = "a benchmark")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -204,10 +205,11 @@ impl Project {
 fn load(tokens: &[String]) -> String {
     let mut script = "local requests, last = {}, 0\ninit = function()\n".to_owned();
     for token in tokens {
-        script.push_str(&format!(
+        let _ = writeln!(
+            script,
             "  table.insert(requests, wrk.format('GET', nil, {{ ['Authorization'] = 'Bearer {token}', \
-             ['Host'] = 'api.example.com', ['Accept'] = 'application/json' }}))\n"
-        ));
+             ['Host'] = 'api.example.com', ['Accept'] = 'application/json' }}))"
+        );
     }
     script.push_str(
         "end\nrequest = function()\n  last = last % #requests + 1\n  return requests[last]\nend\n",
@@ -247,7 +249,7 @@ impl Run {
             let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
             line.unwrap().trim().to_owned()
         };
-        let used = processor_time(processes) - before;
+        let used = processor_time(processes).saturating_sub(before);
         let requests = text
             .lines()
             .find_map(|line| line.trim().split_once(" requests in "))

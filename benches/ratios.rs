@@ -94,13 +94,9 @@ fn main() {
     drop(contenders);
     report::print(&timings);
 
-    // Calls in a round: about as long for each team.
-    let (quick_calls, slow_calls) = if arguments.quick {
-        (1_000, 100)
-    } else {
-        (4_000, 400)
-    };
-    let rounds = if arguments.quick { 5 } else { 40 };
+    // Calls in a turn: about a millisecond for each team, so that many turns are not interrupted.
+    let (quick_calls, slow_calls) = (1_000, 80);
+    let rounds = if arguments.quick { 10 } else { 200 };
     let distinct = (rounds + 1) * 3 * slow_calls;
     let fresh: Vec<Router> = (0..=distinct / world.tokens.len())
         .map(|_| runtime.block_on(world.fresh_router()))
@@ -110,8 +106,8 @@ fn main() {
     let mut teams = [
         Team::new(BARE, |n| (bare.clone(), request(world.token(n % 1_000)))),
         Team::new("first seen", |n| {
-            let router = &fresh[n / world.tokens.len()];
-            (router.clone(), request(world.token(n)))
+            let fresh = &fresh[n / world.tokens.len()];
+            (fresh.clone(), request(world.token(n)))
         }),
         Team::new("first seen, cache off", |n| {
             (uncached.clone(), request(world.token(n)))
