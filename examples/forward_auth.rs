@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
         }
         // Webhooks are the resource server's: it shares what they say by Redis.
         let _ = &settings.webhook_secret;
-        let mut builder = project::builder(settings)?;
+        let mut builder = project::builder(settings);
         if let Some(url) = &settings.public_url {
             // It is named in challenges, and published by the API itself.
             builder = builder.protected_resource(ProtectedResource::new(url));

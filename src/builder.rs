@@ -66,10 +66,6 @@ pub struct AuthgearBuilder<C = NoClaims> {
 }
 
 /// Everything that does not depend on the type of the custom claims.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of its own"
-)]
 pub(crate) struct Options {
     endpoint: String,
     audiences: Vec<String>,

@@ -5,9 +5,14 @@
 use std::time::Duration;
 
 use allocation_counter::{AllocationInfo, measure};
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
 use axum_authgear::testkit::{FakeAuthgear, TokenBuilder, User};
-use axum_authgear::{Authgear, Principal};
+use axum_authgear::{AuthUser, Authgear, Principal};
 use futures_util::FutureExt;
+use http::{Request, StatusCode, header};
+use tower::ServiceExt;
 
 /// Verifies a token, and counts while the outcome is held.
 fn verify(authgear: &Authgear, token: &str) -> (AllocationInfo, Principal) {
@@ -97,4 +102,79 @@ async fn a_token_seen_before_allocates_nothing() {
         // Now and then the cache grows, and moves.
         assert_eq!(first_seen.iter().min(), Some(&0), "{kind}: {first_seen:?}");
     }
+}
+
+/// How many allocations a request costs, from the router's clone until the response is dropped.
+fn of_request(router: &Router, token: &str, status: StatusCode) -> u64 {
+    let request = Request::get("/me")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Body::empty())
+        .unwrap();
+    let mut answered = None;
+    let info = measure(|| {
+        let response = router.clone().oneshot(request).now_or_never().unwrap();
+        answered = Some(response.unwrap().status());
+    });
+    assert_eq!(answered, Some(status));
+    info.count_total
+}
+
+/// What the crate adds to the allocations of a bare router: these are the numbers themselves, so
+/// that one more is seen, and one fewer is kept.
+#[tokio::test]
+async fn a_request_allocates_no_more_than_it_did() {
+    let fake = FakeAuthgear::start().await;
+    let authgear = ready(&fake, 100).await;
+    let alice = fake.add_user(User::new("alice").roles(["admin", "editor"]));
+    let name = alice.id().to_owned();
+    let bare = Router::new().route("/me", get(move || std::future::ready(name.clone())));
+    let ours = Router::new()
+        .route(
+            "/me",
+            get(|user: AuthUser| async move { user.id().to_owned() }),
+        )
+        .layer(authgear.layer());
+
+    // A token of an unknown key that is worth a fetch begins the cooldown, for one that is not.
+    let unknown = fake.token(&alice).kid("unknown");
+    authgear.verify(&unknown.clone().sign()).await.unwrap_err();
+    let hour_ago = unix_now() - 3_600;
+    let unknown = unknown
+        .issued_at(hour_ago)
+        .lifetime(Duration::from_secs(7_200))
+        .sign();
+    let forged = fake.token(&alice).tamper_signature().sign();
+    let seen = fake.token(&alice).sign();
+
+    let least = |count: &dyn Fn() -> u64| (0..6).map(|_| count()).min();
+    let bare = least(&|| of_request(&bare, &seen, StatusCode::OK)).unwrap();
+    let added = |status, token: &dyn Fn() -> String| {
+        // The least of some: the first fills what belongs to the thread, and the cache may grow.
+        least(&|| of_request(&ours, &token(), status)).map(|count| count - bare)
+    };
+    let (ok, unauthorized) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
+    let added = [
+        ("seen before", added(ok, &|| seen.clone())),
+        ("first seen", added(ok, &|| fake.token(&alice).sign())),
+        ("unparsable", added(unauthorized, &|| "garbage".to_owned())),
+        ("forged", added(unauthorized, &|| forged.clone())),
+        ("unknown key", added(unauthorized, &|| unknown.clone())),
+    ];
+    assert_eq!(
+        added,
+        [
+            ("seen before", Some(5)),
+            ("first seen", Some(9)),
+            ("unparsable", Some(12)),
+            ("forged", Some(14)),
+            ("unknown key", Some(18)),
+        ]
+    );
+}
+
+fn unix_now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }

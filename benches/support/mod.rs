@@ -1,7 +1,14 @@
-//! The same requests for every contender, and what each of them does with one.
+//! What the benchmarks share: the same requests for every contender, what each of them does with
+//! one, and how they are timed and shown.
+#![allow(dead_code, reason = "no benchmark uses all of it")]
+
+pub mod plot;
+pub mod race;
+pub mod report;
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use axum::Router;
@@ -9,93 +16,204 @@ use axum::body::Body;
 use axum::response::Response;
 use axum::routing::get;
 use axum_authgear::testkit::{FakeAuthgear, User};
-use axum_authgear::{AuthUser, Authgear};
+use axum_authgear::{AuthUser, Authgear, AuthgearBuilder};
 use base64_simd::URL_SAFE_NO_PAD;
 use http::{Request, StatusCode, header};
 use tower::ServiceExt;
 
 /// An issuer, its public key parsed, and a supply of distinct good tokens.
-pub(crate) struct World {
-    pub(crate) fake: FakeAuthgear,
-    pub(crate) authgear: Authgear,
-    pub(crate) key: Arc<ParsedPublicKey>,
-    pub(crate) tokens: Vec<String>,
+pub struct World {
+    pub fake: FakeAuthgear,
+    components: Components,
+    /// With the defaults.
+    pub authgear: Authgear,
+    /// With the cache off.
+    pub uncached: Authgear,
+    pub key: ParsedPublicKey,
+    pub tokens: Vec<String>,
+    pub user_id: String,
 }
 
 impl World {
-    pub(crate) async fn new(count: u64) -> Self {
-        let fake = FakeAuthgear::start().await;
-        let alice =
-            fake.add_user(User::new("alice").roles(["editor", "customer", "billing:admin"]));
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
+    /// An issuer that listens where its issuer URL points, as peers need it.
+    pub async fn new(count: usize) -> Self {
+        Self::around(FakeAuthgear::start().await, count).await
+    }
+
+    /// An issuer of a fixed name, so that each run has tokens of the same length.
+    pub async fn of_fixed_name(count: usize) -> Self {
+        let fake = FakeAuthgear::builder().endpoint("http://localhost:65535");
+        Self::around(fake.start().await, count).await
+    }
+
+    async fn around(fake: FakeAuthgear, count: usize) -> Self {
+        let user = fake.add_user(User::new("alice").roles(["editor", "customer", "billing:admin"]));
+        let now = unix_now();
         let tokens = (0..count)
             .map(|n| {
-                fake.token(&alice)
+                fake.token(&user)
                     .issued_at(now - 30)
-                    .expires_at(now + 3_600 + n)
+                    .expires_at(now + 3_600 + n as u64)
                     .sign()
             })
             .collect();
-        let authgear = Authgear::builder(fake.endpoint()).build().unwrap();
-        authgear
-            .ready(std::time::Duration::from_secs(10))
-            .await
+        let user_id = user.id().to_owned();
+        let components = key_components(&fake);
+        let key = components
+            .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
             .unwrap();
-        let jwk = &fake.jwks()["keys"][0];
-        let part = |name: &str| {
-            URL_SAFE_NO_PAD
-                .decode_to_vec(jwk[name].as_str().unwrap())
-                .unwrap()
-        };
-        let key = RsaPublicKeyComponents {
-            n: part("n"),
-            e: part("e"),
-        }
-        .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-        .unwrap();
+        let authgear = ready(builder(&fake)).await;
+        let uncached = ready(builder(&fake).cached_tokens(0)).await;
         Self {
             fake,
+            components,
             authgear,
-            key: Arc::new(key),
+            uncached,
+            key,
             tokens,
+            user_id,
         }
+    }
+
+    /// A good token, as new as it can be: each number below the count is another one.
+    pub fn token(&self, n: usize) -> &str {
+        &self.tokens[n % self.tokens.len()]
     }
 
     /// Decodes the signature and verifies it: the floor under every verification.
-    pub(crate) fn raw_verify(&self, token: &str) -> bool {
-        let (message, signature) = token.rsplit_once('.').unwrap();
-        let mut buffer = [0; 256];
-        let signature = URL_SAFE_NO_PAD
-            .decode(
-                signature.as_bytes(),
-                base64_simd::AsOut::as_out(&mut buffer[..]),
-            )
-            .unwrap();
-        self.key.verify_sig(message.as_bytes(), signature).is_ok()
+    pub fn raw_verify(&self, token: &str) -> bool {
+        with_signature(token, |message, signature| {
+            self.key.verify_sig(message, signature).is_ok()
+        })
     }
 
-    pub(crate) fn bare_router(&self) -> Router {
-        Router::new().route("/me", get(|| async { StatusCode::NO_CONTENT }))
+    /// The same with a key that is parsed anew each time.
+    pub fn raw_verify_parsing(&self, token: &str) -> bool {
+        with_signature(token, |message, signature| {
+            self.components
+                .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+                .is_ok()
+        })
     }
 
-    pub(crate) fn our_router(&self) -> Router {
-        Router::new()
-            .route(
-                "/me",
-                get(|user: AuthUser| async move {
-                    std::hint::black_box(user.id());
-                    StatusCode::NO_CONTENT
-                }),
-            )
-            .layer(self.authgear.layer())
+    /// The same answer as the protected router's, without authentication.
+    pub fn bare_router(&self) -> Router {
+        let user_id: Arc<str> = self.user_id.as_str().into();
+        Router::new().route(
+            "/me",
+            get(move || {
+                let user_id = Arc::clone(&user_id);
+                async move { user_id.as_ref().to_owned() }
+            }),
+        )
+    }
+
+    pub fn our_router(&self) -> Router {
+        protected(&self.authgear)
+    }
+
+    pub fn uncached_router(&self) -> Router {
+        protected(&self.uncached)
+    }
+
+    /// A router of a fresh instance, which has seen no token yet.
+    pub async fn fresh_router(&self) -> Router {
+        protected(&ready(builder(&self.fake)).await)
+    }
+
+    /// A router inside the cooldown, and a token of an unknown key that is too old to be worth a
+    /// fetch.
+    pub async fn unknown_key(&self) -> (Router, String) {
+        let authgear = ready(builder(&self.fake).jwks_cooldown(Duration::from_secs(3_000))).await;
+        let now = unix_now();
+        let stranger = self.fake.add_user(User::new("stranger"));
+        let of_unknown_key = |issued_at| {
+            self.fake
+                .token(&stranger)
+                .issued_at(issued_at)
+                .expires_at(now + 3_600)
+                .kid("00000000-0000-4000-8000-000000000000")
+                .sign()
+        };
+        // The young one is worth a fetch, and with it the cooldown begins.
+        authgear.verify(&of_unknown_key(now)).await.unwrap_err();
+        (protected(&authgear), of_unknown_key(now - 600))
     }
 }
 
+fn protected(authgear: &Authgear) -> Router {
+    Router::new()
+        .route(
+            "/me",
+            get(|user: AuthUser| async move { user.id().to_owned() }),
+        )
+        .layer(authgear.layer())
+}
+
+fn builder(fake: &FakeAuthgear) -> AuthgearBuilder {
+    Authgear::builder(fake.endpoint()).internal_url(fake.url())
+}
+
+async fn ready(builder: AuthgearBuilder) -> Authgear {
+    let authgear = builder.build().unwrap();
+    authgear.ready(Duration::from_secs(10)).await.unwrap();
+    authgear
+}
+
+type Components = RsaPublicKeyComponents<Vec<u8>>;
+
+fn key_components(fake: &FakeAuthgear) -> Components {
+    let jwk = &fake.jwks()["keys"][0];
+    let part = |name: &str| {
+        URL_SAFE_NO_PAD
+            .decode_to_vec(jwk[name].as_str().unwrap())
+            .unwrap()
+    };
+    RsaPublicKeyComponents {
+        n: part("n"),
+        e: part("e"),
+    }
+}
+
+/// What is signed, and the signature's bytes.
+fn with_signature(token: &str, check: impl FnOnce(&[u8], &[u8]) -> bool) -> bool {
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let mut buffer = [0; 256];
+    let signature = URL_SAFE_NO_PAD
+        .decode(
+            signature.as_bytes(),
+            base64_simd::AsOut::as_out(&mut buffer[..]),
+        )
+        .unwrap();
+    check(message.as_bytes(), signature)
+}
+
+/// The token with another signature, of the same form.
+pub fn forged(token: &str) -> String {
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let middle = signature.len() / 2;
+    let other = if signature.as_bytes()[middle] == b'A' {
+        'B'
+    } else {
+        'A'
+    };
+    format!(
+        "{message}.{}{other}{}",
+        &signature[..middle],
+        &signature[middle + 1..]
+    )
+}
+
+/// Of the shape and length of a token, but no JSON.
+pub fn garbage(token: &str) -> String {
+    token
+        .chars()
+        .map(|char| if char == '.' { '.' } else { 'x' })
+        .collect()
+}
+
 /// A request as a browser's application sends it.
-pub(crate) fn request(token: &str) -> Request<Body> {
+pub fn request(token: &str) -> Request<Body> {
     Request::get("/me")
         .header(header::HOST, "api.example.com")
         .header(
@@ -111,12 +229,32 @@ pub(crate) fn request(token: &str) -> Request<Body> {
         .unwrap()
 }
 
-/// Calls a router, as a server does for each request, whose answer is there without waiting.
-pub(crate) fn call(router: &Router, request: Request<Body>) -> Response {
-    let future = std::pin::pin!(router.clone().oneshot(request));
+/// Calls a router, as a server does for each request.
+pub fn call(router: &Router, request: Request<Body>) -> Response {
+    match at_once(router.clone().oneshot(request)) {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// What comes of a future that has nothing to wait for.
+pub fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let future = std::pin::pin!(future);
     match future.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(response)) => response,
-        Poll::Ready(Err(never)) => match never {},
+        Poll::Ready(output) => output,
         Poll::Pending => panic!("the answer was not there at once"),
     }
+}
+
+/// Sends one request, and sees that the answer is the expected one.
+pub fn expect(router: &Router, request: Request<Body>, status: StatusCode) {
+    let response = call(router, request);
+    assert_eq!(response.status(), status);
+}
+
+pub fn unix_now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }

@@ -20,7 +20,7 @@ use axum_authgear::ProtectedResource;
 #[tokio::main]
 async fn main() -> ExitCode {
     serve::serve(|settings| {
-        let mut builder = project::builder(settings)?;
+        let mut builder = project::builder(settings);
         if let Some(url) = &settings.public_url {
             let resource = ProtectedResource::new(url).scopes(routes::SCOPES);
             builder = builder.protected_resource(resource);

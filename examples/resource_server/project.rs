@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::config::{BadVariable, Mode, Settings};
 
 /// What the settings ask for.
-pub(crate) fn builder(settings: &Settings) -> Result<AuthgearBuilder, BadVariable> {
+pub(crate) fn builder(settings: &Settings) -> AuthgearBuilder {
     let mut builder = Authgear::builder(&settings.endpoint);
     for audience in settings.audiences.iter().flatten() {
         builder = builder.audience(audience);
@@ -53,7 +53,7 @@ pub(crate) fn builder(settings: &Settings) -> Result<AuthgearBuilder, BadVariabl
     if settings.allow_http {
         builder = builder.dangerous().allow_http();
     }
-    Ok(in_mode(builder, settings))
+    in_mode(builder, settings)
 }
 
 fn in_mode(builder: AuthgearBuilder, settings: &Settings) -> AuthgearBuilder {

@@ -1,0 +1,120 @@
+//! What a race is read from: a table, and the same as JSON.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::race::{Scaling, Timing};
+
+/// The names that ratios refer to.
+pub const RAW: &str = "raw verify, key parsed once";
+pub const BARE: &str = "bare router";
+
+/// What the command line asks for. Whatever else `cargo bench` passes is looked over.
+#[derive(Debug, Default)]
+pub struct Arguments {
+    /// Fewer rounds: a look, not a measurement.
+    pub quick: bool,
+    pub json: Option<String>,
+    pub svg: Option<String>,
+}
+
+impl Arguments {
+    pub fn read() -> Self {
+        let mut arguments = Self::default();
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--quick" => arguments.quick = true,
+                "--json" => arguments.json = words.next(),
+                "--svg" => arguments.svg = words.next(),
+                _ => {}
+            }
+        }
+        arguments
+    }
+}
+
+pub fn median_of(timings: &[Timing], name: &str) -> f64 {
+    timings
+        .iter()
+        .find(|timing| timing.name == name)
+        .map_or(f64::NAN, |timing| timing.median)
+}
+
+pub fn print(timings: &[Timing]) {
+    let (raw, bare) = (median_of(timings, RAW), median_of(timings, BARE));
+    println!(
+        "{:<42}{:>9}{:>9}{:>9}{:>17}",
+        "", "ns", "× raw", "× bare", "quartiles"
+    );
+    for timing in timings {
+        println!(
+            "{:<42}{:>9.0}{:>9.3}{:>9.2}{:>8.0} {:>8.0}",
+            timing.name,
+            timing.median,
+            timing.median / raw,
+            timing.median / bare,
+            timing.lower_quartile,
+            timing.upper_quartile,
+        );
+    }
+}
+
+pub fn print_scaling(scaling: &[Scaling]) {
+    println!(
+        "\n{:<42}{:>9}{:>9}{:>21}",
+        "two threads, in calls of one", "×", "of bare", "of bare, undisturbed"
+    );
+    for team in scaling {
+        println!(
+            "{:<42}{:>9.3}{:>9.3}{:>21.3}",
+            team.name, team.factor, team.of_first, team.of_first_undisturbed
+        );
+    }
+}
+
+/// Writes what was measured where the command line says.
+///
+/// # Panics
+/// When the file cannot be written.
+pub fn save(path: &str, timings: &[Timing], scaling: &[Scaling]) {
+    let (raw, bare) = (median_of(timings, RAW), median_of(timings, BARE));
+    let contenders: Vec<Value> = timings
+        .iter()
+        .map(|timing| {
+            json!({
+                "name": timing.name,
+                "nanoseconds": timing.median,
+                "quartiles": [timing.lower_quartile, timing.upper_quartile],
+                "of_raw": timing.median / raw,
+                "of_bare": timing.median / bare,
+            })
+        })
+        .collect();
+    let scaling: Vec<Value> = scaling
+        .iter()
+        .map(|team| {
+            json!({
+                "name": team.name,
+                "factor": team.factor,
+                "of_bare": team.of_first,
+                "of_bare_undisturbed": team.of_first_undisturbed,
+            })
+        })
+        .collect();
+    let report = json!({"contenders": contenders, "two_threads": scaling});
+    write(path, &format!("{report:#}\n"));
+}
+
+/// Writes a file, into a folder that need not be there.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn write(path: &str, text: &str) {
+    if let Some(folder) = Path::new(path).parent() {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    std::fs::write(path, text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    println!("\nwritten: {path}");
+}
