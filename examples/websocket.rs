@@ -12,16 +12,15 @@
 //! request forgery; a cookie does, and has it.
 
 use std::error::Error;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
+use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::routing::any;
 use axum_authgear::{AuthUser, Authgear, TokenSource};
 use tokio::net::TcpListener;
-use tokio::time::sleep;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -31,7 +30,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build()?;
     let app = Router::new()
         .route("/echo", any(echo))
-        .layer(authgear.layer());
+        .layer(authgear.layer())
+        .with_state(authgear);
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("listening on ws://{}/echo", listener.local_addr()?);
@@ -50,20 +50,24 @@ fn token_of_subprotocols(headers: &HeaderMap) -> Option<String> {
         .map(str::to_owned)
 }
 
-async fn echo(user: AuthUser, upgrade: WebSocketUpgrade) -> Response {
+async fn echo(
+    State(authgear): State<Authgear>,
+    user: AuthUser,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     // The answer names this one, and never the one with the token.
     upgrade
         .protocols(["echo"])
-        .on_upgrade(move |socket| talk(socket, user))
+        .on_upgrade(move |socket| talk(socket, user, authgear))
 }
 
-async fn talk(mut socket: WebSocket, user: AuthUser) {
+async fn talk(mut socket: WebSocket, user: AuthUser, authgear: Authgear) {
     let hello = format!("hello, {}", user.id());
     if socket.send(Message::text(hello)).await.is_err() {
         return;
     }
-    let expired = sleep(time_left(&user));
-    tokio::pin!(expired);
+    let ended = authgear.ended(&user);
+    tokio::pin!(ended);
     loop {
         tokio::select! {
             received = socket.recv() => match received {
@@ -75,21 +79,12 @@ async fn talk(mut socket: WebSocket, user: AuthUser) {
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return,
             },
-            // The connection does not outlive the token.
-            () = &mut expired => {
-                let reason = CloseFrame { code: 4401, reason: "the token has expired".into() };
+            // The connection does not outlive the token, nor, with live sessions, the session.
+            reason = &mut ended => {
+                let reason = CloseFrame { code: 4401, reason: reason.to_string().into() };
                 let _ = socket.send(Message::Close(Some(reason))).await;
                 return;
             }
         }
     }
-}
-
-fn time_left(user: &AuthUser) -> Duration {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    user.expires_at()
-        .map_or(Duration::ZERO, Duration::from_secs)
-        .saturating_sub(now)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::time::timeout;
 
-use crate::authenticate::{AuthenticateLayer, Authenticator};
+use crate::authenticate::{AuthenticateLayer, Authenticator, ForwardAuth};
 use crate::authorize::{AuthorizeLayer, Requirement};
 use crate::builder::AuthgearBuilder;
 #[cfg(feature = "webhook")]
@@ -73,6 +73,12 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// A layer that authenticates every request, and refuses those without a credential.
     pub fn layer(&self) -> AuthenticateLayer<C> {
         AuthenticateLayer::new(Arc::clone(&self.authenticator))
+    }
+
+    /// A service that answers a gateway's sub-requests (nginx's `auth_request` and its like): 200 and
+    /// who the user is, or a refusal by its status. See [`ForwardAuth`].
+    pub fn forward_auth(&self) -> ForwardAuth<C> {
+        ForwardAuth::new(Arc::clone(&self.authenticator))
     }
 
     /// A layer that lets only those callers pass who meet the requirement. It goes inside of

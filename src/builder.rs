@@ -1,5 +1,7 @@
 //! [`AuthgearBuilder`]: the options, their defaults, and what `build()` refuses.
 
+mod mode;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +11,8 @@ use jsonwebtoken::Algorithm;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::authenticate::{Authenticator, Authority, CsrfCheck, PeerRules};
+use self::mode::Setup;
+use crate::authenticate::{Authenticator, Authority, CsrfCheck};
 use crate::authgear::Authgear;
 use crate::clock::Clock;
 use crate::credential::{
@@ -17,19 +20,17 @@ use crate::credential::{
 };
 use crate::danger::Dangerous;
 use crate::error::ConfigError;
-use crate::http::{HttpOptions, Outbound, Upstream, is_secure};
-use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
+use crate::http::{HttpOptions, Outbound, is_secure};
+use crate::jwks::KeyPolicy;
 use crate::rejection::ChallengeParameters;
 use crate::resource_metadata::{ProtectedResource, ResourceMetadata};
 #[cfg(feature = "redis")]
 use crate::revocation::{Redis, RedisLog};
 use crate::revocation::{RevocationPlan, RevocationPolicy};
 use crate::telemetry;
-use crate::user::{Identity, NoClaims, Timekeeper, Verified, VerifiedBy};
+use crate::user::NoClaims;
 use crate::verify::{
-    GatewayProof, GatewayVerifier, HttpResolver, JwtVerifier, Keep, LiveSessions, LiveVerifier,
-    Proof, ReadClaims, Resolver, ResolverVerifier, Sessions, Validation, Verifier, asymmetric_name,
-    read_networks,
+    GatewayProof, LiveSessions, ReadClaims, Resolver, Validation, asymmetric_name,
 };
 
 /// Configures an [`Authgear`], from [`Authgear::builder`].
@@ -60,9 +61,15 @@ use crate::verify::{
 pub struct AuthgearBuilder<C = NoClaims> {
     options: Options,
     read_claims: ReadClaims<C>,
+    /// Whether these are custom claims, which only a token has.
+    reads_claims: bool,
 }
 
 /// Everything that does not depend on the type of the custom claims.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct Options {
     endpoint: String,
     audiences: Vec<String>,
@@ -86,8 +93,6 @@ pub(crate) struct Options {
     resolver: Option<Resolver>,
     live_sessions: Option<LiveSessions>,
     trusted_proxies: Vec<String>,
-    /// Whether custom claims are read, which only a token has.
-    reads_claims: bool,
     pub(crate) gateway: Option<GatewayProof>,
     pub(crate) allow_http: bool,
     pub(crate) csrf_protection: bool,
@@ -124,13 +129,13 @@ impl AuthgearBuilder {
                 resolver: None,
                 live_sessions: None,
                 trusted_proxies: Vec::new(),
-                reads_claims: false,
                 gateway: None,
                 allow_http: false,
                 csrf_protection: true,
                 clock: Clock::default(),
             },
             read_claims: |_| Ok(NoClaims),
+            reads_claims: false,
         }
     }
 }
@@ -207,10 +212,9 @@ impl<C> AuthgearBuilder<C> {
     /// # }
     /// ```
     pub fn claims<T: DeserializeOwned + Send + Sync + 'static>(self) -> AuthgearBuilder<T> {
-        let mut options = self.options;
-        options.reads_claims = true;
         AuthgearBuilder {
-            options,
+            options: self.options,
+            reads_claims: true,
             read_claims: |claims| serde_json::from_str(claims),
         }
     }
@@ -450,22 +454,14 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         options.check_keys()?;
         let revocation = options.revocation(&endpoint.issuer)?;
         let resource = options.resource(&endpoint.issuer)?;
-        let mode = options.mode(&endpoint)?;
+        let challenge = options.challenge(resource.as_ref())?;
+        let csrf = options.csrf()?;
+        let mode = options.mode(&endpoint, self.reads_claims)?;
         let peer_rules = options.peer_rules(&mode)?;
         let sources = sources(options.sources, mode.session_cookies())?;
-        let csrf = if options.csrf_protection {
-            CsrfCheck::new(&options.trusted_origins)?
-        } else {
-            CsrfCheck::off()
-        };
-        let metadata_url = resource
-            .as_ref()
-            .map(|metadata| metadata.url.clone())
-            .or(options.resource_metadata);
-        let challenge = ChallengeParameters::new(options.realm, metadata_url)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
 
-        let asks_endpoint = internal.is_none() && jwks_uri.is_none();
+        let asks_endpoint = internal.is_none() && jwks_uri.is_none() && mode.needs_keys();
         let asked: Vec<&Url> = internal
             .iter()
             .chain(&jwks_uri)
@@ -476,80 +472,21 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let pass_set_cookie = mode
             .resolver()
             .is_some_and(|(resolver, _)| resolver.pass_set_cookie);
-        let clock = options.clock;
-        let revocations = Arc::new(revocation.start(clock.clone(), &runtime));
-        let time = Timekeeper {
-            clock: clock.clone(),
-            leeway: validation.leeway,
+        let revocations = Arc::new(revocation.start(options.clock.clone(), &runtime));
+        let setup = Setup {
+            runtime: &runtime,
+            clock: options.clock,
+            outbound,
+            internal,
+            jwks_uri,
+            keys: options.keys,
+            validation,
+            revocations: Arc::clone(&revocations),
+            cached_tokens: options.cached_tokens,
+            read_claims: self.read_claims,
+            endpoint,
         };
-        // A user without a token has no claims.
-        let base = |method| {
-            let claims = (self.read_claims)("{}").map_err(|_| NO_CLAIMS);
-            claims.map(|claims| {
-                Arc::new(Verified {
-                    identity: Identity::of_issuer(&endpoint.issuer),
-                    claims,
-                    method,
-                    time: time.clone(),
-                    signed_by: None,
-                })
-            })
-        };
-        let sessions = |resolver: &Resolver, url: Url, keep: Keep| {
-            let source = HttpResolver::new(outbound.clone(), url, &endpoint.url, resolver);
-            let issuer = &endpoint.issuer;
-            let sessions = Sessions::new(source, issuer, resolver, keep, clock.clone(), &runtime);
-            let sessions = Arc::new(sessions);
-            let kept = Arc::downgrade(&sessions);
-            revocations.observe(Box::new(move |user| {
-                if let Some(sessions) = kept.upgrade() {
-                    sessions.purge_user(user);
-                }
-            }));
-            sessions
-        };
-        let jwt = || {
-            let source = HttpKeySource::new(
-                outbound.clone(),
-                Upstream::new(endpoint.url.clone(), internal),
-                endpoint.issuer.clone(),
-                jwks_uri,
-            );
-            let keys = Arc::new(KeyStore::new(options.keys, clock.clone()));
-            let algorithms = validation.algorithms.clone();
-            let refresher = Refresher::spawn(&runtime, Arc::clone(&keys), source, algorithms);
-            Arc::new(JwtVerifier::new(
-                validation,
-                clock.clone(),
-                keys,
-                refresher,
-                Arc::clone(&revocations),
-                options.cached_tokens,
-                self.read_claims,
-            ))
-        };
-        let verifier = match mode {
-            Mode::Jwt => Verifier::Jwt(jwt()),
-            Mode::Resolver(resolver, url) => {
-                let keep = resolver.keep();
-                let max_age = keep.good;
-                let sessions = sessions(&resolver, url, keep);
-                let base = base(VerifiedBy::Resolver)?;
-                Verifier::Resolver(Arc::new(ResolverVerifier::new(sessions, base, max_age)))
-            }
-            Mode::Live(live, url) => {
-                let base = live
-                    .session_cookies
-                    .then(|| base(VerifiedBy::Resolver))
-                    .transpose()?;
-                let sessions = sessions(&live.resolver, url, live.keep());
-                Verifier::Live(Arc::new(LiveVerifier::new(jwt(), sessions, &live, base)))
-            }
-            Mode::Gateway(proof) => {
-                let base = base(VerifiedBy::Gateway)?;
-                Verifier::Gateway(GatewayVerifier::new(proof, &endpoint.issuer, base))
-            }
-        };
+        let verifier = mode.verifier(setup)?;
         let authenticator = Authenticator::new(
             sources,
             csrf,
@@ -564,133 +501,6 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         Ok(Authgear::new(authenticator, resource))
     }
 }
-
-/// The mode that the options ask for, checked.
-enum Mode {
-    Jwt,
-    Resolver(Resolver, Url),
-    Live(LiveSessions, Url),
-    Gateway(Proof),
-}
-
-impl Mode {
-    fn resolver(&self) -> Option<(&Resolver, &Url)> {
-        match self {
-            Self::Resolver(resolver, url) => Some((resolver, url)),
-            Self::Live(live, url) => Some((&live.resolver, url)),
-            Self::Jwt | Self::Gateway(_) => None,
-        }
-    }
-
-    /// The prefix of Authgear's cookies, if they are credentials.
-    fn session_cookies(&self) -> Option<&str> {
-        match self {
-            Self::Resolver(resolver, _) => Some(&resolver.cookie_prefix),
-            Self::Live(live, _) if live.session_cookies => Some(&live.resolver.cookie_prefix),
-            Self::Jwt | Self::Live(..) | Self::Gateway(_) => None,
-        }
-    }
-}
-
-const NO_CLAIMS: ConfigError = ConfigError::Conflict {
-    option: "claims",
-    reason: "custom claims are in a JWT alone, and users without one are let in here: take \
-             live_sessions, without Authgear's cookies",
-};
-
-impl Options {
-    fn mode(&self, endpoint: &Endpoint) -> Result<Mode, ConfigError> {
-        let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
-        let has_token_source = !self.sources.is_empty();
-        match (&self.gateway, &self.live_sessions, &self.resolver) {
-            (Some(_), Some(_), _) => conflict(
-                "live_sessions",
-                "behind a gateway nobody is asked: choose one of the two",
-            ),
-            (Some(_), None, Some(_)) => conflict(
-                "resolver",
-                "behind a gateway nobody is asked: choose one of the two",
-            ),
-            (None, Some(_), Some(_)) => conflict(
-                "resolver",
-                "live sessions are another mode: hand it to LiveSessions::through, or take one of \
-                 the two",
-            ),
-            (Some(_), None, None) if has_token_source => {
-                conflict("token_cookie", "behind a gateway no token is read here")
-            }
-            (Some(proof), None, None) => {
-                self.check_without_token(
-                    "the gateway does not name the client of a token: take live_sessions (JWT and \
-                     resolver)",
-                    "the gateway compares no audience",
-                )?;
-                Ok(Mode::Gateway(proof.check()?))
-            }
-            (None, None, Some(resolver)) => {
-                self.check_without_token(
-                    "the resolver does not name the client of a token: take live_sessions (JWT and \
-                     resolver)",
-                    "the resolver compares the audience with its own host, and with nothing else: \
-                     take live_sessions (JWT and resolver)",
-                )?;
-                resolver.check()?;
-                let url = self.resolver_url(resolver, endpoint)?;
-                Ok(Mode::Resolver(resolver.clone(), url))
-            }
-            (None, Some(live), None) => {
-                live.check()?;
-                if live.session_cookies && self.reads_claims {
-                    return Err(NO_CLAIMS);
-                }
-                let url = self.resolver_url(&live.resolver, endpoint)?;
-                Ok(Mode::Live(live.clone(), url))
-            }
-            (None, None, None) => Ok(Mode::Jwt),
-        }
-    }
-
-    /// What can only be said of a token that is read here.
-    fn check_without_token(
-        &self,
-        no_client: &'static str,
-        no_audience: &'static str,
-    ) -> Result<(), ConfigError> {
-        let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
-        if self.client_ids.is_some() {
-            return conflict("client_ids", no_client);
-        }
-        if !self.audiences.is_empty() {
-            return conflict("audience", no_audience);
-        }
-        if self.reads_claims {
-            return Err(NO_CLAIMS);
-        }
-        Ok(())
-    }
-
-    fn resolver_url(&self, resolver: &Resolver, endpoint: &Endpoint) -> Result<Url, ConfigError> {
-        match &resolver.url {
-            Some(url) => self.url("url", url),
-            None => {
-                let mut url = endpoint.url.clone();
-                url.set_path(RESOLVER_PATH);
-                Ok(url)
-            }
-        }
-    }
-
-    fn peer_rules(&self, mode: &Mode) -> Result<PeerRules, ConfigError> {
-        let resolver = mode.resolver().map(|(resolver, _)| resolver);
-        Ok(PeerRules {
-            trusted_proxies: read_networks("trusted_proxies", &self.trusted_proxies)?,
-            forward_user_agent: resolver.is_some_and(|resolver| resolver.forward_user_agent),
-            forward_address: resolver.is_some_and(|resolver| resolver.forward_client_address),
-        })
-    }
-}
-
-const RESOLVER_PATH: &str = "/_resolver/resolve";
 
 /// The endpoint as it was given, without a trailing slash, and parsed.
 struct Endpoint {
@@ -755,7 +565,7 @@ impl Options {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ConfigError::invalid(
                 option,
-                url.host_str().unwrap_or_default(),
+                text,
                 "must be given without user name and password",
             ));
         }
@@ -805,6 +615,24 @@ impl Options {
             algorithms: self.algorithms.clone(),
             leeway: self.keys.leeway,
         })
+    }
+
+    fn csrf(&self) -> Result<CsrfCheck, ConfigError> {
+        if self.csrf_protection {
+            CsrfCheck::new(&self.trusted_origins)
+        } else {
+            Ok(CsrfCheck::off())
+        }
+    }
+
+    fn challenge(
+        &self,
+        resource: Option<&ResourceMetadata>,
+    ) -> Result<Option<ChallengeParameters>, ConfigError> {
+        let metadata_url = resource
+            .map(|metadata| metadata.url.clone())
+            .or_else(|| self.resource_metadata.clone());
+        ChallengeParameters::new(self.realm.clone(), metadata_url)
     }
 
     fn resource(&self, issuer: &str) -> Result<Option<ResourceMetadata>, ConfigError> {
@@ -913,11 +741,10 @@ fn sources(
     Ok(Sources { others })
 }
 
+/// Shows no option: nothing has been checked yet, and a URL may have a password in it.
 impl<C> fmt::Debug for AuthgearBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthgearBuilder")
-            .field("endpoint", &self.options.endpoint)
-            .finish_non_exhaustive()
+        f.debug_struct("AuthgearBuilder").finish_non_exhaustive()
     }
 }
 

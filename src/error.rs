@@ -46,7 +46,7 @@ impl ConfigError {
     ) -> Self {
         Self::Invalid {
             option,
-            value: value.into(),
+            value: without_user_info(value.into()),
             reason,
         }
     }
@@ -58,6 +58,18 @@ impl ConfigError {
             Self::Invalid { option, .. } | Self::Conflict { option, .. } => Some(option),
             Self::NoRuntime | Self::Http(_) => None,
         }
+    }
+}
+
+/// Leaves user name and password out of what should have been a URL. Whether it is one is not
+/// known here: everything between `://` and the last `@` goes.
+fn without_user_info(value: String) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return value;
+    };
+    match rest.rsplit_once('@') {
+        Some((_, rest)) => format!("{scheme}://{rest}"),
+        None => value,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The one outbound HTTP client: what it may ask, how long it waits, how much it reads.
 
+use std::error::Error;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -187,7 +189,7 @@ pub(crate) struct Document {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("the request failed")]
-    Request(#[source] reqwest::Error),
+    Request(#[source] Cause),
     #[error("no answer within the timeout")]
     Timeout,
     #[error("the answer has status {0}")]
@@ -217,8 +219,41 @@ impl FetchError {
         if error.is_timeout() {
             Self::Timeout
         } else {
-            Self::Request(error.without_url())
+            Self::Request(Cause::new(&error.without_url()))
         }
+    }
+}
+
+/// What an error of another library says, and its causes: their own `Debug` names the address.
+pub(crate) struct Cause {
+    message: String,
+    source: Option<Box<Cause>>,
+}
+
+impl Cause {
+    fn new(error: &(dyn Error + 'static)) -> Self {
+        Self {
+            message: error.to_string(),
+            source: error.source().map(|source| Box::new(Self::new(source))),
+        }
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message.fmt(f)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }
 

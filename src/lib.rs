@@ -28,7 +28,7 @@ mod verify;
 #[cfg(feature = "webhook")]
 mod webhooks;
 
-pub use authenticate::{Authenticate, AuthenticateLayer, ResponseFuture};
+pub use authenticate::{Authenticate, AuthenticateLayer, ForwardAuth, ResponseFuture};
 pub use authgear::{Authgear, Health, Status};
 pub use builder::AuthgearBuilder;
 pub use credential::TokenSource;

@@ -36,14 +36,6 @@ impl Outcome {
             Self::Refused(_) => "refused",
         }
     }
-
-    #[cfg(feature = "metrics")]
-    fn has_credential(self) -> bool {
-        !matches!(
-            self,
-            Self::Nobody | Self::Refused(AuthErrorKind::MissingCredential)
-        )
-    }
 }
 
 /// The authentication of one request, as the span `authenticate`.
@@ -94,10 +86,7 @@ impl Attempt {
             self.span.record("kind", debug(kind));
         }
         #[cfg(feature = "metrics")]
-        if outcome.has_credential() {
-            metrics::histogram!(metric::VERIFICATION_SECONDS, "outcome" => outcome.as_str())
-                .record(self.began.elapsed());
-        }
+        metric::verified(outcome, self.began.elapsed());
     }
 }
 
@@ -107,14 +96,7 @@ pub(crate) fn answered(outcome: Outcome) {
         tracing::debug!(target: TARGET, ?kind, "request refused");
     }
     #[cfg(feature = "metrics")]
-    {
-        let kind = match outcome {
-            Outcome::Refused(kind) => format!("{kind:?}").into(),
-            _ => metrics::SharedString::const_str("none"),
-        };
-        metrics::counter!(metric::REQUESTS, "outcome" => outcome.as_str(), "kind" => kind)
-            .increment(1);
-    }
+    metric::answered(outcome);
 }
 
 /// New keys are in use, which were asked for at this time since the Unix epoch.
@@ -139,6 +121,31 @@ pub(crate) fn key_fetch_failed(error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, error = %Chain(error), "keys could not be fetched");
     #[cfg(feature = "metrics")]
     metrics::counter!(metric::KEY_FETCHES, "result" => "failed").increment(1);
+}
+
+/// What is kept, so that nothing has to be verified or asked again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cache {
+    /// Tokens that were verified before.
+    Tokens,
+    /// Answers of the resolver.
+    Answers,
+}
+
+/// Something was looked up in a cache.
+pub(crate) fn looked_up(cache: Cache, hit: bool) {
+    #[cfg(feature = "metrics")]
+    metric::looked_up(cache, hit);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (cache, hit);
+}
+
+/// A call of the resolver has ended, after this time.
+pub(crate) fn resolver_called(succeeded: bool, time: Duration) {
+    #[cfg(feature = "metrics")]
+    metric::resolver_called(succeeded, time);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (succeeded, time);
 }
 
 /// A call of the resolver failed, the first one of a row or another one. A client can cause calls,
@@ -177,6 +184,16 @@ pub(crate) fn describe() {
             Unit::Count,
             "Attempts to fetch the project's keys, by result"
         );
+        describe_counter!(
+            metric::CACHE_LOOKUPS,
+            Unit::Count,
+            "Tokens and sessions that were known already, and those that were not"
+        );
+        describe_histogram!(
+            metric::RESOLVER_SECONDS,
+            Unit::Seconds,
+            "Time that calls of the resolver took, by result"
+        );
         describe_gauge!(
             metric::KEYS_FETCHED_AT,
             Unit::Seconds,
@@ -185,9 +202,67 @@ pub(crate) fn describe() {
     }
 }
 
-/// The names of the metrics.
+/// The names of the metrics, and what is counted for each request: with labels that are constants,
+/// which cost no allocation.
 #[cfg(feature = "metrics")]
 mod metric {
+    use std::time::Duration;
+
+    use metrics::{counter, histogram};
+
+    use super::{Cache, Outcome};
+    use crate::error::AuthErrorKind;
+
+    pub(super) fn answered(outcome: Outcome) {
+        match outcome {
+            Outcome::User => counter!(REQUESTS, "outcome" => "user", "kind" => "none"),
+            Outcome::Machine => counter!(REQUESTS, "outcome" => "machine", "kind" => "none"),
+            Outcome::Nobody => counter!(REQUESTS, "outcome" => "nobody", "kind" => "none"),
+            Outcome::Refused(kind) => {
+                counter!(REQUESTS, "outcome" => "refused", "kind" => format!("{kind:?}"))
+            }
+        }
+        .increment(1);
+    }
+
+    pub(super) fn verified(outcome: Outcome, time: Duration) {
+        match outcome {
+            Outcome::User => histogram!(VERIFICATION_SECONDS, "outcome" => "user"),
+            Outcome::Machine => histogram!(VERIFICATION_SECONDS, "outcome" => "machine"),
+            // There was nothing to verify.
+            Outcome::Nobody | Outcome::Refused(AuthErrorKind::MissingCredential) => return,
+            Outcome::Refused(_) => histogram!(VERIFICATION_SECONDS, "outcome" => "refused"),
+        }
+        .record(time);
+    }
+
+    pub(super) fn looked_up(cache: Cache, hit: bool) {
+        match (cache, hit) {
+            (Cache::Tokens, true) => {
+                counter!(CACHE_LOOKUPS, "cache" => "tokens", "result" => "hit")
+            }
+            (Cache::Tokens, false) => {
+                counter!(CACHE_LOOKUPS, "cache" => "tokens", "result" => "miss")
+            }
+            (Cache::Answers, true) => {
+                counter!(CACHE_LOOKUPS, "cache" => "answers", "result" => "hit")
+            }
+            (Cache::Answers, false) => {
+                counter!(CACHE_LOOKUPS, "cache" => "answers", "result" => "miss")
+            }
+        }
+        .increment(1);
+    }
+
+    pub(super) fn resolver_called(succeeded: bool, time: Duration) {
+        if succeeded {
+            histogram!(RESOLVER_SECONDS, "result" => "answered")
+        } else {
+            histogram!(RESOLVER_SECONDS, "result" => "failed")
+        }
+        .record(time);
+    }
+
     /// Labels: `outcome` (`user`, `machine`, `nobody`, `refused`), `kind` (an `AuthErrorKind`, or
     /// `none`).
     pub(super) const REQUESTS: &str = "axum_authgear_requests_total";
@@ -195,6 +270,10 @@ mod metric {
     pub(super) const VERIFICATION_SECONDS: &str = "axum_authgear_verification_seconds";
     /// Label: `result` (`changed`, `unchanged`, `failed`).
     pub(super) const KEY_FETCHES: &str = "axum_authgear_key_fetches_total";
+    /// Labels: `cache` (`tokens`, `answers`), `result` (`hit`, `miss`).
+    pub(super) const CACHE_LOOKUPS: &str = "axum_authgear_cache_lookups_total";
+    /// Label: `result` (`answered`, `failed`). Its count is that of the calls.
+    pub(super) const RESOLVER_SECONDS: &str = "axum_authgear_resolver_seconds";
     /// The age of the keys is `time()` less this: a gauge of the age itself would stand still as
     /// soon as the refresher does.
     pub(super) const KEYS_FETCHED_AT: &str = "axum_authgear_keys_fetched_timestamp_seconds";

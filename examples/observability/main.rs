@@ -2,17 +2,19 @@
 //! `AUTHGEAR_ENDPOINT=https://my-project.authgear.cloud cargo run --example observability`.
 //!
 //! It serves `/metrics` for Prometheus and `/readyz` for whoever sends it requests, and logs spans
-//! and events (`RUST_LOG`-like: `LOG=axum_authgear=debug`). Beside this file are a dashboard for
+//! and events (`LOG=axum_authgear=debug`). With `AUTHGEAR_RECHECK_SECS=10` it asks whether sessions are
+//! alive, too. Beside this file are a dashboard for
 //! Grafana and alert rules for Prometheus.
 
 use std::error::Error;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use axum_authgear::authorize::has_role;
-use axum_authgear::{AuthUser, Authgear, Health};
+use axum_authgear::{AuthUser, Authgear, Health, LiveSessions};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -35,7 +37,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .install_recorder()?;
-    let authgear = Authgear::builder(std::env::var("AUTHGEAR_ENDPOINT")?).build()?;
+    let mut builder = Authgear::builder(std::env::var("AUTHGEAR_ENDPOINT")?);
+    if let Ok(seconds) = std::env::var("AUTHGEAR_RECHECK_SECS") {
+        let bound = Duration::from_secs(seconds.parse()?);
+        builder = builder.live_sessions(LiveSessions::within(bound));
+    }
+    let authgear = builder.build()?;
 
     let admin = get(|user: AuthUser| async move { format!("hello, {}", user.id()) })
         .route_layer(authgear.require(has_role("admin")));

@@ -75,9 +75,7 @@ pub(crate) struct Settings {
     pub(crate) allow_http: bool,
     pub(crate) trusted_origins: Option<Vec<String>>,
     pub(crate) public_url: Option<String>,
-    #[expect(dead_code, reason = "no mode that asks the resolver is built yet")]
     pub(crate) resolver: ResolverSettings,
-    #[expect(dead_code, reason = "the mode `gateway` is not built yet")]
     pub(crate) gateway_secret: Option<String>,
     pub(crate) webhook_secret: Option<String>,
     pub(crate) redis_url: Option<String>,
@@ -107,7 +105,6 @@ pub(crate) struct KeySettings {
 }
 
 /// How the session resolver is asked.
-#[expect(dead_code, reason = "no mode that asks the resolver is built yet")]
 pub(crate) struct ResolverSettings {
     pub(crate) url: Option<Url>,
     pub(crate) cookie_prefix: String,
@@ -392,6 +389,12 @@ impl BadVariable {
             "trusted_origins" => TRUSTED_ORIGINS,
             "protected_resource" => PUBLIC_URL,
             "redis" => REDIS_URL,
+            "url" => AUTHGEAR_RESOLVER_URL,
+            "cookie_prefix" => AUTHGEAR_COOKIE_PREFIX,
+            "cache" => AUTHGEAR_RESOLVER_CACHE_SECS,
+            "live_sessions" => AUTHGEAR_RECHECK_SECS,
+            "gateway" => AUTHGEAR_GATEWAY_SECRET,
+            "trusted_proxies" => TRUSTED_PROXIES,
             _ => return None,
         };
         Some(match error {

@@ -2,15 +2,13 @@
 
 use std::error::Error;
 
-use axum_authgear::authorize::ScopeName;
-use axum_authgear::{Authgear, ProtectedResource};
+use axum_authgear::{Authgear, AuthgearBuilder, GatewayProof, LiveSessions, Resolver};
+use ipnet::IpNet;
 
-use crate::config::{self, BadVariable, Mode, Settings};
-use crate::routes::{ReadOrders, WriteOrders};
+use crate::config::{BadVariable, Mode, Settings};
 
-/// Starts to verify. It does not wait for Authgear.
-pub(crate) fn authgear(settings: &Settings) -> Result<Authgear, Box<dyn Error>> {
-    refuse_what_is_not_built(settings)?;
+/// What the settings ask for.
+pub(crate) fn builder(settings: &Settings) -> Result<AuthgearBuilder, BadVariable> {
     let mut builder = Authgear::builder(&settings.endpoint);
     for audience in settings.audiences.iter().flatten() {
         builder = builder.audience(audience);
@@ -18,9 +16,19 @@ pub(crate) fn authgear(settings: &Settings) -> Result<Authgear, Box<dyn Error>> 
     if let Some(ids) = &settings.client_ids {
         builder = builder.client_ids(ids);
     }
-    if let Some(name) = &settings.token_cookie {
+    // Behind a gateway no token is read.
+    if let Some(name) = &settings.token_cookie
+        && settings.mode != Mode::Gateway
+    {
         builder = builder.token_cookie(name);
     }
+    builder = builder.trusted_proxies(
+        settings
+            .resolver
+            .trusted_proxies
+            .iter()
+            .map(IpNet::to_string),
+    );
     if let Some(origins) = &settings.trusted_origins {
         builder = builder.trusted_origins(origins);
     }
@@ -39,28 +47,41 @@ pub(crate) fn authgear(settings: &Settings) -> Result<Authgear, Box<dyn Error>> 
     if let Some(leeway) = settings.leeway {
         builder = builder.leeway(leeway);
     }
-    if let Some(url) = &settings.public_url {
-        let resource = ProtectedResource::new(url).scopes([ReadOrders::NAME, WriteOrders::NAME]);
-        builder = builder.protected_resource(resource);
-    }
     if let Some(url) = &settings.redis_url {
         builder = builder.redis(url.as_str());
     }
     if settings.allow_http {
         builder = builder.dangerous().allow_http();
     }
+    Ok(in_mode(builder, settings))
+}
+
+fn in_mode(builder: AuthgearBuilder, settings: &Settings) -> AuthgearBuilder {
+    let resolver = &settings.resolver;
+    let mut how = Resolver::new().cookie_prefix(&resolver.cookie_prefix);
+    if let Some(url) = &resolver.url {
+        how = how.url(url.as_str());
+    }
+    match settings.mode {
+        Mode::Jwt => builder,
+        Mode::Resolver => builder.resolver(how.cache(resolver.cache)),
+        Mode::JwtAndResolver => {
+            builder.live_sessions(LiveSessions::within(resolver.recheck).through(how))
+        }
+        Mode::Gateway => {
+            // Without one, the settings are bad.
+            let secret = settings.gateway_secret.as_deref().unwrap_or_default();
+            builder.dangerous().gateway(GatewayProof::secret(secret))
+        }
+    }
+}
+
+/// Starts to verify. It does not wait for Authgear.
+pub(crate) fn build(builder: AuthgearBuilder) -> Result<Authgear, Box<dyn Error>> {
     builder
         .build()
         .map_err(|error| match BadVariable::from_config(&error) {
             Some(bad) => bad.into(),
             None => error.into(),
         })
-}
-
-/// A promise that cannot be kept is worse than none.
-fn refuse_what_is_not_built(settings: &Settings) -> Result<(), BadVariable> {
-    if settings.mode != Mode::Jwt {
-        return Err(config::AUTHGEAR_VERIFY.bad("only jwt is built yet"));
-    }
-    Ok(())
 }

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use axum_authgear::authorize::{
     HasScope, ScopeName, authenticated_within, has_role, not_anonymous, verified,
 };
-use axum_authgear::{AuthClient, AuthRejection, AuthUser, Authgear, Health, Principal};
+use axum_authgear::{AuthClient, AuthRejection, AuthUser, Authgear, Principal};
 use serde_json::{Map, Value, json};
 
 use crate::config::{AUTHGEAR_WEBHOOK_SECRET, BadVariable, Settings};
+use crate::health;
 
 pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router, BadVariable> {
     let is_admin = authgear.require(has_role("admin"));
@@ -30,14 +29,10 @@ pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router,
         .route("/whoami", get(whoami))
         .route("/echo-headers", get(echo_headers))
         .route_layer(authgear.layer().optional());
-    let without_credential = Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(authgear.clone());
     Ok(Router::new()
         .merge(signed_in)
         .merge(anyone)
-        .merge(without_credential)
+        .merge(health::router(authgear))
         .merge(webhook(authgear, settings)?)
         .merge(authgear.metadata_router()))
 }
@@ -71,13 +66,13 @@ async fn principal(principal: Principal) -> Json<Value> {
     })
 }
 
-pub(crate) struct ReadOrders;
+struct ReadOrders;
 
 impl ScopeName for ReadOrders {
     const NAME: &str = "read:orders";
 }
 
-pub(crate) struct WriteOrders;
+struct WriteOrders;
 
 impl ScopeName for WriteOrders {
     const NAME: &str = "write:orders";
@@ -96,6 +91,9 @@ async fn sensitive(user: AuthUser) -> Result<Json<Value>, AuthRejection> {
     Ok(Json(user_json(&user)))
 }
 
+/// The scopes that the routes ask for.
+pub(crate) const SCOPES: [&str; 2] = [ReadOrders::NAME, WriteOrders::NAME];
+
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
 async fn echo_headers(headers: HeaderMap) -> Json<Value> {
@@ -113,28 +111,6 @@ async fn echo_headers(headers: HeaderMap) -> Json<Value> {
         })
         .collect();
     Json(json!({ "headers": headers }))
-}
-
-async fn healthz() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
-}
-
-async fn readyz(State(authgear): State<Authgear>) -> Response {
-    let status = authgear.status();
-    let code = match status.health() {
-        Health::Healthy | Health::Degraded => StatusCode::OK,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let last_error = status.last_error().map(|error| match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    });
-    let answer = json!({
-        "status": status.health().as_str(),
-        "key_age_secs": status.key_age().map(|age| age.as_secs()),
-        "last_error": last_error,
-    });
-    (code, Json(answer)).into_response()
 }
 
 fn user_json(user: &AuthUser) -> Value {

@@ -5,6 +5,7 @@
 
 mod authenticator;
 mod csrf;
+mod forward_auth;
 mod future;
 mod identity_headers;
 mod layer;
@@ -14,6 +15,7 @@ mod service;
 
 pub(crate) use self::authenticator::Authenticator;
 pub(crate) use self::csrf::CsrfCheck;
+pub use self::forward_auth::ForwardAuth;
 pub use self::future::ResponseFuture;
 pub use self::layer::AuthenticateLayer;
 pub(crate) use self::outcome::{Authentication, Authority};

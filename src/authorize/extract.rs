@@ -66,7 +66,7 @@ pub struct HasRole<R, C = NoClaims> {
 ///
 /// A scope that could not stand in a challenge does not compile:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// # use axum::{Router, routing::get};
 /// use axum_authgear::authorize::{HasScope, ScopeName};
 ///

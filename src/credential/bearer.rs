@@ -6,8 +6,8 @@ use crate::error::AuthErrorKind;
 
 const SCHEME: &[u8] = b"bearer";
 
-/// The bearer token of a request. Another scheme is no credential of ours.
-pub(super) fn find(headers: &HeaderMap) -> Result<Option<&str>, AuthErrorKind> {
+/// The bearer token of a request, as it came: see [`text`]. Another scheme is no credential of ours.
+pub(super) fn find(headers: &HeaderMap) -> Result<Option<&[u8]>, AuthErrorKind> {
     let mut fields = headers.get_all(header::AUTHORIZATION).iter();
     let Some(field) = fields.next() else {
         return Ok(None);
@@ -27,12 +27,18 @@ pub(super) fn find(headers: &HeaderMap) -> Result<Option<&str>, AuthErrorKind> {
     }
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = rest.get(spaces..).unwrap_or_default();
-    if spaces == 0 || !is_b64token(token) {
+    if spaces == 0 || token.is_empty() {
         return Err(AuthErrorKind::MalformedHeader);
     }
-    std::str::from_utf8(token)
-        .map(Some)
-        .map_err(|_| AuthErrorKind::MalformedHeader)
+    Ok(Some(token))
+}
+
+/// The token, if its characters are those of one.
+pub(super) fn text(token: &[u8]) -> Result<&str, AuthErrorKind> {
+    if !is_b64token(token) {
+        return Err(AuthErrorKind::MalformedHeader);
+    }
+    str::from_utf8(token).map_err(|_| AuthErrorKind::MalformedHeader)
 }
 
 /// `tchar` of RFC 9110 §5.6.2: what a scheme's name is made of.
@@ -75,7 +81,8 @@ mod tests {
                 HeaderValue::from_bytes(field).unwrap(),
             );
         }
-        find(&headers).map(|token| token.map(str::to_owned))
+        let token = find(&headers)?.map(text).transpose()?;
+        Ok(token.map(str::to_owned))
     }
 
     #[test]

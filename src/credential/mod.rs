@@ -9,6 +9,7 @@ mod cookie;
 mod session_cookies;
 mod source;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::HeaderMap;
@@ -21,9 +22,9 @@ pub(crate) use self::cookie::CookieName;
 pub(crate) use self::session_cookies::{APP_ACCESS_TOKEN, APP_SESSION, SESSION, session_cookies};
 pub use self::source::TokenSource;
 
-/// A credential as it came: nothing about it has been checked.
+/// A credential as it came: nothing about it has been checked, not even its characters.
 pub(crate) struct Credential<'r> {
-    token: std::borrow::Cow<'r, str>,
+    bytes: Cow<'r, [u8]>,
     kind: CredentialKind,
 }
 
@@ -41,8 +42,24 @@ pub(crate) enum CredentialKind {
 }
 
 impl Credential<'_> {
-    pub(crate) fn token(&self) -> &str {
-        &self.token
+    /// What came. Whoever knows these very bytes as good need not look at them one by one.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What came, as text.
+    ///
+    /// # Errors
+    /// `MalformedHeader` if it is a bearer whose characters are not those of a token.
+    pub(crate) fn text(&self) -> Result<&str, AuthErrorKind> {
+        match self.kind {
+            CredentialKind::Bearer => bearer::text(&self.bytes),
+            CredentialKind::TokenCookie
+            | CredentialKind::Custom
+            | CredentialKind::SessionCookie(_) => {
+                str::from_utf8(&self.bytes).map_err(|_| AuthErrorKind::MalformedToken)
+            }
+        }
     }
 
     /// Whether the browser sends it by itself, so that it proves no intent.
@@ -86,9 +103,9 @@ pub(crate) enum Source {
     Custom(TokenSource),
 }
 
-/// Whether a request has a bearer credential, a good one or not.
+/// Whether a request has a well-formed bearer credential, a good one or not.
 pub(crate) fn has_bearer(headers: &HeaderMap) -> bool {
-    matches!(bearer::find(headers), Ok(Some(_)))
+    bearer::find(headers).is_ok_and(|token| token.is_some_and(is_b64token))
 }
 
 impl Sources {
@@ -102,17 +119,23 @@ impl Sources {
     ) -> Result<Option<Credential<'r>>, AuthErrorKind> {
         if let Some(token) = bearer::find(headers)? {
             return Ok(Some(Credential {
-                token: token.into(),
+                bytes: token.into(),
                 kind: CredentialKind::Bearer,
             }));
         }
         for source in &self.others {
             let found = match source {
                 Source::Cookie(kind, name) => {
-                    cookie::find(headers, name)?.map(|token| Credential { token, kind: *kind })
+                    cookie::find(headers, name)?.map(|token| Credential {
+                        bytes: match token {
+                            Cow::Borrowed(token) => token.as_bytes().into(),
+                            Cow::Owned(token) => token.into_bytes().into(),
+                        },
+                        kind: *kind,
+                    })
                 }
                 Source::Custom(custom) => custom.find(headers).map(|token| Credential {
-                    token: token.into(),
+                    bytes: token.into_bytes().into(),
                     kind: CredentialKind::Custom,
                 }),
             };

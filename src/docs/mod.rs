@@ -1,9 +1,27 @@
-//! What surrounds the code: what is trusted, and what each kind of attacker can do.
+//! What surrounds the code: how to do what, how to run it, what is trusted.
 //!
+//! - [`modes`]: the four ways to verify, a table to choose by, and the configuration of gateways.
+//! - [`cookbook`]: one section a task, each with code that compiles.
+//! - [`operations`]: readiness, spans, metrics, and what the alerts mean.
 //! - [`revocation`]: ending users and tokens before they expire.
 //! - [`threat_model`]: for a review of this crate, or of a service that uses it.
 //!
 //! These modules hold text alone.
+
+#[doc = include_str!("modes.md")]
+#[doc = "\n```nginx"]
+#[doc = include_str!("nginx/forward_auth.conf")]
+#[doc = "```\n\n## nginx, with Authgear's resolver\n\n```nginx"]
+#[doc = include_str!("nginx/resolver.conf")]
+#[doc = "```\n"]
+#[doc = include_str!("gateways.md")]
+pub mod modes {}
+
+#[doc = include_str!("cookbook.md")]
+pub mod cookbook {}
+
+#[doc = include_str!("operations.md")]
+pub mod operations {}
 
 #[doc = include_str!("revocation.md")]
 pub mod revocation {}

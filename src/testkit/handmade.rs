@@ -178,10 +178,10 @@ impl<C> UserBuilder<C> {
     #[must_use]
     pub fn build(self) -> AuthUser<C> {
         AuthUser::new(Arc::new(Verified {
+            signed_by: None,
             identity: self.facts.into_identity(),
             claims: self.claims,
             method: self.verified_by,
-            signed_by: None,
             time: Timekeeper {
                 clock: Clock::default(),
                 leeway: LEEWAY,

@@ -69,7 +69,7 @@ impl GatewayProof {
                         "the secret is shorter than 32 characters",
                     ));
                 }
-                if !text.bytes().all(|byte| matches!(byte, b'!'..=b'~')) {
+                if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || text.trim() != text {
                     return Err(ConfigError::invalid(
                         "gateway",
                         "",

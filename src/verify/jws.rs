@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use base64_simd::{AsOut, Out, URL_SAFE_NO_PAD};
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 
 use super::json::{self, Str};
 use crate::error::AuthErrorKind;
@@ -17,6 +17,9 @@ pub(super) const MAX_TOKEN: usize = 8 * 1024;
 const MAX_SIGNATURE: usize = 1024;
 /// Headers up to this size are decoded without an allocation. Authgear's have about 90 bytes.
 const USUAL_HEADER: usize = 512;
+/// Members of a header that we do not read; Authgear's have none. Each is compared with those before
+/// it: hundreds would cost more than the signature of a good token.
+const MAX_OTHER_MEMBERS: usize = 32;
 
 /// The parts of a token.
 #[derive(Clone, Copy)]
@@ -144,8 +147,8 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut header = Header::default();
-        // RFC 7515 §4: names must be unique. A header has few.
-        let mut seen: Vec<Cow<'de, str>> = Vec::new();
+        // RFC 7515 §4: names must be unique.
+        let mut others: Vec<Cow<'de, str>> = Vec::new();
         while let Some(Str(name)) = members.next_key()? {
             let known = match &*name {
                 "alg" => Some(&mut header.algorithm),
@@ -160,12 +163,15 @@ impl<'de> Visitor<'de> for HeaderVisitor {
                 }
                 continue;
             }
-            if seen.contains(&name) {
-                return Err(json::duplicate());
-            }
             header.has_extension |= matches!(&*name, "crit" | "zip" | "b64");
             members.next_value::<IgnoredAny>()?;
-            seen.push(name);
+            if others.contains(&name) {
+                return Err(json::duplicate());
+            }
+            if others.len() == MAX_OTHER_MEMBERS {
+                return Err(A::Error::custom("too many members"));
+            }
+            others.push(name);
         }
         Ok(header)
     }

@@ -20,6 +20,7 @@ use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
 use crate::revocation::Revocations;
 use crate::secret::Secret;
+use crate::telemetry::{self, Cache};
 use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
 
 /// Reads the custom claims from the text of all claims.
@@ -72,31 +73,39 @@ impl<C> JwtVerifier<C> {
         &self.keys
     }
 
-    /// Verifies a token.
-    pub(crate) fn verify(self: &Arc<Self>, token: &str) -> Verification<C>
+    /// Verifies a token: `text` is that of `bytes`, and is asked for unless these very bytes were
+    /// verified before.
+    pub(crate) fn verify<'t>(
+        self: &Arc<Self>,
+        bytes: &[u8],
+        text: impl FnOnce() -> Result<&'t str, AuthErrorKind>,
+    ) -> Verification<C>
     where
         C: Send + Sync + 'static,
     {
-        if token.len() > MAX_TOKEN {
-            return Verification::Done(Err(AuthErrorKind::TokenTooLong.into()));
-        }
         let now = self.clock.now();
         let keys = self.keys.current(now);
         let memory = self
             .cache
             .as_ref()
             .zip(keys.as_ref())
+            .filter(|_| bytes.len() <= MAX_TOKEN)
             .map(|(cache, keys)| Memory {
                 cache,
                 keys,
-                digest: cache.digest(token),
+                digest: cache.digest(bytes),
             });
-        if let Some(outcome) = memory.as_ref().and_then(|memory| self.recall(memory, now)) {
-            return Verification::Done(outcome);
+        if let Some(memory) = &memory {
+            let known = self.recall(memory, now);
+            telemetry::looked_up(Cache::Tokens, known.is_some());
+            if let Some(outcome) = known {
+                return Verification::Done(outcome);
+            }
         }
         let mut buffer = HeaderBuffer::new();
-        let unverified = match self.check(token, &mut buffer, now) {
-            Ok(unverified) => unverified,
+        let checked = text().and_then(|token| Ok((token, self.check(token, &mut buffer, now)?)));
+        let (token, unverified) = match checked {
+            Ok(checked) => checked,
             Err(kind) => return Verification::Done(Err(kind.into())),
         };
         match keys.as_ref().and_then(|keys| keys.find(&unverified.kid)) {
@@ -177,6 +186,9 @@ impl<C> JwtVerifier<C> {
         buffer: &'t mut HeaderBuffer,
         now: Moment,
     ) -> Result<Unverified<'t>, AuthErrorKind> {
+        if token.len() > MAX_TOKEN {
+            return Err(AuthErrorKind::TokenTooLong);
+        }
         let jws = Jws::split(token)?;
         let (algorithm, kid) = self.validation.check_header(jws.header(buffer)?)?;
         let claims = Claims::parse(jws.claims()?)?;

@@ -11,7 +11,8 @@ use super::resolver::{
 };
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::user::{
-    AuthUser, CredentialForm, Digest, Principal, Session, SessionCredential, Verified, VerifiedBy,
+    AuthUser, CredentialForm, Digest, Identity, Principal, Session, SessionCredential, Verified,
+    VerifiedBy,
 };
 
 /// How sessions are kept confirmed, for
@@ -193,7 +194,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                 (None, _) => Verification::Done(Err(AuthErrorKind::SessionInvalid.into())),
             };
         }
-        match self.jwt.verify(value) {
+        match self.jwt.verify(value.as_bytes(), || Ok(value)) {
             Verification::Done(Ok(Principal::User(user))) => {
                 self.confirm(user, form, value, requester)
             }
@@ -236,7 +237,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                 self.sessions
                     .renew(credential, requester().client, self.half());
             }
-            return Verification::Done(self.conclude(user, &answer).map(Principal::User));
+            return Verification::Done(Self::conclude(user, &answer).map(Principal::User));
         }
         let requester = requester();
         let credential = Arc::new(SessionCredential::new(form, value, digest));
@@ -267,7 +268,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         match asked.await {
             Ok(answer) => {
                 requester.hand_over(&answer);
-                self.conclude(user, &answer)
+                Self::conclude(user, &answer)
             }
             Err(error) if self.is_in_grace(&user) => {
                 self.without_resolver(user, credential, &error)
@@ -276,10 +277,10 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         }
     }
 
-    fn conclude(&self, user: AuthUser<C>, answer: &Answer) -> Result<AuthUser<C>, AuthError> {
+    fn conclude(user: AuthUser<C>, answer: &Answer) -> Result<AuthUser<C>, AuthError> {
         let session = answer.session().ok_or(AuthErrorKind::SessionInvalid)?;
         let is_of_token = user.verified().method == VerifiedBy::Jwt;
-        let user_id = session.identity.as_ref().map(|identity| identity.subject());
+        let user_id = session.identity.as_ref().map(Identity::subject);
         if is_of_token && user_id != Some(user.verified().identity.subject()) {
             return Err(AuthErrorKind::SessionMismatch.into());
         }
@@ -307,7 +308,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         match self.sessions.last(credential.digest()) {
             // It had ended already: that it came back is for the resolver to say.
             Some(answer) if answer.session().is_none() => Err(unavailable(Arc::clone(error))),
-            Some(answer) => self.conclude(user, &answer),
+            Some(answer) => Self::conclude(user, &answer),
             None => Ok(user.with_session(Some(Arc::new(Session {
                 identity: None,
                 credential: Some(credential),
@@ -344,7 +345,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                 }
             }
         };
-        let again = self.conclude(bare, &answer)?;
+        let again = Self::conclude(bare, &answer)?;
         // A cookie's session has no token to compare with.
         if again.id() == user.id() {
             Ok(again)

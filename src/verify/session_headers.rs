@@ -252,7 +252,7 @@ mod tests {
             fields.extend_from_slice(&[(name, same), (name, same)]);
             assert!(read_all(&fields).is_err(), "{name} twice");
         }
-        for id in [&b""[..], b" ", b"a\tb", b"\xff", &[b'a'; MAX_TEXT + 1]] {
+        for id in [&b""[..], b" ", b"a\tb", b"\xff", &vec![b'a'; MAX_TEXT + 1]] {
             let fields = [
                 ("x-authgear-session-valid", &b"true"[..]),
                 ("x-authgear-user-id", id),

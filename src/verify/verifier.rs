@@ -39,23 +39,30 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         credential: &Credential<'_>,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
-        match self {
-            Self::Jwt(jwt) => jwt.verify(credential.token()),
-            Self::Resolver(resolver) => {
-                resolver.verify(credential.form(), credential.token(), requester)
-            }
-            Self::Live(live) => live.verify(credential.form(), credential.token(), requester),
-            Self::Gateway(_) => Verification::Done(Err(AuthErrorKind::TokenNotTaken.into())),
+        if let Self::Jwt(jwt) = self {
+            return jwt.verify(credential.bytes(), || credential.text());
+        }
+        match credential.text() {
+            Ok(text) => self.verify_text(credential.form(), text, requester),
+            Err(kind) => Verification::Done(Err(kind.into())),
         }
     }
 
     /// Verifies a token that came by another way than HTTP.
     pub(crate) fn verify_token(&self, token: &str) -> Verification<C> {
-        let form = CredentialForm::Bearer;
+        self.verify_text(CredentialForm::Bearer, token, Requester::default)
+    }
+
+    fn verify_text(
+        &self,
+        form: CredentialForm,
+        text: &str,
+        requester: impl FnOnce() -> Requester,
+    ) -> Verification<C> {
         match self {
-            Self::Jwt(jwt) => jwt.verify(token),
-            Self::Resolver(resolver) => resolver.verify(form, token, Requester::default),
-            Self::Live(live) => live.verify(form, token, Requester::default),
+            Self::Jwt(jwt) => jwt.verify(text.as_bytes(), || Ok(text)),
+            Self::Resolver(resolver) => resolver.verify(form, text, requester),
+            Self::Live(live) => live.verify(form, text, requester),
             Self::Gateway(_) => Verification::Done(Err(AuthErrorKind::TokenNotTaken.into())),
         }
     }

@@ -54,6 +54,7 @@ impl Health for Mirror {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` wants it")]
 fn status(rejection: AuthRejection) -> Status {
     Status::new(
         Code::from(i32::from(rejection.grpc_code())),

@@ -1,15 +1,28 @@
 //! Whole-stack behaviour, by the stages of a request.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    unreachable_pub,
+    reason = "a module of a test shares what it marks as public"
+)]
 
 mod support;
 
 mod authorize;
+mod credential;
+mod csrf;
+mod expected;
+mod forward_auth;
+mod gateway;
 mod grpc;
 mod handmade;
 mod keys;
+mod layers;
+mod leaks;
 mod live;
 mod properties;
+mod recorded;
 mod redis;
+mod refusals;
 mod resolver;
 mod resource_metadata;
 mod revocation;
@@ -19,6 +32,7 @@ mod telemetry;
 mod token_cache;
 mod way_of_a_request;
 mod webhook;
+mod wiring;
 
 /// The property tests' number of cases is chosen as in the library's own.
 #[path = "../../src/cases.rs"]

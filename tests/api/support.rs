@@ -64,6 +64,16 @@ impl Answer {
             .get(header::WWW_AUTHENTICATE)
             .map(|value| value.to_str().unwrap())
     }
+
+    /// The only field of that name, which must be there.
+    pub fn header(&self, name: &str) -> &str {
+        let mut fields = self.headers.get_all(name).iter();
+        let field = fields
+            .next()
+            .unwrap_or_else(|| panic!("no {name}: {self:?}"));
+        assert!(fields.next().is_none(), "more than one {name}: {self:?}");
+        field.to_str().unwrap()
+    }
 }
 
 pub async fn send(router: &Router, request: Request<Body>) -> Answer {

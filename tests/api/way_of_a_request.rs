@@ -31,7 +31,7 @@ async fn a_rotation_heals_inside_the_request() {
     let alice = fake.add_user(User::new("alice"));
     let authgear = ready(Authgear::builder(fake.endpoint())).await;
     let api = api(&authgear);
-    fake.rotate();
+    let _ = fake.rotate();
     let answer = get(&api, "/user", &fake.token(&alice).sign()).await;
     assert_eq!(
         (answer.status, answer.body.as_str()),

@@ -7,7 +7,10 @@
 mod process;
 
 mod browser_app;
+mod forward_auth;
 mod guards;
+mod live_events;
+mod nginx;
 mod observability;
 mod quickstart;
 mod resource_server;

@@ -38,7 +38,7 @@ impl Server {
         ask(method, &format!("{}{path}", self.url), headers).await
     }
 
-    fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 
@@ -461,11 +461,14 @@ async fn what_contradicts_the_mode_is_bad() {
 }
 
 #[tokio::test]
-async fn what_is_not_built_yet_is_refused() {
-    let secret = ("AUTHGEAR_GATEWAY_SECRET", OsString::from("x".repeat(32)));
-    for mode in ["resolver", "jwt+resolver", "gateway"] {
-        let mode = ("AUTHGEAR_VERIFY", OsString::from(mode));
-        assert_is_refused("AUTHGEAR_VERIFY", &[mode, secret.clone()]).await;
+async fn a_value_that_the_chosen_mode_cannot_use_is_bad() {
+    let mode = |name: &str| ("AUTHGEAR_VERIFY", OsString::from(name));
+    for (mode, variable, value) in [
+        (mode("jwt+resolver"), "AUTHGEAR_RECHECK_SECS", "0"),
+        (mode("jwt+resolver"), "AUTHGEAR_RECHECK_SECS", "86400"),
+        (mode("resolver"), "AUTHGEAR_RESOLVER_CACHE_SECS", "86400"),
+    ] {
+        assert_is_refused(variable, &[mode, (variable, OsString::from(value))]).await;
     }
 }
 
@@ -554,6 +557,129 @@ async fn good_values_of_modes_that_are_not_chosen_change_nothing() {
     let answer = server.get("/me", Some(&fake.token(&alice).sign())).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["verified_by"], "jwt");
+}
+
+#[tokio::test]
+async fn the_mode_resolver() {
+    let fake = FakeAuthgear::builder().cookie_prefix("shop_").start().await;
+    let alice = fake.add_user(User::new("alice").roles(["admin"]).verified(true));
+    let session = fake.sign_in(&alice);
+    let environment = [
+        ("AUTHGEAR_VERIFY", "resolver"),
+        ("AUTHGEAR_COOKIE_PREFIX", "shop_"),
+        ("AUTHGEAR_TOKEN_COOKIE", "token"),
+        ("TRUSTED_PROXIES", "127.0.0.0/8"),
+    ];
+    let server = Server::start(fake.endpoint(), &environment).await;
+    assert_eq!(
+        server.becomes("healthy").await.json()["key_age_secs"],
+        Value::Null
+    );
+    let token = session.token().sign();
+    let answer = server.get("/me", Some(&token)).await.json();
+    let auth_time = answer["auth_time"].clone();
+    assert!(auth_time.is_u64());
+    let wanted = json!({
+        "user_id": alice.id(), "is_anonymous": false, "is_verified": true,
+        "can_reauthenticate": true, "roles": ["admin"], "scopes": [], "amr": [],
+        "auth_time": auth_time, "client_id": null, "expires_at": null, "verified_by": "resolver",
+    });
+    assert_eq!(answer, wanted);
+    let cookies = session.cookies();
+    for (name, value) in [
+        ("cookie", cookies.session().pair()),
+        ("cookie", cookies.app_session().pair()),
+        ("cookie", format!("token={}", session.opaque_token())),
+    ] {
+        let headers = [
+            (name, &*value),
+            ("x-forwarded-for", "192.0.2.1, 198.51.100.7"),
+        ];
+        assert_eq!(server.ask("GET", "/admin", &headers).await.status, 200);
+        let asked = fake.last_request(Endpoint::Resolver).unwrap();
+        assert_eq!(asked.header("x-forwarded-for"), Some("198.51.100.7"));
+    }
+    assert_eq!(fake.requests(Endpoint::Jwks), 0);
+    fake.disable(&alice);
+    let answer = server.get("/whoami", Some(&token)).await;
+    assert_eq!(
+        (answer.status, error(&answer)),
+        (401, json!("invalid_token"))
+    );
+    fake.fail(Endpoint::Resolver, Fault::Status(500));
+    let answer = server.get("/me", Some(&token)).await;
+    assert_eq!(
+        (answer.status, error(&answer)),
+        (503, json!("temporarily_unavailable"))
+    );
+    assert_eq!(server.becomes("down").await.status, 503);
+    fake.heal(Endpoint::Resolver);
+    assert_eq!(server.becomes("healthy").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_mode_jwt_and_resolver() {
+    let fake = FakeAuthgear::start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let session = fake.sign_in(&alice);
+    let environment = [
+        ("AUTHGEAR_VERIFY", "jwt+resolver"),
+        ("AUTHGEAR_RECHECK_SECS", "1"),
+        ("AUTHGEAR_CLIENT_IDS", "spa"),
+    ];
+    let server = Server::start(fake.endpoint(), &environment).await;
+    server.becomes("healthy").await;
+    let token = session.token().client_id("spa").sign();
+    let answer = server.get("/me", Some(&token)).await.json();
+    assert_eq!(answer["verified_by"], "jwt+resolver");
+    assert_eq!(answer["client_id"], "spa");
+    let cookie = session.cookies().session().pair();
+    let answer = server.ask("GET", "/me", &[("cookie", &cookie)]).await;
+    assert_eq!(error(&answer), "missing_credential");
+    fake.fail(Endpoint::Resolver, Fault::Status(500));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(server.get("/me", Some(&token)).await.status, 503);
+    assert_eq!(server.becomes("degraded").await.status, 200);
+    fake.heal(Endpoint::Resolver);
+    fake.disable(&alice);
+    let answer = server.get("/me", Some(&token)).await;
+    assert_eq!(
+        (answer.status, error(&answer)),
+        (401, json!("invalid_token"))
+    );
+}
+
+#[tokio::test]
+async fn the_mode_gateway() {
+    let secret = "0123456789 0123456789 0123456789";
+    let environment = [
+        ("AUTHGEAR_VERIFY", "gateway"),
+        ("AUTHGEAR_GATEWAY_SECRET", secret),
+        ("AUTHGEAR_TOKEN_COOKIE", "token"),
+    ];
+    let server = Server::start("http://127.0.0.1:1", &environment).await;
+    assert_eq!(server.becomes("healthy").await.status, 200);
+    let user = [
+        ("x-authgear-session-valid", "true"),
+        ("x-authgear-user-id", "alice"),
+    ];
+    let good = [&[("x-gateway-secret", secret)], &user[..]].concat();
+    let answer = server.ask("GET", "/me", &good).await.json();
+    assert_eq!(
+        (&answer["user_id"], &answer["verified_by"]),
+        (&json!("alice"), &json!("gateway"))
+    );
+    let answer = server.ask("GET", "/me", &user).await;
+    assert_eq!(
+        (answer.status, error(&answer)),
+        (401, json!("missing_credential"))
+    );
+    let echo = server.ask("GET", "/echo-headers", &good).await;
+    assert!(
+        !echo.text.contains("authgear") && !echo.text.contains("secret"),
+        "{}",
+        echo.text
+    );
 }
 
 fn error(answer: &Answer) -> Value {

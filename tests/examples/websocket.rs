@@ -81,13 +81,17 @@ async fn the_connection_ends_with_the_token() {
         .duration_since(UNIX_EPOCH)
         .unwrap()
         .as_secs();
-    let token = fake.token(&alice).expires_at(now + 2).sign();
+    // Within the leeway of a minute, for another two seconds.
+    let token = fake.token(&alice).expires_at(now - 58).sign();
     let (mut socket, _) = connect(&url, &format!("echo,bearer.{token}"))
         .await
         .unwrap();
     socket.next().await.unwrap().unwrap();
     match socket.next().await.unwrap().unwrap() {
-        Message::Close(Some(frame)) => assert_eq!(frame.code, CloseCode::from(4401)),
+        Message::Close(Some(frame)) => {
+            assert_eq!(frame.code, CloseCode::from(4401));
+            assert_eq!(frame.reason.as_str(), "the access token has expired");
+        }
         other => panic!("{other:?}"),
     }
 }

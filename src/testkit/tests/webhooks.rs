@@ -242,8 +242,8 @@ async fn deliveries_go_wrong_to_order() {
     fake.send_webhooks_to("http://127.0.0.1:1/".to_owned());
     fake.disable(&alice);
     fake.webhooks_settled().await;
-    let last = fake.deliveries().pop().expect("an attempt");
-    assert_eq!(last.status(), None);
+    let unheard = fake.deliveries().pop().expect("an attempt");
+    assert_eq!(unheard.status(), None);
     fake.send_webhooks_to(None);
     fake.reenable(&alice);
     fake.webhooks_settled().await;

@@ -9,6 +9,8 @@ mod bounded;
 mod call;
 mod options;
 mod sessions;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -71,7 +71,7 @@ impl Resolver {
     }
 
     /// Keeps a good answer for this long, counted from when the question was sent, but not beyond
-    /// the expiry of a JWT. Default: zero, off. At most 10 minutes.
+    /// the expiry of a JWT. Default: zero, off. At most an hour.
     ///
     /// This is for how long a disabled user may still be let in. "Nobody" is kept for a second at
     /// most, failures never.
@@ -147,7 +147,7 @@ impl Resolver {
             Err(ConfigError::invalid(option, format!("{value:?}"), reason))
         };
         if self.cache > MAX_CACHE {
-            return duration("cache", self.cache, "is longer than 10 minutes");
+            return duration("cache", self.cache, "is longer than an hour");
         }
         if self.timeout.is_zero() {
             return duration("timeout", self.timeout, "is zero");
@@ -187,6 +187,6 @@ impl Default for Resolver {
 
 /// A fault at Authgear can make a good session nobody's for a moment.
 const MAX_NOBODY: Duration = Duration::from_secs(1);
-const MAX_CACHE: Duration = Duration::from_secs(10 * 60);
+const MAX_CACHE: Duration = Duration::from_secs(60 * 60);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const MAX_COUNT: usize = 1_000_000;

@@ -17,7 +17,7 @@ use super::bounded::BoundedMap;
 use super::call::{Ask, CallError, Client};
 use super::options::Resolver;
 use crate::clock::{Clock, Moment};
-use crate::telemetry;
+use crate::telemetry::{self, Cache};
 use crate::user::{Digest, SessionCredential};
 
 /// The sessions of a project, as its resolver knows them.
@@ -106,7 +106,9 @@ impl Sessions {
         now: Moment,
         max_age: Duration,
     ) -> Option<Arc<Answer>> {
-        self.inner.answers.current(digest, now, max_age)
+        let answer = self.inner.answers.current(digest, now, max_age);
+        telemetry::looked_up(Cache::Answers, answer.is_some());
+        answer
     }
 
     /// The last answer that was kept, however old.
@@ -272,6 +274,8 @@ impl Inner {
         asked_at: Moment,
         outcome: Result<T, CallError>,
     ) -> Result<T, Arc<CallError>> {
+        let time = self.clock.now().elapsed(asked_at);
+        telemetry::resolver_called(outcome.is_ok(), time);
         match outcome {
             Ok(answer) => {
                 self.has_answered.store(true, Ordering::Release);

@@ -4,5 +4,6 @@ mod asking;
 mod cache;
 mod load;
 mod outage;
+mod property;
 mod recorded;
 mod setup;

@@ -90,7 +90,9 @@ async fn replay() -> (String, Arc<Mutex<Vec<u8>>>) {
 fn bytes_of(answer: &Answer) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {} X\r\n", answer.status);
     for (name, value) in &answer.headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        for part in [name, ": ", value, "\r\n"] {
+            text.push_str(part);
+        }
     }
     format!("{text}\r\n{}", answer.body).into_bytes()
 }

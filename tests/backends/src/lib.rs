@@ -1,12 +1,45 @@
 //! What both programs do: use axum-authgear, and sign tokens of their own with jsonwebtoken.
 
-use axum_authgear::clock::Clock;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use axum::routing::get;
+use axum_authgear::testkit::{FakeAuthgear, User};
+use axum_authgear::{AuthUser, Authgear};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
-/// Uses axum-authgear the way a service does.
+/// Uses axum-authgear the way a service does: a good token passes, a bad one does not.
 pub async fn authenticate() {
-    assert!(!Clock::default().now().unix().is_zero());
+    let fake = FakeAuthgear::start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let authgear = Authgear::builder(fake.endpoint())
+        .build()
+        .expect("a good configuration");
+    let app = Router::new()
+        .route(
+            "/me",
+            get(|user: AuthUser| async move { user.id().to_owned() }),
+        )
+        .layer(authgear.layer());
+
+    let good = fake.token(&alice);
+    for (token, status) in [
+        (good.clone().sign(), StatusCode::OK),
+        (
+            good.clone().tamper_signature().sign(),
+            StatusCode::UNAUTHORIZED,
+        ),
+        (good.expires_at(1).sign(), StatusCode::UNAUTHORIZED),
+    ] {
+        let request = Request::get("/me")
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::empty())
+            .expect("a request");
+        let response = app.clone().oneshot(request).await.expect("a response");
+        assert_eq!(response.status(), status);
+    }
 }
 
 /// Signs and verifies a token by jsonwebtoken's process-wide backend.

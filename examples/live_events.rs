@@ -1,0 +1,65 @@
+//! Server-sent events for signed-in users, in a stream that ends with the session:
+//! `AUTHGEAR_ENDPOINT=https://my-project.authgear.cloud cargo run --example live_events`.
+//!
+//! The request is authenticated once, and the stream may stay open for hours. So it waits for the
+//! next event, and for the end of the user's session, whichever comes first. `BOUND_SECS` (default
+//! 10) is how soon a disabled user is out, here as for requests.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::routing::get;
+use axum_authgear::{AuthUser, Authgear, LiveSessions};
+use futures_util::stream::{self, Stream};
+use tokio::net::TcpListener;
+use tokio::time::{Interval, interval};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let endpoint = std::env::var("AUTHGEAR_ENDPOINT")?;
+    let bound = match std::env::var("BOUND_SECS") {
+        Ok(seconds) => Duration::from_secs(seconds.parse()?),
+        Err(_) => Duration::from_secs(10),
+    };
+    let authgear = Authgear::builder(endpoint)
+        .live_sessions(LiveSessions::within(bound))
+        .build()?;
+    let app = Router::new()
+        .route("/events", get(events))
+        .layer(authgear.layer())
+        .with_state(authgear);
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("listening on http://{}/events", listener.local_addr()?);
+    Ok(axum::serve(listener, app).await?)
+}
+
+async fn events(
+    State(authgear): State<Authgear>,
+    user: AuthUser,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let ended = Box::pin(async move { authgear.ended(&user).await });
+    let ticks = interval(Duration::from_millis(200));
+    let events = stream::unfold(Some((ended, ticks)), async |state| {
+        let (mut ended, mut ticks) = state?;
+        tokio::select! {
+            reason = &mut ended => {
+                // The last event, and then the stream is over.
+                let event = Event::default().event("end").data(reason.to_string());
+                Some((Ok(event), None))
+            }
+            event = next(&mut ticks) => Some((Ok(event), Some((ended, ticks)))),
+        }
+    });
+    Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+/// Whatever the application has to tell.
+async fn next(ticks: &mut Interval) -> Event {
+    ticks.tick().await;
+    Event::default().data("tick")
+}

@@ -1,0 +1,205 @@
+//! [`ForwardAuth`]: answers a gateway that asks about somebody else's request.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::IntoResponse;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use tower::Service;
+
+use super::authenticator::{Authenticator, Step};
+use super::future::with_cookies;
+use super::outcome::Authentication;
+use crate::error::{AuthError, AuthErrorKind};
+use crate::telemetry::{self, Attempt, Outcome};
+use crate::user::{AuthUser, NoClaims, Principal};
+use crate::verify::session_headers as headers;
+use crate::verify::{SetCookies, Word};
+
+/// A server for the sub-requests of a gateway (nginx's `auth_request`, Traefik's `ForwardAuth`,
+/// Envoy's `ext_authz`, Caddy's `forward_auth`), from
+/// [`Authgear::forward_auth`](crate::Authgear::forward_auth).
+///
+/// 200 with `x-authgear-*` headers for a signed-in user, or a refusal, always by its status: 401
+/// where nobody is signed in, 403 for a machine and for a cross-site request with a cookie, 503 where
+/// it cannot be said. Path, method and body of the sub-request play no part.
+///
+/// It is a tower service: `Router::new().fallback_service(authgear.forward_auth())`.
+#[must_use = "a service does nothing until it is called"]
+pub struct ForwardAuth<C = NoClaims> {
+    authenticator: Arc<Authenticator<C>>,
+}
+
+impl<C: Send + Sync + 'static> ForwardAuth<C> {
+    pub(crate) fn new(authenticator: Arc<Authenticator<C>>) -> Self {
+        Self { authenticator }
+    }
+}
+
+impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut original = original(request);
+        let word: Word = self.authenticator.hear(&mut original);
+        let attempt = Attempt::begin();
+        let step = attempt.in_scope(|| self.authenticator.begin(&original, word, false));
+        let authenticator = Arc::clone(&self.authenticator);
+        Box::pin(async move {
+            let (step, cookies) = match step {
+                Step::Wait(pending, cookies) => (authenticator.conclude(pending.await), cookies),
+                step => (step, None),
+            };
+            Ok(respond(&authenticator, step, attempt, cookies.as_deref()))
+        })
+    }
+}
+
+/// The request that the gateway asks about. A sub-request is a GET without `Upgrade`, whatever the
+/// client's was: what a gateway says of it counts, too, for whether it is safe.
+fn original<B>(request: Request<B>) -> Request<()> {
+    let (mut parts, _) = request.into_parts();
+    // Nobody has authenticated this request before.
+    parts.extensions.remove::<Authentication>();
+    if parts.method.is_safe() {
+        parts.method = forwarded_method(&parts.headers).unwrap_or(parts.method);
+    }
+    if parts.headers.contains_key(FORWARDED_UPGRADE) {
+        let some = HeaderValue::from_static("forwarded");
+        parts.headers.entry(header::UPGRADE).or_insert(some);
+    }
+    Request::from_parts(parts, ())
+}
+
+/// The method that the gateway names: one that is not safe, if there is any doubt.
+fn forwarded_method(headers: &HeaderMap) -> Option<Method> {
+    let mut fields = headers.get_all(FORWARDED_METHOD).iter();
+    let method = Method::from_bytes(fields.next()?.as_bytes()).ok();
+    Some(match (method, fields.next()) {
+        (Some(method), None) => method,
+        _ => Method::POST,
+    })
+}
+
+fn respond<C: Send + Sync + 'static>(
+    authenticator: &Authenticator<C>,
+    step: Step<C>,
+    attempt: Attempt,
+    cookies: Option<&SetCookies>,
+) -> Response<Body> {
+    let answer = match step {
+        Step::Pass(authentication) => {
+            authenticator.tell(attempt, &authentication);
+            user::<C>(&authentication).and_then(|user| tell(&user))
+        }
+        Step::Refuse(error) => {
+            attempt.end(Outcome::Refused(error.kind()));
+            Err(error)
+        }
+        // There is no layer around this, and what waited has been waited for.
+        Step::Known | Step::Wait(..) => Err(AuthErrorKind::MissingCredential.into()),
+    };
+    let response = match answer {
+        Ok(headers) => {
+            telemetry::answered(Outcome::User);
+            let mut response = Response::new(Body::empty());
+            *response.headers_mut() = headers;
+            response
+        }
+        Err(error) => {
+            let rejection = authenticator.reject(error);
+            telemetry::answered(Outcome::Refused(rejection.kind()));
+            rejection.into_response()
+        }
+    };
+    with_cookies(response, cookies)
+}
+
+fn user<C: Send + Sync + 'static>(
+    authentication: &Authentication,
+) -> Result<AuthUser<C>, AuthError> {
+    match authentication.principal()? {
+        Some(Principal::User(user)) => Ok(user),
+        Some(Principal::Client(_)) => Err(AuthErrorKind::UserRequired.into()),
+        None => Err(AuthErrorKind::MissingCredential.into()),
+    }
+}
+
+/// The user in headers, as the resolver tells it.
+fn tell<C>(user: &AuthUser<C>) -> Result<HeaderMap, AuthError> {
+    let id = Some(user.id())
+        .filter(|id| !id.is_empty() && is_tellable(id))
+        .and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok())
+        .ok_or_else(|| {
+            AuthError::unavailable(AuthErrorKind::UntellableUser, UNTELLABLE_RETRY, None)
+        })?;
+    let flag = |value| HeaderValue::from_static(if value { "true" } else { "false" });
+    let mut told = HeaderMap::with_capacity(8);
+    told.insert(headers::SESSION_VALID, flag(true));
+    told.insert(headers::USER_ID, id);
+    told.insert(headers::USER_ANONYMOUS, flag(user.is_anonymous()));
+    told.insert(headers::USER_VERIFIED, flag(user.is_verified()));
+    told.insert(
+        headers::USER_CAN_REAUTHENTICATE,
+        flag(user.can_reauthenticate()),
+    );
+    // A key with a separator in it would be two others on the other side.
+    let roles = user
+        .roles()
+        .filter(|role| is_tellable(role) && !role.contains(','));
+    let methods = user
+        .amr()
+        .filter(|method| is_tellable(method) && !method.contains([',', ' ']));
+    if let Some(roles) = list(roles, ",").filter(|roles| !roles.is_empty()) {
+        told.insert(headers::USER_ROLES, roles);
+    }
+    // As the resolver does: there, and empty when nothing is known.
+    if let Some(methods) = list(methods, " ") {
+        told.insert(headers::SESSION_AMR, methods);
+    }
+    if let Some(time) = user.auth_time() {
+        told.insert(headers::SESSION_AUTHENTICATED_AT, time.into());
+    }
+    Ok(told)
+}
+
+fn list<'m>(members: impl Iterator<Item = &'m str>, separator: &str) -> Option<HeaderValue> {
+    let members: Vec<&str> = members.filter(|member| !member.is_empty()).collect();
+    HeaderValue::from_bytes(members.join(separator).as_bytes()).ok()
+}
+
+/// Whether a text comes out of a header as it went in.
+fn is_tellable(text: &str) -> bool {
+    text.trim() == text && !text.chars().any(char::is_control)
+}
+
+const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+const FORWARDED_UPGRADE: HeaderName = HeaderName::from_static("x-forwarded-upgrade");
+/// Such an id does not change by itself.
+const UNTELLABLE_RETRY: Duration = Duration::from_secs(60);
+
+impl<C> Clone for ForwardAuth<C> {
+    fn clone(&self) -> Self {
+        Self {
+            authenticator: Arc::clone(&self.authenticator),
+        }
+    }
+}
+
+impl<C> fmt::Debug for ForwardAuth<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForwardAuth").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,376 @@
+//! A cookie is not proof of intent.
+
+use axum::Router;
+use axum::body::Body;
+use axum_authgear::AuthErrorKind::{self, CrossOrigin, Expired, MissingCredential};
+use axum_authgear::testkit::{FakeAuthgear, User};
+use axum_authgear::{Authgear, AuthgearBuilder, TokenSource};
+use http::{HeaderValue, Method, Request, header};
+
+use crate::expected::{assert_passed, assert_refused};
+use crate::support::{Answer, api, optional_api, ready, send};
+
+const HOST: &str = "api.shop.example";
+const TRUSTED: &str = "https://app.shop.example";
+
+/// Which credential a request carries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Credential {
+    Cookie,
+    ExpiredCookie,
+    Bearer,
+    BearerAndCookie,
+    Custom,
+    None,
+}
+
+use Credential::{Bearer, BearerAndCookie, Cookie, Custom, ExpiredCookie};
+
+struct World {
+    required: Router,
+    optional: Router,
+    token: String,
+    expired: String,
+}
+
+type Fields<'f> = &'f [(&'static str, &'f str)];
+
+impl World {
+    async fn new(configure: impl FnOnce(AuthgearBuilder) -> AuthgearBuilder) -> Self {
+        let fake = FakeAuthgear::start().await;
+        let alice = fake.add_user(User::new("alice").with_id("alice"));
+        let builder = Authgear::builder(fake.endpoint())
+            .token_cookie("token")
+            .token_source(TokenSource::new(|headers| {
+                Some(headers.get("x-token")?.to_str().ok()?.to_owned())
+            }));
+        let authgear = ready(configure(builder)).await;
+        Self {
+            required: api(&authgear),
+            optional: optional_api(&authgear),
+            token: fake.token(&alice).sign(),
+            expired: fake.token(&alice).expires_at(1).sign(),
+        }
+    }
+
+    fn request(
+        &self,
+        credential: Credential,
+        method: &Method,
+        uri: &str,
+        fields: Fields<'_>,
+    ) -> Request<Body> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(header::HOST, HOST)
+            .body(Body::empty())
+            .unwrap();
+        let headers = request.headers_mut();
+        let mut add = |name: &'static str, value: String| {
+            headers.insert(name, HeaderValue::try_from(value).unwrap());
+        };
+        if let Bearer | BearerAndCookie = credential {
+            add("authorization", format!("Bearer {}", self.token));
+        }
+        match credential {
+            Cookie | BearerAndCookie => add("cookie", format!("token={}", self.token)),
+            ExpiredCookie => add("cookie", format!("token={}", self.expired)),
+            Custom => add("x-token", self.token.clone()),
+            Bearer | Credential::None => {}
+        }
+        for (name, value) in fields {
+            headers.insert(*name, value.parse().unwrap());
+        }
+        request
+    }
+
+    async fn ask(&self, credential: Credential, method: &Method, fields: Fields<'_>) -> Answer {
+        send(
+            &self.required,
+            self.request(credential, method, "/user", fields),
+        )
+        .await
+    }
+}
+
+fn methods() -> (Vec<Method>, Vec<Method>) {
+    let safe = vec![Method::GET, Method::HEAD, Method::OPTIONS];
+    let unsafe_ones = [
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::TRACE,
+        Method::CONNECT,
+        Method::from_bytes(b"PURGE").unwrap(),
+        Method::from_bytes(b"get").unwrap(),
+    ];
+    (safe, unsafe_ones.to_vec())
+}
+
+/// The handler was reached. In answers to CONNECT axum leaves the body out.
+#[track_caller]
+fn assert_reached(what: &str, method: &Method, answer: &Answer) {
+    let body = if method == Method::CONNECT {
+        ""
+    } else {
+        "alice"
+    };
+    assert_passed(what, answer, body);
+}
+
+/// What browsers send, and whether a cookie may then be used for an unsafe request.
+const ORIGINS: &[(&str, Fields<'static>, bool)] = &[
+    ("neither header: no browser", &[], true),
+    ("typed by the user", &[("sec-fetch-site", "none")], true),
+    (
+        "the same origin",
+        &[("sec-fetch-site", "same-origin")],
+        true,
+    ),
+    (
+        "the same origin, both headers",
+        &[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://api.shop.example"),
+        ],
+        true,
+    ),
+    (
+        "the same origin, an old browser",
+        &[("origin", "https://api.shop.example")],
+        true,
+    ),
+    (
+        "a trusted origin",
+        &[("sec-fetch-site", "same-site"), ("origin", TRUSTED)],
+        true,
+    ),
+    (
+        "a trusted origin, an old browser",
+        &[("origin", TRUSTED)],
+        true,
+    ),
+    ("across sites", &[("sec-fetch-site", "cross-site")], false),
+    (
+        "across sites, with an origin",
+        &[
+            ("sec-fetch-site", "cross-site"),
+            ("origin", "https://evil.example"),
+        ],
+        false,
+    ),
+    (
+        "a sibling subdomain",
+        &[
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://blog.shop.example"),
+        ],
+        false,
+    ),
+    (
+        "a sibling subdomain, no origin",
+        &[("sec-fetch-site", "same-site")],
+        false,
+    ),
+    (
+        "a sibling subdomain, an old browser",
+        &[("origin", "https://blog.shop.example")],
+        false,
+    ),
+    (
+        "the parent domain",
+        &[("origin", "https://shop.example")],
+        false,
+    ),
+    ("an opaque origin", &[("origin", "null")], false),
+    (
+        "an opaque origin across sites",
+        &[("sec-fetch-site", "cross-site"), ("origin", "null")],
+        false,
+    ),
+    (
+        "another port",
+        &[("origin", "https://api.shop.example:8443")],
+        false,
+    ),
+    (
+        "a host that begins alike",
+        &[("origin", "https://api.shop.example.evil.example")],
+        false,
+    ),
+    (
+        "our host as user info",
+        &[("origin", "https://api.shop.example@evil.example")],
+        false,
+    ),
+    (
+        "the host without a scheme",
+        &[("origin", "api.shop.example")],
+        false,
+    ),
+    (
+        "an extension's page",
+        &[("origin", "chrome-extension://api.shop.example")],
+        false,
+    ),
+    (
+        "a trusted origin's subdomain",
+        &[("origin", "https://x.app.shop.example")],
+        false,
+    ),
+    (
+        "a trusted origin over http",
+        &[("origin", "http://app.shop.example")],
+        false,
+    ),
+    (
+        "a trusted origin in upper case",
+        &[("origin", "https://APP.shop.example")],
+        false,
+    ),
+    ("a value unheard of", &[("sec-fetch-site", "near")], false),
+    ("in upper case", &[("sec-fetch-site", "SAME-ORIGIN")], false),
+];
+
+#[tokio::test]
+async fn a_cookie_needs_the_same_origin_or_a_trusted_one() {
+    let world = World::new(|builder| builder.trusted_origins([TRUSTED])).await;
+    let (safe, unsafe_ones) = methods();
+    for (name, fields, is_allowed) in ORIGINS {
+        for method in &unsafe_ones {
+            let what = format!("{name}, {method}");
+            let answer = world.ask(Cookie, method, fields).await;
+            if *is_allowed {
+                assert_reached(&what, method, &answer);
+            } else {
+                assert_refused(&what, &answer, CrossOrigin);
+            }
+            // Before anything is verified.
+            let answer = world.ask(ExpiredCookie, method, fields).await;
+            assert_refused(
+                &what,
+                &answer,
+                if *is_allowed { Expired } else { CrossOrigin },
+            );
+            // Also where nobody need be signed in.
+            let request = world.request(Cookie, method, "/optional", fields);
+            let answer = send(&world.optional, request).await;
+            if *is_allowed {
+                assert_reached(&what, method, &answer);
+            } else {
+                assert_refused(&what, &answer, CrossOrigin);
+            }
+        }
+        for method in &safe {
+            let what = format!("{name}, {method}");
+            let answer = world.ask(Cookie, method, fields).await;
+            assert_eq!((answer.status.as_u16(), answer.kind), (200, None), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_browser_does_not_send_by_itself_needs_no_check() {
+    let world = World::new(|builder| builder).await;
+    let (safe, unsafe_ones) = methods();
+    for (name, fields, _) in ORIGINS {
+        for method in &unsafe_ones {
+            for credential in [Bearer, BearerAndCookie, Custom] {
+                let what = format!("{name}, {method}, {credential:?}");
+                assert_reached(&what, method, &world.ask(credential, method, fields).await);
+            }
+            // No credential at all is 401, not 403.
+            let what = format!("{name}, {method}, nothing");
+            let answer = world.ask(Credential::None, method, fields).await;
+            assert_refused(&what, &answer, MissingCredential);
+            let request = world.request(Credential::None, method, "/optional", fields);
+            let answer = send(&world.optional, request).await;
+            assert_eq!((answer.status.as_u16(), answer.kind), (200, None), "{what}");
+        }
+        for method in &safe {
+            let answer = world.ask(Bearer, method, fields).await;
+            assert_eq!(answer.status, 200, "{name}, {method}");
+        }
+    }
+}
+
+/// CORS does not watch over a `WebSocket`: its handshake is a GET.
+#[tokio::test]
+async fn an_upgrade_counts_as_unsafe() {
+    let world = World::new(|builder| builder.trusted_origins([TRUSTED])).await;
+    let upgrades: [Fields<'_>; 4] = [
+        &[
+            ("upgrade", "websocket"),
+            ("connection", "upgrade"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ],
+        &[("upgrade", "WebSocket")],
+        &[("upgrade", "h2c")],
+        &[("sec-websocket-key", "x")],
+    ];
+    for (name, fields, is_allowed) in ORIGINS {
+        for upgrade in upgrades {
+            let fields = [*fields, upgrade].concat();
+            let what = format!("{name}, {upgrade:?}");
+            let answer = world.ask(Cookie, &Method::GET, &fields).await;
+            if *is_allowed {
+                assert_passed(&what, &answer, "alice");
+            } else {
+                assert_refused(&what, &answer, CrossOrigin);
+            }
+            let answer = world.ask(Bearer, &Method::GET, &fields).await;
+            assert_passed(&what, &answer, "alice");
+        }
+    }
+}
+
+/// HTTP/2 has no `Host` header but an authority, and opens a `WebSocket` with CONNECT (RFC 8441).
+#[tokio::test]
+async fn the_authority_of_the_address_is_the_host() {
+    let world = World::new(|builder| builder).await;
+    for method in [Method::POST, Method::CONNECT] {
+        for (origin, is_allowed) in [
+            ("https://api.shop.example", true),
+            ("https://blog.shop.example", false),
+            ("https://front.example", false),
+            ("null", false),
+        ] {
+            let address = "https://api.shop.example/user";
+            let mut request = world.request(Cookie, &method, address, &[("origin", origin)]);
+            // What a client may write there is not believed.
+            request
+                .headers_mut()
+                .insert(header::HOST, HeaderValue::from_static("front.example"));
+            let answer = send(&world.required, request).await;
+            let what = format!("{method} from {origin}");
+            if is_allowed {
+                assert_reached(&what, &method, &answer);
+            } else {
+                assert_refused(&what, &answer, CrossOrigin);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_check_can_be_turned_off_by_name() {
+    let world = World::new(|builder| builder.dangerous().disable_csrf_protection()).await;
+    for (name, fields, _) in ORIGINS {
+        assert_passed(
+            name,
+            &world.ask(Cookie, &Method::POST, fields).await,
+            "alice",
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_cookies_are_a_bad_request_from_anywhere() {
+    let world = World::new(|builder| builder).await;
+    let two = format!("token={}; token=x", world.token);
+    let fields = [("cookie", two.as_str()), ("sec-fetch-site", "cross-site")];
+    let answer = world.ask(Credential::None, &Method::POST, &fields).await;
+    assert_refused("two cookies", &answer, AuthErrorKind::MultipleCredentials);
+}
