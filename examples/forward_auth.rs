@@ -39,6 +39,8 @@ async fn main() -> ExitCode {
             // It is named in challenges, and published by the API itself.
             builder = builder.protected_resource(ProtectedResource::new(url));
         }
+        // Webhooks are for the API: their route is not served here.
+        let _ = &settings.webhook_secret;
         let authgear = project::build(builder)?;
         Ok(health::router(&authgear).fallback_service(authgear.forward_auth()))
     })
