@@ -75,9 +75,7 @@ impl<'w> MakeWriter<'w> for Ear {
 
 /// Hears every event and every span of this thread, with all their fields.
 fn listen(ear: &Ear) -> (DefaultGuard, Dispatch) {
-    // As long as there is one dispatcher alone, a thread without it (another test's) decides for
-    // all that an event interests nobody.
-    let second = Dispatch::new(tracing_subscriber::registry());
+    let second = crate::support::second_dispatcher();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
         .with_span_events(FmtSpan::FULL)

@@ -187,3 +187,9 @@ pub fn assert_refused(answer: &Answer, status: u16, kind: AuthErrorKind) {
         "{answer:?}"
     );
 }
+
+/// To be held while a test listens to what is logged. As long as there is one dispatcher alone, a
+/// thread without it (another test's) decides for all that an event interests nobody.
+pub fn second_dispatcher() -> tracing::Dispatch {
+    tracing::Dispatch::new(tracing_subscriber::registry())
+}

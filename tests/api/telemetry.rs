@@ -11,7 +11,7 @@ use axum_authgear::{AuthUser, Authgear, AuthgearBuilder};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use crate::support::{get as get_with, ready, send, with_bearer};
+use crate::support::{get as get_with, ready, second_dispatcher, send, with_bearer};
 
 /// A log that is kept.
 #[derive(Clone, Default)]
@@ -51,6 +51,7 @@ async fn logged(change: impl FnOnce(AuthgearBuilder) -> AuthgearBuilder) -> (Str
         .with_ansi(false)
         .with_writer(log.clone())
         .finish();
+    let _second = second_dispatcher();
     // The runtime of a test has this one thread.
     let _guard = tracing::subscriber::set_default(subscriber);
 
