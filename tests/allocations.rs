@@ -163,11 +163,11 @@ async fn a_request_allocates_no_more_than_it_did() {
     assert_eq!(
         added,
         [
-            ("seen before", Some(5)),
-            ("first seen", Some(9)),
-            ("unparsable", Some(12)),
-            ("forged", Some(14)),
-            ("unknown key", Some(18)),
+            ("seen before", Some(3)),
+            ("first seen", Some(7)),
+            ("unparsable", Some(11)),
+            ("forged", Some(13)),
+            ("unknown key", Some(17)),
         ]
     );
 }

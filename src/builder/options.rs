@@ -1,0 +1,325 @@
+//! The options as they were given, their defaults, and what is refused of them.
+
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use url::Url;
+
+use crate::authenticate::CsrfCheck;
+use crate::clock::Clock;
+use crate::credential::{
+    CookieName, CredentialKind, Source, Sources, TokenSource, session_cookies,
+};
+use crate::error::ConfigError;
+use crate::http::{HttpOptions, is_secure};
+use crate::jwks::KeyPolicy;
+use crate::rejection::ChallengeParameters;
+use crate::resource_metadata::{ProtectedResource, ResourceMetadata};
+#[cfg(feature = "redis")]
+use crate::revocation::{Redis, RedisLog};
+use crate::revocation::{RevocationPlan, RevocationPolicy};
+use crate::verify::{GatewayProof, LiveSessions, Resolver, Validation, asymmetric_name};
+
+/// Everything that does not depend on the type of the custom claims.
+pub(crate) struct Options {
+    pub(super) endpoint: String,
+    pub(super) audiences: Vec<String>,
+    pub(super) client_ids: Option<Vec<String>>,
+    pub(super) algorithms: Vec<Algorithm>,
+    pub(super) sources: Vec<SourceOption>,
+    pub(super) trusted_origins: Vec<String>,
+    pub(super) cached_tokens: usize,
+    pub(super) realm: Option<String>,
+    pub(super) resource_metadata: Option<String>,
+    pub(super) protected_resource: Option<ProtectedResource>,
+    pub(super) trace_user_ids: bool,
+    pub(super) keys: KeyPolicy,
+    pub(super) jwks_uri: Option<String>,
+    pub(super) internal_url: Option<String>,
+    pub(super) http: HttpOptions,
+    /// `Some`: revocation is on, whatever else feeds it.
+    pub(super) revocation_retention: Option<Duration>,
+    #[cfg(feature = "redis")]
+    pub(super) redis: Option<Redis>,
+    pub(super) resolver: Option<Resolver>,
+    pub(super) live_sessions: Option<LiveSessions>,
+    pub(super) trusted_proxies: Vec<String>,
+    pub(crate) gateway: Option<GatewayProof>,
+    pub(crate) allow_http: bool,
+    pub(crate) csrf_protection: bool,
+    pub(crate) clock: Clock,
+}
+
+pub(super) enum SourceOption {
+    Cookie(String),
+    Custom(TokenSource),
+}
+
+/// The endpoint as it was given, without a trailing slash, and parsed.
+pub(super) struct Endpoint {
+    /// Compared with `iss` letter by letter: Authgear does not normalise it, nor do we.
+    pub(super) issuer: String,
+    pub(super) url: Url,
+}
+
+impl Options {
+    pub(super) fn new(endpoint: String) -> Self {
+        Self {
+            endpoint,
+            audiences: Vec::new(),
+            client_ids: None,
+            algorithms: vec![Algorithm::RS256],
+            sources: Vec::new(),
+            trusted_origins: Vec::new(),
+            cached_tokens: DEFAULT_CACHED_TOKENS,
+            realm: None,
+            resource_metadata: None,
+            protected_resource: None,
+            trace_user_ids: false,
+            keys: KeyPolicy::default(),
+            jwks_uri: None,
+            internal_url: None,
+            http: HttpOptions::default(),
+            revocation_retention: None,
+            #[cfg(feature = "redis")]
+            redis: None,
+            resolver: None,
+            live_sessions: None,
+            trusted_proxies: Vec::new(),
+            gateway: None,
+            allow_http: false,
+            csrf_protection: true,
+            clock: Clock::default(),
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> Result<Endpoint, ConfigError> {
+        let issuer = self.endpoint.strip_suffix('/').unwrap_or(&self.endpoint);
+        Ok(Endpoint {
+            issuer: issuer.to_owned(),
+            url: self.origin("endpoint", issuer)?,
+        })
+    }
+
+    pub(super) fn internal_url(&self) -> Result<Option<Url>, ConfigError> {
+        self.internal_url
+            .as_deref()
+            .map(|url| self.origin("internal_url", url.strip_suffix('/').unwrap_or(url)))
+            .transpose()
+    }
+
+    pub(super) fn jwks_uri(&self) -> Result<Option<Url>, ConfigError> {
+        self.jwks_uri
+            .as_deref()
+            .map(|url| self.url("jwks_uri", url))
+            .transpose()
+    }
+
+    /// A URL with scheme, host and maybe port, and nothing else.
+    fn origin(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
+        let url = self.url(option, text)?;
+        // A path of "/" is what parsing makes of none; the text itself must not have one.
+        let after_scheme = text.get(url.scheme().len()..).unwrap_or_default();
+        let bare = url.path() == "/"
+            && !text.ends_with('/')
+            // Parsing forgives `https:host` and `https:///host`, which no `iss` would equal.
+            && after_scheme.starts_with("://")
+            && !after_scheme.starts_with(":///")
+            && url.query().is_none()
+            && url.fragment().is_none();
+        if !bare {
+            return Err(ConfigError::invalid(
+                option,
+                text,
+                "must be an origin: scheme, host and port, without a path",
+            ));
+        }
+        Ok(url)
+    }
+
+    pub(super) fn url(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
+        // Parsing leaves out blanks around a URL, and some inside: what is compared letter by letter
+        // later would not be what was parsed.
+        let is_plain = !text.contains(|char: char| char.is_whitespace() || char.is_control());
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| is_plain && matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| ConfigError::invalid(option, text, "is not an http or https URL"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(ConfigError::invalid(
+                option,
+                text,
+                "must be given without user name and password",
+            ));
+        }
+        if !is_secure(&url) && !self.allow_http {
+            return Err(ConfigError::invalid(
+                option,
+                text,
+                "must be https: plain http is for loopback addresses alone",
+            ));
+        }
+        Ok(url)
+    }
+
+    pub(super) fn validation(&self, issuer: String) -> Result<Validation, ConfigError> {
+        let audiences = if self.audiences.is_empty() {
+            vec![issuer.clone()]
+        } else {
+            self.audiences.clone()
+        };
+        no_empty("audience", &audiences)?;
+        if let Some(ids) = &self.client_ids {
+            no_empty("client_ids", ids)?;
+        }
+        if self.algorithms.is_empty() {
+            return Err(ConfigError::invalid("algorithms", "", "names no algorithm"));
+        }
+        for algorithm in &self.algorithms {
+            if asymmetric_name(*algorithm).is_none() {
+                return Err(ConfigError::invalid(
+                    "algorithms",
+                    format!("{algorithm:?}"),
+                    "is not an asymmetric algorithm that is known here",
+                ));
+            }
+        }
+        if self.cached_tokens > MAX_CACHED_TOKENS {
+            return Err(ConfigError::invalid(
+                "cached_tokens",
+                self.cached_tokens.to_string(),
+                "is more than ten million",
+            ));
+        }
+        Ok(Validation {
+            issuer,
+            audiences,
+            client_ids: self.client_ids.clone(),
+            algorithms: self.algorithms.clone(),
+            leeway: self.keys.leeway,
+        })
+    }
+
+    pub(super) fn csrf(&self) -> Result<CsrfCheck, ConfigError> {
+        if self.csrf_protection {
+            CsrfCheck::new(&self.trusted_origins)
+        } else {
+            Ok(CsrfCheck::off())
+        }
+    }
+
+    pub(super) fn challenge(
+        &self,
+        resource: Option<&ResourceMetadata>,
+    ) -> Result<Option<ChallengeParameters>, ConfigError> {
+        let metadata_url = resource
+            .map(|metadata| metadata.url.clone())
+            .or_else(|| self.resource_metadata.clone());
+        ChallengeParameters::new(self.realm.clone(), metadata_url)
+    }
+
+    pub(super) fn resource(&self, issuer: &str) -> Result<Option<ResourceMetadata>, ConfigError> {
+        let Some(resource) = &self.protected_resource else {
+            return Ok(None);
+        };
+        if self.resource_metadata.is_some() {
+            return Err(ConfigError::Conflict {
+                option: "resource_metadata",
+                reason: "protected_resource says where the metadata is: leave one of them out",
+            });
+        }
+        resource.metadata(issuer).map(Some)
+    }
+
+    pub(super) fn revocation(&self, issuer: &str) -> Result<RevocationPlan, ConfigError> {
+        let plan = RevocationPlan {
+            policy: RevocationPolicy {
+                retention: self.revocation_retention,
+                leeway: self.keys.leeway,
+            },
+            #[cfg(feature = "redis")]
+            log: self
+                .redis
+                .as_ref()
+                .map(|redis| RedisLog::new(redis, issuer))
+                .transpose()?,
+        };
+        #[cfg(not(feature = "redis"))]
+        let _ = issuer;
+        plan.policy.check()?;
+        Ok(plan)
+    }
+
+    pub(super) fn check_keys(&self) -> Result<(), ConfigError> {
+        let invalid = |option, value: Duration, reason| {
+            Err(ConfigError::invalid(option, format!("{value:?}"), reason))
+        };
+        let policy = &self.keys;
+        if policy.leeway > MAX_LEEWAY {
+            return invalid("leeway", policy.leeway, "is longer than 10 minutes");
+        }
+        for (option, value) in [
+            ("jwks_refresh_interval", policy.refresh_interval),
+            ("jwks_cooldown", policy.cooldown),
+            ("jwks_max_stale", policy.max_stale),
+            ("connect_timeout", self.http.timeouts.connect),
+            ("request_timeout", self.http.timeouts.total),
+        ] {
+            if value.is_zero() {
+                return invalid(option, value, "is zero");
+            }
+            if value > MAX_DURATION {
+                return invalid(option, value, "is longer than 30 days");
+            }
+        }
+        if policy.refresh_interval >= policy.max_stale {
+            return invalid(
+                "jwks_refresh_interval",
+                policy.refresh_interval,
+                "must be less than jwks_max_stale",
+            );
+        }
+        Ok(())
+    }
+}
+
+const DEFAULT_CACHED_TOKENS: usize = 10_000;
+const MAX_CACHED_TOKENS: usize = 10_000_000;
+const MAX_LEEWAY: Duration = Duration::from_secs(10 * 60);
+const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+fn no_empty(option: &'static str, values: &[String]) -> Result<(), ConfigError> {
+    if values.is_empty() {
+        return Err(ConfigError::invalid(
+            option,
+            "",
+            "is empty: nothing would pass",
+        ));
+    }
+    if values.iter().any(String::is_empty) {
+        return Err(ConfigError::invalid(option, "", "has an empty value"));
+    }
+    Ok(())
+}
+
+pub(super) fn sources(
+    options: Vec<SourceOption>,
+    session_cookie_prefix: Option<&str>,
+) -> Result<Sources, ConfigError> {
+    let mut others = options
+        .into_iter()
+        .map(|source| {
+            Ok(match source {
+                SourceOption::Cookie(name) => {
+                    let name = CookieName::new("token_cookie", name)?;
+                    Source::Cookie(CredentialKind::TokenCookie, name)
+                }
+                SourceOption::Custom(source) => Source::Custom(source),
+            })
+        })
+        .collect::<Result<Vec<_>, ConfigError>>()?;
+    if let Some(prefix) = session_cookie_prefix {
+        others.extend(session_cookies(prefix)?);
+    }
+    Ok(Sources { others })
+}
