@@ -5,6 +5,7 @@
 //! [`respond_with`](crate::AuthenticateLayer::respond_with).
 
 mod challenge;
+mod fixed;
 mod grpc;
 mod refusal;
 mod refuser;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 
 pub(crate) use self::challenge::ChallengeParameters;
+use self::fixed::FixedTexts;
 pub(crate) use self::grpc::is_grpc;
 use self::refusal::refusal;
 pub(crate) use self::refuser::Refuser;
@@ -91,13 +93,12 @@ impl AuthRejection {
     /// The value of `WWW-Authenticate` (RFC 6750 §3), where the refusal has one.
     #[must_use]
     pub fn challenge(&self) -> Option<HeaderValue> {
+        let (demand, configured) = (self.error.demand(), self.challenge.as_deref());
+        if demand.is_none() && configured.is_none() {
+            return FixedTexts::of(self.kind(), |texts| texts.challenge.clone());
+        }
         let form = refusal(self.kind()).challenge?;
-        challenge::value(
-            form,
-            self.description(),
-            self.error.demand(),
-            self.challenge.as_deref(),
-        )
+        challenge::value(form, self.description(), demand, configured)
     }
 
     /// The value of `Retry-After`, in whole seconds, where the refusal has one.

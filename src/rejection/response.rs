@@ -4,9 +4,9 @@ use axum::body::Body;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
-use serde::Serialize;
 
 use super::AuthRejection;
+use super::fixed::FixedTexts;
 
 /// Makes the response to a refused request.
 ///
@@ -45,19 +45,8 @@ pub struct JsonResponse;
 
 impl<B: From<Bytes>> RejectionResponse<B> for JsonResponse {
     fn response(&self, rejection: &AuthRejection) -> Response<B> {
-        #[derive(Serialize)]
-        struct Content {
-            error: &'static str,
-            error_description: &'static str,
-        }
-
-        let content = Content {
-            error: rejection.code(),
-            error_description: rejection.description(),
-        };
-        // Two strings: this cannot fail.
-        let body = serde_json::to_vec(&content).unwrap_or_default();
-        let mut response = without_body(rejection, B::from(Bytes::from(body)));
+        let body = FixedTexts::of(rejection.kind(), |texts| texts.body.clone());
+        let mut response = without_body(rejection, B::from(body));
         response.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),

@@ -73,12 +73,12 @@ impl<C> JwtVerifier<C> {
         &self.keys
     }
 
-    /// Verifies a token: `text` is that of `bytes`, and is asked for unless these very bytes were
-    /// verified before.
-    pub(crate) fn verify<'t>(
+    /// Verifies a token. If it is no good, `malformed` has the first say about the reason: the
+    /// characters of a good one need not be looked at once more.
+    pub(crate) fn verify(
         self: &Arc<Self>,
         bytes: &[u8],
-        text: impl FnOnce() -> Result<&'t str, AuthErrorKind>,
+        malformed: impl FnOnce() -> Option<AuthErrorKind>,
     ) -> Verification<C>
     where
         C: Send + Sync + 'static,
@@ -103,10 +103,12 @@ impl<C> JwtVerifier<C> {
             }
         }
         let mut buffer = HeaderBuffer::new();
-        let checked = text().and_then(|token| Ok((token, self.check(token, &mut buffer, now)?)));
+        let checked = str::from_utf8(bytes)
+            .map_err(|_| AuthErrorKind::MalformedToken)
+            .and_then(|token| Ok((token, self.check(token, &mut buffer, now)?)));
         let (token, unverified) = match checked {
             Ok(checked) => checked,
-            Err(kind) => return Verification::Done(Err(kind.into())),
+            Err(kind) => return Verification::Done(Err(malformed().unwrap_or(kind).into())),
         };
         match keys.as_ref().and_then(|keys| keys.find(&unverified.kid)) {
             Some(key) if self.revocations.is_settled() => {

@@ -194,7 +194,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                 (None, _) => Verification::Done(Err(AuthErrorKind::SessionInvalid.into())),
             };
         }
-        match self.jwt.verify(value.as_bytes(), || Ok(value)) {
+        match self.jwt.verify(value.as_bytes(), || None) {
             Verification::Done(Ok(Principal::User(user))) => {
                 self.confirm(user, form, value, requester)
             }

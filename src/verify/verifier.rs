@@ -40,7 +40,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         if let Self::Jwt(jwt) = self {
-            return jwt.verify(credential.bytes(), || credential.text());
+            return jwt.verify(credential.bytes(), || credential.text().err());
         }
         match credential.text() {
             Ok(text) => self.verify_text(credential.form(), text, requester),
@@ -60,7 +60,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         match self {
-            Self::Jwt(jwt) => jwt.verify(text.as_bytes(), || Ok(text)),
+            Self::Jwt(jwt) => jwt.verify(text.as_bytes(), || None),
             Self::Resolver(resolver) => resolver.verify(form, text, requester),
             Self::Live(live) => live.verify(form, text, requester),
             Self::Gateway(_) => Verification::Done(Err(AuthErrorKind::TokenNotTaken.into())),

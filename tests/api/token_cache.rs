@@ -230,7 +230,7 @@ fn property_a_cache_changes_no_answer() {
         .enable_all()
         .build()
         .unwrap();
-    let mut runner = proptest::test_runner::TestRunner::new(cases(24, 300));
+    let mut runner = proptest::test_runner::TestRunner::new(cases(24, 48));
     let schedules = proptest::collection::vec(event(), 1..60);
     runner
         .run(&schedules, |events| {

@@ -157,7 +157,7 @@ impl<'t> Trial<'t> {
         let outcome = match self
             .shared
             .verifier
-            .verify(self.token.text.as_bytes(), || Ok(&self.token.text))
+            .verify(self.token.text.as_bytes(), || None)
         {
             Verification::Done(outcome) => outcome,
             Verification::Waiting(pending) => pending.await,

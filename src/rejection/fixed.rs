@@ -1,0 +1,56 @@
+//! What is the same in every refusal of a kind, made once: a flood of bad tokens should not cost more
+//! than it must.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use serde::Serialize;
+
+use super::challenge;
+use super::refusal::refusal;
+use crate::error::AuthErrorKind;
+
+/// More than there are kinds.
+const SLOTS: usize = 96;
+
+static TEXTS: [OnceLock<FixedTexts>; SLOTS] = [const { OnceLock::new() }; SLOTS];
+
+/// The texts of one kind.
+pub(super) struct FixedTexts {
+    /// The JSON of the body.
+    pub(super) body: Bytes,
+    /// The challenge without what is configured and without what would be enough.
+    pub(super) challenge: Option<HeaderValue>,
+}
+
+impl FixedTexts {
+    /// What `pick` takes of the texts of this kind.
+    pub(super) fn of<T>(kind: AuthErrorKind, pick: impl FnOnce(&Self) -> T) -> T {
+        match TEXTS.get(kind as usize) {
+            Some(slot) => pick(slot.get_or_init(|| Self::new(kind))),
+            None => pick(&Self::new(kind)),
+        }
+    }
+
+    fn new(kind: AuthErrorKind) -> Self {
+        #[derive(Serialize)]
+        struct Content {
+            error: &'static str,
+            error_description: &'static str,
+        }
+
+        let refusal = refusal(kind);
+        let content = Content {
+            error: refusal.code,
+            error_description: kind.description(),
+        };
+        Self {
+            // Two strings: this cannot fail.
+            body: serde_json::to_vec(&content).unwrap_or_default().into(),
+            challenge: refusal
+                .challenge
+                .and_then(|form| challenge::value(form, kind.description(), None, None)),
+        }
+    }
+}
