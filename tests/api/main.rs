@@ -14,6 +14,7 @@ mod cases;
 mod authorize;
 mod credential;
 mod csrf;
+mod docs;
 mod expected;
 mod forward_auth;
 mod gateway;
