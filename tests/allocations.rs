@@ -167,7 +167,7 @@ async fn a_request_allocates_no_more_than_it_did() {
             ("first seen", Some(7)),
             ("unparsable", Some(3)),
             ("forged", Some(5)),
-            ("unknown key", Some(9)),
+            ("unknown key", Some(5)),
         ]
     );
 }

@@ -533,7 +533,7 @@ fn property_all_replicas_end_up_refusing_the_same() {
     let steps = proptest::collection::vec(step(), 1..60);
     let config = ProptestConfig {
         max_shrink_iters: 200,
-        ..cases(64, 4_000)
+        ..cases(64, 1_000)
     };
     proptest!(config, |(steps in steps)| {
         paused(async {

@@ -114,12 +114,21 @@ impl<C> JwtVerifier<C> {
             Some(key) if self.revocations.is_settled() => {
                 Verification::Done(self.finish(unverified, key, memory.as_ref(), now))
             }
+            None if self.is_unknown(&unverified, now) => {
+                Verification::Done(Err(AuthErrorKind::UnknownKey.into()))
+            }
             _ => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
                 Secret::new(token),
                 Secret::new(unverified.kid),
                 unverified.claims.identity.issued_at,
             ))),
         }
+    }
+
+    /// Whether the token's key does not exist: then nothing is worth waiting for.
+    fn is_unknown(&self, unverified: &Unverified<'_>, now: Moment) -> bool {
+        let issued_at = unverified.claims.identity.issued_at;
+        self.keys.is_unknown(&unverified.kid, issued_at, now)
     }
 
     /// Checks once more what can have changed since the token was verified: the time, the keys,

@@ -21,6 +21,19 @@ pub(super) const MAX_EARLY_WAITERS: usize = 256;
 pub(super) const MAX_WAITERS: usize = 4096;
 
 impl KeyStore {
+    /// Whether the key of this name does not exist, as far as that can be said without a wait.
+    pub(crate) fn is_unknown(
+        &self,
+        kid: &str,
+        issued_at: Option<NumericDate>,
+        now: Moment,
+    ) -> bool {
+        let state = self.state.load();
+        self.fresh(&state, now)
+            .is_some_and(|set| set.find(kid).is_none())
+            && matches!(self.decide(&state, now, issued_at), Decision::Refuse)
+    }
+
     /// Waits, for a bounded time, until the key of this name is known.
     ///
     /// `issued_at` is what the token says of itself. A token that was issued before the last good
