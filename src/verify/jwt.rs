@@ -135,10 +135,8 @@ impl<C> JwtVerifier<C> {
     /// and what is known of ended users.
     pub(crate) fn recheck(&self, verified: &Verified<C>) -> Result<(), AuthError> {
         let now = self.clock.now();
-        let expires_at = verified.identity.expires_at;
-        let leeway = self.validation.leeway.as_secs_f64();
-        if expires_at.is_some_and(|end| now.unix().as_secs_f64() >= end.0 + leeway) {
-            return Err(AuthErrorKind::Expired.into());
+        if let Some(expires_at) = verified.identity.expires_at {
+            self.validation.check_expiry(expires_at, now.unix())?;
         }
         if let Some(key) = &verified.signed_by {
             self.keys.check_current(key, now)?;

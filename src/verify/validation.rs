@@ -104,17 +104,27 @@ impl Validation {
     }
 
     /// RFC 7519 §4.1.4 to §4.1.6, each with the leeway in the token's favour.
-    pub(super) fn check_times(&self, times: &Times, now: Duration) -> Result<(), AuthErrorKind> {
-        let now = now.as_secs_f64();
+    pub(super) fn check_times(&self, times: &Times, at: Duration) -> Result<(), AuthErrorKind> {
+        let now = at.as_secs_f64();
         let leeway = self.leeway.as_secs_f64();
-        if now >= times.expires_at.0 + leeway {
-            return Err(AuthErrorKind::Expired);
-        }
+        self.check_expiry(times.expires_at, at)?;
         if times.not_before.is_some_and(|from| now + leeway < from.0) {
             return Err(AuthErrorKind::NotYetValid);
         }
         if times.issued_at.is_some_and(|at| now + leeway < at.0) {
             return Err(AuthErrorKind::IssuedInFuture);
+        }
+        Ok(())
+    }
+
+    /// RFC 7519 §4.1.4: on or after which a token must not be accepted.
+    pub(super) fn check_expiry(
+        &self,
+        expires_at: NumericDate,
+        now: Duration,
+    ) -> Result<(), AuthErrorKind> {
+        if now.as_secs_f64() >= expires_at.0 + self.leeway.as_secs_f64() {
+            return Err(AuthErrorKind::Expired);
         }
         Ok(())
     }
