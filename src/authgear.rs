@@ -139,7 +139,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # Errors
     /// Whatever makes the token no good, and `KeysUnavailable` when that cannot be said.
     pub async fn verify_principal(&self, token: &str) -> Result<Principal<C>, AuthError> {
-        match self.authenticator.verifier().verify_token(token) {
+        let now = self.authenticator.now();
+        match self.authenticator.verifier().verify_token(token, now) {
             Verification::Done(outcome) => outcome,
             Verification::Waiting(pending) => pending.await,
         }

@@ -405,7 +405,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let setup = Setup {
             runtime: &runtime,
             revocations: Arc::clone(&revocations),
-            clock: options.clock,
+            clock: options.clock.clone(),
             outbound,
             internal,
             jwks_uri,
@@ -424,6 +424,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             peer_rules,
             pass_set_cookie,
             Authority::new::<C>(challenge),
+            options.clock,
             options.trace_user_ids,
         );
         telemetry::describe();

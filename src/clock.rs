@@ -103,6 +103,12 @@ impl Moment {
         monotonic.max(self.wall.saturating_sub(earlier.wall))
     }
 
+    /// How long ago this was, by the monotonic clock.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn time_since(self) -> Duration {
+        self.monotonic.elapsed()
+    }
+
     /// When `earlier` was, since the Unix epoch, by whichever reading of the wall clock puts it
     /// first: the one of then, or the present one less the time that has passed since.
     ///

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// A configuration that cannot work, found by `build()`.
@@ -381,6 +381,32 @@ impl AuthErrorKind {
             Self::InvalidRequirement => {
                 "the requirement is invalid: use only scopes that RFC 6749 allows"
             }
+        }
+    }
+}
+
+/// What is the same for all errors of a kind, made when the first of them comes: a flood of bad
+/// requests should not cost more than it must.
+pub(crate) struct PerKind<T>([OnceLock<T>; KINDS]);
+
+/// The number of kinds.
+const KINDS: usize = AuthErrorKind::InvalidRequirement as usize + 1;
+
+impl<T> PerKind<T> {
+    pub(crate) const fn new() -> Self {
+        Self([const { OnceLock::new() }; KINDS])
+    }
+
+    /// Uses what there is for `kind`.
+    pub(crate) fn with<U>(
+        &self,
+        kind: AuthErrorKind,
+        make: impl FnOnce(AuthErrorKind) -> T,
+        work: impl FnOnce(&T) -> U,
+    ) -> U {
+        match self.0.get(kind as usize) {
+            Some(slot) => work(slot.get_or_init(|| make(kind))),
+            None => work(&make(kind)),
         }
     }
 }

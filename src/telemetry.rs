@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use tracing::Span;
 use tracing::field::{Empty, debug};
+use tracing::level_filters::LevelFilter;
 
+use crate::clock::Moment;
 use crate::error::AuthErrorKind;
 
 /// The target of all events and spans.
@@ -40,53 +42,68 @@ impl Outcome {
 
 /// The authentication of one request, as the span `authenticate`.
 pub(crate) struct Attempt {
-    span: Span,
-    #[cfg(feature = "metrics")]
-    began: tokio::time::Instant,
+    span: Option<Span>,
+    began: Moment,
 }
 
 impl Attempt {
-    pub(crate) fn begin() -> Self {
-        Self {
-            span: tracing::debug_span!(
+    pub(crate) fn begin(now: Moment) -> Self {
+        // A span that nobody looks at still costs something each time that it is touched.
+        let span = (LevelFilter::current() >= LevelFilter::DEBUG).then(|| {
+            tracing::debug_span!(
                 target: TARGET,
                 "authenticate",
                 outcome = Empty,
                 kind = Empty,
                 method = Empty,
                 user_id = Empty,
-            ),
-            #[cfg(feature = "metrics")]
-            began: tokio::time::Instant::now(),
+            )
+        });
+        Self {
+            span: span.filter(|span| !span.is_disabled()),
+            began: now,
         }
     }
 
+    pub(crate) fn began(&self) -> Moment {
+        self.began
+    }
+
     pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.span.in_scope(work)
+        match &self.span {
+            Some(span) => span.in_scope(work),
+            None => work(),
+        }
     }
 
     /// Whether anybody wants to know more than the outcome.
     pub(crate) fn is_traced(&self) -> bool {
-        !self.span.is_disabled()
+        self.span.is_some()
     }
 
     /// How a credential was verified.
     pub(crate) fn method(&self, method: &'static str) {
-        self.span.record("method", method);
+        if let Some(span) = &self.span {
+            span.record("method", method);
+        }
     }
 
     /// Whose it is; only where the builder asks for it.
     pub(crate) fn user_id(&self, id: &str) {
-        self.span.record("user_id", id);
+        if let Some(span) = &self.span {
+            span.record("user_id", id);
+        }
     }
 
     pub(crate) fn end(self, outcome: Outcome) {
-        self.span.record("outcome", outcome.as_str());
-        if let Outcome::Refused(kind) = outcome {
-            self.span.record("kind", debug(kind));
+        if let Some(span) = &self.span {
+            span.record("outcome", outcome.as_str());
+            if let Outcome::Refused(kind) = outcome {
+                span.record("kind", debug(kind));
+            }
         }
         #[cfg(feature = "metrics")]
-        metric::verified(outcome, self.began.elapsed());
+        metric::verified(outcome, self.began);
     }
 }
 
@@ -107,11 +124,7 @@ pub(crate) fn keys_fetched(asked_at: Duration, keys: usize, skipped: usize, chan
         tracing::debug!(target: TARGET, keys, skipped, "keys are unchanged");
     }
     #[cfg(feature = "metrics")]
-    {
-        let result = if changed { "changed" } else { "unchanged" };
-        metrics::counter!(metric::KEY_FETCHES, "result" => result).increment(1);
-        metrics::gauge!(metric::KEYS_FETCHED_AT).set(asked_at.as_secs_f64());
-    }
+    metric::keys_fetched(asked_at, changed);
     #[cfg(not(feature = "metrics"))]
     let _ = asked_at;
 }
@@ -120,7 +133,7 @@ pub(crate) fn keys_fetched(asked_at: Duration, keys: usize, skipped: usize, chan
 pub(crate) fn key_fetch_failed(error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, error = %Chain(error), "keys could not be fetched");
     #[cfg(feature = "metrics")]
-    metrics::counter!(metric::KEY_FETCHES, "result" => "failed").increment(1);
+    metric::key_fetch_failed();
 }
 
 /// What is kept, so that nothing has to be verified or asked again.
@@ -202,65 +215,107 @@ pub(crate) fn describe() {
     }
 }
 
-/// The names of the metrics, and what is counted for each request: with labels that are constants,
-/// which cost no allocation.
+/// The names of the metrics, and what is counted for each request: with keys that are made once.
 #[cfg(feature = "metrics")]
 mod metric {
     use std::time::Duration;
 
-    use metrics::{counter, histogram};
+    use metrics::{Counter, Histogram, Key, Label, Level, Metadata, with_recorder};
 
     use super::{Cache, Outcome};
-    use crate::error::AuthErrorKind;
+    use crate::clock::Moment;
+    use crate::error::{AuthErrorKind, PerKind};
+
+    const METADATA: Metadata<'static> =
+        Metadata::new(super::TARGET, Level::INFO, Some(module_path!()));
+
+    /// A key that is a constant; the macros of `metrics` make one on every call, unless the name is
+    /// a literal.
+    macro_rules! key {
+        ($name:ident, $($label:literal => $value:literal),+) => {{
+            static LABELS: &[Label] = &[$(Label::from_static_parts($label, $value)),+];
+            static KEY: Key = Key::from_static_parts($name, LABELS);
+            &KEY
+        }};
+    }
+
+    /// Asked for anew each time: a program may install its recorder at any time.
+    fn counter(key: &Key) -> Counter {
+        with_recorder(|recorder| recorder.register_counter(key, &METADATA))
+    }
+
+    fn histogram(key: &Key) -> Histogram {
+        with_recorder(|recorder| recorder.register_histogram(key, &METADATA))
+    }
 
     pub(super) fn answered(outcome: Outcome) {
+        static REFUSED: PerKind<Key> = PerKind::new();
+
         match outcome {
-            Outcome::User => counter!(REQUESTS, "outcome" => "user", "kind" => "none"),
-            Outcome::Machine => counter!(REQUESTS, "outcome" => "machine", "kind" => "none"),
-            Outcome::Nobody => counter!(REQUESTS, "outcome" => "nobody", "kind" => "none"),
-            Outcome::Refused(kind) => {
-                counter!(REQUESTS, "outcome" => "refused", "kind" => format!("{kind:?}"))
-            }
+            Outcome::User => counter(key!(REQUESTS, "outcome" => "user", "kind" => "none")),
+            Outcome::Machine => counter(key!(REQUESTS, "outcome" => "machine", "kind" => "none")),
+            Outcome::Nobody => counter(key!(REQUESTS, "outcome" => "nobody", "kind" => "none")),
+            Outcome::Refused(kind) => REFUSED.with(kind, refused, counter),
         }
         .increment(1);
     }
 
-    pub(super) fn verified(outcome: Outcome, time: Duration) {
-        match outcome {
-            Outcome::User => histogram!(VERIFICATION_SECONDS, "outcome" => "user"),
-            Outcome::Machine => histogram!(VERIFICATION_SECONDS, "outcome" => "machine"),
+    fn refused(kind: AuthErrorKind) -> Key {
+        let labels = vec![
+            Label::new("outcome", "refused"),
+            Label::new("kind", format!("{kind:?}")),
+        ];
+        Key::from_parts(REQUESTS, labels)
+    }
+
+    pub(super) fn verified(outcome: Outcome, began: Moment) {
+        let key = match outcome {
+            Outcome::User => key!(VERIFICATION_SECONDS, "outcome" => "user"),
+            Outcome::Machine => key!(VERIFICATION_SECONDS, "outcome" => "machine"),
             // There was nothing to verify.
             Outcome::Nobody | Outcome::Refused(AuthErrorKind::MissingCredential) => return,
-            Outcome::Refused(_) => histogram!(VERIFICATION_SECONDS, "outcome" => "refused"),
-        }
-        .record(time);
+            Outcome::Refused(_) => key!(VERIFICATION_SECONDS, "outcome" => "refused"),
+        };
+        histogram(key).record(began.time_since());
     }
 
     pub(super) fn looked_up(cache: Cache, hit: bool) {
-        match (cache, hit) {
-            (Cache::Tokens, true) => {
-                counter!(CACHE_LOOKUPS, "cache" => "tokens", "result" => "hit")
-            }
-            (Cache::Tokens, false) => {
-                counter!(CACHE_LOOKUPS, "cache" => "tokens", "result" => "miss")
-            }
-            (Cache::Answers, true) => {
-                counter!(CACHE_LOOKUPS, "cache" => "answers", "result" => "hit")
-            }
+        counter(match (cache, hit) {
+            (Cache::Tokens, true) => key!(CACHE_LOOKUPS, "cache" => "tokens", "result" => "hit"),
+            (Cache::Tokens, false) => key!(CACHE_LOOKUPS, "cache" => "tokens", "result" => "miss"),
+            (Cache::Answers, true) => key!(CACHE_LOOKUPS, "cache" => "answers", "result" => "hit"),
             (Cache::Answers, false) => {
-                counter!(CACHE_LOOKUPS, "cache" => "answers", "result" => "miss")
+                key!(CACHE_LOOKUPS, "cache" => "answers", "result" => "miss")
             }
-        }
+        })
         .increment(1);
     }
 
     pub(super) fn resolver_called(succeeded: bool, time: Duration) {
-        if succeeded {
-            histogram!(RESOLVER_SECONDS, "result" => "answered")
+        histogram(if succeeded {
+            key!(RESOLVER_SECONDS, "result" => "answered")
         } else {
-            histogram!(RESOLVER_SECONDS, "result" => "failed")
-        }
+            key!(RESOLVER_SECONDS, "result" => "failed")
+        })
         .record(time);
+    }
+
+    pub(super) fn keys_fetched(asked_at: Duration, changed: bool) {
+        counter(if changed {
+            key!(KEY_FETCHES, "result" => "changed")
+        } else {
+            key!(KEY_FETCHES, "result" => "unchanged")
+        })
+        .increment(1);
+        with_recorder(|recorder| {
+            static KEY: Key = Key::from_static_name(KEYS_FETCHED_AT);
+            recorder.register_gauge(&KEY, &METADATA)
+        })
+        .set(asked_at.as_secs_f64());
+    }
+
+    pub(super) fn key_fetch_failed() {
+        counter(key!(KEY_FETCHES, "result" => "failed")).increment(1);
     }
 
     /// Labels: `outcome` (`user`, `machine`, `nobody`, `refused`), `kind` (an `AuthErrorKind`, or

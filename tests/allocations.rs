@@ -165,9 +165,9 @@ async fn a_request_allocates_no_more_than_it_did() {
         [
             ("seen before", Some(3)),
             ("first seen", Some(7)),
-            ("unparsable", Some(3)),
-            ("forged", Some(5)),
-            ("unknown key", Some(5)),
+            ("unparsable", Some(1)),
+            ("forged", Some(3)),
+            ("unknown key", Some(3)),
         ]
     );
 }

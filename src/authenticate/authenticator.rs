@@ -9,6 +9,7 @@ use super::csrf::CsrfCheck;
 use super::identity_headers;
 use super::outcome::{Authentication, Authority};
 use super::peer::{self, PeerRules};
+use crate::clock::{Clock, Moment};
 use crate::credential::{self, Sources};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
@@ -26,6 +27,7 @@ pub(crate) struct Authenticator<C> {
     peer_rules: PeerRules,
     pass_set_cookie: bool,
     authority: Authority,
+    clock: Clock,
     trace_user_ids: bool,
 }
 
@@ -51,6 +53,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         peer_rules: PeerRules,
         pass_set_cookie: bool,
         authority: Authority,
+        clock: Clock,
         trace_user_ids: bool,
     ) -> Self {
         Self {
@@ -61,8 +64,18 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             peer_rules,
             pass_set_cookie,
             authority,
+            clock,
             trace_user_ids,
         }
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// The authentication of a request that comes now.
+    pub(super) fn attempt(&self) -> Attempt {
+        Attempt::begin(self.now())
     }
 
     pub(crate) fn verifier(&self) -> &Verifier<C> {
@@ -88,7 +101,13 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
     }
 
     /// Finds out who is calling. The request must have been [heard](Self::hear) before.
-    pub(super) fn begin<B>(&self, request: &Request<B>, word: Word, is_optional: bool) -> Step<C> {
+    pub(super) fn begin<B>(
+        &self,
+        request: &Request<B>,
+        word: Word,
+        now: Moment,
+        is_optional: bool,
+    ) -> Step<C> {
         let without_credential =
             || (!is_optional).then_some(Step::Refuse(AuthErrorKind::MissingCredential.into()));
         if let Some(known) = request.extensions().get::<Authentication>()
@@ -127,7 +146,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             client: self.peer_rules.client(request),
             set_cookies: set_cookies.clone(),
         };
-        match self.verifier.verify(&credential, requester) {
+        match self.verifier.verify(&credential, now, requester) {
             Verification::Done(outcome) => self.conclude(outcome),
             Verification::Waiting(pending) => Step::Wait(pending, set_cookies),
         }

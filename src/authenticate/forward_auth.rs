@@ -54,9 +54,10 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut original = original(request);
         let word: Word = self.authenticator.hear(&mut original);
-        let attempt = Attempt::begin();
-        let step = attempt.in_scope(|| self.authenticator.begin(&original, word, false));
         let authenticator = Arc::clone(&self.authenticator);
+        let attempt = authenticator.attempt();
+        let now = attempt.began();
+        let step = attempt.in_scope(|| authenticator.begin(&original, word, now, false));
         Box::pin(async move {
             let (step, cookies) = match step {
                 Step::Wait(pending, cookies) => (authenticator.conclude(pending.await), cookies),

@@ -12,7 +12,7 @@ use super::authenticator::{Authenticator, Step};
 use super::future::{Held, ResponseFuture};
 use super::layer::Settings;
 use crate::rejection::{JsonResponse, Refuser, RejectionResponse, is_grpc};
-use crate::telemetry::{Attempt, Outcome};
+use crate::telemetry::Outcome;
 use crate::user::NoClaims;
 
 /// The service that [`AuthenticateLayer`](crate::AuthenticateLayer) wraps around another.
@@ -49,10 +49,10 @@ where
             challenge: self.authenticator.challenge(),
             passed: None,
         };
-        let attempt = Attempt::begin();
+        let attempt = self.authenticator.attempt();
         let step = attempt.in_scope(|| {
             self.authenticator
-                .begin(&request, word, self.settings.is_optional)
+                .begin(&request, word, attempt.began(), self.settings.is_optional)
         });
         match step {
             Step::Known => ResponseFuture::calling(self.inner.call(request), refuser),

@@ -18,19 +18,22 @@ pub(super) fn find(headers: &HeaderMap) -> Result<Option<&[u8]>, AuthErrorKind> 
         return Err(AuthErrorKind::MultipleCredentials);
     }
     let field = field.as_bytes();
-    let (scheme, rest) = match field.iter().position(|byte| !is_token_char(*byte)) {
-        Some(end) => field.split_at(end),
-        None => (field, &[][..]),
-    };
-    if !scheme.eq_ignore_ascii_case(SCHEME) {
+    let Some(rest) = after_scheme(field) else {
         return Ok(None);
-    }
+    };
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = rest.get(spaces..).unwrap_or_default();
     if spaces == 0 || token.is_empty() {
         return Err(AuthErrorKind::MalformedHeader);
     }
     Ok(Some(token))
+}
+
+/// What follows the scheme, if it is ours: more than a longer name that begins like it.
+fn after_scheme(field: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = field.split_at_checked(SCHEME.len())?;
+    let ends = rest.first().is_none_or(|byte| !is_token_char(*byte));
+    (ends && scheme.eq_ignore_ascii_case(SCHEME)).then_some(rest)
 }
 
 /// The token, if its characters are those of one.
@@ -43,7 +46,11 @@ pub(super) fn text(token: &[u8]) -> Result<&str, AuthErrorKind> {
 
 /// `tchar` of RFC 9110 §5.6.2: what a scheme's name is made of.
 fn is_token_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    matches!(
+        byte,
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*'
+            | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+    )
 }
 
 /// `b64token` of RFC 6750 §2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
@@ -85,6 +85,18 @@ impl KeySet {
         self.keys.iter().find(|key| &*key.kid == kid)
     }
 
+    /// The key of the tokens that have this header, as it came, if any token of the kind was good
+    /// before; with the algorithm that the header names.
+    pub(crate) fn find_by_header(
+        &self,
+        header: &[u8],
+    ) -> Option<(&Arc<VerificationKey>, Algorithm)> {
+        self.keys.iter().find_map(|key| {
+            let (known, algorithm) = key.header.get()?;
+            (**known == *header).then_some((key, *algorithm))
+        })
+    }
+
     /// Whether this very key is in the set: a key that was fetched again unchanged still is.
     pub(crate) fn contains<K: ?Sized>(&self, key: &Arc<K>) -> bool {
         let wanted = Arc::as_ptr(key).cast::<()>();
@@ -137,6 +149,9 @@ pub(crate) struct VerificationKey {
     kid: Box<str>,
     jwk: Jwk,
     verifiers: Vec<(Algorithm, ParsedPublicKey)>,
+    /// The header of the first good token, as it came, and the algorithm that it names. What a
+    /// header says is a function of its bytes, so that the next one like it need not be read.
+    header: OnceLock<(Box<[u8]>, Algorithm)>,
 }
 
 impl VerificationKey {
@@ -154,7 +169,17 @@ impl VerificationKey {
             kid: kid.into_boxed_str(),
             jwk,
             verifiers,
+            header: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.kid
+    }
+
+    /// Keeps the header of a token whose signature held.
+    pub(crate) fn remember_header(&self, header: &[u8], algorithm: Algorithm) {
+        self.header.get_or_init(|| (header.into(), algorithm));
     }
 
     /// A key that verifies nothing.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
+use jsonwebtoken::Algorithm;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
@@ -227,6 +228,14 @@ impl CurrentKeys {
     /// The key of this name.
     pub(crate) fn find(&self, kid: &str) -> Option<&Arc<VerificationKey>> {
         self.set()?.find(kid)
+    }
+
+    /// The key of the tokens that have this header, see [`KeySet::find_by_header`].
+    pub(crate) fn find_by_header(
+        &self,
+        header: &[u8],
+    ) -> Option<(&Arc<VerificationKey>, Algorithm)> {
+        self.set()?.find_by_header(header)
     }
 
     /// Whether this very key, and not only one of its name, is in the set.

@@ -1,20 +1,15 @@
 //! What is the same in every refusal of a kind, made once: a flood of bad tokens should not cost more
 //! than it must.
 
-use std::sync::OnceLock;
-
 use bytes::Bytes;
 use http::HeaderValue;
 use serde::Serialize;
 
 use super::challenge;
 use super::refusal::refusal;
-use crate::error::AuthErrorKind;
+use crate::error::{AuthErrorKind, PerKind};
 
-/// More than there are kinds.
-const SLOTS: usize = 96;
-
-static TEXTS: [OnceLock<FixedTexts>; SLOTS] = [const { OnceLock::new() }; SLOTS];
+static TEXTS: PerKind<FixedTexts> = PerKind::new();
 
 /// The texts of one kind.
 pub(super) struct FixedTexts {
@@ -27,10 +22,7 @@ pub(super) struct FixedTexts {
 impl FixedTexts {
     /// What `pick` takes of the texts of this kind.
     pub(super) fn of<T>(kind: AuthErrorKind, pick: impl FnOnce(&Self) -> T) -> T {
-        match TEXTS.get(kind as usize) {
-            Some(slot) => pick(slot.get_or_init(|| Self::new(kind))),
-            None => pick(&Self::new(kind)),
-        }
+        TEXTS.with(kind, Self::new, pick)
     }
 
     fn new(kind: AuthErrorKind) -> Self {

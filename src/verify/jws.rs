@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use base64_simd::{AsOut, Out, URL_SAFE_NO_PAD};
+use memchr::{memchr, memrchr};
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 
 use super::json::{self, Str};
@@ -24,20 +25,20 @@ const MAX_OTHER_MEMBERS: usize = 32;
 /// The parts of a token.
 #[derive(Clone, Copy)]
 pub(super) struct Jws<'t> {
-    header: &'t str,
-    claims: &'t str,
-    message: &'t str,
-    signature: &'t str,
+    header: &'t [u8],
+    claims: &'t [u8],
+    message: &'t [u8],
+    signature: &'t [u8],
 }
 
 impl<'t> Jws<'t> {
     /// Takes a token apart. A dot too many fails later, as no character of base64url.
-    pub(super) fn split(token: &'t str) -> Result<Self, AuthErrorKind> {
-        let (message, signature) = token
-            .rsplit_once('.')
+    pub(super) fn split(token: &'t [u8]) -> Result<Self, AuthErrorKind> {
+        let (message, signature) = memrchr(b'.', token)
+            .and_then(|dot| around(token, dot))
             .ok_or(AuthErrorKind::MalformedToken)?;
-        let (header, claims) = message
-            .split_once('.')
+        let (header, claims) = memchr(b'.', message)
+            .and_then(|dot| around(message, dot))
             .ok_or(AuthErrorKind::MalformedToken)?;
         if signature.is_empty() {
             return Err(AuthErrorKind::MalformedToken);
@@ -52,7 +53,12 @@ impl<'t> Jws<'t> {
 
     /// What is signed.
     pub(super) fn message(&self) -> &'t [u8] {
-        self.message.as_bytes()
+        self.message
+    }
+
+    /// The header as it came.
+    pub(super) fn encoded_header(&self) -> &'t [u8] {
+        self.header
     }
 
     /// The header, decoded into `buffer`.
@@ -61,7 +67,7 @@ impl<'t> Jws<'t> {
         buffer: &'b mut HeaderBuffer,
     ) -> Result<Header<'b>, AuthErrorKind> {
         let decoded = URL_SAFE_NO_PAD
-            .decode(self.header.as_bytes(), buffer.of_size(self.header.len()))
+            .decode(self.header, buffer.of_size(self.header.len()))
             .map_err(|_| AuthErrorKind::MalformedToken)?;
         let text = str::from_utf8(decoded).map_err(|_| AuthErrorKind::MalformedTokenHeader)?;
         json::read(text, HeaderVisitor).map_err(|_| AuthErrorKind::MalformedTokenHeader)
@@ -70,7 +76,7 @@ impl<'t> Jws<'t> {
     /// The claims, decoded. They are not parsed yet.
     pub(super) fn claims(&self) -> Result<String, AuthErrorKind> {
         let decoded = URL_SAFE_NO_PAD
-            .decode_to_vec(self.claims.as_bytes())
+            .decode_to_vec(self.claims)
             .map_err(|_| AuthErrorKind::MalformedToken)?;
         String::from_utf8(decoded).map_err(|_| AuthErrorKind::MalformedClaims)
     }
@@ -82,11 +88,16 @@ impl<'t> Jws<'t> {
             .get_mut(..length)
             .ok_or(AuthErrorKind::MalformedToken)?;
         let length = URL_SAFE_NO_PAD
-            .decode(self.signature.as_bytes(), buffer.as_out())
+            .decode(self.signature, buffer.as_out())
             .map_err(|_| AuthErrorKind::MalformedToken)?
             .len();
         Ok(Signature { bytes, length })
     }
+}
+
+/// What stands before and after the byte at `place`.
+fn around(text: &[u8], place: usize) -> Option<(&[u8], &[u8])> {
+    Some((text.get(..place)?, text.get(place + 1..)?))
 }
 
 /// Where a header is decoded: most fit without an allocation.

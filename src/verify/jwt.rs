@@ -78,18 +78,23 @@ impl<C> JwtVerifier<C> {
     pub(crate) fn verify(
         self: &Arc<Self>,
         bytes: &[u8],
+        now: Moment,
         malformed: impl FnOnce() -> Option<AuthErrorKind>,
     ) -> Verification<C>
     where
         C: Send + Sync + 'static,
     {
-        let now = self.clock.now();
+        let refuse = |kind| Verification::Done(Err(malformed().unwrap_or(kind).into()));
         let keys = self.keys.current(now);
-        let memory = self
-            .cache
-            .as_ref()
-            .zip(keys.as_ref())
-            .filter(|_| bytes.len() <= MAX_TOKEN)
+        let mut buffer = None;
+        let opened = match self.open(bytes, keys.as_ref(), &mut buffer) {
+            Ok(opened) => opened,
+            Err(kind) => return refuse(kind),
+        };
+        // What is kept was signed by a key that can be found here, if it counts at all.
+        let memory = opened
+            .key
+            .and(self.cache.as_ref().zip(keys.as_ref()))
             .map(|(cache, keys)| Memory {
                 cache,
                 keys,
@@ -102,33 +107,27 @@ impl<C> JwtVerifier<C> {
                 return Verification::Done(outcome);
             }
         }
-        let mut buffer = HeaderBuffer::new();
-        let checked = str::from_utf8(bytes)
-            .map_err(|_| AuthErrorKind::MalformedToken)
-            .and_then(|token| Ok((token, self.check(token, &mut buffer, now)?)));
-        let (token, unverified) = match checked {
-            Ok(checked) => checked,
-            Err(kind) => return Verification::Done(Err(malformed().unwrap_or(kind).into())),
+        let unverified = match self.read(&opened, now) {
+            Ok(unverified) => unverified,
+            Err(kind) => return refuse(kind),
         };
-        match keys.as_ref().and_then(|keys| keys.find(&unverified.kid)) {
+        let issued_at = unverified.claims.identity.issued_at;
+        match opened.key {
             Some(key) if self.revocations.is_settled() => {
-                Verification::Done(self.finish(unverified, key, memory.as_ref(), now))
+                Verification::Done(self.finish(&opened, unverified, key, memory.as_ref(), now))
             }
-            None if self.is_unknown(&unverified, now) => {
+            None if self.keys.is_unknown(&opened.kid, issued_at, now) => {
                 Verification::Done(Err(AuthErrorKind::UnknownKey.into()))
             }
-            _ => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
-                Secret::new(token),
-                Secret::new(unverified.kid),
-                unverified.claims.identity.issued_at,
-            ))),
+            _ => match str::from_utf8(bytes) {
+                Ok(token) => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
+                    Secret::new(token),
+                    Secret::new(opened.kid),
+                    issued_at,
+                ))),
+                Err(_) => refuse(AuthErrorKind::MalformedToken),
+            },
         }
-    }
-
-    /// Whether the token's key does not exist: then nothing is worth waiting for.
-    fn is_unknown(&self, unverified: &Unverified<'_>, now: Moment) -> bool {
-        let issued_at = unverified.claims.identity.issued_at;
-        self.keys.is_unknown(&unverified.kid, issued_at, now)
     }
 
     /// Checks once more what can have changed since the token was verified: the time, the keys,
@@ -154,10 +153,11 @@ impl<C> JwtVerifier<C> {
     ) -> Result<Principal<C>, AuthError> {
         let key = self.keys.wait_for(kid.expose(), issued_at).await?;
         self.revocations.settled().await;
-        let mut buffer = HeaderBuffer::new();
+        let mut buffer = None;
         let now = self.clock.now();
-        let unverified = self.check(token.expose(), &mut buffer, now)?;
-        self.finish(unverified, &key, None, now)
+        let opened = self.open(token.expose().as_bytes(), None, &mut buffer)?;
+        let unverified = self.read(&opened, now)?;
+        self.finish(&opened, unverified, &key, None, now)
     }
 
     /// The caller, if this very token was verified before and everything that can change since
@@ -188,25 +188,43 @@ impl<C> JwtVerifier<C> {
         Some(Ok(known.principal.clone()))
     }
 
-    /// Everything that needs no key.
-    fn check<'t>(
+    /// Takes a token apart and finds out which key it asks for; `keys` are those to look among.
+    fn open<'v>(
         &self,
-        token: &'t str,
-        buffer: &'t mut HeaderBuffer,
-        now: Moment,
-    ) -> Result<Unverified<'t>, AuthErrorKind> {
-        if token.len() > MAX_TOKEN {
+        bytes: &'v [u8],
+        keys: Option<&'v CurrentKeys>,
+        buffer: &'v mut Option<HeaderBuffer>,
+    ) -> Result<Opened<'v>, AuthErrorKind> {
+        if bytes.len() > MAX_TOKEN {
             return Err(AuthErrorKind::TokenTooLong);
         }
-        let jws = Jws::split(token)?;
-        let (algorithm, kid) = self.validation.check_header(jws.header(buffer)?)?;
-        let claims = Claims::parse(jws.claims()?)?;
-        let bearer = self.validation.check_claims(&claims, now.unix())?;
-        Ok(Unverified {
-            message: jws.message(),
-            signature: jws.signature()?,
+        let jws = Jws::split(bytes)?;
+        let known = keys.and_then(|keys| keys.find_by_header(jws.encoded_header()));
+        if let Some((key, algorithm)) = known {
+            return Ok(Opened {
+                jws,
+                algorithm,
+                kid: key.id().into(),
+                key: Some(key),
+            });
+        }
+        let header = jws.header(buffer.insert(HeaderBuffer::new()))?;
+        let (algorithm, kid) = self.validation.check_header(header)?;
+        let key = keys.and_then(|keys| keys.find(&kid));
+        Ok(Opened {
+            jws,
             algorithm,
             kid,
+            key,
+        })
+    }
+
+    /// Reads and checks the rest of what needs no key.
+    fn read(&self, opened: &Opened<'_>, now: Moment) -> Result<Unverified, AuthErrorKind> {
+        let claims = Claims::parse(opened.jws.claims()?)?;
+        let bearer = self.validation.check_claims(&claims, now.unix())?;
+        Ok(Unverified {
+            signature: opened.jws.signature()?,
             claims,
             bearer,
         })
@@ -215,16 +233,18 @@ impl<C> JwtVerifier<C> {
     /// The signature, and what is only worth reading once it holds.
     fn finish(
         &self,
-        unverified: Unverified<'_>,
+        opened: &Opened<'_>,
+        unverified: Unverified,
         key: &Arc<VerificationKey>,
         memory: Option<&Memory<'_, C>>,
         now: Moment,
     ) -> Result<Principal<C>, AuthError> {
         key.verify(
-            unverified.algorithm,
-            unverified.message,
+            opened.algorithm,
+            opened.jws.message(),
             unverified.signature.as_bytes(),
         )?;
+        key.remember_header(opened.jws.encoded_header(), opened.algorithm);
         let times = unverified.claims.times();
         let identity = unverified.claims.identity;
         let length = identity.text.original().len();
@@ -267,12 +287,18 @@ struct Memory<'v, C> {
     digest: TokenDigest,
 }
 
-/// A token that has passed every check but that of its signature.
-struct Unverified<'t> {
-    message: &'t [u8],
-    signature: Signature,
+/// A token whose header has been understood.
+struct Opened<'v> {
+    jws: Jws<'v>,
     algorithm: Algorithm,
-    kid: Cow<'t, str>,
+    kid: Cow<'v, str>,
+    /// The key of that name, if it is known.
+    key: Option<&'v Arc<VerificationKey>>,
+}
+
+/// The rest of a token that has passed every check but that of its signature.
+struct Unverified {
+    signature: Signature,
     claims: Claims,
     bearer: Bearer,
 }

@@ -9,6 +9,7 @@ use super::jwt::{JwtVerifier, Verification};
 use super::resolver::{
     Answer, CallError, Keep, MAX_COUNT, Requester, Resolver, Sessions, check, unavailable,
 };
+use crate::clock::Moment;
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::user::{
     AuthUser, CredentialForm, Digest, Identity, Principal, Session, SessionCredential, Verified,
@@ -182,21 +183,22 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         self: &Arc<Self>,
         form: CredentialForm,
         value: &str,
+        now: Moment,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         if form != CredentialForm::Bearer {
             return match (&self.cookie_base, check(form, value)) {
                 (Some(base), Ok(())) => {
                     let user = AuthUser::new(Arc::clone(base));
-                    self.confirm(user, form, value, requester)
+                    self.confirm(user, form, value, now, requester)
                 }
                 (_, Err(kind)) => Verification::Done(Err(kind.into())),
                 (None, _) => Verification::Done(Err(AuthErrorKind::SessionInvalid.into())),
             };
         }
-        match self.jwt.verify(value.as_bytes(), || None) {
+        match self.jwt.verify(value.as_bytes(), now, || None) {
             Verification::Done(Ok(Principal::User(user))) => {
-                self.confirm(user, form, value, requester)
+                self.confirm(user, form, value, now, requester)
             }
             // The resolver knows no machines.
             done @ Verification::Done(_) => done,
@@ -223,10 +225,10 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         user: AuthUser<C>,
         form: CredentialForm,
         value: &str,
+        now: Moment,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         let digest = form.digest(value);
-        let now = self.sessions.clock().now();
         if let Some(answer) = self.sessions.current(&digest, now, self.bound) {
             if let Some(session) = answer.session()
                 && let Some(credential) = &session.credential

@@ -12,6 +12,7 @@ use super::gateway::GatewayVerifier;
 use super::jwt::{JwtVerifier, Verification};
 use super::live::LiveVerifier;
 use super::resolver::{Requester, ResolverVerifier, Sessions};
+use crate::clock::Moment;
 use crate::credential::Credential;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::KeyStore;
@@ -37,32 +38,34 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     pub(crate) fn verify(
         &self,
         credential: &Credential<'_>,
+        now: Moment,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         if let Self::Jwt(jwt) = self {
-            return jwt.verify(credential.bytes(), || credential.text().err());
+            return jwt.verify(credential.bytes(), now, || credential.text().err());
         }
         match credential.text() {
-            Ok(text) => self.verify_text(credential.form(), text, requester),
+            Ok(text) => self.verify_text(credential.form(), text, now, requester),
             Err(kind) => Verification::Done(Err(kind.into())),
         }
     }
 
     /// Verifies a token that came by another way than HTTP.
-    pub(crate) fn verify_token(&self, token: &str) -> Verification<C> {
-        self.verify_text(CredentialForm::Bearer, token, Requester::default)
+    pub(crate) fn verify_token(&self, token: &str, now: Moment) -> Verification<C> {
+        self.verify_text(CredentialForm::Bearer, token, now, Requester::default)
     }
 
     fn verify_text(
         &self,
         form: CredentialForm,
         text: &str,
+        now: Moment,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         match self {
-            Self::Jwt(jwt) => jwt.verify(text.as_bytes(), || None),
-            Self::Resolver(resolver) => resolver.verify(form, text, requester),
-            Self::Live(live) => live.verify(form, text, requester),
+            Self::Jwt(jwt) => jwt.verify(text.as_bytes(), now, || None),
+            Self::Resolver(resolver) => resolver.verify(form, text, now, requester),
+            Self::Live(live) => live.verify(form, text, now, requester),
             Self::Gateway(_) => Verification::Done(Err(AuthErrorKind::TokenNotTaken.into())),
         }
     }

@@ -345,6 +345,28 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+#[test]
+fn a_header_leads_to_its_key_by_every_byte_and_for_as_long_as_the_key_stays() {
+    let body = |key: &SigningKey| json!({ "keys": [key.jwk()] }).to_string().into_bytes();
+    let set = parse([good().jwk()]).unwrap();
+    assert!(set.find_by_header(b"header").is_none(), "none is known yet");
+    let key = set.find("good").unwrap();
+    key.remember_header(b"header", Algorithm::RS256);
+    // Whatever comes later, the first one stays.
+    key.remember_header(b"other", Algorithm::PS256);
+    let (found, algorithm) = set.find_by_header(b"header").unwrap();
+    assert_eq!((found.id(), algorithm), ("good", Algorithm::RS256));
+    for near in [&b"heade"[..], b"headeR", b"header.", b"", b"other"] {
+        assert!(set.find_by_header(near).is_none(), "{near:?}");
+    }
+
+    let again = KeySet::parse(&body(good()), &ALLOWED, Some(&set)).unwrap();
+    assert!(again.find_by_header(b"header").is_some());
+    let replaced = KeySet::parse(&body(other()), &ALLOWED, Some(&again)).unwrap();
+    assert!(replaced.find("good").is_some());
+    assert!(replaced.find_by_header(b"header").is_none());
+}
+
 proptest! {
     #![proptest_config(cases(256, 100_000))]
 

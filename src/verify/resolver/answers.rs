@@ -99,7 +99,7 @@ fn expiry(credential: &SessionCredential) -> Option<NumericDate> {
     if !may_be_jwt || !credential.value().contains('.') {
         return None;
     }
-    let claims = Jws::split(credential.value())
+    let claims = Jws::split(credential.value().as_bytes())
         .and_then(|jws| jws.claims())
         .and_then(Claims::parse);
     Some(

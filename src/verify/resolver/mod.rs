@@ -24,6 +24,7 @@ pub(crate) use self::options::MAX_COUNT;
 pub use self::options::Resolver;
 pub(crate) use self::sessions::Sessions;
 use super::jwt::Verification;
+use crate::clock::Moment;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::user::{AuthUser, CredentialForm, Principal, SessionCredential, Verified};
 
@@ -81,13 +82,13 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
         self: &Arc<Self>,
         form: CredentialForm,
         value: &str,
+        now: Moment,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         if let Err(kind) = check(form, value) {
             return Verification::Done(Err(kind.into()));
         }
         let digest = form.digest(value);
-        let now = self.sessions.clock().now();
         let requester = requester();
         if let Some(answer) = self.sessions.current(&digest, now, self.max_age) {
             requester.hand_over(&answer);

@@ -154,11 +154,11 @@ impl<'t> Trial<'t> {
     pub(super) async fn run(&self) -> Result<(), AuthError> {
         self.shared.history.lock().unwrap().waiting += 1;
         let leave = Leave(self.shared);
-        let outcome = match self
-            .shared
-            .verifier
-            .verify(self.token.text.as_bytes(), || None)
-        {
+        let outcome = match self.shared.verifier.verify(
+            self.token.text.as_bytes(),
+            self.shared.clock.now(),
+            || None,
+        ) {
             Verification::Done(outcome) => outcome,
             Verification::Waiting(pending) => pending.await,
         }

@@ -2,8 +2,9 @@
 
 use axum_authgear::Algorithm;
 use axum_authgear::AuthErrorKind::{
-    AlgorithmNotAllowed, BadSignature, KeyMismatch, MalformedToken, MalformedTokenHeader,
-    MissingKeyId, UnknownKey, UnsupportedTokenHeader, WrongTokenType,
+    AlgorithmNotAllowed, BadSignature, KeyMismatch, MalformedClaims, MalformedToken,
+    MalformedTokenHeader, MissingKeyId, UnknownKey, UnsupportedTokenHeader, WrongIssuer,
+    WrongTokenType,
 };
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, SigningKey};
 use base64_simd::URL_SAFE_NO_PAD;
@@ -434,4 +435,61 @@ async fn a_json_object_with_each_member_once() {
             MalformedTokenHeader,
         )])
         .await;
+}
+
+#[tokio::test]
+async fn a_header_that_was_good_before_vouches_for_nothing_else() {
+    let world = World::new().await;
+    let first = world.token().sign();
+    let second = world.token().claim("extra", 1).sign();
+    let [header, claims, signature] = parts(&first);
+    let [_, other_claims, other_signature] = parts(&second);
+    let stranger = SigningKey::rsa().with_kid(world.fake.signing_kid());
+    world
+        .check([
+            good("the first one", first.clone()),
+            good("another with the same header", second.clone()),
+            bad(
+                "the signature of another",
+                format!("{header}.{claims}.{other_signature}"),
+                BadSignature,
+            ),
+            bad(
+                "the claims of another",
+                format!("{header}.{other_claims}.{signature}"),
+                BadSignature,
+            ),
+            bad(
+                "signed by a stranger",
+                world.token().signed_by(&stranger).sign(),
+                BadSignature,
+            ),
+            bad(
+                "of another issuer",
+                world.token().claim("iss", "https://other.example").sign(),
+                WrongIssuer,
+            ),
+            bad(
+                "without claims",
+                format!("{header}..{signature}"),
+                MalformedClaims,
+            ),
+            bad(
+                "without a signature",
+                format!("{header}.{claims}."),
+                MalformedToken,
+            ),
+            bad("alone", header.clone(), MalformedToken),
+            bad(
+                "cut short",
+                format!("{}.{claims}.{signature}", &header[..header.len() - 1]),
+                MalformedToken,
+            ),
+        ])
+        .await;
+}
+
+fn parts(token: &str) -> [String; 3] {
+    let parts: Vec<String> = token.split('.').map(str::to_owned).collect();
+    parts.try_into().unwrap()
 }
