@@ -24,6 +24,9 @@
 
 mod support;
 
+/// How many tokens are seen again and again.
+const SEEN: usize = 50;
+
 use axum::Router;
 use http::StatusCode;
 use support::race::{Contender, Course, Team, race, scaling};
@@ -47,6 +50,7 @@ fn main() {
 
     let unparsable = garbage(world.token(0));
     let ours = world.our_router();
+    let known = world.our_router();
     let tokens = &world.tokens;
     let routed = |name, router: &Router, pick: fn(usize) -> usize| {
         Contender::of_router(name, course, router.clone(), StatusCode::OK, move |n| {
@@ -62,13 +66,16 @@ fn main() {
             token,
         )
     };
+    let call_alone = |name, router, pick: fn(usize) -> usize| {
+        Contender::of_calls_alone(name, course, router, move |n| tokens[pick(n)].as_str())
+    };
     let others = tokens.clone();
     let mut contenders = [
         Contender::of_work(RAW, course, |n| assert!(world.raw_verify(world.token(n)))),
         routed(BARE, &world.bare_router(), |n| n),
         routed("first seen", &ours, |n| n),
         routed("first seen, cache off", &world.uncached_router(), |n| n),
-        routed("seen before", &world.our_router(), |n| n % 50),
+        routed("seen before", &known, |n| n % SEEN),
         refused(
             "refused: forged signature",
             &ours,
@@ -89,6 +96,13 @@ fn main() {
             &in_cooldown,
             Box::new(move |_| of_unknown_key.clone()),
         ),
+        call_alone("the call alone: bare router", world.bare_router(), |n| n),
+        call_alone(
+            "the call alone: first seen",
+            runtime.block_on(world.fresh_router()),
+            |n| n,
+        ),
+        call_alone("the call alone: seen before", known, |n| n % SEEN),
     ];
     let timings = race(course, &mut contenders);
     drop(contenders);

@@ -6,6 +6,7 @@ pub mod plot;
 pub mod race;
 pub mod report;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,6 +20,7 @@ use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthUser, Authgear, AuthgearBuilder};
 use base64_simd::URL_SAFE_NO_PAD;
 use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 /// An issuer, its public key parsed, and a supply of distinct good tokens.
@@ -244,6 +246,16 @@ pub fn at_once<T>(future: impl Future<Output = T>) -> T {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("the answer was not there at once"),
     }
+}
+
+/// Reads an answer to its end, and sees that it is the expected one.
+pub fn read<B: axum::body::HttpBody<Error: Debug>>(
+    response: http::Response<B>,
+    status: StatusCode,
+) {
+    assert_eq!(response.status(), status);
+    let body = at_once(response.into_body().collect()).unwrap();
+    std::hint::black_box(body.to_bytes());
 }
 
 /// Sends one request, and sees that the answer is the expected one.

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Request, StatusCode};
 
-use super::{expect, request};
+use super::{call, expect, read, request};
 
 /// How long a race is.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,8 @@ impl<'a> Contender<'a> {
         }
     }
 
-    /// Sends the router what `token` makes for the number of the call; making it takes no time of
+    /// Shows the router what `token` makes for the number of the call, as a server does: it makes the
+    /// request, calls the router and reads the answer to its end. Making the token takes no time of
     /// the contender's.
     pub fn of_router<T: AsRef<str>>(
         name: &'static str,
@@ -61,7 +62,7 @@ impl<'a> Contender<'a> {
         status: StatusCode,
         token: impl Fn(usize) -> T + 'a,
     ) -> Self {
-        let send = move |request| expect(&router, request, status);
+        let send = move |request| read(call(&router, request), status);
         Self::of_sender(name, course, send, token)
     }
 
@@ -76,12 +77,35 @@ impl<'a> Contender<'a> {
             name,
             calls: course.calls,
             batch: Box::new(move |round| {
+                let tokens: Vec<_> = (0..course.calls)
+                    .map(|call| token(round * course.calls + call))
+                    .collect();
+                let start = Instant::now();
+                for token in tokens {
+                    send(request(token.as_ref()));
+                }
+                start.elapsed()
+            }),
+        }
+    }
+
+    /// Nothing but the call: the requests were made before, and the answers are not read.
+    pub fn of_calls_alone<'t>(
+        name: &'static str,
+        course: Course,
+        router: Router,
+        token: impl Fn(usize) -> &'t str + 'a,
+    ) -> Self {
+        Self {
+            name,
+            calls: course.calls,
+            batch: Box::new(move |round| {
                 let requests: Vec<_> = (0..course.calls)
-                    .map(|call| request(token(round * course.calls + call).as_ref()))
+                    .map(|call| request(token(round * course.calls + call)))
                     .collect();
                 let start = Instant::now();
                 for request in requests {
-                    send(request);
+                    expect(&router, request, StatusCode::OK);
                 }
                 start.elapsed()
             }),

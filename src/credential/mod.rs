@@ -47,18 +47,20 @@ impl Credential<'_> {
         &self.bytes
     }
 
+    /// What is wrong with it as a credential of its source, whatever it is as a token.
+    pub(crate) fn fault(&self) -> Option<AuthErrorKind> {
+        let is_malformed = self.kind == CredentialKind::Bearer && !bearer::is_b64token(&self.bytes);
+        is_malformed.then_some(AuthErrorKind::MalformedHeader)
+    }
+
     /// What came, as text.
     ///
     /// # Errors
     /// `MalformedHeader` if it is a bearer whose characters are not those of a token.
     pub(crate) fn text(&self) -> Result<&str, AuthErrorKind> {
-        match self.kind {
-            CredentialKind::Bearer => bearer::text(&self.bytes),
-            CredentialKind::TokenCookie
-            | CredentialKind::Custom
-            | CredentialKind::SessionCookie(_) => {
-                str::from_utf8(&self.bytes).map_err(|_| AuthErrorKind::MalformedToken)
-            }
+        match self.fault() {
+            Some(fault) => Err(fault),
+            None => str::from_utf8(&self.bytes).map_err(|_| AuthErrorKind::MalformedToken),
         }
     }
 

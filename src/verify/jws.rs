@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use base64_simd::{AsOut, Out, URL_SAFE_NO_PAD};
+use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 use memchr::{memchr, memrchr};
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 
@@ -16,8 +16,9 @@ use crate::error::AuthErrorKind;
 pub(super) const MAX_TOKEN: usize = 8 * 1024;
 /// An RSA signature of 8,192 bits.
 const MAX_SIGNATURE: usize = 1024;
-/// Headers up to this size are decoded without an allocation. Authgear's have about 90 bytes.
-const USUAL_HEADER: usize = 512;
+/// What has up to this size is decoded without an allocation. Authgear's headers have about 90 bytes,
+/// and its signatures 256.
+const USUAL_SIZE: usize = 512;
 /// Members of a header that we do not read; Authgear's have none. Each is compared with those before
 /// it: hundreds would cost more than the signature of a good token.
 const MAX_OTHER_MEMBERS: usize = 32;
@@ -64,11 +65,9 @@ impl<'t> Jws<'t> {
     /// The header, decoded into `buffer`.
     pub(super) fn header<'b>(
         &self,
-        buffer: &'b mut HeaderBuffer,
+        buffer: &'b mut DecodeBuffer,
     ) -> Result<Header<'b>, AuthErrorKind> {
-        let decoded = URL_SAFE_NO_PAD
-            .decode(self.header, buffer.of_size(self.header.len()))
-            .map_err(|_| AuthErrorKind::MalformedToken)?;
+        let decoded = buffer.decode(self.header)?;
         let text = str::from_utf8(decoded).map_err(|_| AuthErrorKind::MalformedTokenHeader)?;
         json::read(text, HeaderVisitor).map_err(|_| AuthErrorKind::MalformedTokenHeader)
     }
@@ -81,17 +80,20 @@ impl<'t> Jws<'t> {
         String::from_utf8(decoded).map_err(|_| AuthErrorKind::MalformedClaims)
     }
 
-    pub(super) fn signature(&self) -> Result<Signature, AuthErrorKind> {
-        let mut bytes = [0; MAX_SIGNATURE];
-        let length = URL_SAFE_NO_PAD.estimated_decoded_length(self.signature.len());
-        let buffer = bytes
-            .get_mut(..length)
-            .ok_or(AuthErrorKind::MalformedToken)?;
-        let length = URL_SAFE_NO_PAD
-            .decode(self.signature, buffer.as_out())
-            .map_err(|_| AuthErrorKind::MalformedToken)?
-            .len();
-        Ok(Signature { bytes, length })
+    /// Sees that the signature can be decoded.
+    pub(super) fn check_signature(&self) -> Result<(), AuthErrorKind> {
+        let is_fit = URL_SAFE_NO_PAD.estimated_decoded_length(self.signature.len())
+            <= MAX_SIGNATURE
+            && URL_SAFE_NO_PAD.check(self.signature).is_ok();
+        is_fit.then_some(()).ok_or(AuthErrorKind::MalformedToken)
+    }
+
+    /// The signature, decoded into `buffer`.
+    pub(super) fn signature<'b>(
+        &self,
+        buffer: &'b mut DecodeBuffer,
+    ) -> Result<&'b [u8], AuthErrorKind> {
+        buffer.decode(self.signature)
     }
 }
 
@@ -100,39 +102,31 @@ fn around(text: &[u8], place: usize) -> Option<(&[u8], &[u8])> {
     Some((text.get(..place)?, text.get(place + 1..)?))
 }
 
-/// Where a header is decoded: most fit without an allocation.
-pub(super) struct HeaderBuffer {
-    usual: [u8; USUAL_HEADER],
+/// Where a header or a signature is decoded: most fit without an allocation.
+pub(super) struct DecodeBuffer {
+    usual: [u8; USUAL_SIZE],
     large: Vec<u8>,
 }
 
-impl HeaderBuffer {
+impl DecodeBuffer {
     pub(super) fn new() -> Self {
         Self {
-            usual: [0; USUAL_HEADER],
+            usual: [0; USUAL_SIZE],
             large: Vec::new(),
         }
     }
 
-    fn of_size(&mut self, encoded: usize) -> Out<'_, [u8]> {
-        let length = URL_SAFE_NO_PAD.estimated_decoded_length(encoded);
-        if let Some(buffer) = self.usual.get_mut(..length) {
-            return buffer.as_out();
-        }
-        self.large.resize(length, 0);
-        self.large.as_mut_slice().as_out()
-    }
-}
-
-/// A decoded signature.
-pub(super) struct Signature {
-    bytes: [u8; MAX_SIGNATURE],
-    length: usize,
-}
-
-impl Signature {
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+    fn decode(&mut self, encoded: &[u8]) -> Result<&[u8], AuthErrorKind> {
+        let length = URL_SAFE_NO_PAD.estimated_decoded_length(encoded.len());
+        let place = match self.usual.get_mut(..length) {
+            Some(place) => place,
+            None => {
+                self.large.resize(length, 0);
+                &mut self.large[..]
+            }
+        };
+        let decoded = URL_SAFE_NO_PAD.decode(encoded, place.as_out());
+        Ok(decoded.map_err(|_| AuthErrorKind::MalformedToken)?)
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jsonwebtoken::Algorithm;
 
 use super::claims::Claims;
-use super::jws::{HeaderBuffer, Jws, MAX_TOKEN, Signature};
+use super::jws::{DecodeBuffer, Jws, MAX_TOKEN};
 use super::token_cache::{TokenCache, TokenDigest, VerifiedToken};
 use super::validation::{Bearer, Validation};
 use crate::clock::{Clock, Moment};
@@ -193,7 +193,7 @@ impl<C> JwtVerifier<C> {
         &self,
         bytes: &'v [u8],
         keys: Option<&'v CurrentKeys>,
-        buffer: &'v mut Option<HeaderBuffer>,
+        buffer: &'v mut Option<DecodeBuffer>,
     ) -> Result<Opened<'v>, AuthErrorKind> {
         if bytes.len() > MAX_TOKEN {
             return Err(AuthErrorKind::TokenTooLong);
@@ -208,7 +208,7 @@ impl<C> JwtVerifier<C> {
                 key: Some(key),
             });
         }
-        let header = jws.header(buffer.insert(HeaderBuffer::new()))?;
+        let header = jws.header(buffer.insert(DecodeBuffer::new()))?;
         let (algorithm, kid) = self.validation.check_header(header)?;
         let key = keys.and_then(|keys| keys.find(&kid));
         Ok(Opened {
@@ -223,11 +223,8 @@ impl<C> JwtVerifier<C> {
     fn read(&self, opened: &Opened<'_>, now: Moment) -> Result<Unverified, AuthErrorKind> {
         let claims = Claims::parse(opened.jws.claims()?)?;
         let bearer = self.validation.check_claims(&claims, now.unix())?;
-        Ok(Unverified {
-            signature: opened.jws.signature()?,
-            claims,
-            bearer,
-        })
+        opened.jws.check_signature()?;
+        Ok(Unverified { claims, bearer })
     }
 
     /// The signature, and what is only worth reading once it holds.
@@ -239,11 +236,9 @@ impl<C> JwtVerifier<C> {
         memory: Option<&Memory<'_, C>>,
         now: Moment,
     ) -> Result<Principal<C>, AuthError> {
-        key.verify(
-            opened.algorithm,
-            opened.jws.message(),
-            unverified.signature.as_bytes(),
-        )?;
+        let mut buffer = DecodeBuffer::new();
+        let signature = opened.jws.signature(&mut buffer)?;
+        key.verify(opened.algorithm, opened.jws.message(), signature)?;
         key.remember_header(opened.jws.encoded_header(), opened.algorithm);
         let times = unverified.claims.times();
         let identity = unverified.claims.identity;
@@ -298,7 +293,6 @@ struct Opened<'v> {
 
 /// The rest of a token that has passed every check but that of its signature.
 struct Unverified {
-    signature: Signature,
     claims: Claims,
     bearer: Bearer,
 }

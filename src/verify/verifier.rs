@@ -42,7 +42,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         if let Self::Jwt(jwt) = self {
-            return jwt.verify(credential.bytes(), now, || credential.text().err());
+            return jwt.verify(credential.bytes(), now, || credential.fault());
         }
         match credential.text() {
             Ok(text) => self.verify_text(credential.form(), text, now, requester),
