@@ -3,9 +3,10 @@
 //! server, which asks Authgear's resolver and keeps its answer. `http.sh` builds what it needs and
 //! runs it.
 //!
-//! All on loopback: the servers, the load (`wrk`, 32 connections) and a fake Authgear share the
-//! processors, so only ratios within one run say something. Where the load is what is slow, requests
-//! a second flatter the server: its own processor time for a request does not.
+//! All on loopback: the load (`wrk`, 32 connections) has one processor and the servers have another
+//! one, nginx and what is behind it together, so only ratios within one run say something. Where the
+//! load is what is slow, requests a second flatter the server: its own processor time for a request
+//! does not.
 #![allow(
     clippy::unwrap_used,
     missing_docs,
@@ -14,17 +15,20 @@
 )]
 #![allow(clippy::cast_precision_loss, reason = "a benchmark")]
 
+mod support;
+
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use axum::routing::get;
 use axum::{Json, Router};
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use serde_json::Value;
+use support::servers::{LOAD, SERVERS, Server, on, processor_time, resource_server};
 
 /// Users whose tokens the load carries, one after the other.
 const USERS: usize = 100;
@@ -46,8 +50,7 @@ async fn measure(rounds: usize, seconds: u64) {
     let changing = Project::start(&folder, "changing", Some("1")).await;
     let hanging = Project::start(&folder, "hanging", Some("1")).await;
     let answer = calm.answer().await;
-    let bare =
-        Server::start(Command::new(std::env::current_exe().unwrap()).args(["bare", &answer]));
+    let bare = Server::start(on(SERVERS, std::env::current_exe().unwrap()).args(["bare", &answer]));
     let nginx = Nginx::start(&folder, &bare, &calm);
 
     changing.change_keys_every(Duration::from_secs(1));
@@ -152,7 +155,7 @@ impl Project {
             .collect();
         let script = folder.join(format!("{name}.lua"));
         std::fs::write(&script, load(&tokens)).unwrap();
-        let mut command = Command::new(resource_server());
+        let mut command = on(SERVERS, resource_server());
         command.env("AUTHGEAR_ENDPOINT", fake.endpoint());
         if let Some(seconds) = refresh_seconds {
             command.env("AUTHGEAR_JWKS_REFRESH_SECS", seconds);
@@ -231,7 +234,7 @@ struct Run {
 impl Run {
     fn of(url: &str, script: &Path, seconds: u64, processes: &[u32]) -> Self {
         let before = processor_time(processes);
-        let output = Command::new("wrk")
+        let output = on(LOAD, "wrk")
             .args(["--threads", "1", "--connections", "32", "--latency"])
             .arg("--duration")
             .arg(format!("{seconds}s"))
@@ -263,37 +266,6 @@ impl Run {
     }
 }
 
-/// Of all threads of these processes and their children, as the kernel counts it: in hundredths of
-/// a second.
-fn processor_time(processes: &[u32]) -> Duration {
-    let ticks: u64 = processes
-        .iter()
-        .map(|process| {
-            let path = format!("/proc/{process}/task/{process}/children");
-            let children = std::fs::read_to_string(path).unwrap_or_default();
-            let children: u64 = children
-                .split_whitespace()
-                .map(|child| ticks_of(child, 11..13))
-                .sum();
-            // Its own, and those of children that have ended.
-            ticks_of(&process.to_string(), 11..15) + children
-        })
-        .sum();
-    Duration::from_millis(ticks * 10)
-}
-
-/// The sum of some fields of `/proc/PROCESS/stat`, counted from the one behind the name.
-fn ticks_of(process: &str, fields: std::ops::Range<usize>) -> u64 {
-    let line = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name may hold blanks.
-    let (_, rest) = line.rsplit_once(')').unwrap_or_default();
-    rest.split_whitespace()
-        .skip(fields.start)
-        .take(fields.len())
-        .map(|ticks| ticks.parse::<u64>().unwrap_or_default())
-        .sum()
-}
-
 fn milliseconds(text: &str) -> f64 {
     let digits = text.trim_end_matches(char::is_alphabetic);
     let unit = match &text[digits.len()..] {
@@ -303,46 +275,6 @@ fn milliseconds(text: &str) -> f64 {
         other => panic!("{other}: no unit of time"),
     };
     digits.parse::<f64>().unwrap() * unit
-}
-
-/// A server process, which says on its first line where it listens.
-struct Server {
-    url: String,
-    process: Child,
-}
-
-impl Server {
-    fn start(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap()
-            .to_owned();
-        Self { url, process }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// The example beside this very program: `target/release/examples/`.
-fn resource_server() -> PathBuf {
-    let program = std::env::current_exe().unwrap();
-    let path = program
-        .parent()
-        .unwrap()
-        .join("../examples/resource_server");
-    assert!(path.exists(), "{}: build the example first", path.display());
-    path
 }
 
 /// The same answer for everyone, made as `resource_server` makes it.
@@ -383,7 +315,7 @@ impl Nginx {
             .replace("AUTHGEAR", project.fake.address().to_string().as_str())
             .replace("BARE", bare.url.trim_start_matches("http://"));
         std::fs::write(&configuration, text).unwrap();
-        let process = Command::new("nginx")
+        let process = on(SERVERS, "nginx")
             .arg("-p")
             .arg(&folder)
             .arg("-c")

@@ -5,6 +5,7 @@
 pub mod plot;
 pub mod race;
 pub mod report;
+pub mod servers;
 
 use std::fmt::Debug;
 use std::sync::Arc;
