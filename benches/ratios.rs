@@ -26,6 +26,7 @@ mod support;
 
 /// How many tokens are seen again and again.
 const SEEN: usize = 50;
+const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
 
 use axum::Router;
 use http::StatusCode;
@@ -48,65 +49,66 @@ fn main() {
     let _entered = runtime.enter();
     println!("a token of {} bytes\n", world.token(0).len());
 
-    let unparsable = garbage(world.token(0));
-    let ours = world.our_router();
-    let known = world.our_router();
     let tokens = &world.tokens;
+    let long = garbage(world.token(0));
+    let (first, known) = (world.our_router(), world.our_router());
     let routed = |name, router: &Router, pick: fn(usize) -> usize| {
-        Contender::of_router(name, course, router.clone(), StatusCode::OK, move |n| {
-            tokens[pick(n)].as_str()
-        })
+        let token = move |n| tokens[pick(n)].as_str();
+        Contender::of_router(name, course, router.clone(), StatusCode::OK, token)
     };
-    let refused = |name, router: &Router, token: Box<dyn Fn(usize) -> String>| {
-        Contender::of_router(
-            name,
-            course,
-            router.clone(),
-            StatusCode::UNAUTHORIZED,
-            token,
-        )
+    let served = |name, router: &Router| {
+        let token = |n: usize| tokens[n % SEEN].as_str();
+        Contender::of_server(name, course, router.clone(), StatusCode::OK, token)
     };
-    let call_alone = |name, router, pick: fn(usize) -> usize| {
-        Contender::of_calls_alone(name, course, router, move |n| tokens[pick(n)].as_str())
-    };
-    let others = tokens.clone();
-    let mut contenders = [
-        Contender::of_work(RAW, course, |n| assert!(world.raw_verify(world.token(n)))),
-        routed(BARE, &world.bare_router(), |n| n),
-        routed("first seen", &ours, |n| n),
-        routed("first seen, cache off", &world.uncached_router(), |n| n),
-        routed("seen before", &known, |n| n % SEEN),
-        refused(
-            "refused: forged signature",
-            &ours,
-            Box::new(move |n| forged(&others[n])),
-        ),
-        refused(
-            "refused: unparsable, as long as a token",
-            &ours,
-            Box::new(move |_| unparsable.clone()),
-        ),
-        refused(
-            "refused: unparsable, short",
-            &ours,
-            Box::new(|_| "garbage".to_owned()),
-        ),
-        refused(
+    let refused: [(_, _, &dyn Fn(usize) -> String); 4] = [
+        ("refused: forged signature", &first, &|n| forged(&tokens[n])),
+        ("refused: unparsable, as long as a token", &first, &|_| {
+            long.clone()
+        }),
+        ("refused: unparsable, short", &first, &|_| {
+            "garbage".to_owned()
+        }),
+        (
             "refused: unknown key, old, in the cooldown",
             &in_cooldown,
-            Box::new(move |_| of_unknown_key.clone()),
+            &|_| of_unknown_key.clone(),
         ),
-        call_alone("the call alone: bare router", world.bare_router(), |n| n),
-        call_alone(
-            "the call alone: first seen",
-            runtime.block_on(world.fresh_router()),
-            |n| n,
-        ),
-        call_alone("the call alone: seen before", known, |n| n % SEEN),
     ];
-    let timings = race(course, &mut contenders);
+    let mut contenders = vec![
+        Contender::of_work(RAW, course, |n| assert!(world.raw_verify(world.token(n)))),
+        routed(BARE, &world.bare_router(), |n| n),
+        routed("first seen", &first, |n| n),
+        routed("first seen, cache off", &world.uncached_router(), |n| n),
+        routed("seen before", &known, |n| n % SEEN),
+    ];
+    for (name, router, token) in refused {
+        let router = router.clone();
+        contenders.push(Contender::of_router(
+            name,
+            course,
+            router,
+            UNAUTHORIZED,
+            token,
+        ));
+    }
+    let calls_alone = contenders.len();
+    contenders.push(served(BARE, &world.bare_router()));
+    contenders.push(served("seen before", &known));
+    for (name, router, token) in refused {
+        let router = router.clone();
+        contenders.push(Contender::of_server(
+            name,
+            course,
+            router,
+            UNAUTHORIZED,
+            token,
+        ));
+    }
+    let mut calls = race(course, &mut contenders);
     drop(contenders);
-    report::print(&timings);
+    let requests = calls.split_off(calls_alone);
+    report::print("the call alone", &calls);
+    report::print("the request made, the answer read", &requests);
 
     // Calls in a turn: about a millisecond for each team, so that many turns are not interrupted.
     let (quick_calls, slow_calls) = (1_000, 80);
@@ -127,17 +129,17 @@ fn main() {
             (uncached.clone(), request(world.token(n)))
         }),
         Team::new("seen before", |n| {
-            (ours.clone(), request(world.token(n % 1_000)))
+            (known.clone(), request(world.token(n % 1_000)))
         }),
     ];
-    let calls = [quick_calls, slow_calls, slow_calls, quick_calls];
-    let scaling = scaling(rounds, &calls, &mut teams);
+    let turns = [quick_calls, slow_calls, slow_calls, quick_calls];
+    let scaling = scaling(rounds, &turns, &mut teams);
     report::print_scaling(&scaling);
 
     if let Some(path) = &arguments.json {
-        report::save(path, &timings, &scaling);
+        report::save(path, &calls, &requests, &scaling);
     }
     if let Some(path) = &arguments.svg {
-        report::write(path, &plot::bars(&timings));
+        report::write(path, &plot::bars(&calls));
     }
 }

@@ -164,7 +164,7 @@ async fn a_request_allocates_no_more_than_it_did() {
         added,
         [
             ("seen before", Some(3)),
-            ("first seen", Some(7)),
+            ("first seen", Some(6)),
             ("unparsable", Some(1)),
             ("forged", Some(3)),
             ("unknown key", Some(3)),

@@ -22,6 +22,11 @@ impl Course {
     /// Rounds before those that count.
     pub const WARM_UP: usize = 10;
 
+    /// The numbers of the calls in a round.
+    fn numbers(self, round: usize) -> impl Iterator<Item = usize> {
+        round * self.calls..(round + 1) * self.calls
+    }
+
     /// How many distinct tokens one contender sees.
     pub fn tokens(self) -> usize {
         (self.rounds + Self::WARM_UP) * self.calls
@@ -44,17 +49,14 @@ impl<'a> Contender<'a> {
             calls: course.calls,
             batch: Box::new(move |round| {
                 let start = Instant::now();
-                for call in 0..course.calls {
-                    work(round * course.calls + call);
-                }
+                course.numbers(round).for_each(&work);
                 start.elapsed()
             }),
         }
     }
 
-    /// Shows the router what `token` makes for the number of the call, as a server does: it makes the
-    /// request, calls the router and reads the answer to its end. Making the token takes no time of
-    /// the contender's.
+    /// Shows the router what `token` makes for the number of the call. The requests are made before,
+    /// and the answers are not read: it is the call alone that takes time.
     pub fn of_router<T: AsRef<str>>(
         name: &'static str,
         course: Course,
@@ -62,7 +64,7 @@ impl<'a> Contender<'a> {
         status: StatusCode,
         token: impl Fn(usize) -> T + 'a,
     ) -> Self {
-        let send = move |request| read(call(&router, request), status);
+        let send = move |request| expect(&router, request, status);
         Self::of_sender(name, course, send, token)
     }
 
@@ -77,35 +79,36 @@ impl<'a> Contender<'a> {
             name,
             calls: course.calls,
             batch: Box::new(move |round| {
-                let tokens: Vec<_> = (0..course.calls)
-                    .map(|call| token(round * course.calls + call))
+                let requests: Vec<_> = course
+                    .numbers(round)
+                    .map(|n| request(token(n).as_ref()))
                     .collect();
                 let start = Instant::now();
-                for token in tokens {
-                    send(request(token.as_ref()));
+                for request in requests {
+                    send(request);
                 }
                 start.elapsed()
             }),
         }
     }
 
-    /// Nothing but the call: the requests were made before, and the answers are not read.
-    pub fn of_calls_alone<'t>(
+    /// As a server has it: each request is made, and its answer read to the end. A server takes
+    /// longer for that, since it reads the request from a connection.
+    pub fn of_server<T: AsRef<str>>(
         name: &'static str,
         course: Course,
         router: Router,
-        token: impl Fn(usize) -> &'t str + 'a,
+        status: StatusCode,
+        token: impl Fn(usize) -> T + 'a,
     ) -> Self {
         Self {
             name,
             calls: course.calls,
             batch: Box::new(move |round| {
-                let requests: Vec<_> = (0..course.calls)
-                    .map(|call| request(token(round * course.calls + call)))
-                    .collect();
+                let tokens: Vec<_> = course.numbers(round).map(&token).collect();
                 let start = Instant::now();
-                for request in requests {
-                    expect(&router, request, StatusCode::OK);
+                for token in tokens {
+                    read(call(&router, request(token.as_ref())), status);
                 }
                 start.elapsed()
             }),

@@ -42,18 +42,20 @@ pub fn median_of(timings: &[Timing], name: &str) -> f64 {
         .map_or(f64::NAN, |timing| timing.median)
 }
 
-pub fn print(timings: &[Timing]) {
+pub fn print(title: &str, timings: &[Timing]) {
     let (raw, bare) = (median_of(timings, RAW), median_of(timings, BARE));
     println!(
-        "{:<42}{:>9}{:>9}{:>9}{:>17}",
-        "", "ns", "× raw", "× bare", "quartiles"
+        "\n{title:<42}{:>9}{:>9}{:>9}{:>17}",
+        "ns", "× raw", "× bare", "quartiles"
     );
     for timing in timings {
+        // There is no check without a request, and none is made or read for it.
+        let of_raw = Some(timing.median / raw).filter(|ratio| ratio.is_finite());
         println!(
-            "{:<42}{:>9.0}{:>9.3}{:>9.2}{:>8.0} {:>8.0}",
+            "{:<42}{:>9.0}{:>9}{:>9.2}{:>8.0} {:>8.0}",
             timing.name,
             timing.median,
-            timing.median / raw,
+            of_raw.map_or_else(String::new, |ratio| format!("{ratio:.3}")),
             timing.median / bare,
             timing.lower_quartile,
             timing.upper_quartile,
@@ -78,20 +80,7 @@ pub fn print_scaling(scaling: &[Scaling]) {
 ///
 /// # Panics
 /// When the file cannot be written.
-pub fn save(path: &str, timings: &[Timing], scaling: &[Scaling]) {
-    let (raw, bare) = (median_of(timings, RAW), median_of(timings, BARE));
-    let contenders: Vec<Value> = timings
-        .iter()
-        .map(|timing| {
-            json!({
-                "name": timing.name,
-                "nanoseconds": timing.median,
-                "quartiles": [timing.lower_quartile, timing.upper_quartile],
-                "of_raw": timing.median / raw,
-                "of_bare": timing.median / bare,
-            })
-        })
-        .collect();
+pub fn save(path: &str, calls: &[Timing], requests: &[Timing], scaling: &[Scaling]) {
     let scaling: Vec<Value> = scaling
         .iter()
         .map(|team| {
@@ -103,8 +92,28 @@ pub fn save(path: &str, timings: &[Timing], scaling: &[Scaling]) {
             })
         })
         .collect();
-    let report = json!({"contenders": contenders, "two_threads": scaling});
+    let report = json!({
+        "call_alone": contenders(calls),
+        "request_made_and_answer_read": contenders(requests),
+        "two_threads": scaling,
+    });
     write(path, &format!("{report:#}\n"));
+}
+
+fn contenders(timings: &[Timing]) -> Vec<Value> {
+    let (raw, bare) = (median_of(timings, RAW), median_of(timings, BARE));
+    timings
+        .iter()
+        .map(|timing| {
+            json!({
+                "name": timing.name,
+                "nanoseconds": timing.median,
+                "quartiles": [timing.lower_quartile, timing.upper_quartile],
+                "of_raw": timing.median / raw,
+                "of_bare": timing.median / bare,
+            })
+        })
+        .collect()
 }
 
 /// Writes a file, into a folder that need not be there.

@@ -185,7 +185,7 @@ impl<C> JwtVerifier<C> {
         {
             return Some(Err(error));
         }
-        Some(Ok(known.principal.clone()))
+        Some(Ok(known.principal))
     }
 
     /// Takes a token apart and finds out which key it asks for; `keys` are those to look among.

@@ -37,7 +37,7 @@ const USUAL_WEIGHT: u64 = 2 * 1024;
 
 /// A bounded set of verified tokens.
 pub(super) struct TokenCache<C> {
-    entries: Cache<TokenDigest, Arc<VerifiedToken<C>>, Weight, AsItIs>,
+    entries: Cache<TokenDigest, VerifiedToken<C>, Weight, AsItIs>,
     key: Key,
 }
 
@@ -48,6 +48,17 @@ pub(super) struct VerifiedToken<C> {
     pub(super) times: Times,
     /// Of the token's text, as a measure of what the entry holds in memory.
     pub(super) length: usize,
+}
+
+impl<C> Clone for VerifiedToken<C> {
+    fn clone(&self) -> Self {
+        Self {
+            principal: self.principal.clone(),
+            key: Arc::clone(&self.key),
+            times: self.times,
+            length: self.length,
+        }
+    }
 }
 
 /// A digest of one token, whole.
@@ -81,12 +92,12 @@ impl<C> TokenCache<C> {
         TokenDigest(HighwayHasher::new(self.key).hash128(token))
     }
 
-    pub(super) fn get(&self, digest: TokenDigest) -> Option<Arc<VerifiedToken<C>>> {
+    pub(super) fn get(&self, digest: TokenDigest) -> Option<VerifiedToken<C>> {
         self.entries.get(&digest)
     }
 
     pub(super) fn insert(&self, digest: TokenDigest, token: VerifiedToken<C>) {
-        self.entries.insert(digest, Arc::new(token));
+        self.entries.insert(digest, token);
     }
 
     /// Forgets a token whose time is over.
@@ -106,8 +117,8 @@ impl<C> fmt::Debug for TokenCache<C> {
 #[derive(Clone)]
 struct Weight;
 
-impl<C> Weighter<TokenDigest, Arc<VerifiedToken<C>>> for Weight {
-    fn weight(&self, _: &TokenDigest, token: &Arc<VerifiedToken<C>>) -> u64 {
+impl<C> Weighter<TokenDigest, VerifiedToken<C>> for Weight {
+    fn weight(&self, _: &TokenDigest, token: &VerifiedToken<C>) -> u64 {
         (token.length as u64)
             .saturating_add(OVERHEAD)
             .max(USUAL_WEIGHT)
