@@ -127,7 +127,7 @@ async fn measure(rates: &[usize], rounds: usize, seconds: u64) {
 #[tokio::main(flavor = "current_thread")]
 async fn load(url: &str, good: &str, bad: &str, rate: usize, time: Duration) {
     let address = url.strip_prefix("http://").unwrap();
-    let (answered, times) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(Vec::new())));
+    let (answered, times) = (Rc::new(Cell::new(0_u32)), Rc::new(RefCell::new(Vec::new())));
     let tasks = LocalSet::new();
     for index in 0..OTHERS {
         let mut client = Client::connect(address, good, "200 OK").await;
@@ -180,7 +180,7 @@ async fn load(url: &str, good: &str, bad: &str, rate: usize, time: Duration) {
     let times = &mut *times.borrow_mut();
     println!(
         "{} {} {}",
-        answered.get() as f64 / time.as_secs_f64(),
+        f64::from(answered.get()) / time.as_secs_f64(),
         quantile(times, 0.5),
         quantile(times, 0.99)
     );

@@ -13,7 +13,13 @@
     unreachable_pub,
     reason = "a benchmark"
 )]
-#![allow(clippy::cast_precision_loss, reason = "a benchmark")]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a benchmark"
+)]
 
 mod support;
 
@@ -21,7 +27,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use axum::routing::get;

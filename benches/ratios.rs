@@ -26,13 +26,17 @@ mod support;
 
 /// How many tokens are seen again and again.
 const SEEN: usize = 50;
+const OK: StatusCode = StatusCode::OK;
 const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
+
+use std::iter;
 
 use axum::Router;
 use http::StatusCode;
-use support::race::{Contender, Course, Team, race, scaling};
+use support::race::{Contender, Course, Scaling, Team, Timing, race, scaling};
 use support::report::{self, Arguments, BARE, RAW};
 use support::{World, forged, garbage, plot, request};
+use tokio::runtime::Runtime;
 
 fn main() {
     let arguments = Arguments::read();
@@ -45,80 +49,97 @@ fn main() {
         .build()
         .unwrap();
     let world = runtime.block_on(World::new(course.tokens()));
-    let (in_cooldown, of_unknown_key) = runtime.block_on(world.unknown_key());
-    let _entered = runtime.enter();
     println!("a token of {} bytes\n", world.token(0).len());
 
+    let (calls, requests) = one_thread(course, &world, &runtime);
+    report::print("the call alone", &calls);
+    report::print("the request made, the answer read", &requests);
+    let rounds = if arguments.quick { 10 } else { 200 };
+    let scaling = two_threads(rounds, &world, &runtime);
+    report::print_scaling(&scaling);
+
+    if let Some(path) = &arguments.json {
+        report::save(path, &calls, &requests, &scaling);
+    }
+    if let Some(path) = &arguments.svg {
+        report::write(path, &plot::bars(&calls));
+    }
+}
+
+/// What each contender takes for the call alone, and what for the whole request.
+fn one_thread(course: Course, world: &World, runtime: &Runtime) -> (Vec<Timing>, Vec<Timing>) {
+    let (in_cooldown, of_unknown_key) = runtime.block_on(world.unknown_key());
+    let _entered = runtime.enter();
+    let (ours, uncached) = (&world.our_router(), &world.uncached_router());
     let tokens = &world.tokens;
+    let new = |n: usize| tokens[n].clone();
+    let seen = |n: usize| tokens[n % SEEN].clone();
     let long = garbage(world.token(0));
-    let (first, known) = (world.our_router(), world.our_router());
-    let routed = |name, router: &Router, pick: fn(usize) -> usize| {
-        let token = move |n| tokens[pick(n)].as_str();
-        Contender::of_router(name, course, router.clone(), StatusCode::OK, token)
-    };
-    let served = |name, router: &Router| {
-        let token = |n: usize| tokens[n % SEEN].as_str();
-        Contender::of_server(name, course, router.clone(), StatusCode::OK, token)
-    };
-    let refused: [(_, _, &dyn Fn(usize) -> String); 4] = [
-        ("refused: forged signature", &first, &|n| forged(&tokens[n])),
-        ("refused: unparsable, as long as a token", &first, &|_| {
-            long.clone()
+
+    let bare = (BARE, &world.bare_router(), OK, &seen as Tokens<'_>);
+    let known = ("seen before", ours, OK, &seen as Tokens<'_>);
+    let refused: [(_, _, _, Tokens<'_>); 4] = [
+        ("refused: forged signature", ours, UNAUTHORIZED, &|n| {
+            forged(&tokens[n])
         }),
-        ("refused: unparsable, short", &first, &|_| {
+        (
+            "refused: unparsable, as long as a token",
+            ours,
+            UNAUTHORIZED,
+            &|_| long.clone(),
+        ),
+        ("refused: unparsable, short", ours, UNAUTHORIZED, &|_| {
             "garbage".to_owned()
         }),
         (
             "refused: unknown key, old, in the cooldown",
             &in_cooldown,
+            UNAUTHORIZED,
             &|_| of_unknown_key.clone(),
         ),
     ];
-    let mut contenders = vec![
-        Contender::of_work(RAW, course, |n| assert!(world.raw_verify(world.token(n)))),
-        routed(BARE, &world.bare_router(), |n| n),
-        routed("first seen", &first, |n| n),
-        routed("first seen, cache off", &world.uncached_router(), |n| n),
-        routed("seen before", &known, |n| n % SEEN),
+    let calls = [
+        bare,
+        ("first seen", ours, OK, &new),
+        ("first seen, cache off", uncached, OK, &new),
+        known,
     ];
-    for (name, router, token) in refused {
-        let router = router.clone();
-        contenders.push(Contender::of_router(
-            name,
-            course,
-            router,
-            UNAUTHORIZED,
-            token,
-        ));
-    }
-    let calls_alone = contenders.len();
-    contenders.push(served(BARE, &world.bare_router()));
-    contenders.push(served("seen before", &known));
-    for (name, router, token) in refused {
-        let router = router.clone();
-        contenders.push(Contender::of_server(
-            name,
-            course,
-            router,
-            UNAUTHORIZED,
-            token,
-        ));
-    }
-    let mut calls = race(course, &mut contenders);
-    drop(contenders);
-    let requests = calls.split_off(calls_alone);
-    report::print("the call alone", &calls);
-    report::print("the request made, the answer read", &requests);
+    let raw = Contender::of_work(RAW, course, |n| assert!(world.raw_verify(world.token(n))));
+    let calls = calls
+        .into_iter()
+        .chain(refused)
+        .map(|(name, router, status, token)| {
+            Contender::of_router(name, course, router.clone(), status, token)
+        });
+    let requests = [bare, known].into_iter().chain(refused);
+    let requests = requests.map(|(name, router, status, token)| {
+        Contender::of_server(name, course, router.clone(), status, token)
+    });
 
+    let mut contenders: Vec<_> = iter::once(raw).chain(calls).collect();
+    let calls_alone = contenders.len();
+    contenders.extend(requests);
+    let mut calls = race(course, &mut contenders);
+    let requests = calls.split_off(calls_alone);
+    (calls, requests)
+}
+
+/// Makes the token for the number of a call.
+type Tokens<'a> = &'a dyn Fn(usize) -> String;
+
+fn two_threads(rounds: usize, world: &World, runtime: &Runtime) -> Vec<Scaling> {
     // Calls in a turn: about a millisecond for each team, so that many turns are not interrupted.
     let (quick_calls, slow_calls) = (1_000, 80);
-    let rounds = if arguments.quick { 10 } else { 200 };
     let distinct = (rounds + 1) * 3 * slow_calls;
     let fresh: Vec<Router> = (0..=distinct / world.tokens.len())
         .map(|_| runtime.block_on(world.fresh_router()))
         .collect();
-    let bare = world.bare_router();
-    let uncached = world.uncached_router();
+    let _entered = runtime.enter();
+    let (bare, ours, uncached) = (
+        world.bare_router(),
+        world.our_router(),
+        world.uncached_router(),
+    );
     let mut teams = [
         Team::new(BARE, |n| (bare.clone(), request(world.token(n % 1_000)))),
         Team::new("first seen", |n| {
@@ -129,17 +150,9 @@ fn main() {
             (uncached.clone(), request(world.token(n)))
         }),
         Team::new("seen before", |n| {
-            (known.clone(), request(world.token(n % 1_000)))
+            (ours.clone(), request(world.token(n % 1_000)))
         }),
     ];
-    let turns = [quick_calls, slow_calls, slow_calls, quick_calls];
-    let scaling = scaling(rounds, &turns, &mut teams);
-    report::print_scaling(&scaling);
-
-    if let Some(path) = &arguments.json {
-        report::save(path, &calls, &requests, &scaling);
-    }
-    if let Some(path) = &arguments.svg {
-        report::write(path, &plot::bars(&calls));
-    }
+    let calls = [quick_calls, slow_calls, slow_calls, quick_calls];
+    scaling(rounds, &calls, &mut teams)
 }

@@ -5,11 +5,14 @@ mod options;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
+use tokio::time::sleep;
 use url::Url;
 
 use self::mode::Setup;
@@ -372,7 +375,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
     /// It sends nothing itself and does not wait; use [`Authgear::ready`] to wait for the keys.
     ///
     /// # Errors
-    /// An option that cannot work, a missing tokio runtime, or a system without root certificates
+    /// An option that cannot work, a missing tokio runtime or one without timers, or a system without root certificates
     /// where https is used.
     pub fn build(self) -> Result<Authgear<C>, ConfigError> {
         let options = self.options;
@@ -388,7 +391,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let mode = options.mode(&endpoint, self.reads_claims)?;
         let peer_rules = options.peer_rules(&mode)?;
         let sources = sources(options.sources, mode.session_cookies())?;
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
+        let runtime = runtime().ok_or(ConfigError::NoRuntime)?;
 
         let asks_endpoint = internal.is_none() && jwks_uri.is_none() && mode.needs_keys();
         let asked: Vec<&Url> = internal
@@ -437,6 +440,14 @@ impl<C> fmt::Debug for AuthgearBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthgearBuilder").finish_non_exhaustive()
     }
+}
+
+/// The runtime that this is called in, if its timers run: a runtime does not say so, but making one
+/// panics where they do not.
+fn runtime() -> Option<Handle> {
+    let runtime = Handle::try_current().ok()?;
+    catch_unwind(|| drop(sleep(Duration::ZERO))).ok()?;
+    Some(runtime)
 }
 
 #[cfg(test)]

@@ -30,8 +30,9 @@ pub enum ConfigError {
         /// What it conflicts with, and what to do.
         reason: &'static str,
     },
-    /// `build()` was called outside of a tokio runtime, which the background refresher needs.
-    #[error("build() must be called within a tokio runtime")]
+    /// `build()` was called outside of a tokio runtime with its drivers enabled, which the background
+    /// refresher needs.
+    #[error("build() must be called within a tokio runtime whose timers are enabled")]
     NoRuntime,
     /// The HTTP client could not be made; most often the system has no store of root certificates.
     #[error("the HTTP client could not be set up")]

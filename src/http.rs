@@ -2,7 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -98,7 +102,7 @@ impl Outbound {
         if !is_secure(&target.url) && !self.allow_http {
             return Err(FetchError::Insecure);
         }
-        timeout(self.total, self.read(target))
+        timeout(self.total, contained(self.read(target)))
             .await
             .map_err(|_| FetchError::Timeout)?
     }
@@ -113,7 +117,7 @@ impl Outbound {
         if !is_secure(&target.url) && !self.allow_http {
             return Err(FetchError::Insecure);
         }
-        let mut response = timeout(patience, self.get_once_more(target, headers))
+        let mut response = timeout(patience, contained(self.get_once_more(target, headers)))
             .await
             .map_err(|_| FetchError::Timeout)??;
         Ok(std::mem::take(response.headers_mut()))
@@ -176,6 +180,20 @@ impl Outbound {
     }
 }
 
+/// The functions of others run here: those of a proxy, of a client that was brought along. Where one
+/// of them panics, its request has failed, and the task that waits for it goes on.
+async fn contained<T>(
+    request: impl Future<Output = Result<T, FetchError>>,
+) -> Result<T, FetchError> {
+    let mut request = pin!(request);
+    poll_fn(|context| {
+        // Nothing of the request is touched after a panic.
+        let poll = AssertUnwindSafe(|| request.as_mut().poll(context));
+        catch_unwind(poll).unwrap_or(Poll::Ready(Err(FetchError::Panicked)))
+    })
+    .await
+}
+
 const USER_AGENT: &str = concat!("axum-authgear/", env!("CARGO_PKG_VERSION"));
 
 /// An answer of status 200.
@@ -190,6 +208,8 @@ pub(crate) struct Document {
 pub(crate) enum FetchError {
     #[error("the request failed")]
     Request(#[source] Cause),
+    #[error("the request panicked")]
+    Panicked,
     #[error("no answer within the timeout")]
     Timeout,
     #[error("the answer has status {0}")]
@@ -210,7 +230,7 @@ impl FetchError {
                 !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
             }
             Self::Redirected | Self::TooLarge | Self::Insecure => true,
-            Self::Request(_) | Self::Timeout => false,
+            Self::Request(_) | Self::Panicked | Self::Timeout => false,
         }
     }
 

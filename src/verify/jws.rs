@@ -118,12 +118,11 @@ impl DecodeBuffer {
 
     fn decode(&mut self, encoded: &[u8]) -> Result<&[u8], AuthErrorKind> {
         let length = URL_SAFE_NO_PAD.estimated_decoded_length(encoded.len());
-        let place = match self.usual.get_mut(..length) {
-            Some(place) => place,
-            None => {
-                self.large.resize(length, 0);
-                &mut self.large[..]
-            }
+        let place = if let Some(usual) = self.usual.get_mut(..length) {
+            usual
+        } else {
+            self.large.resize(length, 0);
+            &mut self.large
         };
         let decoded = URL_SAFE_NO_PAD.decode(encoded, place.as_out());
         Ok(decoded.map_err(|_| AuthErrorKind::MalformedToken)?)

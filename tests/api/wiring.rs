@@ -161,12 +161,20 @@ fn build_needs_a_runtime_and_says_so() {
     assert!(matches!(error, ConfigError::NoRuntime), "{error:?}");
     assert_eq!(
         error.to_string(),
-        "build() must be called within a tokio runtime"
+        "build() must be called within a tokio runtime whose timers are enabled"
     );
     assert_eq!(error.option(), None);
     // What is wrong with an option is found before that.
     let error = Authgear::builder("nowhere").build().unwrap_err();
     assert_eq!(error.option(), Some("endpoint"));
+    // A runtime whose timers do not run would fetch keys once, and never again.
+    let without_timers = tokio::runtime::Builder::new_current_thread().build();
+    let guard = without_timers.as_ref().unwrap().enter();
+    let error = Authgear::builder("https://auth.example")
+        .build()
+        .unwrap_err();
+    assert!(matches!(error, ConfigError::NoRuntime), "{error:?}");
+    drop(guard);
     // To be within is enough.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let guard = runtime.enter();

@@ -1,5 +1,7 @@
 //! Authgear is away, or answers with nonsense.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum_authgear::testkit::{Endpoint, Fault};
@@ -130,6 +132,30 @@ async fn started_without_authgear_it_answers_503_and_heals_by_itself() {
     .unwrap()
     .unwrap();
     stage.assert_is_alice(&at_once(&api, &good));
+    assert_eq!(authgear.status().health(), Health::Healthy);
+}
+
+#[tokio::test]
+async fn a_function_of_the_users_that_panics_ends_one_fetch_and_not_the_refresher() {
+    let stage = Stage::new().await;
+    let is_broken = Arc::new(AtomicBool::new(true));
+    let proxy = reqwest::Proxy::custom({
+        let is_broken = Arc::clone(&is_broken);
+        move |_| -> Option<reqwest::Url> {
+            assert!(!is_broken.load(Ordering::SeqCst), "a fault of the user's");
+            None
+        }
+    });
+    let authgear = stage.builder().proxy(proxy).build().unwrap();
+    let api = api(&authgear);
+    let good = stage.token();
+    assert_unavailable(&get(&api, "/user", &good).await);
+    let error = authgear.status().last_error().unwrap().to_string();
+    assert_eq!(error, "the discovery document could not be fetched");
+
+    is_broken.store(false, Ordering::SeqCst);
+    stage.an_hour_passes();
+    stage.assert_is_alice(&get(&api, "/user", &good).await);
     assert_eq!(authgear.status().health(), Health::Healthy);
 }
 
