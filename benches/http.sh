@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures over real HTTP: see http.rs. It needs wrk and nginx (Debian: apt-get install wrk nginx).
+# Measures over real HTTP: see http.rs. It needs wrk and nginx (Debian: apt-get install wrk nginx), and
+# two processors.
 #
 #     benches/http.sh           five interleaved rounds, a minute and a half
 #     benches/http.sh --quick   one short round, to see that it runs

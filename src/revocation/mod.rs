@@ -199,8 +199,11 @@ impl Known {
         if self.is_on.load(Ordering::Acquire) && identity.issued_at.is_some_and(is_older) {
             return Err(AuthErrorKind::IssuedTooLongAgo.into());
         }
-        let moment = self.table.user(identity.subject(), unix.as_secs());
-        if moment.is_some_and(|moment| is_until(identity.issued_at, moment))
+        let is_ended = || {
+            let moment = self.table.user(identity.subject(), unix.as_secs());
+            moment.is_some_and(|moment| is_until(identity.issued_at, moment))
+        };
+        if self.table.has_users() && is_ended()
             || self.table.has_tokens() && self.table.has_token(&token_key(identity))
         {
             return Err(AuthErrorKind::Revoked.into());

@@ -49,6 +49,10 @@ impl Table {
         (moment > 0).then_some(moment)
     }
 
+    pub(super) fn has_users(&self) -> bool {
+        !self.users.is_empty()
+    }
+
     /// Whether this very token is ended.
     pub(super) fn has_token(&self, token: &str) -> bool {
         self.tokens.read(token, |_| ()).is_some()
