@@ -22,11 +22,6 @@ impl Course {
     /// Rounds before those that count.
     pub const WARM_UP: usize = 10;
 
-    /// The numbers of the calls in a round.
-    fn numbers(self, round: usize) -> impl Iterator<Item = usize> {
-        round * self.calls..(round + 1) * self.calls
-    }
-
     /// How many distinct tokens one contender sees.
     pub fn tokens(self) -> usize {
         (self.rounds + Self::WARM_UP) * self.calls
@@ -44,15 +39,7 @@ pub struct Contender<'a> {
 impl<'a> Contender<'a> {
     /// Calls `work` with the number of the call, which no two calls of the race share.
     pub fn of_work(name: &'static str, course: Course, work: impl Fn(usize) + 'a) -> Self {
-        Self {
-            name,
-            calls: course.calls,
-            batch: Box::new(move |round| {
-                let start = Instant::now();
-                course.numbers(round).for_each(&work);
-                start.elapsed()
-            }),
-        }
+        Self::timed(name, course, |n| n, work)
     }
 
     /// Shows the router what `token` makes for the number of the call. The requests are made before,
@@ -75,41 +62,38 @@ impl<'a> Contender<'a> {
         send: impl Fn(Request<Body>) + 'a,
         token: impl Fn(usize) -> T + 'a,
     ) -> Self {
-        Self {
-            name,
-            calls: course.calls,
-            batch: Box::new(move |round| {
-                let requests: Vec<_> = course
-                    .numbers(round)
-                    .map(|n| request(token(n).as_ref()))
-                    .collect();
-                let start = Instant::now();
-                for request in requests {
-                    send(request);
-                }
-                start.elapsed()
-            }),
-        }
+        Self::timed(name, course, move |n| request(token(n).as_ref()), send)
     }
 
     /// As a server has it: each request is made, and its answer read to the end. A server takes
     /// longer for that, since it reads the request from a connection.
-    pub fn of_server<T: AsRef<str>>(
+    pub fn of_server<T: AsRef<str> + 'a>(
         name: &'static str,
         course: Course,
         router: Router,
         status: StatusCode,
         token: impl Fn(usize) -> T + 'a,
     ) -> Self {
+        let serve = move |token: T| read(call(&router, request(token.as_ref())), status);
+        Self::timed(name, course, token, serve)
+    }
+
+    /// Calls `work` with what `prepare` makes for the number of the call, which takes no time of the
+    /// contender's.
+    fn timed<T>(
+        name: &'static str,
+        course: Course,
+        prepare: impl Fn(usize) -> T + 'a,
+        work: impl Fn(T) + 'a,
+    ) -> Self {
         Self {
             name,
             calls: course.calls,
             batch: Box::new(move |round| {
-                let tokens: Vec<_> = course.numbers(round).map(&token).collect();
+                let numbers = round * course.calls..(round + 1) * course.calls;
+                let prepared: Vec<T> = numbers.map(&prepare).collect();
                 let start = Instant::now();
-                for token in tokens {
-                    read(call(&router, request(token.as_ref())), status);
-                }
+                prepared.into_iter().for_each(&work);
                 start.elapsed()
             }),
         }
