@@ -1,6 +1,7 @@
 //! `observability`: what the dashboard and the alerts name is what is emitted.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Duration;
 
 use axum_authgear::testkit::{FakeAuthgear, User};
@@ -143,4 +144,31 @@ fn kinds_and_panels_are_well_formed() {
         }
     }
     assert!(named > 5);
+}
+
+/// Prometheus itself reads the rules, and raises each alert for what it is for and for no less.
+#[test]
+#[ignore = "needs promtool"]
+fn alerts_are_raised_when_they_should_be() {
+    let cases = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/examples/alerts_test.yaml"
+    );
+    let run = Command::new("promtool")
+        .args(["test", "rules", cases])
+        .output();
+    let output = run.expect("promtool is installed");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+
+    let cases = std::fs::read_to_string(cases).unwrap();
+    let alerts: Vec<_> = ALERTS
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    assert!(!alerts.is_empty());
+    for alert in alerts {
+        let tested = format!("alertname: {alert}\n");
+        assert!(cases.contains(&tested), "nothing raises {alert}");
+    }
 }
