@@ -1,23 +1,16 @@
 //! An immutable set of keys, parsed once, tolerant of what it does not know.
 
-use std::fmt;
-use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+mod key;
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
-    RsaPublicKeyComponents, VerificationAlgorithm,
-};
-use base64_simd::URL_SAFE_NO_PAD;
+use std::fmt;
+use std::sync::Arc;
+
 use jsonwebtoken::Algorithm;
-use jsonwebtoken::jwk::{
-    AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse, RSAKeyParameters,
-};
+use jsonwebtoken::jwk::Jwk;
 use serde_json::{Map, Value};
 
-use crate::error::AuthErrorKind;
+pub(crate) use self::key::VerificationKey;
+use self::key::read_jwk;
 
 /// More keys than this are not looked at: an issuer has a handful.
 const MAX_KEYS: usize = 64;
@@ -142,196 +135,6 @@ pub(crate) enum KeySetError {
     Malformed,
     #[error("the key set has no usable key")]
     NoUsableKey,
-}
-
-/// One public key, parsed for each algorithm that it may be used with.
-pub(crate) struct VerificationKey {
-    kid: Box<str>,
-    jwk: Jwk,
-    verifiers: Vec<(Algorithm, ParsedPublicKey)>,
-    /// The header of the first good token, as it came, and the algorithm that it names. What a
-    /// header says is a function of its bytes, so that the next one like it need not be read.
-    header: OnceLock<(Box<[u8]>, Algorithm)>,
-}
-
-impl VerificationKey {
-    fn new(kid: String, jwk: Jwk, allowed: &[Algorithm]) -> Self {
-        let verifiers = if is_for_signatures(&jwk) {
-            allowed
-                .iter()
-                .filter(|algorithm| fits(&jwk, **algorithm))
-                .filter_map(|algorithm| Some((*algorithm, parse(&jwk, *algorithm)?)))
-                .collect()
-        } else {
-            Vec::new()
-        };
-        Self {
-            kid: kid.into_boxed_str(),
-            jwk,
-            verifiers,
-            header: OnceLock::new(),
-        }
-    }
-
-    pub(crate) fn id(&self) -> &str {
-        &self.kid
-    }
-
-    /// Keeps the header of a token whose signature held.
-    pub(crate) fn remember_header(&self, header: &[u8], algorithm: Algorithm) {
-        self.header.get_or_init(|| (header.into(), algorithm));
-    }
-
-    /// A key that verifies nothing.
-    #[cfg(test)]
-    pub(crate) fn for_tests() -> Self {
-        let jwk = serde_json::json!({ "kty": "RSA", "n": "", "e": "" });
-        let jwk = serde_json::from_value(jwk).expect("a key");
-        Self::new(String::new(), jwk, &[])
-    }
-
-    fn is_usable(&self) -> bool {
-        !self.verifiers.is_empty()
-    }
-
-    /// Checks a signature. `algorithm` must be one of the allowed ones *and* fit the key.
-    pub(crate) fn verify(
-        &self,
-        algorithm: Algorithm,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), AuthErrorKind> {
-        let (_, key) = self
-            .verifiers
-            .iter()
-            .find(|(own, _)| *own == algorithm)
-            .ok_or(AuthErrorKind::KeyMismatch)?;
-        key.verify_sig(message, signature)
-            .map_err(|_| AuthErrorKind::BadSignature)
-    }
-}
-
-impl fmt::Debug for VerificationKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerificationKey").finish_non_exhaustive()
-    }
-}
-
-/// The members that we know; others (`x5c`, `created_at`, …), whatever their type, must not spoil
-/// the key.
-const KNOWN_MEMBERS: [&str; 10] = [
-    "kty", "kid", "use", "key_ops", "alg", "n", "e", "crv", "x", "y",
-];
-
-fn read_jwk(member: &Value) -> Option<(String, Jwk)> {
-    let known = member
-        .as_object()?
-        .iter()
-        .filter(|(name, _)| KNOWN_MEMBERS.contains(&name.as_str()))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let jwk: Jwk = serde_json::from_value(Value::Object(known)).ok()?;
-    let kid = jwk.common.key_id.clone().filter(|kid| !kid.is_empty())?;
-    Some((kid, jwk))
-}
-
-/// RFC 7517 §4.2 and §4.3: where `use` and `key_ops` are there, they must allow verification.
-fn is_for_signatures(jwk: &Jwk) -> bool {
-    let by_use = match &jwk.common.public_key_use {
-        None | Some(PublicKeyUse::Signature) => true,
-        Some(_) => false,
-    };
-    let by_operations = match &jwk.common.key_operations {
-        None => true,
-        Some(operations) => operations.contains(&KeyOperations::Verify),
-    };
-    by_use && by_operations
-}
-
-/// Whether the key's type, curve and `alg`, where it names one, fit the algorithm.
-fn fits(jwk: &Jwk, algorithm: Algorithm) -> bool {
-    let named = match jwk.common.key_algorithm {
-        None => true,
-        Some(own) => Algorithm::from_str(&own.to_string()).is_ok_and(|own| own == algorithm),
-    };
-    let by_type = match (&jwk.algorithm, algorithm) {
-        (AlgorithmParameters::RSA(_), _) => rsa_parameters(algorithm).is_some(),
-        (AlgorithmParameters::EllipticCurve(ec), Algorithm::ES256) => {
-            ec.curve == EllipticCurve::P256
-        }
-        (AlgorithmParameters::EllipticCurve(ec), Algorithm::ES384) => {
-            ec.curve == EllipticCurve::P384
-        }
-        (AlgorithmParameters::OctetKeyPair(okp), Algorithm::EdDSA) => {
-            okp.curve == EllipticCurve::Ed25519
-        }
-        _ => false,
-    };
-    named && by_type
-}
-
-fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
-    Some(match algorithm {
-        Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
-        Algorithm::RS384 => &RSA_PKCS1_2048_8192_SHA384,
-        Algorithm::RS512 => &RSA_PKCS1_2048_8192_SHA512,
-        Algorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
-        Algorithm::PS384 => &RSA_PSS_2048_8192_SHA384,
-        Algorithm::PS512 => &RSA_PSS_2048_8192_SHA512,
-        _ => return None,
-    })
-}
-
-fn parse(jwk: &Jwk, algorithm: Algorithm) -> Option<ParsedPublicKey> {
-    match &jwk.algorithm {
-        AlgorithmParameters::RSA(rsa) => parse_rsa(rsa, rsa_parameters(algorithm)?),
-        AlgorithmParameters::EllipticCurve(ec) => {
-            let verifier: &'static dyn VerificationAlgorithm = match algorithm {
-                Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
-                _ => &ECDSA_P384_SHA384_FIXED,
-            };
-            // SEC 1 §2.3.3: an uncompressed point.
-            let mut point = vec![4];
-            point.extend(decode(&ec.x)?);
-            point.extend(decode(&ec.y)?);
-            ParsedPublicKey::new(verifier, point).ok()
-        }
-        AlgorithmParameters::OctetKeyPair(okp) => {
-            ParsedPublicKey::new(&ED25519, decode(&okp.x)?).ok()
-        }
-        _ => None,
-    }
-}
-
-fn parse_rsa(
-    rsa: &RSAKeyParameters,
-    parameters: &'static RsaParameters,
-) -> Option<ParsedPublicKey> {
-    let modulus = decode(&rsa.n)?;
-    let exponent = decode(&rsa.e)?;
-    let n = without_leading_zeros(&modulus);
-    let e = without_leading_zeros(&exponent);
-    // The library takes shorter moduli, too, and only looks when a signature is checked.
-    let bits = n.len() * 8 - n.first()?.leading_zeros() as usize;
-    if !(2048..=8192).contains(&bits) {
-        return None;
-    }
-    // RFC 8017 §3.1: odd and at least 3. With 1, everybody can sign.
-    if e.last()? % 2 == 0 || e == [1] {
-        return None;
-    }
-    RsaPublicKeyComponents { n, e }
-        .to_parsed_public_key(parameters)
-        .ok()
-}
-
-fn without_leading_zeros(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number.get(zeros..).unwrap_or_default()
-}
-
-fn decode(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
 #[cfg(test)]

@@ -392,7 +392,7 @@ impl World {
                     replica
                         .revocations
                         .table
-                        .has_token(&super::token_key(&identity))
+                        .has_token(&super::known::token_key(&identity))
                 })
                 .collect();
             assert!(ended.windows(2).all(|pair| pair[0] == pair[1]), "{ended:?}");

@@ -11,7 +11,7 @@ use crate::process::{Example, ask, get};
 
 const DASHBOARD: &str = include_str!("../../examples/observability/dashboard.json");
 const ALERTS: &str = include_str!("../../examples/observability/alerts.yaml");
-const TELEMETRY: &str = include_str!("../../src/telemetry.rs");
+const METRICS: &str = include_str!("../../src/telemetry/metric.rs");
 
 async fn start(fake: &FakeAuthgear) -> (Example, String) {
     let environment = [
@@ -66,7 +66,7 @@ async fn every_metric_that_is_named_is_emitted() {
         assert!(emitted.contains(name), "{name} is missing in\n{exposition}");
     }
     // And the other way around: the dashboard shows everything that there is.
-    for name in names(TELEMETRY) {
+    for name in names(METRICS) {
         let shown = named.iter().any(|shown| shown.starts_with(name));
         assert!(shown, "nothing shows {name}");
     }

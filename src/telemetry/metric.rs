@@ -1,0 +1,152 @@
+//! The metrics: their names, and what is counted for each request, with keys that are made once.
+
+use std::time::Duration;
+
+use metrics::{
+    Counter, Histogram, Key, Label, Level, Metadata, Unit, describe_counter, describe_gauge,
+    describe_histogram, with_recorder,
+};
+
+use super::{Cache, Outcome};
+use crate::clock::Moment;
+use crate::error::{AuthErrorKind, PerKind};
+
+const METADATA: Metadata<'static> = Metadata::new(super::TARGET, Level::INFO, Some(module_path!()));
+
+/// A key that is a constant; the macros of `metrics` make one on every call, unless the name is
+/// a literal.
+macro_rules! key {
+    ($name:ident, $($label:literal => $value:literal),+) => {{
+        static LABELS: &[Label] = &[$(Label::from_static_parts($label, $value)),+];
+        static KEY: Key = Key::from_static_parts($name, LABELS);
+        &KEY
+    }};
+}
+
+/// Asked for anew each time: a program may install its recorder at any time.
+fn counter(key: &Key) -> Counter {
+    with_recorder(|recorder| recorder.register_counter(key, &METADATA))
+}
+
+fn histogram(key: &Key) -> Histogram {
+    with_recorder(|recorder| recorder.register_histogram(key, &METADATA))
+}
+
+pub(super) fn answered(outcome: Outcome) {
+    static REFUSED: PerKind<Key> = PerKind::new();
+
+    match outcome {
+        Outcome::User => counter(key!(REQUESTS, "outcome" => "user", "kind" => "none")),
+        Outcome::Machine => counter(key!(REQUESTS, "outcome" => "machine", "kind" => "none")),
+        Outcome::Nobody => counter(key!(REQUESTS, "outcome" => "nobody", "kind" => "none")),
+        Outcome::Refused(kind) => REFUSED.with(kind, refused, counter),
+    }
+    .increment(1);
+}
+
+fn refused(kind: AuthErrorKind) -> Key {
+    let labels = vec![
+        Label::new("outcome", "refused"),
+        Label::new("kind", format!("{kind:?}")),
+    ];
+    Key::from_parts(REQUESTS, labels)
+}
+
+pub(super) fn verified(outcome: Outcome, began: Moment) {
+    let key = match outcome {
+        Outcome::User => key!(VERIFICATION_SECONDS, "outcome" => "user"),
+        Outcome::Machine => key!(VERIFICATION_SECONDS, "outcome" => "machine"),
+        // There was nothing to verify.
+        Outcome::Nobody | Outcome::Refused(AuthErrorKind::MissingCredential) => return,
+        Outcome::Refused(_) => key!(VERIFICATION_SECONDS, "outcome" => "refused"),
+    };
+    histogram(key).record(began.time_since());
+}
+
+pub(super) fn looked_up(cache: Cache, hit: bool) {
+    counter(match (cache, hit) {
+        (Cache::Tokens, true) => key!(CACHE_LOOKUPS, "cache" => "tokens", "result" => "hit"),
+        (Cache::Tokens, false) => key!(CACHE_LOOKUPS, "cache" => "tokens", "result" => "miss"),
+        (Cache::Answers, true) => key!(CACHE_LOOKUPS, "cache" => "answers", "result" => "hit"),
+        (Cache::Answers, false) => {
+            key!(CACHE_LOOKUPS, "cache" => "answers", "result" => "miss")
+        }
+    })
+    .increment(1);
+}
+
+pub(super) fn resolver_called(succeeded: bool, time: Duration) {
+    histogram(if succeeded {
+        key!(RESOLVER_SECONDS, "result" => "answered")
+    } else {
+        key!(RESOLVER_SECONDS, "result" => "failed")
+    })
+    .record(time);
+}
+
+pub(super) fn keys_fetched(asked_at: Duration, changed: bool) {
+    counter(if changed {
+        key!(KEY_FETCHES, "result" => "changed")
+    } else {
+        key!(KEY_FETCHES, "result" => "unchanged")
+    })
+    .increment(1);
+    with_recorder(|recorder| {
+        static KEY: Key = Key::from_static_name(KEYS_FETCHED_AT);
+        recorder.register_gauge(&KEY, &METADATA)
+    })
+    .set(asked_at.as_secs_f64());
+}
+
+pub(super) fn key_fetch_failed() {
+    counter(key!(KEY_FETCHES, "result" => "failed")).increment(1);
+}
+
+/// Tells the recorder what each of them means.
+pub(super) fn describe() {
+    describe_counter!(
+        REQUESTS,
+        Unit::Count,
+        "Requests that have been answered, by who they came from, or why they were refused"
+    );
+    describe_histogram!(
+        VERIFICATION_SECONDS,
+        Unit::Seconds,
+        "Time from a request's credential to the verdict, waits for keys included"
+    );
+    describe_counter!(
+        KEY_FETCHES,
+        Unit::Count,
+        "Attempts to fetch the project's keys, by result"
+    );
+    describe_counter!(
+        CACHE_LOOKUPS,
+        Unit::Count,
+        "Tokens and sessions that were known already, and those that were not"
+    );
+    describe_histogram!(
+        RESOLVER_SECONDS,
+        Unit::Seconds,
+        "Time that calls of the resolver took, by result"
+    );
+    describe_gauge!(
+        KEYS_FETCHED_AT,
+        Unit::Seconds,
+        "Unix time at which the keys in use were asked for"
+    );
+}
+
+/// Labels: `outcome` (`user`, `machine`, `nobody`, `refused`), `kind` (an `AuthErrorKind`, or
+/// `none`).
+pub(super) const REQUESTS: &str = "axum_authgear_requests_total";
+/// Label: `outcome`. Requests without a credential are left out.
+pub(super) const VERIFICATION_SECONDS: &str = "axum_authgear_verification_seconds";
+/// Label: `result` (`changed`, `unchanged`, `failed`).
+pub(super) const KEY_FETCHES: &str = "axum_authgear_key_fetches_total";
+/// Labels: `cache` (`tokens`, `answers`), `result` (`hit`, `miss`).
+pub(super) const CACHE_LOOKUPS: &str = "axum_authgear_cache_lookups_total";
+/// Label: `result` (`answered`, `failed`). Its count is that of the calls.
+pub(super) const RESOLVER_SECONDS: &str = "axum_authgear_resolver_seconds";
+/// The age of the keys is `time()` less this: a gauge of the age itself would stand still as
+/// soon as the refresher does.
+pub(super) const KEYS_FETCHED_AT: &str = "axum_authgear_keys_fetched_timestamp_seconds";
