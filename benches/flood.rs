@@ -133,16 +133,20 @@ async fn load(url: &str, good: &str, bad: &str, rate: usize, time: Duration) {
         let mut client = Client::connect(address, good, "200 OK").await;
         let times = Rc::clone(&times);
         tasks.spawn_local(async move {
-            let first = now() + PAUSE * index as u32 / OTHERS as u32;
+            let first = Instant::now() + PAUSE * index as u32 / OTHERS as u32;
             let mut ticks = interval_at(first, PAUSE);
             let mut last_answer = first;
             loop {
                 let due = ticks.tick().await;
                 // Whoever waits for the answer before it cannot send: that time counts, too. That
                 // tokio's timer is late by up to a millisecond does not.
-                let began = if last_answer > due { due } else { now() };
+                let began = if last_answer > due {
+                    due
+                } else {
+                    Instant::now()
+                };
                 client.send().await;
-                last_answer = now();
+                last_answer = Instant::now();
                 let time = last_answer - began;
                 times.borrow_mut().push(time.as_secs_f64() * 1e3);
             }
@@ -163,7 +167,7 @@ async fn load(url: &str, good: &str, bad: &str, rate: usize, time: Duration) {
             });
         }
         tasks.spawn_local(async move {
-            let began = now();
+            let began = Instant::now();
             let mut sent = 0;
             let mut ticks = interval(Duration::from_millis(1));
             loop {
@@ -184,10 +188,6 @@ async fn load(url: &str, good: &str, bad: &str, rate: usize, time: Duration) {
         quantile(times, 0.5),
         quantile(times, 0.99)
     );
-}
-
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// A connection that sends the same request again and again. The answers are all of one length.

@@ -375,8 +375,8 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
     /// It sends nothing itself and does not wait; use [`Authgear::ready`] to wait for the keys.
     ///
     /// # Errors
-    /// An option that cannot work, a missing tokio runtime or one without timers, or a system without root certificates
-    /// where https is used.
+    /// An option that cannot work, a missing tokio runtime or one without timers, or a system without
+    /// root certificates where https is used.
     pub fn build(self) -> Result<Authgear<C>, ConfigError> {
         let options = self.options;
         let endpoint = options.endpoint()?;

@@ -64,25 +64,26 @@ struct Http {
     exchanges: Vec<Exchange>,
 }
 
+/// A request that was made of a real Authgear, and its answer.
 #[derive(Clone, Deserialize)]
-struct Exchange {
-    name: String,
-    request: Question,
-    answer: Answer,
+pub struct Exchange {
+    pub name: String,
+    pub request: Question,
+    pub answer: Answer,
 }
 
 #[derive(Clone, Deserialize)]
-struct Question {
-    method: String,
-    path: String,
-    headers: Vec<(String, String)>,
+pub struct Question {
+    pub method: String,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
 }
 
 #[derive(Clone, Deserialize)]
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
 }
 
 fn tokens() -> Vec<Record> {

@@ -113,6 +113,7 @@ pub async fn ready<C: Send + Sync + 'static>(builder: AuthgearBuilder<C>) -> Aut
         .unwrap();
     authgear
 }
+
 /// An API that tells all that it knows of its user, one fact to a line.
 pub fn describing_api(authgear: &Authgear) -> Router {
     Router::new()

@@ -9,42 +9,22 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use crate::recorded::{Answer, Exchange};
 use crate::support::{api, assert_refused, describing_api, get, send, with_headers};
 
 #[derive(Deserialize)]
 struct Recorded {
-    rows: Vec<Row>,
+    rows: Vec<Exchange>,
 }
 
-#[derive(Deserialize)]
-struct Row {
-    name: String,
-    request: Question,
-    answer: Answer,
-}
-
-#[derive(Deserialize)]
-struct Question {
-    method: String,
-    path: String,
-    headers: Vec<(String, String)>,
-}
-
-#[derive(Clone, Deserialize)]
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: String,
-}
-
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<Exchange> {
     let recorded: Recorded =
         serde_json::from_str(include_str!("../../recorded/resolver.json")).unwrap();
     assert_eq!(recorded.rows.len(), 69);
     recorded.rows
 }
 
-impl Row {
+impl Exchange {
     /// A header of the answer.
     fn says(&self, name: &str) -> Option<&str> {
         let mut headers = self.answer.headers.iter();
@@ -154,7 +134,7 @@ async fn every_recorded_answer_is_what_it_says() {
 }
 
 /// A user as the row's answer shows it, signed in, with the life of the row behind it.
-fn arrange(fake: &FakeAuthgear, row: &Row) -> (User, Session) {
+fn arrange(fake: &FakeAuthgear, row: &Exchange) -> (User, Session) {
     let is = |name: &str| row.says(name) == Some("true");
     let roles = row.says("x-authgear-user-roles").unwrap_or_default();
     let user = User::new("someone")
@@ -198,7 +178,7 @@ fn live(fake: &FakeAuthgear, row: &str, user: &User, session: &Session) {
 /// The row's credentials, made anew at the fake.
 fn headers(
     fake: &FakeAuthgear,
-    row: &Row,
+    row: &Exchange,
     user: &User,
     session: &Session,
 ) -> Vec<(String, String)> {
