@@ -11,8 +11,9 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::known::Known;
 use super::log::{Entry, Log, LogConnection, LogError, Place};
-use super::record::Record;
+use super::record::{Event, Record};
 use super::table::Table;
 use super::webhook::{Delivery, EventType};
 use super::{RevocationPolicy, Revocations};
@@ -684,4 +685,49 @@ fn replicas_that_know_a_lot_share_the_work_of_telling_it() {
         sleep(Duration::from_secs(20)).await;
         assert_eq!(late.revocations.table.len(), 5_000);
     });
+}
+
+/// What the log still names must not be forgotten while it is compared with what is known.
+#[test]
+fn nothing_is_forgotten_while_the_log_is_read() {
+    let policy = RevocationPolicy {
+        retention: Some(Duration::from_secs(60)),
+        leeway: Duration::ZERO,
+    };
+    let known = Known::new(policy, Clock::frozen_at(1_000));
+    known.end_user("alice");
+    let keeping = known.keep_all();
+    known.sweep(1_000, 1_061);
+    assert_eq!(known.table.len(), 1);
+    drop(keeping);
+    known.sweep(1_061, 1_061);
+    assert_eq!(known.table.len(), 0);
+}
+
+#[test]
+fn an_end_that_was_announced_before_is_told_when_it_comes() {
+    let policy = RevocationPolicy {
+        retention: None,
+        leeway: Duration::ZERO,
+    };
+    let known = Known::new(policy, Clock::frozen_at(1_000));
+    known.learn(&Record::Event {
+        user: "alice".into(),
+        event: Event {
+            seq: 1,
+            at: 1_000,
+            ends: false,
+            window: Some(1_030),
+        },
+    });
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let ear = Arc::clone(&told);
+    known.observe(Box::new(move |user| {
+        ear.lock().unwrap().push(user.to_owned());
+    }));
+    known.sweep(1_000, 1_029);
+    assert!(told.lock().unwrap().is_empty());
+    known.sweep(1_029, 1_089);
+    known.sweep(1_089, 1_149);
+    assert_eq!(*told.lock().unwrap(), ["alice"]);
 }

@@ -91,6 +91,9 @@ async fn every_metric_that_is_named_is_emitted() {
     assert!(sample(&exposition, answered) >= Some(2.0), "{exposition}");
     let known = r#"axum_authgear_cache_lookups_total{cache="tokens",result="hit"}"#;
     assert!(sample(&exposition, known) >= Some(1.0), "{exposition}");
+    // Alice's token and the administrator's; what is no token is not looked up.
+    let new = r#"axum_authgear_cache_lookups_total{cache="tokens",result="miss"}"#;
+    assert_eq!(sample(&exposition, new), Some(2.0), "{exposition}");
     let fetched = r#"axum_authgear_key_fetches_total{result="changed"}"#;
     assert_eq!(sample(&exposition, fetched), Some(1.0));
     let at = sample(&exposition, "axum_authgear_keys_fetched_timestamp_seconds").unwrap();

@@ -210,3 +210,21 @@ fn simulation_of_the_life_of_keys() {
         panic!("{error}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn only_a_token_whose_signature_held_makes_its_header_known() {
+    let mut world = World::new(Duration::ZERO);
+    let token = world.token_of(0, 0);
+    let is_known = |world: &World| {
+        let now = world.shared.clock.now();
+        let keys = world.shared.verifier.keys().current(now).expect("keys");
+        keys.find_by_header(token.header()).is_some()
+    };
+    for _ in 0..2 {
+        world.expect_refusal(world.forged(0)).await;
+        assert!(!is_known(&world));
+    }
+    world.expect_success(token.clone()).await;
+    assert!(is_known(&world));
+    assert_eq!(world.what_is_wrong(), None);
+}

@@ -82,6 +82,12 @@ impl Token {
         &self.facts
     }
 
+    /// The header as it goes over the wire.
+    pub(super) fn header(&self) -> &[u8] {
+        let (header, _) = self.text.split_once('.').expect("a token");
+        header.as_bytes()
+    }
+
     pub(super) fn of_stranger(facts: Facts, number: u64) -> Self {
         let message = message(&format!("stranger-{number}"), &facts);
         let text = format!("{message}.{}", encoded(&[7; 64]));
