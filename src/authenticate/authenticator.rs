@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use http::Request;
 
+use super::authentication::{Authentication, Authority};
+use super::client_info;
+use super::client_info::PeerRules;
 use super::csrf::CsrfCheck;
 use super::identity_headers;
-use super::outcome::{Authentication, Authority};
-use super::peer::{self, PeerRules};
 use crate::clock::{Clock, Moment};
 use crate::credential::{self, Sources};
 use crate::error::{AuthError, AuthErrorKind};
@@ -90,7 +91,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
     pub(super) fn hear<B>(&self, request: &mut Request<B>) -> Word {
         let word = match &self.verifier {
             Verifier::Gateway(gateway) => {
-                let peer = peer::connection(request.extensions());
+                let peer = client_info::connection(request.extensions());
                 gateway.hear(request.headers_mut(), peer)
             }
             Verifier::Jwt(_) | Verifier::Resolver(_) | Verifier::Live(_) => None,

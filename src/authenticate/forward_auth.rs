@@ -13,9 +13,9 @@ use axum::response::IntoResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use tower::Service;
 
+use super::authentication::Authentication;
 use super::authenticator::{Authenticator, Step};
 use super::future::with_cookies;
-use super::outcome::Authentication;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::telemetry::{self, Attempt, Outcome};
 use crate::user::{AuthUser, NoClaims, Principal};

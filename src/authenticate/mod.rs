@@ -3,21 +3,21 @@
 //!
 //! It knows tower and HTTP, and no cryptography.
 
+mod authentication;
 mod authenticator;
+mod client_info;
 mod csrf;
 mod forward_auth;
 mod future;
 mod identity_headers;
 mod layer;
-mod outcome;
-mod peer;
 mod service;
 
+pub(crate) use self::authentication::{Authentication, Authority};
 pub(crate) use self::authenticator::Authenticator;
+pub(crate) use self::client_info::PeerRules;
 pub(crate) use self::csrf::CsrfCheck;
 pub use self::forward_auth::ForwardAuth;
 pub use self::future::ResponseFuture;
 pub use self::layer::AuthenticateLayer;
-pub(crate) use self::outcome::{Authentication, Authority};
-pub(crate) use self::peer::PeerRules;
 pub use self::service::Authenticate;

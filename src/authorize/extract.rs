@@ -7,7 +7,7 @@ use std::ops::Deref;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::words::is_word;
+use super::scope_tokens::is_word;
 use crate::error::{AuthError, AuthErrorKind, Demand};
 use crate::extract::{reject, required};
 use crate::rejection::AuthRejection;

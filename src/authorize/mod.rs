@@ -83,15 +83,15 @@
 //! What is trusted here: what the verified token says, for as long as it is valid. A role that was
 //! taken away stays in the tokens that were issued before.
 
-mod caller;
+mod denial;
 mod extract;
 mod future;
 mod layer;
+mod principal_ref;
 mod requirement;
+mod scope_tokens;
 pub mod scopes;
 mod service;
-mod unmet;
-mod words;
 
 pub use self::extract::{HasRole, HasScope, RoleKey, ScopeName};
 pub use self::future::ResponseFuture;
@@ -100,5 +100,5 @@ pub use self::requirement::{
     Requirement, all_scopes, amr, any_role, any_scope, authenticated_within, has_role,
     not_anonymous, satisfies, verified,
 };
+pub(crate) use self::scope_tokens::is_word;
 pub use self::service::Authorize;
-pub(crate) use self::words::is_word;

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::caller::Caller;
-use super::unmet::Unmet;
-use super::words::Words;
+use super::denial::Unmet;
+use super::principal_ref::Caller;
+use super::scope_tokens::Words;
 use crate::error::{AuthErrorKind, ConfigError};
 use crate::user::{AuthUser, NoClaims};
 

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower::Service;
 
-use super::caller::Caller;
 use super::future::ResponseFuture;
 use super::layer::AuthorizeLayer;
+use super::principal_ref::Caller;
 use crate::authenticate::Authentication;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, JsonResponse, Refuser, RejectionResponse, is_grpc};

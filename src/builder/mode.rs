@@ -9,8 +9,8 @@ use super::{Endpoint, Options};
 use crate::authenticate::PeerRules;
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::http::{Outbound, Upstream};
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
+use crate::outbound::{Outbound, Upstream};
 use crate::revocation::Revocations;
 use crate::user::{Identity, Timekeeper, Verified, VerifiedBy};
 use crate::verify::{

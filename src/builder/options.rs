@@ -11,10 +11,10 @@ use crate::credential::{
     CookieName, CredentialKind, Source, Sources, TokenSource, session_cookies,
 };
 use crate::error::ConfigError;
-use crate::http::{HttpOptions, is_secure};
 use crate::jwks::KeyPolicy;
+use crate::outbound::{HttpOptions, is_secure};
+use crate::protected_resource::{ProtectedResource, ResourceMetadata};
 use crate::rejection::ChallengeParameters;
-use crate::resource_metadata::{ProtectedResource, ResourceMetadata};
 #[cfg(feature = "redis")]
 use crate::revocation::{Redis, RedisLog};
 use crate::revocation::{RevocationPlan, RevocationPolicy};

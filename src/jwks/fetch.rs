@@ -6,9 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::Url;
 
+use super::discovery;
+use super::discovery::DiscoveryError;
 use super::key_set::KeySetError;
-use crate::discovery::{self, DiscoveryError};
-use crate::http::{FetchError, Outbound, Target, Upstream};
+use crate::outbound::{FetchError, Outbound, Target, Upstream};
 
 /// Where key sets come from: a server or, in a simulation, a function.
 pub(crate) trait KeySource: Send + Sync + 'static {

@@ -1,12 +1,11 @@
 //! The project's keys: parsed (`key_set`), kept (`store`), fetched (`fetch`) and renewed
 //! (`refresher`).
 
-mod fetch;
-#[cfg(test)]
-pub(crate) mod issuer;
+mod discovery;
+pub(crate) mod fetch;
 mod key_set;
-mod refresher;
-mod store;
+pub(crate) mod refresher;
+pub(crate) mod store;
 
 pub(crate) use fetch::HttpKeySource;
 pub(crate) use key_set::VerificationKey;

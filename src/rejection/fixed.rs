@@ -6,7 +6,7 @@ use http::HeaderValue;
 use serde::Serialize;
 
 use super::challenge;
-use super::refusal::refusal;
+use super::template::refusal;
 use crate::error::{AuthErrorKind, PerKind};
 
 static TEXTS: PerKind<FixedTexts> = PerKind::new();

@@ -7,9 +7,9 @@
 mod challenge;
 mod fixed;
 mod grpc;
-mod refusal;
-mod refuser;
+mod responder;
 mod response;
+mod template;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use http::{HeaderValue, StatusCode};
 pub(crate) use self::challenge::ChallengeParameters;
 use self::fixed::FixedTexts;
 pub(crate) use self::grpc::is_grpc;
-use self::refusal::refusal;
-pub(crate) use self::refuser::Refuser;
+pub(crate) use self::responder::Refuser;
 pub use self::response::{JsonResponse, RejectionResponse, StatusResponse};
+use self::template::refusal;
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 
 /// A refused request: the error, and how it is told to a client.

@@ -7,24 +7,10 @@
 //! that log).
 
 mod account;
-#[cfg(feature = "webhook")]
-mod date;
-#[cfg(feature = "redis")]
-mod follower;
-mod known;
-#[cfg(feature = "redis")]
-mod log;
-mod record;
-#[cfg(feature = "redis")]
-mod redis;
-#[cfg_attr(not(feature = "redis"), path = "unshared.rs")]
-mod shared;
+pub(crate) mod record;
+mod replication;
+mod store;
 mod table;
-#[cfg(all(test, feature = "redis", feature = "webhook", feature = "testkit"))]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
-mod tests;
-#[cfg(feature = "webhook")]
-pub(crate) mod webhook;
 
 use std::fmt;
 use std::ops::Deref;
@@ -35,13 +21,13 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-pub(crate) use self::known::Known;
 #[cfg(feature = "redis")]
-pub use self::redis::Redis;
+use self::replication::outbox::Shared;
 #[cfg(feature = "redis")]
-pub(crate) use self::redis::RedisLog;
+pub use self::replication::redis_stream::Redis;
 #[cfg(feature = "redis")]
-use self::shared::Shared;
+pub(crate) use self::replication::redis_stream::RedisLog;
+pub(crate) use self::store::Known;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 
@@ -111,14 +97,14 @@ impl Revocations {
         policy: RevocationPolicy,
         clock: Clock,
         runtime: &Handle,
-        log: impl log::Log,
+        log: impl replication::log::Log,
     ) -> Self {
         let shared = Arc::new(Shared::new(log.max_out_of_contact(), clock.now()));
         let mut known = Known::new(policy, clock);
         known.shared = Some(Arc::clone(&shared));
         known.turn_on();
         let known = Arc::new(known);
-        let following = follower::follow(log, Arc::clone(&known), shared);
+        let following = replication::follower::follow(log, Arc::clone(&known), shared);
         let tasks = vec![
             runtime.spawn(sweep(Arc::clone(&known))).abort_handle(),
             runtime.spawn(following).abort_handle(),

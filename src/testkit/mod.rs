@@ -73,35 +73,26 @@
 //! The keys are made once in a process and lent out in turn, for making one takes 0.1 s; a fake
 //! never lists one key twice, and [`SigningKey`]s made by hand are never those of a fake.
 
-mod accounts;
-mod delivery;
 mod fake;
-mod faults;
-mod handmade;
-mod key_ring;
-mod keys;
-mod lifecycle;
-mod mint;
+mod principal;
 mod random;
 mod server;
 mod session;
+mod state;
 #[cfg(test)]
 mod tests;
 mod time;
 mod token;
-mod traffic;
-mod user;
-mod weak;
 mod webhook;
 
-pub use self::delivery::{Delivery, WebhookFaults};
+pub use self::fake::faults::Fault;
+pub use self::fake::traffic::{Endpoint, RecordedRequest};
+pub use self::fake::webhooks::{Delivery, WebhookFaults};
 pub use self::fake::{FakeAuthgear, FakeAuthgearBuilder};
-pub use self::faults::Fault;
-pub use self::handmade::{ClientBuilder, SignIn, SignedIn, UserBuilder, client, user};
-pub use self::keys::SigningKey;
+pub use self::principal::{ClientBuilder, SignIn, SignedIn, UserBuilder, client, user};
 pub use self::session::{Session, SessionCookie, SessionCookies};
+pub use self::state::accounts::User;
 pub use self::token::TokenBuilder;
-pub use self::traffic::{Endpoint, RecordedRequest};
-pub use self::user::User;
+pub use self::token::signing_key::SigningKey;
 pub use self::webhook::{Webhook, WebhookEvent};
 pub use crate::clock::Clock;

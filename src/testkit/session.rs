@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::fake::Shared;
 use super::random;
+use super::state::accounts::User;
 use super::token::TokenBuilder;
-use super::user::User;
 
 /// One sign-in of a user: the browser's session cookie at Authgear, and the refresh token of the
 /// client that it signed in to, with the tokens made from it.

@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
 use super::fake::{FakeAuthgear, State};
-use super::user::{Account, User};
+use super::state::accounts::{Account, User};
 use super::{random, time};
 
 /// The events that tell of users who were ended, or may come back.

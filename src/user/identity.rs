@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::text::{Span, SpanList, Text, TextReader};
+use super::claim_text::{Span, SpanList, Text, TextReader};
 
 /// Everything that the crate reads of a credential.
 ///

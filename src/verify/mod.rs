@@ -6,28 +6,22 @@
 //! [`session_headers`] reads what Authgear says of a session, [`resolver`] asks it, [`live`] puts
 //! both together, and [`gateway`] takes it from a proxy that asked. [`verifier`] is the choice.
 
-mod claims;
 mod gateway;
-mod json;
-mod jws;
 mod jwt;
 mod live;
 mod resolver;
 pub(crate) mod session_headers;
-#[cfg(test)]
-mod simulation;
-mod token_cache;
-mod validation;
 mod verifier;
 
 pub use gateway::GatewayProof;
 pub(crate) use gateway::{GatewayVerifier, Proof, Word, is_in, read_networks};
-pub(crate) use jwt::{JwtVerifier, PendingVerification, ReadClaims, Verification};
+pub(crate) use jwt::{
+    JwtVerifier, PendingVerification, ReadClaims, Validation, Verification, asymmetric_name,
+};
 pub use live::LiveSessions;
 pub(crate) use live::LiveVerifier;
 pub use resolver::Resolver;
 pub(crate) use resolver::{
     Client, HttpResolver, Keep, Requester, ResolverVerifier, Sessions, SetCookies,
 };
-pub(crate) use validation::{Validation, name as asymmetric_name};
 pub(crate) use verifier::Verifier;

@@ -8,7 +8,7 @@
 mod support;
 
 /// The property tests' number of cases is chosen as in the library's own.
-#[path = "../../src/cases.rs"]
+#[path = "../../src/simulation/cases.rs"]
 mod cases;
 
 mod authorize;

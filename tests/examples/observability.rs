@@ -11,7 +11,7 @@ use crate::process::{Example, ask, get};
 
 const DASHBOARD: &str = include_str!("../../examples/observability/dashboard.json");
 const ALERTS: &str = include_str!("../../examples/observability/alerts.yaml");
-const METRICS: &str = include_str!("../../src/telemetry/metric.rs");
+const METRICS: &str = include_str!("../../src/telemetry/metrics.rs");
 
 async fn start(fake: &FakeAuthgear) -> (Example, String) {
     let environment = [
@@ -134,7 +134,7 @@ fn kinds_and_panels_are_well_formed() {
         }
     }
 
-    let kinds = include_str!("../../src/error.rs");
+    let kinds = include_str!("../../src/error/mod.rs");
     let mut named = 0;
     for text in [DASHBOARD, ALERTS] {
         let text = text.replace('\\', "");

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{KeySet, KeySetError, MAX_KEYS};
-use crate::cases::cases;
 use crate::error::AuthErrorKind;
+use crate::simulation::cases::cases;
 use crate::testkit::SigningKey;
 
 const ALLOWED: [Algorithm; 4] = [

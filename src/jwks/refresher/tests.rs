@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::jwks::issuer::{Bench, Fault, HANG};
+use crate::simulation::issuer::{Bench, Fault, HANG};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

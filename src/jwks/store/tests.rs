@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::KeyPolicy;
 use super::waiting::{MAX_EARLY_WAITERS, MAX_WAITERS, PATIENCE};
 use crate::error::AuthErrorKind;
-use crate::jwks::issuer::{Bench, Fault, key};
+use crate::simulation::issuer::{Bench, Fault, key};
 
 const SECOND: Duration = Duration::from_secs(1);
 const UNKNOWN: Result<(), AuthErrorKind> = Err(AuthErrorKind::UnknownKey);

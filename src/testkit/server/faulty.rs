@@ -7,9 +7,9 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::super::faults::Fault;
-use super::super::traffic::{Endpoint, InFlight};
 use super::{JSON, body, empty, main_server, response, set};
+use crate::testkit::fake::faults::Fault;
+use crate::testkit::fake::traffic::{Endpoint, InFlight};
 
 /// The connection is to be closed without an answer.
 #[derive(Debug)]

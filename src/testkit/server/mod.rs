@@ -22,8 +22,8 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use self::faulty::Dropped;
 use super::fake::Shared;
+use super::fake::traffic::{Endpoint, InFlight};
 use super::time;
-use super::traffic::{Endpoint, InFlight};
 
 /// A running server; dropped, it closes the listener and all connections.
 pub(super) struct Server {

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::super::fake::{Shared, State};
 use super::super::random;
 use super::super::session::SessionState;
-use super::super::user::Account;
 use super::{PERMISSIONS_POLICY, empty, is, not_allowed, origin, set};
+use crate::testkit::state::accounts::Account;
 
 pub(super) fn answer(shared: &Shared, request: &request::Parts) -> Response<Body> {
     if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&request.method) {

@@ -6,12 +6,12 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::bounded::BoundedMap;
+use super::bounded_map::BoundedMap;
 use super::call::CallError;
 use crate::clock::Moment;
 use crate::user::{CredentialForm, Digest, NumericDate, Session, SessionCredential};
-use crate::verify::claims::Claims;
-use crate::verify::jws::Jws;
+use crate::verify::jwt::claims::Claims;
+use crate::verify::jwt::jws::Jws;
 use crate::verify::session_headers::{self, SessionHeaders};
 
 /// One answer of the resolver.

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::options::Resolver;
 use crate::credential::{APP_ACCESS_TOKEN, APP_SESSION, SESSION};
-use crate::http::{FetchError, Outbound, Target};
+use crate::outbound::{FetchError, Outbound, Target};
 use crate::user::{CredentialForm, SessionCredential};
 
 /// Where answers come from: a server or, in a simulation, a function.

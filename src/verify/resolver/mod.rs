@@ -3,10 +3,10 @@
 //! [`call`] is one question, [`admission`] decides who may ask, [`answers`] keeps what was said,
 //! [`sessions`] brings them together; [`ResolverVerifier`] is the mode that has nothing else.
 
-mod admission;
 mod answers;
-mod bounded;
+mod bounded_map;
 mod call;
+mod limits;
 mod options;
 mod sessions;
 #[cfg(test)]

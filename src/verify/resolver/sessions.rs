@@ -11,10 +11,10 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::admission::{Admission, Place};
 use super::answers::{Answer, Answers, Keep};
-use super::bounded::BoundedMap;
+use super::bounded_map::BoundedMap;
 use super::call::{Ask, CallError, Client};
+use super::limits::{Admission, Place};
 use super::options::Resolver;
 use crate::clock::{Clock, Moment};
 use crate::telemetry::{self, Cache};

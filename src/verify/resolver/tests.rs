@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use super::call::{Ask, Asking, CallError, Client};
 use super::{Keep, Resolver, Sessions};
-use crate::cases::cases;
 use crate::clock::Clock;
+use crate::simulation::cases::cases;
 use crate::user::{CredentialForm, SessionCredential};
 use crate::verify::session_headers::{SESSION_VALID, USER_ID};
 

@@ -1,0 +1,363 @@
+//! [`Authgear`]: the handle that a service keeps.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::time::timeout;
+
+use crate::authenticate::{AuthenticateLayer, Authenticator, ForwardAuth};
+use crate::authorize::{AuthorizeLayer, Requirement};
+use crate::builder::AuthgearBuilder;
+#[cfg(feature = "webhook")]
+use crate::error::ConfigError;
+use crate::error::{AuthError, AuthErrorKind};
+use crate::protected_resource::ResourceMetadata;
+use crate::revocation::Revocations;
+use crate::user::{AuthUser, NoClaims, Principal};
+use crate::verify::Verification;
+
+/// An Authgear project whose tokens this service takes.
+///
+/// A clone is cheap and shares everything. The background refresher stops when the last clone, and
+/// the last layer made of one, is dropped.
+///
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use axum::{Router, routing::get};
+/// use axum_authgear::{AuthUser, Authgear};
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud").build()?;
+/// let app: Router = Router::new()
+///     .route("/me", get(|user: AuthUser| async move { user.id().to_owned() }))
+///     .route_layer(authgear.layer())
+///     .route("/readyz", get({
+///         let authgear = authgear.clone();
+///         || async move { authgear.status().health().as_str() }
+///     }));
+///
+/// // Only where a process without keys should not start at all:
+/// authgear.ready(Duration::from_secs(10)).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What a custom set-up can look like is in [`AuthgearBuilder`]; what is trusted, in the
+/// [threat model](crate::docs::threat_model).
+pub struct Authgear<C = NoClaims> {
+    authenticator: Arc<Authenticator<C>>,
+    resource: Option<Arc<ResourceMetadata>>,
+}
+
+impl Authgear {
+    /// Starts to configure the project with this endpoint, such as
+    /// `https://my-project.authgear.cloud`: scheme and host as `iss` of its tokens has them. One
+    /// trailing slash is dropped.
+    pub fn builder(endpoint: impl Into<String>) -> AuthgearBuilder {
+        AuthgearBuilder::new(endpoint.into())
+    }
+}
+
+impl<C: Send + Sync + 'static> Authgear<C> {
+    pub(crate) fn new(authenticator: Authenticator<C>, resource: Option<ResourceMetadata>) -> Self {
+        Self {
+            authenticator: Arc::new(authenticator),
+            resource: resource.map(Arc::new),
+        }
+    }
+
+    /// A layer that authenticates every request, and refuses those without a credential.
+    pub fn layer(&self) -> AuthenticateLayer<C> {
+        AuthenticateLayer::new(Arc::clone(&self.authenticator))
+    }
+
+    /// A service that answers a gateway's sub-requests (nginx's `auth_request` and its like): 200 and
+    /// who the user is, or a refusal by its status. See [`ForwardAuth`].
+    pub fn forward_auth(&self) -> ForwardAuth<C> {
+        ForwardAuth::new(Arc::clone(&self.authenticator))
+    }
+
+    /// A layer that lets only those callers pass who meet the requirement. It goes inside of
+    /// [`layer`](Self::layer), on a route or a router; see [`authorize`](crate::authorize).
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use axum_authgear::authorize::has_role;
+    ///
+    /// # fn app(authgear: axum_authgear::Authgear) -> Router {
+    /// Router::new()
+    ///     .route("/admin", get(|| async { "hello, admin" }))
+    ///     .route_layer(authgear.require(has_role("admin")))
+    ///     .layer(authgear.layer())
+    /// # }
+    /// ```
+    pub fn require(&self, requirement: Requirement<C>) -> AuthorizeLayer<C> {
+        AuthorizeLayer::new(requirement, self.authenticator.authority().clone())
+    }
+
+    /// A router with the metadata of the
+    /// [`protected_resource`](crate::AuthgearBuilder::protected_resource), at
+    /// `/.well-known/oauth-protected-resource` followed by the path of its address (RFC 9728 §3.1).
+    /// Without one it has no route.
+    ///
+    /// It belongs outside of the layer, where clients without a token reach it, and at the root of
+    /// the host: do not nest it.
+    pub fn metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        self.resource
+            .as_ref()
+            .map_or_else(Router::new, ResourceMetadata::router)
+    }
+
+    /// Verifies a user's token that came by another way than HTTP.
+    ///
+    /// ```
+    /// # async fn example(authgear: axum_authgear::Authgear, token: &str) {
+    /// match authgear.verify(token).await {
+    ///     Ok(user) => println!("{} may go on", user.id()),
+    ///     Err(error) if error.retry_after().is_some() => println!("try again later"),
+    ///     Err(error) => println!("refused: {error}"),
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever makes the token no good, `UserRequired` for a machine's, and `KeysUnavailable` when
+    /// that cannot be said.
+    pub async fn verify(&self, token: &str) -> Result<AuthUser<C>, AuthError> {
+        match self.verify_principal(token).await? {
+            Principal::User(user) => Ok(user),
+            Principal::Client(_) => Err(AuthErrorKind::UserRequired.into()),
+        }
+    }
+
+    /// Verifies a token of a user or a machine that came by another way than HTTP.
+    ///
+    /// # Errors
+    /// Whatever makes the token no good, and `KeysUnavailable` when that cannot be said.
+    pub async fn verify_principal(&self, token: &str) -> Result<Principal<C>, AuthError> {
+        let now = self.authenticator.now();
+        match self.authenticator.verifier().verify_token(token, now) {
+            Verification::Done(outcome) => outcome,
+            Verification::Waiting(pending) => pending.await,
+        }
+    }
+
+    /// Ends all tokens of this user that were issued until now, by this machine's clock: an
+    /// administrator's page is the place for it. Tokens issued later are good; to keep a user out,
+    /// disable the user in Authgear.
+    ///
+    /// What ending users promises and costs: [`revocation`](crate::docs::revocation).
+    pub fn revoke_user(&self, id: &str) {
+        self.revocations().end_user(id);
+    }
+
+    /// Ends the token that this user was verified by, and no other: a log-out route is the place
+    /// for it. It stays ended until it expires.
+    pub fn revoke_token(&self, user: &AuthUser<C>) {
+        self.revocations()
+            .end_token(&user.verified().identity, user.id());
+    }
+
+    /// A route that takes Authgear's webhooks and ends users at once. It answers POST alone; mount
+    /// it outside of the layer, whose rules are not for it.
+    ///
+    /// ```
+    /// # fn app(authgear: axum_authgear::Authgear) -> Result<(), axum_authgear::ConfigError> {
+    /// let app: axum::Router = axum::Router::new()
+    ///     // … routes, and `.layer(authgear.layer())`; then
+    ///     .route("/authgear/webhook", authgear.webhooks(["the project's webhook secret"])?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A delivery may be signed with any of the secrets, so that one can be replaced by another.
+    /// The answer is 204 once the event is stored; 401 if not exactly one good
+    /// `x-authgear-body-signature` came with the body, 400 if the body is no event, 413 if it is
+    /// longer than 1 MiB, 408 if it took longer than 10 seconds, 503 if 256 others are being read.
+    ///
+    /// Turns revocation on, see [`revocation_retention`](AuthgearBuilder::revocation_retention).
+    ///
+    /// # Errors
+    /// No secret, or an empty one.
+    #[cfg(feature = "webhook")]
+    pub fn webhooks<S, I>(&self, secrets: I) -> Result<axum::routing::MethodRouter<S>, ConfigError>
+    where
+        S: Clone + Send + Sync + 'static,
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let secrets = crate::webhook::event::WebhookSecrets::new(secrets)?;
+        self.revocations().turn_on();
+        Ok(crate::webhook::route(self.clone(), secrets))
+    }
+
+    pub(crate) fn revocations(&self) -> &Arc<Revocations> {
+        self.authenticator.revocations()
+    }
+
+    /// Checks a user once more who was let in some time ago: for connections that live longer than
+    /// a request. It gives the user as it is now.
+    ///
+    /// The token must not have expired, and its key must still be in use; with live sessions, the
+    /// resolver must have confirmed the session within half of the bound, and is asked where it has
+    /// not; with the resolver alone, it is asked (unless its answer is kept). Behind a gateway there
+    /// is nobody to ask: the user stays.
+    ///
+    /// # Errors
+    /// Whatever would refuse the user's next request.
+    pub async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
+        self.authenticator.verifier().recheck(user).await
+    }
+
+    /// Waits until the user would not be let in any more, and says why: to close a connection
+    /// (WebSocket, server-sent events, a gRPC stream) that was opened for the user.
+    ///
+    /// With live sessions that is within their bound, with the resolver alone within some seconds;
+    /// without either, when the token expires or its key is taken out of use. That it cannot be said
+    /// any more (`KeysUnavailable`, `SessionUnavailable`) ends the user as well, just as it refuses a
+    /// request. Behind a gateway it waits for ever.
+    ///
+    /// ```
+    /// # use axum_authgear::{Authgear, AuthUser};
+    /// # async fn serve(authgear: Authgear, user: AuthUser, mut next: impl AsyncFnMut() -> String) {
+    /// let ended = authgear.ended(&user);
+    /// tokio::pin!(ended);
+    /// loop {
+    ///     tokio::select! {
+    ///         reason = &mut ended => break println!("closing: {reason}"),
+    ///         message = next() => println!("{message}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub async fn ended(&self, user: &AuthUser<C>) -> AuthError {
+        self.authenticator.verifier().ended(user).await
+    }
+
+    /// Forgets what the resolver has said of a user, so that it is asked again before the user is
+    /// let in once more. For events that this crate does not see.
+    pub fn purge_user(&self, user_id: &str) {
+        self.authenticator.verifier().purge_user(user_id);
+    }
+
+    /// Waits until credentials can be verified, for at most this long: the way to fail fast at
+    /// start. Where the resolver is needed, it is asked whether it is there.
+    ///
+    /// # Errors
+    /// `KeysUnavailable` or `SessionUnavailable`, with the reason as its source.
+    pub async fn ready(&self, patience: Duration) -> Result<(), AuthError> {
+        let verifier = self.authenticator.verifier();
+        timeout(patience, verifier.ready()).await.map_err(|_| {
+            AuthError::unavailable(
+                verifier.unavailable(),
+                Duration::from_secs(1),
+                verifier.status().error,
+            )
+        })
+    }
+
+    /// How this side is doing, for a readiness probe. It does no I/O.
+    ///
+    /// Where the resolver alone decides it is down while the last call of it failed (it is asked
+    /// again and again until one succeeds); with live sessions it is then degraded, and the keys
+    /// decide. Behind a gateway it is always healthy.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let status = self.authenticator.verifier().status();
+        let trouble = self.revocations().trouble();
+        let refuses = trouble.as_ref().is_some_and(|trouble| trouble.refuses)
+            && self.authenticator.verifier().reads_tokens();
+        let last_error = status.error.or(trouble.map(|trouble| trouble.error));
+        Status {
+            health: match (status.is_usable && !refuses, &last_error) {
+                (true, None) => Health::Healthy,
+                (true, Some(_)) => Health::Degraded,
+                (false, _) => Health::Down,
+            },
+            key_age: status.key_age,
+            last_error,
+        }
+    }
+}
+
+impl<C> Clone for Authgear<C> {
+    fn clone(&self) -> Self {
+        Self {
+            authenticator: Arc::clone(&self.authenticator),
+            resource: self.resource.clone(),
+        }
+    }
+}
+
+impl<C> fmt::Debug for Authgear<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authgear")
+            .field("authenticator", &self.authenticator)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How an [`Authgear`] is doing.
+#[derive(Clone, Debug)]
+pub struct Status {
+    health: Health,
+    key_age: Option<Duration>,
+    last_error: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Status {
+    /// The summary.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health
+    }
+
+    /// How long ago the current keys were asked for. `None` before the first success, and where no
+    /// keys are used.
+    #[must_use]
+    pub fn key_age(&self) -> Option<Duration> {
+        self.key_age
+    }
+
+    /// Why the last attempt to fetch keys, or the last call of the resolver, failed, if it did, or
+    /// why what other replicas know of ended users is out of reach, if it is. It names no address
+    /// and no secret.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.last_error.as_deref()
+    }
+}
+
+/// The summary of a [`Status`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Health {
+    /// Credentials can be verified, and nothing has failed lately.
+    Healthy,
+    /// Credentials can be verified, but the last refresh of the keys, or the last call of the
+    /// resolver, failed, or what other replicas know of ended users is out of reach.
+    Degraded,
+    /// Credentials cannot be verified: requests with one are answered with 503.
+    Down,
+}
+
+impl Health {
+    /// The stable name: `healthy`, `degraded` or `down`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

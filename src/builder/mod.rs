@@ -1,0 +1,488 @@
+//! [`AuthgearBuilder`]: the options, their defaults, and what `build()` refuses.
+
+mod danger;
+mod mode;
+mod options;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+use url::Url;
+
+pub use self::danger::Dangerous;
+use self::mode::Setup;
+use self::options::{Endpoint, Options, SourceOption, sources};
+use crate::authenticate::{Authenticator, Authority};
+use crate::authgear::Authgear;
+use crate::credential::TokenSource;
+use crate::error::ConfigError;
+use crate::outbound::Outbound;
+use crate::protected_resource::ProtectedResource;
+#[cfg(feature = "redis")]
+use crate::revocation::Redis;
+use crate::telemetry;
+use crate::user::NoClaims;
+use crate::verify::{LiveSessions, ReadClaims, Resolver};
+
+/// Configures an [`Authgear`], from [`Authgear::builder`].
+///
+/// Only the endpoint is required; every other option has a safe default.
+///
+/// ```
+/// # async fn example() -> Result<(), axum_authgear::ConfigError> {
+/// use std::time::Duration;
+///
+/// use axum_authgear::Authgear;
+///
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+///     .client_ids(["my-web-app", "my-mobile-app", "worker"])
+///     // Users' tokens are for the endpoint, machines' for a resource.
+///     .audience("https://my-project.authgear.cloud")
+///     .audience("https://api.example.com")
+///     .token_cookie("__Host-access_token")
+///     .trusted_origins(["https://app.example.com"])
+///     .leeway(Duration::from_secs(10))
+///     // Within the cluster, under the public name.
+///     .internal_url("https://authgear.internal:3000")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a builder does nothing until `build()` is called"]
+pub struct AuthgearBuilder<C = NoClaims> {
+    options: Options,
+    read_claims: ReadClaims<C>,
+    /// Whether these are custom claims, which only a token has.
+    reads_claims: bool,
+}
+
+impl AuthgearBuilder {
+    pub(crate) fn new(endpoint: String) -> Self {
+        Self {
+            options: Options::new(endpoint),
+            read_claims: |_| Ok(NoClaims),
+            reads_claims: false,
+        }
+    }
+}
+
+/// # Whose tokens are good
+impl<C> AuthgearBuilder<C> {
+    /// Takes tokens of these OAuth clients alone. Default: any client of the project.
+    ///
+    /// All clients of a project share the audience, and a *third-party* client's token carries the
+    /// user's full roles: an API for its own applications should name them.
+    pub fn client_ids<I: IntoIterator<Item: Into<String>>>(mut self, ids: I) -> Self {
+        self.options.client_ids = Some(ids.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Takes tokens for this audience. May be called several times: any of them will do. Default:
+    /// the endpoint, and only as long as no audience is named.
+    ///
+    /// User tokens are for the endpoint, machine tokens for a resource: name both to take both.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.options.audiences.push(audience.into());
+        self
+    }
+
+    /// Takes these signature algorithms alone. Default: RS256, which is all that Authgear uses.
+    ///
+    /// Asymmetric ones only: with a symmetric one, whoever can verify can also sign.
+    pub fn algorithms<I: IntoIterator<Item = Algorithm>>(mut self, algorithms: I) -> Self {
+        self.options.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// Allows for this much difference between the issuer's clock and ours, wherever the times of
+    /// a token are checked. Default: 60 seconds. At most 10 minutes.
+    ///
+    /// It does not lengthen [`authenticated_within`](crate::authorize::authenticated_within).
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.options.keys.leeway = leeway;
+        self
+    }
+
+    /// Remembers this many verified tokens, so that the signature of each is checked once. Default:
+    /// 10,000; 0 turns it off.
+    ///
+    /// An entry takes about 768 bytes beside the text of its claims; in all it is at most 2 KiB for
+    /// each of the tokens. No token is kept, only a keyed digest of it. Expiry, key, and the age of
+    /// the keys are checked on every request all the same.
+    pub fn cached_tokens(mut self, count: usize) -> Self {
+        self.options.cached_tokens = count;
+        self
+    }
+
+    /// Reads custom claims, added by a hook of the project, into a type of your own:
+    /// [`AuthUser<T>`](crate::AuthUser). A user's token without them is refused (401), so make
+    /// optional what may be missing.
+    ///
+    /// ```
+    /// # use axum_authgear::{Authgear, AuthUser};
+    /// #[derive(serde::Deserialize)]
+    /// struct Shop {
+    ///     #[serde(rename = "https://shop.example/tenant")]
+    ///     tenant: String,
+    /// }
+    ///
+    /// async fn tenant(user: AuthUser<Shop>) -> String {
+    ///     user.claims().tenant.clone()
+    /// }
+    ///
+    /// # fn build() -> Result<(), axum_authgear::ConfigError> {
+    /// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+    ///     .claims::<Shop>()
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn claims<T: DeserializeOwned + Send + Sync + 'static>(self) -> AuthgearBuilder<T> {
+        AuthgearBuilder {
+            options: self.options,
+            reads_claims: true,
+            read_claims: |claims| serde_json::from_str(claims),
+        }
+    }
+}
+
+/// # How a credential is verified
+///
+/// Without any of these, the JWT is verified here and that is all.
+impl<C> AuthgearBuilder<C> {
+    /// Asks Authgear's session resolver about every request, and takes its word alone: opaque tokens
+    /// and Authgear's own cookies are credentials then, and a disabled user is out at once.
+    ///
+    /// The resolver names neither client nor scopes, and takes a token of any client of the project,
+    /// third-party ones too, with the user's full roles. An API that must tell them apart needs
+    /// [`live_sessions`](Self::live_sessions) with [`client_ids`](Self::client_ids).
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.options.resolver = Some(resolver);
+        self
+    }
+
+    /// Verifies the JWT here, and has its session confirmed by the resolver within a bound.
+    pub fn live_sessions(mut self, live: LiveSessions) -> Self {
+        self.options.live_sessions = Some(live);
+        self
+    }
+
+    /// Believes what connections from these networks (`10.0.0.0/8`, or a single address) say in
+    /// `X-Forwarded-For`: the client is the last address there that is not of these networks.
+    /// Default: none. It matters for what the resolver is told, and for nothing else.
+    pub fn trusted_proxies<I: IntoIterator<Item: Into<String>>>(mut self, networks: I) -> Self {
+        self.options.trusted_proxies = networks.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+/// # Where the token is
+impl<C> AuthgearBuilder<C> {
+    /// Also takes the token from this cookie, after the `Authorization` header. May be called
+    /// several times; the order is that of the calls.
+    ///
+    /// Requests that use it are checked against cross-site request forgery, see
+    /// [`trusted_origins`](Self::trusted_origins).
+    pub fn token_cookie(mut self, name: impl Into<String>) -> Self {
+        self.options.sources.push(SourceOption::Cookie(name.into()));
+        self
+    }
+
+    /// Also takes the token from where this function finds it, after the `Authorization` header
+    /// and the sources named before.
+    pub fn token_source(mut self, source: TokenSource) -> Self {
+        self.options.sources.push(SourceOption::Custom(source));
+        self
+    }
+
+    /// Lets these origins use a cookie credential for unsafe methods and `WebSocket`s. Default: the
+    /// API's own origin alone.
+    ///
+    /// An origin is written as browsers send it: `https://app.example.com`.
+    pub fn trusted_origins<I: IntoIterator<Item: Into<String>>>(mut self, origins: I) -> Self {
+        self.options.trusted_origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+/// # What a refused client is told
+impl<C> AuthgearBuilder<C> {
+    /// Names the protection space in challenges (RFC 9110 §11.5). Default: none.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.options.realm = Some(realm.into());
+        self
+    }
+
+    /// Names the address of the protected resource's metadata in challenges (RFC 9728 §5.1).
+    /// Default: none. For an API whose metadata somebody else serves; see
+    /// [`protected_resource`](Self::protected_resource) else.
+    pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
+        self.options.resource_metadata = Some(url.into());
+        self
+    }
+
+    /// Describes this API to clients that know nothing of it, such as those of the Model Context
+    /// Protocol: challenges name its metadata, which
+    /// [`metadata_router`](Authgear::metadata_router) serves (RFC 9728). Default: none.
+    pub fn protected_resource(mut self, resource: ProtectedResource) -> Self {
+        self.options.protected_resource = Some(resource);
+        self
+    }
+}
+
+/// # What is told of requests
+impl<C> AuthgearBuilder<C> {
+    /// Puts the user's id into the span `authenticate`. Default: it stays out of spans and logs,
+    /// for it is personal data in many places.
+    pub fn trace_user_ids(mut self) -> Self {
+        self.options.trace_user_ids = true;
+        self
+    }
+}
+
+/// # How keys are fetched and kept
+impl<C> AuthgearBuilder<C> {
+    /// Fetches the keys anew after this time, at 80 % of it and a little before. Default: 5
+    /// minutes. Less than [`max_stale`](Self::jwks_max_stale).
+    ///
+    /// A `Cache-Control: max-age` of the server counts instead, between one minute and half of the
+    /// staleness bound. Authgear sends none.
+    pub fn jwks_refresh_interval(mut self, interval: Duration) -> Self {
+        self.options.keys.refresh_interval = interval;
+        self
+    }
+
+    /// Fetches keys on demand of a request (for a token with an unknown key) at most once in this
+    /// time. Default: 10 seconds. This is what a flood of invented tokens costs.
+    pub fn jwks_cooldown(mut self, cooldown: Duration) -> Self {
+        self.options.keys.cooldown = cooldown;
+        self
+    }
+
+    /// Trusts known keys for this long without a successful refresh; after that requests are
+    /// answered with 503 until one succeeds. Default: 1 hour.
+    pub fn jwks_max_stale(mut self, bound: Duration) -> Self {
+        self.options.keys.max_stale = bound;
+        self
+    }
+
+    /// Fetches the keys from this address, without discovery. It may be of another origin than the
+    /// endpoint: whoever controls it can sign tokens.
+    pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
+        self.options.jwks_uri = Some(url.into());
+        self
+    }
+
+    /// Reaches Authgear's main server (discovery and keys) at this origin, inside of a cluster for
+    /// example. It is asked with the public `Host`, `X-Forwarded-Host` and `X-Forwarded-Proto`.
+    pub fn internal_url(mut self, url: impl Into<String>) -> Self {
+        self.options.internal_url = Some(url.into());
+        self
+    }
+}
+
+/// # Users and tokens that were ended
+impl<C> AuthgearBuilder<C> {
+    /// Remembers ended users for this long. Default: 24 hours. Between 1 minute and 30 days, and at
+    /// least the longest lifetime of an access token in the project's applications.
+    ///
+    /// Once a webhook, a shared log, or this option turns revocation on, a *user's* token that was
+    /// issued longer ago is refused, for what ended it may have been forgotten. Machines' tokens
+    /// are not.
+    pub fn revocation_retention(mut self, retention: Duration) -> Self {
+        self.options.revocation_retention = Some(retention);
+        self
+    }
+}
+
+/// # What replicas share
+#[cfg(feature = "redis")]
+impl<C> AuthgearBuilder<C> {
+    /// Shares ended users and tokens with all replicas of this API through a Redis or Valkey
+    /// server: a [`Redis`], or its URL. Default: none.
+    ///
+    /// Requests do not wait for it, but for one exception: until what it holds has been read once,
+    /// they wait, for 2 seconds after `build()` at most. Turns revocation on, see
+    /// [`revocation_retention`](Self::revocation_retention).
+    pub fn redis(mut self, redis: impl Into<Redis>) -> Self {
+        self.options.redis = Some(redis.into());
+        self
+    }
+}
+
+/// # The outbound HTTP client
+impl<C> AuthgearBuilder<C> {
+    /// Trusts this root certificate instead of the system's. May be called several times.
+    pub fn root_certificate(mut self, certificate: reqwest::Certificate) -> Self {
+        self.options.http.root_certificates.push(certificate);
+        self
+    }
+
+    /// Sends requests through this proxy. Default: none, whatever the environment says.
+    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
+        self.options.http.proxy = Some(proxy);
+        self
+    }
+
+    /// Connects to this address for this host name, which stays the one in certificates. May be
+    /// called several times.
+    pub fn resolve(mut self, host: impl Into<String>, address: SocketAddr) -> Self {
+        self.options.http.resolve.push((host.into(), address));
+        self
+    }
+
+    /// Waits this long for a connection. Default: 2 seconds.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.options.http.timeouts.connect = timeout;
+        self
+    }
+
+    /// Waits this long for a whole answer. Default: 5 seconds.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.options.http.timeouts.total = timeout;
+        self
+    }
+
+    /// Uses this client instead of one of our own; certificates, proxy, resolution and the connect
+    /// timeout are then its own. Turn its redirects and its cookie store off: an answer that came
+    /// from another address is refused, but a redirect has then already been followed.
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.options.http.client = Some(client);
+        self
+    }
+}
+
+impl<C> AuthgearBuilder<C> {
+    /// Options that weaken a check, in one place where a review finds them.
+    pub fn dangerous(self) -> Dangerous<C> {
+        Dangerous::new(self)
+    }
+
+    pub(crate) fn options_mut(&mut self) -> &mut Options {
+        &mut self.options
+    }
+}
+
+impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
+    /// Checks the options and starts the background refresher.
+    ///
+    /// It sends nothing itself and does not wait; use [`Authgear::ready`] to wait for the keys.
+    ///
+    /// # Errors
+    /// An option that cannot work, a missing tokio runtime or one without timers, or a system without
+    /// root certificates where https is used.
+    pub fn build(self) -> Result<Authgear<C>, ConfigError> {
+        let options = self.options;
+        let endpoint = options.endpoint()?;
+        let internal = options.internal_url()?;
+        let jwks_uri = options.jwks_uri()?;
+        let validation = options.validation(endpoint.issuer.clone())?;
+        options.check_keys()?;
+        let revocation = options.revocation(&endpoint.issuer)?;
+        let resource = options.resource(&endpoint.issuer)?;
+        let challenge = options.challenge(resource.as_ref())?;
+        let csrf = options.csrf()?;
+        let mode = options.mode(&endpoint, self.reads_claims)?;
+        let peer_rules = options.peer_rules(&mode)?;
+        let sources = sources(options.sources, mode.session_cookies())?;
+        let runtime = runtime().ok_or(ConfigError::NoRuntime)?;
+
+        let asks_endpoint = internal.is_none() && jwks_uri.is_none() && mode.needs_keys();
+        let asked: Vec<&Url> = internal
+            .iter()
+            .chain(&jwks_uri)
+            .chain(mode.resolver().map(|(_, url)| url))
+            .chain(asks_endpoint.then_some(&endpoint.url))
+            .collect();
+        let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
+        let pass_set_cookie = mode
+            .resolver()
+            .is_some_and(|(resolver, _)| resolver.pass_set_cookie);
+        let revocations = Arc::new(revocation.start(options.clock.clone(), &runtime));
+        let setup = Setup {
+            runtime: &runtime,
+            revocations: Arc::clone(&revocations),
+            clock: options.clock.clone(),
+            outbound,
+            internal,
+            jwks_uri,
+            keys: options.keys,
+            validation,
+            cached_tokens: options.cached_tokens,
+            read_claims: self.read_claims,
+            endpoint,
+        };
+        let verifier = mode.verifier(setup)?;
+        let authenticator = Authenticator::new(
+            sources,
+            csrf,
+            verifier,
+            revocations,
+            peer_rules,
+            pass_set_cookie,
+            Authority::new::<C>(challenge),
+            options.clock,
+            options.trace_user_ids,
+        );
+        telemetry::describe();
+        Ok(Authgear::new(authenticator, resource))
+    }
+}
+
+/// Shows no option: nothing has been checked yet, and a URL may have a password in it.
+impl<C> fmt::Debug for AuthgearBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthgearBuilder").finish_non_exhaustive()
+    }
+}
+
+/// The runtime that this is called in, if its timers run: a runtime does not say so, but making one
+/// panics where they do not.
+fn runtime() -> Option<Handle> {
+    let runtime = Handle::try_current().ok()?;
+    catch_unwind(|| drop(sleep(Duration::ZERO))).ok()?;
+    Some(runtime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_that_no_issuer_equals_cannot_be_configured() {
+        let good = ["http://127.0.0.1:1", "http://localhost:1/"];
+        for endpoint in good {
+            assert!(Authgear::builder(endpoint).build().is_ok(), "{endpoint}");
+        }
+        for endpoint in [
+            "",
+            "auth.example",
+            "http://",
+            " http://127.0.0.1:1",
+            "http://127.0.0.1:1 ",
+            "http://127.0.0.1:1\n",
+            "http://127.0\t.0.1:1",
+            "http:127.0.0.1:1",
+            "http:///127.0.0.1:1",
+            "http:\\\\127.0.0.1:1",
+            "http://127.0.0.1:1//",
+            "http://127.0.0.1:1/path",
+            "http://127.0.0.1:1?",
+            "http://127.0.0.1:1#x",
+            "http://user@127.0.0.1:1",
+            "http://auth.example",
+            "ftp://127.0.0.1:1",
+        ] {
+            let refused = Authgear::builder(endpoint).build().err();
+            let option = refused.and_then(|error| error.option());
+            assert_eq!(option, Some("endpoint"), "{endpoint:?}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `OpenID` Connect Discovery 1.0: where the keys are, and whether the issuer is the one we mean.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use url::Url;
+
+/// Where the keys of `issuer` are, as its discovery document says.
+///
+/// The document must name exactly this issuer (`OpenID` Connect Discovery 1.0 §4.3), and the keys
+/// must be of the issuer's own origin: otherwise whoever can change the document chooses the keys.
+pub(crate) fn jwks_uri(document: &Bytes, issuer: &str) -> Result<Url, DiscoveryError> {
+    // An object, and nothing else: a derived deserializer would take an array as well.
+    let members: Map<String, Value> =
+        serde_json::from_slice(document).map_err(|_| DiscoveryError::Malformed)?;
+    let metadata =
+        Metadata::deserialize(Value::Object(members)).map_err(|_| DiscoveryError::Malformed)?;
+    if metadata.issuer != issuer {
+        return Err(DiscoveryError::WrongIssuer);
+    }
+    let uri = Url::parse(&metadata.jwks_uri).map_err(|_| DiscoveryError::Malformed)?;
+    let own = Url::parse(issuer).map_err(|_| DiscoveryError::WrongIssuer)?;
+    if uri.origin() != own.origin() {
+        return Err(DiscoveryError::ForeignKeys);
+    }
+    Ok(uri)
+}
+
+/// The discovery document of an issuer.
+pub(crate) fn document_url(issuer: &Url) -> Url {
+    let mut url = issuer.clone();
+    url.set_path("/.well-known/openid-configuration");
+    url
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
+/// Why a discovery document was refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DiscoveryError {
+    #[error("the discovery document is malformed")]
+    Malformed,
+    #[error("the discovery document is of another issuer")]
+    WrongIssuer,
+    #[error("the discovery document names keys of another origin")]
+    ForeignKeys,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::simulation::cases::cases;
+
+    fn read(document: &str) -> Result<Url, DiscoveryError> {
+        jwks_uri(
+            &Bytes::copy_from_slice(document.as_bytes()),
+            "https://auth.example",
+        )
+    }
+
+    #[test]
+    fn the_issuer_and_the_origin_of_the_keys_must_match() {
+        let good = r#"{"issuer":"https://auth.example","jwks_uri":"https://auth.example/oauth2/jwks","x":[1]}"#;
+        assert_eq!(read(good).unwrap().path(), "/oauth2/jwks");
+        for (document, wanted) in [
+            (
+                r#"{"issuer":"https://auth.example/","jwks_uri":"https://auth.example/k"}"#,
+                "issuer",
+            ),
+            (
+                r#"{"issuer":"https://AUTH.example","jwks_uri":"https://auth.example/k"}"#,
+                "issuer",
+            ),
+            (
+                r#"{"issuer":"https://auth.example","jwks_uri":"https://evil.example/k"}"#,
+                "origin",
+            ),
+            (
+                r#"{"issuer":"https://auth.example","jwks_uri":"http://auth.example/k"}"#,
+                "origin",
+            ),
+            (
+                r#"{"issuer":"https://auth.example","jwks_uri":"https://auth.example:8443/k"}"#,
+                "origin",
+            ),
+            (
+                r#"["https://auth.example","https://auth.example/k"]"#,
+                "malformed",
+            ),
+            (
+                r#"{"issuer":"https://auth.example","jwks_uri":"/k"}"#,
+                "malformed",
+            ),
+            (
+                r#"{"issuer":["https://auth.example"],"jwks_uri":"https://auth.example/k"}"#,
+                "malformed",
+            ),
+            (r#"{"issuer":"https://auth.example"}"#, "malformed"),
+            ("", "malformed"),
+        ] {
+            let error = read(document).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{document}: {error}");
+        }
+    }
+    fn any_document() -> impl Strategy<Value = Vec<u8>> {
+        const HONEST: &str = r#"{"issuer":"https://auth.example","jwks_uri":"https://auth.example/oauth2/jwks","authorization_endpoint":"https://auth.example/oauth2/authorize"}"#;
+        let mutated = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5)
+            .prop_map(|changes| {
+                let mut document = HONEST.as_bytes().to_vec();
+                for (at, byte) in changes {
+                    let at = at.index(document.len());
+                    document[at] = byte;
+                }
+                document
+            });
+        let with_uri = prop_oneof![
+            any::<String>(),
+            "https?:(//|/|\\\\)?(auth\\.example|evil\\.example|[a-z@:\\[\\]%#?.]{0,12})[@:/?#a-z0-9.\\\\]{0,20}",
+        ]
+        .prop_map(|uri| {
+            serde_json::json!({ "issuer": "https://auth.example", "jwks_uri": uri })
+                .to_string()
+                .into_bytes()
+        });
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            mutated,
+            with_uri
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(cases(256, 100_000))]
+
+        #[test]
+        fn property_any_document_leads_to_the_own_origin_or_is_refused(document in any_document()) {
+            let document = Bytes::from(document);
+            if let Ok(uri) = jwks_uri(&document, "https://auth.example") {
+                prop_assert_eq!(uri.origin().ascii_serialization(), "https://auth.example");
+                let members: Value = serde_json::from_slice(&document).unwrap();
+                prop_assert_eq!(&members["issuer"], "https://auth.example");
+            }
+        }
+    }
+}

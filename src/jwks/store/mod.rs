@@ -1,0 +1,258 @@
+//! The current keys, and what is being done to renew them; [`waiting`] is how a request waits for that.
+
+mod waiting;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use jsonwebtoken::Algorithm;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
+
+use self::waiting::{MIN_RETRY_AFTER, unavailable};
+use super::fetch::KeyFetchError;
+use super::key_set::{KeySet, VerificationKey};
+use crate::clock::{Clock, Moment};
+use crate::error::{AuthError, AuthErrorKind};
+
+/// How keys are kept and renewed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyPolicy {
+    /// How old keys may get before they are renewed, unless their server says otherwise.
+    pub(crate) refresh_interval: Duration,
+    /// At most one fetch on demand in this time, counted from its start.
+    pub(crate) cooldown: Duration,
+    /// How long known keys serve without a successful refresh.
+    pub(crate) max_stale: Duration,
+    /// Clock skew between the issuer and us; the same as for the claims.
+    pub(crate) leeway: Duration,
+}
+
+impl Default for KeyPolicy {
+    fn default() -> Self {
+        Self {
+            refresh_interval: Duration::from_secs(5 * 60),
+            cooldown: Duration::from_secs(10),
+            max_stale: Duration::from_secs(60 * 60),
+            leeway: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The keys, shared by the requests that read them and the refresher that renews them.
+pub(crate) struct KeyStore {
+    state: ArcSwap<KeyState>,
+    policy: KeyPolicy,
+    clock: Clock,
+    /// The number of the attempt that requests wait for; the refresher owes it while it is larger
+    /// than the number of the last one that began.
+    wanted: AtomicU64,
+    wake: Notify,
+    changes: watch::Sender<()>,
+    waiters: Semaphore,
+    early_waiters: Semaphore,
+}
+
+/// What is known at one moment; replaced as a whole.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyState {
+    /// The last good set, and when the question was sent that it answers.
+    pub(crate) good: Option<(Arc<KeySet>, Moment)>,
+    /// The number of the last attempt that began, from 1.
+    pub(crate) attempt: u64,
+    /// Whether that attempt is still under way.
+    pub(crate) in_flight: bool,
+    /// When the last attempt began that a request had asked for.
+    pub(crate) last_demand: Option<Moment>,
+    /// When the next attempt begins if nobody asks for one.
+    pub(crate) next_attempt: Instant,
+    /// Why the last attempt failed.
+    pub(crate) error: Option<Arc<KeyFetchError>>,
+}
+
+impl KeyStore {
+    /// An empty store. The first attempt counts as begun: the refresher makes it at once.
+    pub(crate) fn new(policy: KeyPolicy, clock: Clock) -> Self {
+        Self {
+            state: ArcSwap::from_pointee(KeyState {
+                good: None,
+                attempt: 1,
+                in_flight: true,
+                last_demand: None,
+                next_attempt: Instant::now(),
+                error: None,
+            }),
+            policy,
+            clock,
+            wanted: AtomicU64::new(0),
+            wake: Notify::new(),
+            changes: watch::Sender::new(()),
+            waiters: Semaphore::new(waiting::MAX_WAITERS),
+            early_waiters: Semaphore::new(waiting::MAX_EARLY_WAITERS),
+        }
+    }
+
+    /// The current set, if it is fresh enough to be trusted.
+    pub(crate) fn current(&self, now: Moment) -> Option<CurrentKeys> {
+        let state = self.state.load();
+        self.fresh(&state, now)?;
+        Some(CurrentKeys(state))
+    }
+
+    /// Whether this very key is in use: its name alone would not say so.
+    ///
+    /// # Errors
+    /// `UnknownKey` when it is not any more, `KeysUnavailable` when the set is too old to say so.
+    pub(crate) fn check_current(
+        &self,
+        key: &Arc<dyn Any + Send + Sync>,
+        now: Moment,
+    ) -> Result<(), AuthError> {
+        let state = self.state.load();
+        let set = self
+            .fresh(&state, now)
+            .ok_or_else(|| unavailable(&state, MIN_RETRY_AFTER))?;
+        if set.contains(key) {
+            Ok(())
+        } else {
+            Err(AuthErrorKind::UnknownKey.into())
+        }
+    }
+
+    fn ask_for(&self, attempt: u64) {
+        self.wanted.fetch_max(attempt, Ordering::AcqRel);
+        // Also where it was asked for before: the wall clock may have jumped since, and the end of
+        // the cooldown with it.
+        self.wake.notify_one();
+    }
+
+    /// The last good set, unless it is too old to be trusted.
+    fn fresh<'s>(&self, state: &'s KeyState, now: Moment) -> Option<&'s KeySet> {
+        let (set, asked_at) = state.good.as_ref()?;
+        (now.elapsed(*asked_at) < self.policy.max_stale).then_some(set)
+    }
+
+    /// How long no attempt may begin on demand.
+    fn cooldown_left(&self, state: &KeyState, now: Moment) -> Duration {
+        state.last_demand.map_or(Duration::ZERO, |began| {
+            self.policy.cooldown.saturating_sub(now.elapsed(began))
+        })
+    }
+
+    /// How the keys are doing.
+    pub(crate) fn status(&self) -> KeyStatus {
+        let state = self.state.load();
+        let now = self.clock.now();
+        KeyStatus {
+            usable: self.fresh(&state, now).is_some(),
+            age: state
+                .good
+                .as_ref()
+                .map(|(_, asked_at)| now.elapsed(*asked_at)),
+            error: state.error.clone(),
+        }
+    }
+
+    /// Returns when there are fresh keys.
+    pub(crate) async fn ready(&self) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            changes.mark_unchanged();
+            let state = self.state.load_full();
+            if self.fresh(&state, self.clock.now()).is_some() {
+                return;
+            }
+            if !state.in_flight {
+                self.ask_for(state.attempt + 1);
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What the refresher does with the store.
+impl KeyStore {
+    pub(super) fn policy(&self) -> &KeyPolicy {
+        &self.policy
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn state(&self) -> Arc<KeyState> {
+        self.state.load_full()
+    }
+
+    /// Publishes a new state to everyone, those who wait included.
+    pub(super) fn publish(&self, state: KeyState) {
+        self.state.store(Arc::new(state));
+        self.changes.send_replace(());
+    }
+
+    /// How long until an attempt that somebody waits for may begin, if somebody does.
+    pub(super) fn demand_due_in(&self, state: &KeyState) -> Option<Duration> {
+        (self.wanted.load(Ordering::Acquire) > state.attempt)
+            .then(|| self.cooldown_left(state, self.clock.now()))
+    }
+
+    /// Returns when somebody has asked for an attempt.
+    pub(super) async fn demand(&self) {
+        self.wake.notified().await;
+    }
+}
+
+impl fmt::Debug for KeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyStore")
+            .field("state", &self.state.load())
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The set that was current, and fresh, at one moment: what one verification looks at.
+pub(crate) struct CurrentKeys(Guard<Arc<KeyState>>);
+
+impl CurrentKeys {
+    fn set(&self) -> Option<&KeySet> {
+        self.0.good.as_ref().map(|(set, _)| &**set)
+    }
+
+    /// The key of this name.
+    pub(crate) fn find(&self, kid: &str) -> Option<&Arc<VerificationKey>> {
+        self.set()?.find(kid)
+    }
+
+    /// The key of the tokens that have this header, see [`KeySet::find_by_header`].
+    pub(crate) fn find_by_header(
+        &self,
+        header: &[u8],
+    ) -> Option<(&Arc<VerificationKey>, Algorithm)> {
+        self.set()?.find_by_header(header)
+    }
+
+    /// Whether this very key, and not only one of its name, is in the set.
+    pub(crate) fn contains(&self, key: &Arc<VerificationKey>) -> bool {
+        self.set().is_some_and(|set| set.contains(key))
+    }
+}
+
+/// How the keys are doing.
+pub(crate) struct KeyStatus {
+    /// Whether tokens can be verified.
+    pub(crate) usable: bool,
+    /// How long ago the current keys were asked for.
+    pub(crate) age: Option<Duration>,
+    /// Why the last attempt failed, if it did.
+    pub(crate) error: Option<Arc<KeyFetchError>>,
+}
+
+#[cfg(test)]
+mod tests;

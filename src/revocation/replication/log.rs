@@ -1,0 +1,86 @@
+//! A log that all replicas append to and read: what it must do, whatever it is made of.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use crate::revocation::record::Record;
+
+/// A log that can be connected to.
+pub(crate) trait Log: Send + Sync + 'static {
+    type Connection: LogConnection;
+
+    /// For how long it may be out of contact before users are refused.
+    fn max_out_of_contact(&self) -> Option<Duration>;
+
+    fn connect(&self) -> impl Future<Output = Result<Self::Connection, LogError>> + Send;
+}
+
+/// One connection to a log, for one question at a time.
+pub(crate) trait LogConnection: Send {
+    /// The next entries after this place, as many as are convenient. With `wait`, waits about that
+    /// long for the first one.
+    fn read(
+        &mut self,
+        after: Place,
+        wait: Option<Duration>,
+    ) -> impl Future<Output = Result<Vec<Entry>, LogError>> + Send;
+
+    /// Whether the entry of this place is still there.
+    fn has(&mut self, place: Place) -> impl Future<Output = Result<bool, LogError>> + Send;
+
+    /// Appends these, and may drop what lies before `keep`.
+    fn append(
+        &mut self,
+        records: &[Record],
+        keep: Place,
+    ) -> impl Future<Output = Result<(), LogError>> + Send;
+
+    /// Drops what lies before `keep`.
+    fn trim(&mut self, keep: Place) -> impl Future<Output = Result<(), LogError>> + Send;
+
+    /// The log's own time, in milliseconds since the Unix epoch.
+    fn now(&mut self) -> impl Future<Output = Result<u64, LogError>> + Send;
+}
+
+/// One entry of the log. It holds nothing where it could not be read: a later version may write
+/// what this one does not know.
+pub(crate) struct Entry {
+    pub(in crate::revocation) place: Place,
+    pub(in crate::revocation) record: Option<Record>,
+}
+
+/// A place in the log, by the log's own time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(in crate::revocation) millis: u64,
+    pub(in crate::revocation) number: u64,
+}
+
+impl Place {
+    /// Before everything.
+    pub(in crate::revocation) const START: Self = Self::at(0);
+
+    /// Before everything that was appended at this time or later.
+    pub(in crate::revocation) const fn at(millis: u64) -> Self {
+        Self { millis, number: 0 }
+    }
+}
+
+/// Why the log cannot be used. Names no address and no secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum LogError {
+    #[error("the log of ended users cannot be reached")]
+    Unreachable(#[source] io::Error),
+    #[error("the log of ended users did not answer in time")]
+    Timeout,
+    #[error("the log of ended users closed the connection")]
+    Closed,
+    #[error("the log of ended users refused the user name or the password")]
+    Authentication,
+    #[error("the log of ended users refused a command: {0}")]
+    Refused(String),
+    #[error("the log of ended users gave an answer that cannot be read")]
+    Unreadable,
+}

@@ -1,0 +1,224 @@
+//! What this replica owes the log, and how the two are getting on.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::log::LogError;
+use crate::clock::Moment;
+use crate::revocation::record::Record;
+
+/// How long requests wait, after the start, for the log to be read once.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many of our own records wait to be sent. Beyond that, all that is known is compared with the
+/// log instead.
+const MAX_FRESH: usize = 100_000;
+
+/// The side of the log that requests and events see.
+pub(in crate::revocation) struct Shared {
+    owed: Mutex<Owed>,
+    news: Notify,
+    is_settled: AtomicBool,
+    settling: watch::Sender<bool>,
+    patience: Instant,
+    contact: ArcSwap<Contact>,
+    max_out_of_contact: Option<Duration>,
+}
+
+struct Contact {
+    /// When the log answered last; before that, the start.
+    last: Moment,
+    /// Why it does not, if it does not.
+    error: Option<Arc<LogError>>,
+}
+
+/// Records that are known here and were not seen in the log.
+#[derive(Default)]
+struct Owed {
+    /// What happened here, in its order: the first to be sent.
+    fresh: VecDeque<Record>,
+    /// What the log lacks. In no order, so that replicas that are about the same share the work.
+    lacking: HashSet<Record>,
+    /// What was sent, and not read back yet.
+    sent: HashSet<Record>,
+    /// What was sent a while ago, and not read back.
+    overdue: HashSet<Record>,
+    were_too_many: bool,
+}
+
+impl Shared {
+    pub(in crate::revocation) fn new(max_out_of_contact: Option<Duration>, now: Moment) -> Self {
+        Self {
+            owed: Mutex::default(),
+            news: Notify::new(),
+            is_settled: AtomicBool::new(false),
+            settling: watch::Sender::new(false),
+            patience: Instant::now() + PATIENCE,
+            contact: ArcSwap::from_pointee(Contact {
+                last: now,
+                error: None,
+            }),
+            max_out_of_contact,
+        }
+    }
+
+    /// Whether the log has been read, or is not to be waited for any longer.
+    pub(in crate::revocation) fn is_settled(&self) -> bool {
+        self.is_settled.load(Ordering::Acquire) || {
+            let is_settled = Instant::now() >= self.patience;
+            if is_settled {
+                self.settle();
+            }
+            is_settled
+        }
+    }
+
+    /// Returns when [`is_settled`](Self::is_settled) is true.
+    pub(in crate::revocation) async fn settled(&self) {
+        let mut settling = self.settling.subscribe();
+        // Out of patience is as good as an answer here.
+        let _ = timeout_at(self.patience, settling.wait_for(|settled| *settled)).await;
+    }
+
+    fn settle(&self) {
+        self.is_settled.store(true, Ordering::Release);
+        self.settling.send_replace(true);
+    }
+
+    /// Why the log is out of contact, if it is.
+    pub(in crate::revocation) fn error(&self) -> Option<Arc<LogError>> {
+        self.contact.load().error.clone()
+    }
+
+    /// Whether the log has been out of contact for longer than is allowed.
+    pub(in crate::revocation) fn is_too_old(&self, now: Moment) -> bool {
+        self.max_out_of_contact
+            .is_some_and(|max| now.elapsed(self.contact.load().last) > max)
+    }
+
+    /// Owes the log what happened here.
+    pub(in crate::revocation) fn owe(&self, record: Record) {
+        let mut owed = self.owed();
+        if owed.fresh.len() < MAX_FRESH {
+            owed.fresh.push_back(record);
+        } else {
+            owed.were_too_many = true;
+        }
+        drop(owed);
+        self.news.notify_one();
+    }
+}
+
+/// What the follower of the log does with it.
+impl Shared {
+    /// The log answered.
+    pub(in crate::revocation) fn contact(&self, now: Moment) {
+        self.contact.store(Arc::new(Contact {
+            last: now,
+            error: None,
+        }));
+    }
+
+    /// The log has been read once: requests wait for it no longer.
+    pub(in crate::revocation) fn caught_up(&self) {
+        if !self.is_settled.load(Ordering::Acquire) {
+            self.settle();
+        }
+    }
+
+    /// The log does not answer. Returns whether that is new.
+    pub(in crate::revocation) fn lost(&self, error: Arc<LogError>) -> bool {
+        let contact = self.contact.load();
+        self.contact.store(Arc::new(Contact {
+            last: contact.last,
+            error: Some(error),
+        }));
+        self.caught_up();
+        contact.error.is_none()
+    }
+
+    /// Whatever was sent and not read back is to be sent again.
+    pub(in crate::revocation) fn send_again(&self) {
+        let mut owed = self.owed();
+        let sent = std::mem::take(&mut owed.sent);
+        let overdue = std::mem::take(&mut owed.overdue);
+        owed.lacking.extend(sent);
+        owed.lacking.extend(overdue);
+    }
+
+    /// What was sent before this was called the last time, and was not read back, got lost: it is
+    /// to be sent again.
+    pub(in crate::revocation) fn wonder(&self) {
+        let mut owed = self.owed();
+        let sent = std::mem::take(&mut owed.sent);
+        let overdue = std::mem::replace(&mut owed.overdue, sent);
+        if !overdue.is_empty() {
+            owed.lacking.extend(overdue);
+            self.news.notify_one();
+        }
+    }
+
+    /// Owes the log what it lacks of all that is known, and nothing else.
+    pub(in crate::revocation) fn owe_all(
+        &self,
+        lacking: impl FnOnce() -> HashSet<Record>,
+    ) -> usize {
+        // What becomes known from here on is owed once more, at worst.
+        self.owed().fresh.clear();
+        let lacking = lacking();
+        let count = lacking.len();
+        self.owed().lacking = lacking;
+        count
+    }
+
+    /// The next records to send.
+    pub(in crate::revocation) fn unsent(&self, at_most: usize) -> Vec<Record> {
+        let mut owed = self.owed();
+        let count = owed.fresh.len().min(at_most);
+        let mut records: Vec<_> = owed.fresh.drain(..count).collect();
+        let lacking: Vec<_> = owed.lacking.iter().take(at_most - count).cloned().collect();
+        for record in &lacking {
+            owed.lacking.remove(record);
+        }
+        records.extend(lacking);
+        owed.sent.extend(records.iter().cloned());
+        records
+    }
+
+    /// This record is in the log.
+    pub(in crate::revocation) fn seen(&self, record: &Record) {
+        let mut owed = self.owed();
+        owed.sent.remove(record);
+        owed.overdue.remove(record);
+        owed.lacking.remove(record);
+    }
+
+    /// Whether more was owed than could be kept, since this was asked last.
+    pub(in crate::revocation) fn were_too_many(&self) -> bool {
+        std::mem::take(&mut self.owed().were_too_many)
+    }
+
+    /// Returns when there may be something to send.
+    pub(in crate::revocation) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Owed> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("error", &self.contact.load().error)
+            .field("max_out_of_contact", &self.max_out_of_contact)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,733 @@
+//! Replicas and a log in a simulation: any interleaving of events, replays, restarts and losses of
+//! contact ends with all of them knowing the same.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::log::{Entry, Log, LogConnection, LogError, Place};
+use crate::clock::Clock;
+use crate::error::AuthErrorKind;
+use crate::revocation::record::{Event, Record};
+use crate::revocation::store::Known;
+use crate::revocation::table::Table;
+use crate::revocation::{RevocationPolicy, Revocations};
+use crate::simulation::cases::cases;
+use crate::user::{Identity, NumericDate, TextReader};
+use crate::webhook::event::{Delivery, EventType};
+
+const NOW: u64 = 1_795_600_000;
+const RETENTION: u64 = 60 * 60;
+const REPLICAS: usize = 3;
+const USERS: usize = 3;
+/// How far the clock behind an event may be ahead.
+const MAX_AHEAD: u64 = 300;
+
+/// A log in memory, whose server has a clock and a state of health.
+#[derive(Clone)]
+struct FakeLog(Arc<Mutex<Server>>, Arc<Notify>);
+
+struct Server {
+    entries: Vec<(Place, Record)>,
+    started: Instant,
+    is_down: bool,
+    hangs: bool,
+    /// Those who cannot reach it: what they send is never answered.
+    cut: HashSet<usize>,
+    appended: usize,
+    failovers: usize,
+}
+
+/// One replica's way to the log.
+struct Way {
+    log: FakeLog,
+    replica: usize,
+    max_out_of_contact: Option<Duration>,
+    /// A connection ends with the server that it was made to.
+    failovers: Option<usize>,
+}
+
+impl FakeLog {
+    fn new() -> Self {
+        Self(
+            Arc::new(Mutex::new(Server {
+                entries: Vec::new(),
+                started: Instant::now(),
+                is_down: false,
+                hangs: false,
+                cut: HashSet::new(),
+                appended: 0,
+                failovers: 0,
+            })),
+            Arc::default(),
+        )
+    }
+
+    fn server(&self) -> MutexGuard<'_, Server> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Server {
+    fn now(&self) -> u64 {
+        NOW * 1000 + u64::try_from(self.started.elapsed().as_millis()).unwrap()
+    }
+}
+
+impl Way {
+    /// Returns when the server answers, if it does.
+    async fn answer(&self) -> Result<(), LogError> {
+        loop {
+            sleep(Duration::from_millis(2)).await;
+            let changed = self.log.1.notified();
+            if let Some(answer) = self.health() {
+                return answer;
+            }
+            changed.await;
+        }
+    }
+
+    fn health(&self) -> Option<Result<(), LogError>> {
+        let server = self.log.server();
+        if server.is_down {
+            let refused = io::ErrorKind::ConnectionRefused;
+            return Some(Err(LogError::Unreachable(refused.into())));
+        }
+        if self.failovers.is_some_and(|own| own != server.failovers) {
+            return Some(Err(LogError::Closed));
+        }
+        (!server.hangs && !server.cut.contains(&self.replica)).then_some(Ok(()))
+    }
+
+    fn page(&self, after: Place) -> Vec<Entry> {
+        let server = self.log.server();
+        let later = server.entries.iter().filter(|(place, _)| *place > after);
+        later
+            .take(7)
+            .map(|(place, record)| Entry {
+                place: *place,
+                record: Some(record.clone()),
+            })
+            .collect()
+    }
+}
+
+impl Log for Way {
+    type Connection = Self;
+
+    fn max_out_of_contact(&self) -> Option<Duration> {
+        self.max_out_of_contact
+    }
+
+    async fn connect(&self) -> Result<Self, LogError> {
+        self.answer().await?;
+        Ok(Self {
+            log: self.log.clone(),
+            failovers: Some(self.log.server().failovers),
+            ..*self
+        })
+    }
+}
+
+impl LogConnection for Way {
+    async fn read(&mut self, after: Place, wait: Option<Duration>) -> Result<Vec<Entry>, LogError> {
+        self.answer().await?;
+        let until = Instant::now() + wait.unwrap_or_default();
+        loop {
+            let page = self.page(after);
+            if !page.is_empty() || Instant::now() >= until {
+                return Ok(page);
+            }
+            let log = self.log.clone();
+            let _ = timeout_at(until, log.1.notified()).await;
+            self.answer().await?;
+        }
+    }
+
+    async fn has(&mut self, place: Place) -> Result<bool, LogError> {
+        self.answer().await?;
+        Ok(self.log.server().entries.iter().any(|(at, _)| *at == place))
+    }
+
+    async fn append(&mut self, records: &[Record], keep: Place) -> Result<(), LogError> {
+        self.answer().await?;
+        {
+            let mut server = self.log.server();
+            for record in records {
+                server.appended += 1;
+                let place = Place {
+                    millis: server.now(),
+                    number: server.appended as u64,
+                };
+                server.entries.push((place, record.clone()));
+            }
+        }
+        self.log.1.notify_waiters();
+        self.trim(keep).await
+    }
+
+    async fn trim(&mut self, keep: Place) -> Result<(), LogError> {
+        // Its answer may be lost when it is done.
+        self.log
+            .server()
+            .entries
+            .retain(|(place, _)| *place >= keep);
+        self.answer().await
+    }
+
+    async fn now(&mut self) -> Result<u64, LogError> {
+        self.answer().await?;
+        Ok(self.log.server().now())
+    }
+}
+
+struct World {
+    clock: Clock,
+    log: FakeLog,
+    replicas: Vec<Replica>,
+    deliveries: Vec<Delivery>,
+    /// The moment of each event, by `seq`, as its earliest arrival says: that one counts.
+    arrivals: BTreeMap<u64, u64>,
+}
+
+struct Replica {
+    revocations: Revocations,
+    started: Instant,
+    /// What it has taken itself since it started.
+    taken: Vec<Record>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            clock: Clock::starting_at(NOW),
+            log: FakeLog::new(),
+            replicas: Vec::new(),
+            deliveries: Vec::new(),
+            arrivals: BTreeMap::new(),
+        };
+        for number in 0..REPLICAS {
+            let replica = world.replica(number, None);
+            world.replicas.push(replica);
+        }
+        world
+    }
+
+    fn replica(&self, number: usize, max_out_of_contact: Option<Duration>) -> Replica {
+        let policy = RevocationPolicy {
+            retention: Some(Duration::from_secs(RETENTION)),
+            leeway: Duration::from_secs(60),
+        };
+        let way = Way {
+            log: self.log.clone(),
+            replica: number,
+            max_out_of_contact,
+            failovers: None,
+        };
+        let clock = self.clock.clone();
+        Replica {
+            revocations: Revocations::start_shared(policy, clock, &Handle::current(), way),
+            started: Instant::now(),
+            taken: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.now().unix().as_secs()
+    }
+
+    async fn step(&mut self, step: Step) {
+        match step {
+            Step::Happen {
+                user,
+                event_type,
+                skew,
+                window,
+            } => {
+                let at = self.now().saturating_add_signed(skew);
+                let ahead = window.map(|window| at + window);
+                let seq = self.deliveries.len() as u64 * 2;
+                self.deliveries.push(Delivery {
+                    event_type,
+                    user: name(user),
+                    event: event_type.event(seq, at, ahead),
+                });
+            }
+            Step::Deliver { delivery, replica } => {
+                let Some(delivery) = delivery.get_from(&self.deliveries).cloned() else {
+                    return;
+                };
+                let now = self.now();
+                let replica = &mut self.replicas[replica];
+                let mut event = delivery.event;
+                event.at = event.at.min(now);
+                let arrival = self.arrivals.entry(event.seq).or_insert(event.at);
+                *arrival = (*arrival).min(event.at);
+                if delivery.event.at + RETENTION >= now {
+                    let user = delivery.user.clone();
+                    replica.taken.push(Record::Event { user, event });
+                }
+                replica.revocations.take(delivery);
+            }
+            Step::EndUser { user, replica } => {
+                let moment = self.now();
+                let user = name(user);
+                let replica = &mut self.replicas[replica];
+                replica.revocations.end_user(&user);
+                replica.taken.push(Record::User { user, moment });
+            }
+            Step::EndToken { token, replica } => {
+                let expires_at = self.now() + 1800;
+                let identity = identity("someone", Some(self.now()), expires_at, token);
+                self.replicas[replica]
+                    .revocations
+                    .end_token(&identity, "someone");
+            }
+            Step::Restart(replica) => self.replicas[replica] = self.replica(replica, None),
+            Step::Cut(replica) => {
+                self.log.server().cut.insert(replica);
+            }
+            Step::Mend(replica) => {
+                self.log.server().cut.remove(&replica);
+            }
+            Step::Down(is_down) => self.log.server().is_down = is_down,
+            Step::Hang(hangs) => self.log.server().hangs = hangs,
+            Step::Empty => self.log.server().entries.clear(),
+            // Another server takes over that had not heard the last of it.
+            Step::LoseEnd(count) => {
+                let mut server = self.log.server();
+                let left = server.entries.len().saturating_sub(count);
+                server.entries.truncate(left);
+                server.failovers += 1;
+            }
+            Step::Wait(millis) => sleep(Duration::from_millis(millis)).await,
+        }
+        self.log.1.notify_waiters();
+    }
+
+    /// What must hold at any time: nothing known is forgotten, and nobody waits for long.
+    fn check(&self) {
+        for replica in &self.replicas {
+            let known = &replica.revocations.known;
+            for record in &replica.taken {
+                assert!(self.is_known(&known.table, record), "forgotten: {record:?}");
+            }
+            if replica.started.elapsed() >= Duration::from_secs(2) {
+                assert!(known.is_settled());
+            }
+        }
+    }
+
+    /// Whether the table knows of it, or need not any more.
+    fn is_known(&self, table: &Table, record: &Record) -> bool {
+        let now = self.now();
+        let moment = match record {
+            Record::User { moment, .. } => *moment,
+            Record::Event { event, .. } => {
+                let earliest = self.arrivals.get(&event.seq).copied();
+                event.at.min(earliest.unwrap_or(u64::MAX))
+            }
+            Record::Token { .. } => return true,
+        };
+        table.is_past(moment, now) || !table.learn(record, now)
+    }
+
+    /// Everything is in order again; after a while all know the same.
+    async fn heal(&mut self) {
+        {
+            let mut server = self.log.server();
+            server.cut.clear();
+            server.is_down = false;
+            server.hangs = false;
+        }
+        self.log.1.notify_waiters();
+        // Contact is made in a minute. What will leave the log while it is still needed is seen by
+        // the next audit, which comes within a quarter of the retention.
+        sleep(Duration::from_secs(60 + RETENTION / 4)).await;
+    }
+
+    fn check_agreement(&self) {
+        let now = self.now();
+        let mut times: BTreeSet<u64> = [now, now + 10 * RETENTION].into();
+        times.extend(
+            self.deliveries
+                .iter()
+                .filter_map(|delivery| delivery.event.window),
+        );
+        for number in 0..USERS {
+            let user = name(number);
+            for time in times.iter().filter(|time| **time >= now) {
+                let moments: Vec<_> = self
+                    .replicas
+                    .iter()
+                    .map(|replica| {
+                        let table = &replica.revocations.known.table;
+                        let moment = table.user(&user, *time);
+                        // At the very end of the retention they may differ by as much as an
+                        // event's clock was ahead, if it arrived first where contact was lost.
+                        moment.filter(|moment| !table.is_past(moment - MAX_AHEAD, now))
+                    })
+                    .collect();
+                assert!(
+                    moments.windows(2).all(|pair| pair[0] == pair[1]),
+                    "{user} at {time}: {moments:?}"
+                );
+            }
+        }
+        // A token that has expired may be forgotten or not.
+        for replica in &self.replicas {
+            replica.revocations.table.sweep(now);
+        }
+        for token in 0..USERS {
+            let identity = identity("someone", None, 0, token);
+            let ended: Vec<_> = self
+                .replicas
+                .iter()
+                .map(|replica| {
+                    replica
+                        .revocations
+                        .table
+                        .has_token(&crate::revocation::store::token_key(&identity))
+                })
+                .collect();
+            assert!(ended.windows(2).all(|pair| pair[0] == pair[1]), "{ended:?}");
+        }
+        // What one of them took and lived to tell, all know.
+        for teller in &self.replicas {
+            for record in &teller.taken {
+                for replica in &self.replicas {
+                    let table = &replica.revocations.known.table;
+                    assert!(self.is_known(table, record), "not told: {record:?}");
+                }
+            }
+        }
+    }
+}
+
+fn name(user: usize) -> Box<str> {
+    format!("user-{user}").into()
+}
+
+fn identity(subject: &str, issued_at: Option<u64>, expires_at: u64, token: usize) -> Identity {
+    let text = format!("{subject} token-{token}");
+    let mut reader = TextReader::new(&text);
+    let (subject, token) = text.split_once(' ').unwrap();
+    let (subject, token) = (reader.span(subject), reader.span(token));
+    Identity {
+        subject,
+        token_id: Some(token),
+        issued_at: issued_at.map(date),
+        expires_at: Some(date(expires_at)),
+        text: reader.finish(text),
+        ..Identity::default()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact for these")]
+fn date(unix_seconds: u64) -> NumericDate {
+    NumericDate(unix_seconds as f64)
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Happen {
+        user: usize,
+        event_type: EventType,
+        skew: i64,
+        window: Option<u64>,
+    },
+    Deliver {
+        delivery: Pick,
+        replica: usize,
+    },
+    EndUser {
+        user: usize,
+        replica: usize,
+    },
+    EndToken {
+        token: usize,
+        replica: usize,
+    },
+    Restart(usize),
+    Cut(usize),
+    Mend(usize),
+    Down(bool),
+    Hang(bool),
+    Empty,
+    LoseEnd(usize),
+    Wait(u64),
+}
+
+/// One of a list that grows: most often a late one.
+#[derive(Clone, Debug)]
+struct Pick(usize);
+
+impl Pick {
+    fn get_from<'l, T>(&self, list: &'l [T]) -> Option<&'l T> {
+        list.iter().rev().nth(self.0 % list.len().max(1))
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let event_type = prop_oneof![
+        4 => Just(EventType::Disabled),
+        3 => Just(EventType::Reenabled),
+        1 => Just(EventType::Deleted),
+        1 => Just(EventType::DeletionScheduled),
+        1 => Just(EventType::DeletionUnscheduled),
+    ];
+    let skew = prop_oneof![4 => Just(0), 1 => -600..0i64, 1 => 1..=MAX_AHEAD.cast_signed()];
+    let window = prop_oneof![1 => Just(None), 2 => (1..5 * RETENTION).prop_map(Some)];
+    let happen =
+        (0..USERS, event_type, skew, window).prop_map(|(user, event_type, skew, window)| {
+            Step::Happen {
+                user,
+                event_type,
+                skew,
+                window,
+            }
+        });
+    let deliver = (prop_oneof![3 => 0..2usize, 1 => 0..50usize], 0..REPLICAS).prop_map(
+        |(delivery, replica)| Step::Deliver {
+            delivery: Pick(delivery),
+            replica,
+        },
+    );
+    let wait = prop_oneof![
+        3 => 0..300u64,
+        3 => 300..20_000u64,
+        1 => 20_000..RETENTION * 1000,
+    ];
+    prop_oneof![
+        4 => happen,
+        8 => deliver,
+        1 => (0..USERS, 0..REPLICAS).prop_map(|(user, replica)| Step::EndUser { user, replica }),
+        1 => (0..USERS, 0..REPLICAS).prop_map(|(token, replica)| Step::EndToken { token, replica }),
+        2 => (0..REPLICAS).prop_map(Step::Restart),
+        2 => (0..REPLICAS).prop_map(Step::Cut),
+        3 => (0..REPLICAS).prop_map(Step::Mend),
+        1 => any::<bool>().prop_map(Step::Down),
+        1 => any::<bool>().prop_map(Step::Hang),
+        1 => Just(Step::Empty),
+        1 => (1..5usize).prop_map(Step::LoseEnd),
+        6 => wait.prop_map(Step::Wait),
+    ]
+}
+
+fn paused<F: Future>(run: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(run)
+}
+
+#[test]
+fn property_all_replicas_end_up_refusing_the_same() {
+    let steps = proptest::collection::vec(step(), 1..60);
+    let config = ProptestConfig {
+        max_shrink_iters: 200,
+        ..cases(64, 1_000)
+    };
+    proptest!(config, |(steps in steps)| {
+        paused(async {
+            let mut world = World::new();
+            for step in steps {
+                world.step(step).await;
+                world.check();
+            }
+            world.heal().await;
+            world.check();
+            world.check_agreement();
+        });
+    });
+}
+
+#[test]
+fn a_window_far_ahead_outlives_the_log_and_its_taking_back_too() {
+    paused(async {
+        let mut world = World::new();
+        let disabled = |user| Step::Happen {
+            user,
+            event_type: EventType::Disabled,
+            skew: 0,
+            window: Some(6 * RETENTION),
+        };
+        let deliver = |delivery| Step::Deliver {
+            delivery: Pick(delivery),
+            replica: 0,
+        };
+        for step in [disabled(0), deliver(0), disabled(1), deliver(0)] {
+            world.step(step).await;
+        }
+        sleep(Duration::from_secs(2 * RETENTION)).await;
+        let back = Step::Happen {
+            user: 1,
+            event_type: EventType::Reenabled,
+            skew: 0,
+            window: None,
+        };
+        for step in [back, deliver(0)] {
+            world.step(step).await;
+        }
+        // Others come and go, and learn it from the log alone.
+        for _ in 0..8 {
+            sleep(Duration::from_secs(RETENTION / 2)).await;
+            world.step(Step::Restart(1)).await;
+            world.step(Step::Restart(2)).await;
+        }
+        sleep(Duration::from_secs(5)).await;
+        world.check_agreement();
+        let table = &world.replicas[2].revocations.known.table;
+        let later = NOW + 7 * RETENTION;
+        assert_eq!(table.user("user-0", later), Some(NOW + 6 * RETENTION));
+        assert_eq!(table.user("user-1", later), None);
+        // Each record is in the log a few times, not more and more often.
+        assert!(world.log.server().entries.len() < 40);
+    });
+}
+
+#[test]
+fn out_of_contact_for_too_long_refuses_users_until_contact_is_regained() {
+    paused(async {
+        let world = World::new();
+        let most = Duration::from_secs(30);
+        let replica = world.replica(7, Some(most)).revocations;
+        let now = || world.clock.now();
+        let user = || identity("user-0", Some(world.now()), world.now() + 1800, 0);
+        let kind = || {
+            replica
+                .check(&user(), now())
+                .err()
+                .map(|error| error.kind())
+        };
+        sleep(Duration::from_secs(120)).await;
+        assert_eq!(kind(), None);
+        assert!(replica.trouble().is_none());
+
+        for fault in [Step::Cut(7), Step::Down(true)] {
+            let mut world = World {
+                log: world.log.clone(),
+                clock: world.clock.clone(),
+                replicas: vec![],
+                deliveries: vec![],
+                arrivals: BTreeMap::new(),
+            };
+            world.step(fault).await;
+            sleep(Duration::from_secs(20)).await;
+            assert_eq!(kind(), None);
+            assert!(!replica.trouble().unwrap().refuses);
+            sleep(Duration::from_secs(11)).await;
+            assert_eq!(kind(), Some(AuthErrorKind::RevocationsUnavailable));
+            assert!(replica.trouble().unwrap().refuses);
+            world.heal().await;
+            assert_eq!(kind(), None);
+            assert!(replica.trouble().is_none());
+        }
+    });
+}
+
+#[test]
+fn requests_wait_for_the_first_reading_alone_and_two_seconds_at_most() {
+    paused(async {
+        let world = World::new();
+        world.replicas[0].revocations.end_user("user-0");
+        sleep(Duration::from_secs(5)).await;
+
+        let late = world.replica(1, None);
+        assert!(!late.revocations.is_settled());
+        late.revocations.settled().await;
+        assert!(late.started.elapsed() < Duration::from_millis(500));
+        assert_eq!(
+            late.revocations.table.user("user-0", world.now()),
+            Some(NOW)
+        );
+
+        world.log.server().is_down = true;
+        let refused = world.replica(1, None);
+        refused.revocations.settled().await;
+        assert!(refused.started.elapsed() < Duration::from_millis(100));
+
+        world.log.server().is_down = false;
+        world.log.server().hangs = true;
+        let hanging = world.replica(1, None);
+        hanging.revocations.settled().await;
+        assert_eq!(hanging.started.elapsed().as_secs(), 2);
+        assert!(hanging.revocations.is_settled());
+    });
+}
+
+#[test]
+fn replicas_that_know_a_lot_share_the_work_of_telling_it() {
+    paused(async {
+        let world = World::new();
+        for number in 0..5_000 {
+            world.replicas[0]
+                .revocations
+                .end_user(&format!("user-{number}"));
+        }
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(world.replicas[2].revocations.table.len(), 5_000);
+        let before = world.log.server().appended;
+        assert_eq!(before, 5_000, "each is appended once");
+        world.log.server().entries.clear();
+        sleep(Duration::from_secs(60)).await;
+        let again = world.log.server().appended - before;
+        assert!((5_000..15_000).contains(&again), "{again}");
+        let late = world.replica(1, None);
+        sleep(Duration::from_secs(20)).await;
+        assert_eq!(late.revocations.table.len(), 5_000);
+    });
+}
+
+/// What the log still names must not be forgotten while it is compared with what is known.
+#[test]
+fn nothing_is_forgotten_while_the_log_is_read() {
+    let policy = RevocationPolicy {
+        retention: Some(Duration::from_secs(60)),
+        leeway: Duration::ZERO,
+    };
+    let known = Known::new(policy, Clock::frozen_at(1_000));
+    known.end_user("alice");
+    let keeping = known.keep_all();
+    known.sweep(1_000, 1_061);
+    assert_eq!(known.table.len(), 1);
+    drop(keeping);
+    known.sweep(1_061, 1_061);
+    assert_eq!(known.table.len(), 0);
+}
+
+#[test]
+fn an_end_that_was_announced_before_is_told_when_it_comes() {
+    let policy = RevocationPolicy {
+        retention: None,
+        leeway: Duration::ZERO,
+    };
+    let known = Known::new(policy, Clock::frozen_at(1_000));
+    known.learn(&Record::Event {
+        user: "alice".into(),
+        event: Event {
+            seq: 1,
+            at: 1_000,
+            ends: false,
+            window: Some(1_030),
+        },
+    });
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let ear = Arc::clone(&told);
+    known.observe(Box::new(move |user| {
+        ear.lock().unwrap().push(user.to_owned());
+    }));
+    known.sweep(1_000, 1_029);
+    assert!(told.lock().unwrap().is_empty());
+    known.sweep(1_029, 1_089);
+    known.sweep(1_089, 1_149);
+    assert_eq!(*told.lock().unwrap(), ["alice"]);
+}

@@ -1,0 +1,303 @@
+//! What every request looks up: who was ended, and when.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::record::Record;
+use super::replication::outbox::Shared;
+use super::table::Table;
+use super::{DEFAULT_RETENTION, RevocationPolicy};
+use crate::clock::{Clock, Moment};
+use crate::error::{AuthError, AuthErrorKind};
+use crate::user::{Identity, NumericDate};
+#[cfg(feature = "webhook")]
+use crate::webhook::event;
+
+/// Who was ended, and when.
+pub(crate) struct Known {
+    pub(super) table: Table,
+    pub(super) clock: Clock,
+    pub(super) retention: Duration,
+    leeway: Duration,
+    /// Whether anything feeds the table: then what is older than it reaches back is refused.
+    pub(super) is_on: AtomicBool,
+    /// While this is not 0, nothing is forgotten.
+    keeping: AtomicUsize,
+    observers: RwLock<Vec<Observer>>,
+    pub(super) shared: Option<Arc<Shared>>,
+}
+
+/// Is told the id of each user of whom something new is known.
+pub(crate) type Observer = Box<dyn Fn(&str) + Send + Sync>;
+
+impl Known {
+    pub(super) fn new(policy: RevocationPolicy, clock: Clock) -> Self {
+        let retention = policy.retention.unwrap_or(DEFAULT_RETENTION);
+        Self {
+            table: Table::new(retention.as_secs()),
+            clock,
+            retention,
+            leeway: policy.leeway,
+            is_on: AtomicBool::new(policy.retention.is_some()),
+            keeping: AtomicUsize::new(0),
+            observers: RwLock::default(),
+            shared: None,
+        }
+    }
+
+    /// From now on, a user's token that was issued longer ago than the retention is refused: what
+    /// ended it may have been forgotten.
+    #[cfg(any(feature = "redis", feature = "webhook"))]
+    pub(crate) fn turn_on(&self) {
+        self.is_on.store(true, Ordering::Release);
+    }
+
+    /// Whether a user's token, good in every other way, still counts.
+    ///
+    /// Not for a machine's: nothing here ends those. To be asked of a token that was verified
+    /// before as well, each time; it takes no lock that all requests share.
+    ///
+    /// # Errors
+    /// `Revoked`; `IssuedTooLongAgo` where that could not be known any more; and
+    /// `RevocationsUnavailable` where it is not known now.
+    pub(crate) fn check(&self, identity: &Identity, now: Moment) -> Result<(), AuthError> {
+        let unix = now.unix();
+        let oldest = unix.saturating_sub(self.retention).as_secs_f64();
+        let is_older = |issued_at: NumericDate| issued_at.0 < oldest;
+        if self.is_on.load(Ordering::Acquire) && identity.issued_at.is_some_and(is_older) {
+            return Err(AuthErrorKind::IssuedTooLongAgo.into());
+        }
+        let is_ended = || {
+            let moment = self.table.user(identity.subject(), unix.as_secs());
+            moment.is_some_and(|moment| is_until(identity.issued_at, moment))
+        };
+        if self.table.has_users() && is_ended()
+            || self.table.has_tokens() && self.table.has_token(&token_key(identity))
+        {
+            return Err(AuthErrorKind::Revoked.into());
+        }
+        self.check_contact(now)
+    }
+
+    /// Whether what others know is known here, or is not to be waited for. Where it is false, wait
+    /// for [`settled`](Self::settled) before the [`check`](Self::check). It stays true.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.shared
+            .as_ref()
+            .is_none_or(|shared| shared.is_settled())
+    }
+
+    /// Returns when [`is_settled`](Self::is_settled) is true: 2 seconds after the start at the
+    /// latest.
+    pub(crate) async fn settled(&self) {
+        if let Some(shared) = &self.shared {
+            shared.settled().await;
+        }
+    }
+
+    /// Whether what others know is out of reach, and why; and whether for so long that users are
+    /// refused.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        let now = self.clock.now();
+        let shared = self.shared.as_ref()?;
+        let error = shared.error()?;
+        Some(Trouble {
+            refuses: shared.is_too_old(now),
+            error,
+        })
+    }
+
+    fn check_contact(&self, now: Moment) -> Result<(), AuthError> {
+        match &self.shared {
+            Some(shared) if shared.is_too_old(now) => Err(AuthError::unavailable(
+                AuthErrorKind::RevocationsUnavailable,
+                Duration::from_secs(1),
+                shared.error().map(|error| error as _),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends all tokens of this user that were issued until now.
+    pub(crate) fn end_user(&self, user: &str) {
+        self.learn_own(Record::User {
+            user: user.into(),
+            moment: self.now(),
+        });
+    }
+
+    /// Takes a webhook's event.
+    ///
+    /// One from the future counts as if it happened now. One that is older than the retention is
+    /// not taken: deliveries come within a minute or never, and what an old one would be taken back
+    /// by may have been forgotten.
+    #[cfg(feature = "webhook")]
+    pub(crate) fn take(&self, delivery: event::Delivery) {
+        let now = self.now();
+        let mut event = delivery.event;
+        if !self.table.is_past(event.at, now) {
+            event.at = event.at.min(now);
+            self.learn_own(Record::Event {
+                user: delivery.user,
+                event,
+            });
+        }
+    }
+
+    /// Ends the token of this identity, which is this user's.
+    pub(crate) fn end_token(&self, identity: &Identity, user: &str) {
+        // A user who was not verified by a token has none to be ended.
+        if let Some(expires_at) = identity.expires_at {
+            self.learn_own(Record::Token {
+                token: token_key(identity).as_ref().into(),
+                // One second more, because the end may have a fraction.
+                until: expires_at
+                    .unix_seconds()
+                    .saturating_add(self.leeway.as_secs() + 1),
+            });
+        }
+        self.announce(user);
+    }
+
+    /// Calls this with the id of each user of whom something new becomes known, or whose announced
+    /// end has come (within a minute): whatever is kept of the user elsewhere should be dropped. It
+    /// is called wherever the news arrive, and must be quick.
+    pub(crate) fn observe(&self, observer: Observer) {
+        self.observers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(observer);
+    }
+
+    /// Learns what happened here, for others to learn too.
+    fn learn_own(&self, record: Record) {
+        if self.learn(&record)
+            && let Some(shared) = &self.shared
+        {
+            shared.owe(record);
+        }
+    }
+
+    pub(super) fn learn(&self, record: &Record) -> bool {
+        let is_news = self.table.learn(record, self.now());
+        if is_news && let Record::User { user, .. } | Record::Event { user, .. } = record {
+            self.announce(user);
+        }
+        is_news
+    }
+
+    /// Forgets what is out of date, and announces the ends that have come since then.
+    pub(super) fn sweep(&self, since: u64, now: u64) {
+        for user in self.table.began(since, now) {
+            self.announce(&user);
+        }
+        if self.keeping.load(Ordering::Acquire) == 0 {
+            self.table.sweep(now);
+        }
+    }
+
+    fn announce(&self, user: &str) {
+        let observers = self
+            .observers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        for observer in &*observers {
+            observer(user);
+        }
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.clock.now().unix().as_secs()
+    }
+}
+
+/// For the follower of the log, whose times are in milliseconds.
+#[cfg(feature = "redis")]
+impl Known {
+    /// Nothing is forgotten until the answer is dropped.
+    pub(super) fn keep_all(&self) -> Keeping<'_> {
+        self.keeping.fetch_add(1, Ordering::AcqRel);
+        Keeping(self)
+    }
+
+    /// What is known and not in the log, or will not be for as long as it is needed. `seen` is the
+    /// log: when it got which record.
+    pub(super) fn lacking(
+        &self,
+        seen: &std::collections::HashMap<Record, u64>,
+        log_time: u64,
+    ) -> std::collections::HashSet<Record> {
+        let retention = self.retention_millis();
+        let mut lacking = std::collections::HashSet::new();
+        self.table.for_each(self.now(), |record, until| {
+            let is_safe = seen.get(&record).is_some_and(|appended| {
+                let leaves_at = appended.saturating_add(retention + retention / 16);
+                let is_young = appended.saturating_add(retention / 2) > log_time;
+                is_young || until.saturating_mul(1000) <= leaves_at
+            });
+            if !is_safe {
+                lacking.insert(record);
+            }
+        });
+        lacking
+    }
+
+    /// Whether anything is needed for longer than the log keeps what is appended now.
+    pub(super) fn outlives_log(&self) -> bool {
+        let now = self.now();
+        let latest = now.saturating_add(self.retention.as_secs());
+        let mut outlives = false;
+        self.table
+            .for_each(now, |_, until| outlives |= until > latest);
+        outlives
+    }
+
+    pub(super) fn retention_millis(&self) -> u64 {
+        u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(feature = "redis")]
+pub(super) struct Keeping<'k>(&'k Known);
+
+#[cfg(feature = "redis")]
+impl Drop for Keeping<'_> {
+    fn drop(&mut self) {
+        self.0.keeping.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What others know is out of reach.
+pub(crate) struct Trouble {
+    /// Whether users are refused for it.
+    pub(crate) refuses: bool,
+    pub(crate) error: Arc<dyn Error + Send + Sync>,
+}
+
+/// A token that does not say when it was issued counts as issued before any moment.
+fn is_until(issued_at: Option<NumericDate>, moment: u64) -> bool {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact for any date of the next million years"
+    )]
+    issued_at.is_none_or(|issued_at| issued_at.0 <= moment as f64)
+}
+
+/// What tells a token from all others: its `jti`. Authgear's tokens have one; for another issuer's,
+/// whatever else it says of itself will do.
+pub(super) fn token_key(identity: &Identity) -> Cow<'_, str> {
+    if let Some(id) = identity.token_id() {
+        return id.into();
+    }
+    let seconds = |date: Option<NumericDate>| date.map_or(f64::NAN, |date| date.0);
+    format!(
+        "\0{} {} {}",
+        seconds(identity.issued_at),
+        seconds(identity.expires_at),
+        identity.subject(),
+    )
+    .into()
+}

@@ -1,0 +1,225 @@
+//! The one place that names spans, events and metrics: what is told, at which level, and what never
+//! is.
+//!
+//! A token, a cookie, a claim or a key's name as it came never appears here; the user's id does where
+//! the builder asks for it. What a client can cause is logged at DEBUG, and a metric's labels have few
+//! values, none of which a client chooses. The names are listed in `src/docs/operations.md`.
+
+#[cfg(feature = "metrics")]
+mod metrics;
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use tracing::Span;
+use tracing::field::{Empty, debug};
+use tracing::level_filters::LevelFilter;
+
+use crate::clock::Moment;
+use crate::error::AuthErrorKind;
+
+/// The target of all events and spans.
+const TARGET: &str = "axum_authgear";
+
+/// Who a request was found to come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    User,
+    Machine,
+    /// No credential, where none is needed.
+    Nobody,
+    Refused(AuthErrorKind),
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Machine => "machine",
+            Self::Nobody => "nobody",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
+/// The authentication of one request, as the span `authenticate`.
+pub(crate) struct Attempt {
+    span: Option<Span>,
+    began: Moment,
+}
+
+impl Attempt {
+    pub(crate) fn begin(now: Moment) -> Self {
+        // A span that nobody looks at still costs something each time that it is touched.
+        let span = (LevelFilter::current() >= LevelFilter::DEBUG).then(|| {
+            tracing::debug_span!(
+                target: TARGET,
+                "authenticate",
+                outcome = Empty,
+                kind = Empty,
+                method = Empty,
+                user_id = Empty,
+            )
+        });
+        Self {
+            span: span.filter(|span| !span.is_disabled()),
+            began: now,
+        }
+    }
+
+    pub(crate) fn began(&self) -> Moment {
+        self.began
+    }
+
+    pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.span {
+            Some(span) => span.in_scope(work),
+            None => work(),
+        }
+    }
+
+    /// Whether anybody wants to know more than the outcome.
+    pub(crate) fn is_traced(&self) -> bool {
+        self.span.is_some()
+    }
+
+    /// How a credential was verified.
+    pub(crate) fn method(&self, method: &'static str) {
+        if let Some(span) = &self.span {
+            span.record("method", method);
+        }
+    }
+
+    /// Whose it is; only where the builder asks for it.
+    pub(crate) fn user_id(&self, id: &str) {
+        if let Some(span) = &self.span {
+            span.record("user_id", id);
+        }
+    }
+
+    pub(crate) fn end(self, outcome: Outcome) {
+        if let Some(span) = &self.span {
+            span.record("outcome", outcome.as_str());
+            if let Outcome::Refused(kind) = outcome {
+                span.record("kind", debug(kind));
+            }
+        }
+        #[cfg(feature = "metrics")]
+        metrics::verified(outcome, self.began);
+    }
+}
+
+/// A request has been answered: by the service inside, or refused by one of our layers.
+pub(crate) fn answered(outcome: Outcome) {
+    if let Outcome::Refused(kind) = outcome {
+        tracing::debug!(target: TARGET, ?kind, "request refused");
+    }
+    #[cfg(feature = "metrics")]
+    metrics::answered(outcome);
+}
+
+/// New keys are in use, which were asked for at this time since the Unix epoch.
+pub(crate) fn keys_fetched(asked_at: Duration, keys: usize, skipped: usize, changed: bool) {
+    if changed {
+        tracing::info!(target: TARGET, keys, skipped, "keys changed");
+    } else {
+        tracing::debug!(target: TARGET, keys, skipped, "keys are unchanged");
+    }
+    #[cfg(feature = "metrics")]
+    metrics::keys_fetched(asked_at, changed);
+    #[cfg(not(feature = "metrics"))]
+    let _ = asked_at;
+}
+
+/// An attempt to fetch the keys failed; the refresher makes few, whatever clients do.
+pub(crate) fn key_fetch_failed(error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, error = %Chain(error), "keys could not be fetched");
+    #[cfg(feature = "metrics")]
+    metrics::key_fetch_failed();
+}
+
+/// What is kept, so that nothing has to be verified or asked again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cache {
+    /// Tokens that were verified before.
+    Tokens,
+    /// Answers of the resolver.
+    Answers,
+}
+
+/// Something was looked up in a cache.
+pub(crate) fn looked_up(cache: Cache, hit: bool) {
+    #[cfg(feature = "metrics")]
+    metrics::looked_up(cache, hit);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (cache, hit);
+}
+
+/// A call of the resolver has ended, after this time.
+pub(crate) fn resolver_called(succeeded: bool, time: Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::resolver_called(succeeded, time);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (succeeded, time);
+}
+
+/// A call of the resolver failed, the first one of a row or another one. A client can cause calls,
+/// and so no more than the first is worth a warning.
+pub(crate) fn resolver_failed(error: &(dyn Error + 'static), is_first: bool) {
+    if is_first {
+        tracing::warn!(target: TARGET, error = %Chain(error), "the resolver failed");
+    } else {
+        tracing::debug!(target: TARGET, error = %Chain(error), "the resolver still fails");
+    }
+}
+
+/// The resolver answers again.
+pub(crate) fn resolver_recovered() {
+    tracing::info!(target: TARGET, "the resolver answers again");
+}
+
+/// Tells the recorder of metrics what each of them means.
+pub(crate) fn describe() {
+    #[cfg(feature = "metrics")]
+    metrics::describe();
+}
+
+/// The log of ended users has been read.
+#[cfg(feature = "redis")]
+pub(crate) fn revocation_log_read(lacking: usize) {
+    tracing::info!(target: TARGET, lacking, "the log of ended users is in contact");
+}
+
+/// The log of ended users does not answer; said once until it does.
+#[cfg(feature = "redis")]
+pub(crate) fn revocation_log_lost(error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, error = %Chain(error), "the log of ended users is out of contact");
+}
+
+/// A webhook's event was taken.
+#[cfg(feature = "webhook")]
+pub(crate) fn webhook_taken(event_type: &'static str) {
+    tracing::debug!(target: TARGET, event_type, "webhook taken");
+}
+
+/// A webhook was refused.
+#[cfg(feature = "webhook")]
+pub(crate) fn webhook_refused(reason: &'static str) {
+    tracing::debug!(target: TARGET, reason, "webhook refused");
+}
+
+/// An error with its causes.
+struct Chain<'e>(&'e (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! The handle of a fake: how it starts, stops and tells the time.
+
+mod accounts;
+pub(super) mod faults;
+pub(super) mod keys;
+mod lifecycle;
+pub(super) mod traffic;
+pub(super) mod webhooks;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+use self::keys::KeyRing;
+use self::traffic::{AllTraffic, Endpoint, Traffic};
+use self::webhooks::Webhooks;
+use super::server::Server;
+use super::session::Sessions;
+use super::state::accounts::Accounts;
+use crate::clock::Clock;
+
+/// A running fake of one Authgear project.
+///
+/// Cheap to clone. The server runs in the tokio runtime that started it, and stops when the last
+/// clone is dropped, or with [`stop`](Self::stop).
+#[derive(Clone)]
+pub struct FakeAuthgear(Arc<Handle>);
+
+struct Handle {
+    shared: Arc<Shared>,
+    server: Mutex<Option<Server>>,
+    delivering: AbortHandle,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.delivering.abort();
+    }
+}
+
+impl FakeAuthgear {
+    /// Starts a fake with all defaults: see [`FakeAuthgearBuilder`].
+    ///
+    /// # Panics
+    ///
+    /// When no loopback port can be had, and outside of a tokio runtime.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// A fake to be configured before it starts.
+    pub fn builder() -> FakeAuthgearBuilder {
+        FakeAuthgearBuilder {
+            endpoint: None,
+            clock: Clock::default(),
+            cookie_prefix: String::new(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            trust_proxy: true,
+            webhook_secret: None,
+        }
+    }
+
+    /// The public origin that it claims to have: the issuer.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.0.shared.endpoint
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.shared.address
+    }
+
+    /// Its own origin, `http://127.0.0.1:PORT`: the endpoint too, unless another one is set.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.0.shared.url
+    }
+
+    /// The clock that it reads.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.shared.clock
+    }
+
+    /// Closes the listener and all connections, requests that are being answered too. What it
+    /// knows stays.
+    pub fn stop(&self) {
+        self.server().take();
+    }
+
+    /// Listens again, on the same port and with the same state.
+    ///
+    /// # Panics
+    ///
+    /// When the port was taken by another program meanwhile.
+    pub async fn restart(&self) {
+        self.stop();
+        let listener = listen(self.address()).await;
+        *self.server() = Some(Server::start(&self.0.shared, listener));
+    }
+
+    /// Closes all open connections and goes on listening, as a server does with those that were
+    /// idle for too long.
+    pub fn close_connections(&self) {
+        if let Some(server) = &*self.server() {
+            server.close_connections();
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<Server>> {
+        let server = self.0.server.lock();
+        server.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for FakeAuthgear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeAuthgear")
+            .field("endpoint", &self.endpoint())
+            .field("address", &self.address())
+            .field("running", &self.server().is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`FakeAuthgear`] before it starts.
+#[derive(Clone)]
+#[must_use]
+pub struct FakeAuthgearBuilder {
+    endpoint: Option<String>,
+    clock: Clock,
+    cookie_prefix: String,
+    listen: SocketAddr,
+    trust_proxy: bool,
+    webhook_secret: Option<String>,
+}
+
+impl FakeAuthgearBuilder {
+    /// The public origin that it claims to have, as behind a proxy: the issuer, the audience, and
+    /// the host and scheme that requests must name. Default: its own, `http://127.0.0.1:PORT`.
+    pub fn endpoint(mut self, origin: impl Into<String>) -> Self {
+        self.endpoint = Some(origin.into());
+        self
+    }
+
+    /// The clock that dates tokens and ends them. Default: the system's.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The prefix of the cookies that the resolver reads. Default: none.
+    pub fn cookie_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.cookie_prefix = prefix.into();
+        self
+    }
+
+    /// The address to listen on. Default: a free port of 127.0.0.1.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Whether `X-Forwarded-Host` and `X-Forwarded-Proto` count, and then beat `Host`. Default:
+    /// true.
+    pub fn trust_proxy(mut self, trust: bool) -> Self {
+        self.trust_proxy = trust;
+        self
+    }
+
+    /// The secret that signs webhooks. Default: a random one.
+    pub fn webhook_secret(mut self, secret: impl Into<String>) -> Self {
+        self.webhook_secret = Some(secret.into());
+        self
+    }
+
+    /// Starts it, in the tokio runtime that this is called in.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot listen on the address, and outside of a tokio runtime.
+    pub async fn start(self) -> FakeAuthgear {
+        let listener = listen(self.listen).await;
+        let address = listener.local_addr().expect("a bound listener");
+        let url = format!("http://{address}");
+        let (webhooks, delivering) = Webhooks::start(self.webhook_secret);
+        let shared = Arc::new(Shared {
+            endpoint: self.endpoint.unwrap_or_else(|| url.clone()),
+            url,
+            address,
+            state: Mutex::new(State {
+                keys: KeyRing::new(self.clock.now().unix().as_secs()),
+                jwks_cache_control: None,
+                accounts: Accounts::default(),
+                sessions: Sessions::default(),
+                webhooks,
+            }),
+            clock: self.clock,
+            cookie_prefix: self.cookie_prefix,
+            trust_proxy: self.trust_proxy,
+            traffic: AllTraffic::default(),
+        });
+        let server = Server::start(&shared, listener);
+        FakeAuthgear(Arc::new(Handle {
+            shared,
+            server: Mutex::new(Some(server)),
+            delivering,
+        }))
+    }
+}
+
+/// Prints no secret.
+impl fmt::Debug for FakeAuthgearBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeAuthgearBuilder")
+            .field("endpoint", &self.endpoint)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+/// # Panics
+///
+/// When the address cannot be had.
+async fn listen(address: SocketAddr) -> TcpListener {
+    TcpListener::bind(address)
+        .await
+        .unwrap_or_else(|error| panic!("cannot listen on {address}: {error}"))
+}
+
+/// What the handle and the server's tasks share.
+pub(super) struct Shared {
+    pub(super) endpoint: String,
+    pub(super) url: String,
+    pub(super) address: SocketAddr,
+    pub(super) clock: Clock,
+    pub(super) cookie_prefix: String,
+    pub(super) trust_proxy: bool,
+    state: Mutex<State>,
+    traffic: AllTraffic,
+}
+
+impl Shared {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn traffic(&self, endpoint: Endpoint) -> MutexGuard<'_, Traffic> {
+        self.traffic.of(endpoint)
+    }
+
+    /// Unix seconds.
+    pub(super) fn now(&self) -> u64 {
+        self.instant().as_secs()
+    }
+
+    /// Time since the Unix epoch.
+    pub(super) fn instant(&self) -> Duration {
+        self.clock.now().unix()
+    }
+}
+
+/// What the fake knows.
+pub(super) struct State {
+    pub(super) keys: KeyRing,
+    pub(super) jwks_cache_control: Option<String>,
+    pub(super) accounts: Accounts,
+    pub(super) sessions: Sessions,
+    pub(super) webhooks: Webhooks,
+}

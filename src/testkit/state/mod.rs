@@ -1,0 +1,3 @@
+//! What the fake knows.
+
+pub(super) mod accounts;

@@ -1,0 +1,368 @@
+//! Minting: every kind of token that Authgear issues, and those that it never would.
+
+mod mint;
+pub(super) mod signing_key;
+mod weak_rsa;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use base64_simd::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use self::signing_key::SigningKey;
+use super::fake::{FakeAuthgear, Shared};
+use super::random;
+use super::session::{ACCESS_TOKEN_LIFETIME, Session};
+use super::state::accounts::User;
+
+impl FakeAuthgear {
+    /// An access token of the user, from a session of its own (opened when the token is signed):
+    /// see [`TokenBuilder`] for the defaults.
+    pub fn token(&self, user: &User) -> TokenBuilder {
+        let source = Source::NewSession(user.clone());
+        TokenBuilder::new(self.shared(), Kind::Access, source)
+    }
+
+    /// An M2M access token (client credentials) of the client for the resource: `sub` is
+    /// `client_id_<client>`, `aud` the resource, `scope` empty, and there is no user in it.
+    pub fn machine_token(
+        &self,
+        client_id: impl Into<String>,
+        resource: impl Into<String>,
+    ) -> TokenBuilder {
+        let kind = Kind::Machine {
+            resource: resource.into(),
+        };
+        TokenBuilder::new(self.shared(), kind, Source::Nobody).client_id(client_id)
+    }
+
+    /// An ID token of the user, which must never pass as an access token. It lives for 300 s.
+    pub fn id_token(&self, user: &User) -> TokenBuilder {
+        let source = Source::NewSession(user.clone());
+        TokenBuilder::new(self.shared(), Kind::Id, source)
+    }
+
+    /// The session behind an access token that this fake signed, or an opaque one.
+    #[must_use]
+    pub fn session_of(&self, token: &str) -> Option<Session> {
+        let hash = jti(token).unwrap_or_else(|| random::hash(token));
+        let id = self.shared().state().sessions.session_of(&hash)?.to_owned();
+        Some(Session::new(Arc::clone(self.shared()), id))
+    }
+}
+
+/// A token in the making; [`sign`](Self::sign) makes it.
+///
+/// The defaults are those of a first-party web client right after a sign-in with a password:
+///
+/// | claim | access token | M2M token | ID token |
+/// |---|---|---|---|
+/// | `iss` | the endpoint | the endpoint | the endpoint |
+/// | `aud` | `[endpoint]` | `[resource]` | `[client]` |
+/// | `sub` | the user's id | `client_id_<client>` | the user's id |
+/// | `client_id` | `spa` | the client | |
+/// | `iat` | now, by the fake's clock | now | now |
+/// | `exp` | `iat` + 1,800 s | `iat` + 1,800 s | `iat` + 300 s |
+/// | `auth_time` | `iat`, or the session's | | as there |
+/// | `amr` | `pwd`, `x_primary_password`; none of an anonymous user | | as there |
+/// | `scope` | `openid offline_access https://authgear.com/scopes/full-access` | empty | |
+/// | `jti` | a new one | a new one | |
+/// | `…/claims/user/*` | as the user is now | | as there |
+///
+/// The methods that set one member are applied last, in the order of their calls:
+/// [`claim`](Self::claim), [`remove_claim`](Self::remove_claim), [`header`](Self::header),
+/// [`remove_header`](Self::remove_header).
+#[derive(Clone)]
+#[must_use]
+pub struct TokenBuilder {
+    pub(super) shared: Arc<Shared>,
+    pub(super) kind: Kind,
+    pub(super) source: Source,
+    pub(super) client_id: String,
+    pub(super) scope: String,
+    pub(super) issued_at: u64,
+    pub(super) expires_at: Option<u64>,
+    pub(super) lifetime: u64,
+    pub(super) auth_time: Option<u64>,
+    pub(super) amr: Option<Vec<String>>,
+    pub(super) profile: bool,
+    pub(super) kid: Option<String>,
+    pub(super) claims: Vec<Change>,
+    pub(super) header: Vec<Change>,
+    pub(super) raw_claims: Option<String>,
+    pub(super) raw_header: Option<String>,
+    pub(super) signer: Signer,
+    tampered: bool,
+}
+
+#[derive(Clone)]
+pub(super) enum Kind {
+    Access,
+    Machine { resource: String },
+    Id,
+}
+
+#[derive(Clone)]
+pub(super) enum Source {
+    NewSession(User),
+    Session(String),
+    Nobody,
+}
+
+#[derive(Clone)]
+pub(super) enum Signer {
+    /// The key that signs when the token is made.
+    Current,
+    Key(SigningKey),
+    Hs256(Box<hmac::Key>),
+    Nobody,
+}
+
+#[derive(Clone)]
+pub(super) struct Change {
+    pub(super) name: String,
+    pub(super) value: Option<Value>,
+}
+
+impl TokenBuilder {
+    fn new(shared: &Arc<Shared>, kind: Kind, source: Source) -> Self {
+        let (scope, lifetime) = match kind {
+            Kind::Access => (FULL_ACCESS, ACCESS_TOKEN_LIFETIME),
+            Kind::Machine { .. } => ("", ACCESS_TOKEN_LIFETIME),
+            Kind::Id => ("", 300),
+        };
+        Self {
+            shared: Arc::clone(shared),
+            kind,
+            source,
+            client_id: "spa".to_owned(),
+            scope: scope.to_owned(),
+            issued_at: shared.now(),
+            expires_at: None,
+            lifetime,
+            auth_time: None,
+            amr: None,
+            profile: false,
+            kid: None,
+            claims: Vec::new(),
+            header: Vec::new(),
+            raw_claims: None,
+            raw_header: None,
+            signer: Signer::Current,
+            tampered: false,
+        }
+    }
+
+    pub(super) fn of_session(shared: &Arc<Shared>, id: &str) -> Self {
+        Self::new(shared, Kind::Access, Source::Session(id.to_owned()))
+    }
+
+    pub(super) fn id_of_session(shared: &Arc<Shared>, id: &str) -> Self {
+        Self::new(shared, Kind::Id, Source::Session(id.to_owned()))
+    }
+
+    /// The OAuth client.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = client_id.into();
+        self
+    }
+
+    /// The scopes, separated by spaces.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = scope.into();
+        self
+    }
+
+    /// When the token was issued, in Unix seconds; its end moves along.
+    pub fn issued_at(mut self, unix_seconds: u64) -> Self {
+        self.issued_at = unix_seconds;
+        self
+    }
+
+    /// When the token ends, in Unix seconds, whatever its lifetime.
+    pub fn expires_at(mut self, unix_seconds: u64) -> Self {
+        self.expires_at = Some(unix_seconds);
+        self
+    }
+
+    /// How long the token lives from `iat`, in whole seconds.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime.as_secs();
+        self.expires_at = None;
+        self
+    }
+
+    /// When the user authenticated, in Unix seconds; so the session says too when this token opens
+    /// one.
+    pub fn auth_time(mut self, unix_seconds: u64) -> Self {
+        self.auth_time = Some(unix_seconds);
+        self
+    }
+
+    /// How the user authenticated; none of it leaves the claim out.
+    pub fn amr<I>(mut self, amr: I) -> Self
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        self.amr = Some(amr.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// As for a third-party client that the user consented to: client `partner`, scope
+    /// `…/full-userinfo` in the place of `…/full-access`, and the user's profile among the claims.
+    pub fn third_party(mut self) -> Self {
+        self.profile = true;
+        self.scope(FULL_USERINFO).client_id("partner")
+    }
+
+    /// As a refresh makes it: without `amr`.
+    pub fn refreshed(self) -> Self {
+        self.amr([] as [&str; 0])
+    }
+
+    /// Sets a claim to any value.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.claims.push(Change::set(name, value));
+        self
+    }
+
+    /// Leaves a claim out.
+    pub fn remove_claim(mut self, name: impl Into<String>) -> Self {
+        self.claims.push(Change::remove(name));
+        self
+    }
+
+    /// Sets a member of the JOSE header to any value.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.header.push(Change::set(name, value));
+        self
+    }
+
+    /// Leaves a member of the JOSE header out.
+    pub fn remove_header(mut self, name: impl Into<String>) -> Self {
+        self.header.push(Change::remove(name));
+        self
+    }
+
+    /// Puts these bytes in the place of the header, as they are: for duplicate members, arrays, and
+    /// what is no JSON at all.
+    pub fn raw_header(mut self, bytes: &str) -> Self {
+        self.raw_header = Some(bytes.to_owned());
+        self
+    }
+
+    /// Puts these bytes in the place of the claims, as they are. The resolver then knows the token
+    /// only where they hold a `jti`.
+    pub fn raw_claims(mut self, bytes: &str) -> Self {
+        self.raw_claims = Some(bytes.to_owned());
+        self
+    }
+
+    /// Signs with this key, and names it in the header, in the place of the fake's.
+    pub fn signed_by(mut self, key: &SigningKey) -> Self {
+        self.signer = Signer::Key(key.clone());
+        self
+    }
+
+    /// Signs with the fake's listed key of that `kid`, not with the one that signs now.
+    ///
+    /// # Panics
+    ///
+    /// When no key of that `kid` is listed.
+    pub fn signed_with(self, kid: &str) -> Self {
+        let key = self.shared.state().keys.find(kid).cloned();
+        let key = key.unwrap_or_else(|| panic!("no key of kid {kid} is listed"));
+        self.signed_by(&key)
+    }
+
+    /// Names this `kid` in the header, whichever key signs.
+    pub fn kid(mut self, kid: impl Into<String>) -> Self {
+        self.kid = Some(kid.into());
+        self
+    }
+
+    /// Signs by HMAC-SHA256 with this secret, and says `alg: HS256`.
+    pub fn hs256(mut self, secret: impl AsRef<[u8]>) -> Self {
+        self.signer = Signer::Hs256(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref())));
+        self
+    }
+
+    /// Leaves the signature empty, while the header names algorithm and key as before
+    /// (`.header("alg", "none")` makes it honest).
+    pub fn unsigned(mut self) -> Self {
+        self.signer = Signer::Nobody;
+        self
+    }
+
+    /// Changes one bit of the signature.
+    pub fn tamper_signature(mut self) -> Self {
+        self.tampered = true;
+        self
+    }
+
+    /// Makes the token, and makes it known to the resolver.
+    ///
+    /// # Panics
+    ///
+    /// When the fake has no signing key left.
+    #[must_use]
+    pub fn sign(self) -> String {
+        let claims = self.claims_text();
+        let named = self.named_key();
+        let header = match &self.raw_header {
+            Some(bytes) => bytes.clone(),
+            None => self.header_text(&named),
+        };
+        let message = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode_to_string(header),
+            URL_SAFE_NO_PAD.encode_to_string(claims)
+        );
+        let mut signature = self.signature(&named, message.as_bytes());
+        if self.tampered
+            && let Some(byte) = signature.last_mut()
+        {
+            *byte ^= 1;
+        }
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode_to_string(signature))
+    }
+}
+
+/// Prints the kind alone.
+impl fmt::Debug for TokenBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenBuilder")
+            .field("typ", &self.typ())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Change {
+    fn set(name: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self {
+            name: name.into(),
+            value: Some(value.into()),
+        }
+    }
+
+    fn remove(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: None,
+        }
+    }
+}
+
+/// The `jti` of what looks like a JWT.
+fn jti(token: &str) -> Option<String> {
+    let claims = token.split('.').nth(1)?;
+    let claims = URL_SAFE_NO_PAD.decode_to_vec(claims).ok()?;
+    let claims: Map<String, Value> = serde_json::from_slice(&claims).ok()?;
+    claims.get("jti")?.as_str().map(str::to_owned)
+}
+
+const FULL_ACCESS: &str = "openid offline_access https://authgear.com/scopes/full-access";
+const FULL_USERINFO: &str = "openid offline_access https://authgear.com/scopes/full-userinfo";

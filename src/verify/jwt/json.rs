@@ -1,0 +1,130 @@
+//! Strict reading of JSON: objects only, no type taken for another, no text copied.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+
+use crate::user::NumericDate;
+
+/// Reads one JSON object, and nothing after it.
+pub(in crate::verify) fn read<'t, V: Visitor<'t>>(
+    text: &'t str,
+    visitor: V,
+) -> Result<V::Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    // Unlike a derived implementation, this takes no array.
+    let value = deserializer.deserialize_map(visitor)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+/// The same member twice (RFC 8725 §2.4: parsers differ in which one they take).
+pub(in crate::verify) fn duplicate<E: Error>() -> E {
+    E::custom("duplicate member")
+}
+
+/// A string, borrowed where it stands in the text as it is.
+pub(in crate::verify) struct Str<'de>(pub(in crate::verify) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Str<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StrVisitor;
+
+        impl<'de> Visitor<'de> for StrVisitor {
+            type Value = Str<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Str(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Str(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(StrVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DateVisitor;
+
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a date that does not fit 53 bits is millions of years away"
+        )]
+        impl Visitor<'_> for DateVisitor {
+            type Value = NumericDate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of seconds")
+            }
+
+            fn visit_u64<E: Error>(self, seconds: u64) -> Result<Self::Value, E> {
+                Ok(NumericDate(seconds as f64))
+            }
+
+            fn visit_i64<E: Error>(self, seconds: i64) -> Result<Self::Value, E> {
+                Ok(NumericDate(seconds as f64))
+            }
+
+            fn visit_f64<E: Error>(self, seconds: f64) -> Result<Self::Value, E> {
+                Ok(NumericDate(seconds))
+            }
+        }
+
+        deserializer.deserialize_f64(DateVisitor)
+    }
+}
+
+/// Strings, each given to a function: an array of them, a single one, or `null` for none.
+pub(in crate::verify) struct Strings<F> {
+    pub(in crate::verify) each: F,
+    pub(in crate::verify) one: bool,
+    pub(in crate::verify) null: bool,
+}
+
+impl<'de, F: FnMut(&str)> serde::de::DeserializeSeed<'de> for Strings<F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, F: FnMut(&str)> Visitor<'de> for Strings<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("strings")
+    }
+
+    fn visit_str<E: Error>(mut self, text: &str) -> Result<(), E> {
+        if !self.one {
+            return Err(E::custom("a single string"));
+        }
+        (self.each)(text);
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        if self.null {
+            Ok(())
+        } else {
+            Err(E::custom("null"))
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        while let Some(Str(text)) = members.next_element()? {
+            (self.each)(&text);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,314 @@
+//! Verification of a JWT access token with the project's keys.
+//!
+//! What needs no key refuses first. If the key is known, everything happens at once, without
+//! waiting; only an unknown key, or a set that is too old, makes the request wait for the refresher.
+
+mod cache;
+pub(super) mod claims;
+mod json;
+pub(super) mod jws;
+mod validation;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use jsonwebtoken::Algorithm;
+
+use self::cache::{TokenCache, TokenDigest, VerifiedToken};
+use self::claims::Claims;
+use self::jws::{DecodeBuffer, Jws, MAX_TOKEN};
+use self::validation::Bearer;
+pub(crate) use self::validation::{Validation, name as asymmetric_name};
+use crate::clock::{Clock, Moment};
+use crate::error::{AuthError, AuthErrorKind};
+use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
+use crate::revocation::Revocations;
+use crate::secret::Secret;
+use crate::telemetry::{self, Cache};
+use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
+
+/// Reads the custom claims from the text of all claims.
+pub(crate) type ReadClaims<C> = fn(&str) -> Result<C, serde_json::Error>;
+
+/// The outcome of a verification, now or later.
+pub(crate) enum Verification<C> {
+    Done(Result<Principal<C>, AuthError>),
+    Waiting(PendingVerification<C>),
+}
+
+/// A verification that waits for something outside of this process.
+pub(crate) type PendingVerification<C> =
+    Pin<Box<dyn Future<Output = Result<Principal<C>, AuthError>> + Send>>;
+
+/// Verifies access tokens of one project.
+pub(crate) struct JwtVerifier<C> {
+    validation: Validation,
+    clock: Clock,
+    keys: Arc<KeyStore>,
+    revocations: Arc<Revocations>,
+    cache: Option<TokenCache<C>>,
+    read_claims: ReadClaims<C>,
+    /// Stops with the last verifier.
+    _refresher: Refresher,
+}
+
+impl<C> JwtVerifier<C> {
+    pub(crate) fn new(
+        validation: Validation,
+        clock: Clock,
+        keys: Arc<KeyStore>,
+        refresher: Refresher,
+        revocations: Arc<Revocations>,
+        cached_tokens: usize,
+        read_claims: ReadClaims<C>,
+    ) -> Self {
+        Self {
+            validation,
+            clock,
+            keys,
+            revocations,
+            cache: TokenCache::new(cached_tokens),
+            read_claims,
+            _refresher: refresher,
+        }
+    }
+
+    pub(crate) fn keys(&self) -> &KeyStore {
+        &self.keys
+    }
+
+    /// Verifies a token. If it is no good, `malformed` has the first say about the reason: the
+    /// characters of a good one need not be looked at once more.
+    pub(crate) fn verify(
+        self: &Arc<Self>,
+        bytes: &[u8],
+        now: Moment,
+        malformed: impl FnOnce() -> Option<AuthErrorKind>,
+    ) -> Verification<C>
+    where
+        C: Send + Sync + 'static,
+    {
+        let refuse = |kind| Verification::Done(Err(malformed().unwrap_or(kind).into()));
+        let keys = self.keys.current(now);
+        let mut buffer = None;
+        let opened = match self.open(bytes, keys.as_ref(), &mut buffer) {
+            Ok(opened) => opened,
+            Err(kind) => return refuse(kind),
+        };
+        // What is kept was signed by a key that can be found here, if it counts at all.
+        let memory = opened
+            .key
+            .and(self.cache.as_ref().zip(keys.as_ref()))
+            .map(|(cache, keys)| Memory {
+                cache,
+                keys,
+                digest: cache.digest(bytes),
+            });
+        if let Some(memory) = &memory {
+            let known = self.recall(memory, now);
+            telemetry::looked_up(Cache::Tokens, known.is_some());
+            if let Some(outcome) = known {
+                return Verification::Done(outcome);
+            }
+        }
+        let unverified = match self.read(&opened, now) {
+            Ok(unverified) => unverified,
+            Err(kind) => return refuse(kind),
+        };
+        let issued_at = unverified.claims.identity.issued_at;
+        match opened.key {
+            Some(key) if self.revocations.is_settled() => {
+                Verification::Done(self.finish(&opened, unverified, key, memory.as_ref(), now))
+            }
+            None if self.keys.is_unknown(&opened.kid, issued_at, now) => {
+                Verification::Done(Err(AuthErrorKind::UnknownKey.into()))
+            }
+            _ => match str::from_utf8(bytes) {
+                Ok(token) => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
+                    Secret::new(token),
+                    Secret::new(opened.kid),
+                    issued_at,
+                ))),
+                Err(_) => refuse(AuthErrorKind::MalformedToken),
+            },
+        }
+    }
+
+    /// Checks once more what can have changed since the token was verified: the time, the keys,
+    /// and what is known of ended users.
+    pub(crate) fn recheck(&self, verified: &Verified<C>) -> Result<(), AuthError> {
+        let now = self.clock.now();
+        if let Some(expires_at) = verified.identity.expires_at {
+            self.validation.check_expiry(expires_at, now.unix())?;
+        }
+        if let Some(key) = &verified.signed_by {
+            self.keys.check_current(key, now)?;
+        }
+        self.revocations.check(&verified.identity, now)
+    }
+
+    /// Waits for the key and for what is known of ended users, then verifies the token once more:
+    /// time has passed.
+    async fn verify_later(
+        self: Arc<Self>,
+        token: Secret,
+        kid: Secret,
+        issued_at: Option<NumericDate>,
+    ) -> Result<Principal<C>, AuthError> {
+        let key = self.keys.wait_for(kid.expose(), issued_at).await?;
+        self.revocations.settled().await;
+        let mut buffer = None;
+        let now = self.clock.now();
+        let opened = self.open(token.expose().as_bytes(), None, &mut buffer)?;
+        let unverified = self.read(&opened, now)?;
+        self.finish(&opened, unverified, &key, None, now)
+    }
+
+    /// The caller, if this very token was verified before and everything that can change since
+    /// still holds: the times, and the key, whose material must be in the current set. Or why the
+    /// caller does not count any more.
+    fn recall(
+        &self,
+        memory: &Memory<'_, C>,
+        now: Moment,
+    ) -> Option<Result<Principal<C>, AuthError>> {
+        let known = memory.cache.get(memory.digest)?;
+        if self
+            .validation
+            .check_times(&known.times, now.unix())
+            .is_err()
+        {
+            memory.cache.remove(memory.digest);
+            return None;
+        }
+        if !memory.keys.contains(&known.key) {
+            return None;
+        }
+        if let Principal::User(user) = &known.principal
+            && let Err(error) = self.revocations.check(&user.verified().identity, now)
+        {
+            return Some(Err(error));
+        }
+        Some(Ok(known.principal))
+    }
+
+    /// Takes a token apart and finds out which key it asks for; `keys` are those to look among.
+    fn open<'v>(
+        &self,
+        bytes: &'v [u8],
+        keys: Option<&'v CurrentKeys>,
+        buffer: &'v mut Option<DecodeBuffer>,
+    ) -> Result<Opened<'v>, AuthErrorKind> {
+        if bytes.len() > MAX_TOKEN {
+            return Err(AuthErrorKind::TokenTooLong);
+        }
+        let jws = Jws::split(bytes)?;
+        let known = keys.and_then(|keys| keys.find_by_header(jws.encoded_header()));
+        if let Some((key, algorithm)) = known {
+            return Ok(Opened {
+                jws,
+                algorithm,
+                kid: key.id().into(),
+                key: Some(key),
+            });
+        }
+        let header = jws.header(buffer.insert(DecodeBuffer::new()))?;
+        let (algorithm, kid) = self.validation.check_header(header)?;
+        let key = keys.and_then(|keys| keys.find(&kid));
+        Ok(Opened {
+            jws,
+            algorithm,
+            kid,
+            key,
+        })
+    }
+
+    /// Reads and checks the rest of what needs no key.
+    fn read(&self, opened: &Opened<'_>, now: Moment) -> Result<Unverified, AuthErrorKind> {
+        let claims = Claims::parse(opened.jws.claims()?)?;
+        let bearer = self.validation.check_claims(&claims, now.unix())?;
+        opened.jws.check_signature()?;
+        Ok(Unverified { claims, bearer })
+    }
+
+    /// The signature, and what is only worth reading once it holds.
+    fn finish(
+        &self,
+        opened: &Opened<'_>,
+        unverified: Unverified,
+        key: &Arc<VerificationKey>,
+        memory: Option<&Memory<'_, C>>,
+        now: Moment,
+    ) -> Result<Principal<C>, AuthError> {
+        let mut buffer = DecodeBuffer::new();
+        let signature = opened.jws.signature(&mut buffer)?;
+        key.verify(opened.algorithm, opened.jws.message(), signature)?;
+        key.remember_header(opened.jws.encoded_header(), opened.algorithm);
+        let times = unverified.claims.times();
+        let identity = unverified.claims.identity;
+        let length = identity.text.original().len();
+        let principal = match unverified.bearer {
+            Bearer::Machine => Principal::Client(AuthClient::new(Arc::new(identity))),
+            Bearer::User => {
+                self.revocations.check(&identity, now)?;
+                // The reader's own error would quote the claims.
+                let claims = (self.read_claims)(identity.text.original())
+                    .map_err(|_| AuthErrorKind::MalformedCustomClaims)?;
+                Principal::User(AuthUser::new(Arc::new(Verified {
+                    identity,
+                    claims,
+                    method: VerifiedBy::Jwt,
+                    time: Timekeeper {
+                        clock: self.clock.clone(),
+                        leeway: self.validation.leeway,
+                    },
+                    signed_by: Some(Arc::clone(key) as _),
+                })))
+            }
+        };
+        if let Some((memory, times)) = memory.zip(times) {
+            let token = VerifiedToken {
+                principal: principal.clone(),
+                key: Arc::clone(key),
+                times,
+                length,
+            };
+            memory.cache.insert(memory.digest, token);
+        }
+        Ok(principal)
+    }
+}
+
+/// The cache, and what is needed to look a token up in it.
+struct Memory<'v, C> {
+    cache: &'v TokenCache<C>,
+    keys: &'v CurrentKeys,
+    digest: TokenDigest,
+}
+
+/// A token whose header has been understood.
+struct Opened<'v> {
+    jws: Jws<'v>,
+    algorithm: Algorithm,
+    kid: Cow<'v, str>,
+    /// The key of that name, if it is known.
+    key: Option<&'v Arc<VerificationKey>>,
+}
+
+/// The rest of a token that has passed every check but that of its signature.
+struct Unverified {
+    claims: Claims,
+    bearer: Bearer,
+}
+
+impl<C> fmt::Debug for JwtVerifier<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier")
+            .field("validation", &self.validation)
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
+}

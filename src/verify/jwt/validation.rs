@@ -1,0 +1,170 @@
+//! The rules that a token must keep, as pure functions of token and time.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+
+use super::claims::{Claim, Claims};
+use super::jws::Header;
+use crate::error::AuthErrorKind;
+use crate::user::{Identity, NumericDate};
+
+/// What a token must look like to be good here.
+#[derive(Clone, Debug)]
+pub(crate) struct Validation {
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
+    /// `None`: any client.
+    pub(crate) client_ids: Option<Vec<String>>,
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) leeway: Duration,
+}
+
+/// The claims that are compared with the clock, each time that the token comes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::verify) struct Times {
+    pub(super) expires_at: NumericDate,
+    pub(super) not_before: Option<NumericDate>,
+    pub(super) issued_at: Option<NumericDate>,
+}
+
+/// Whose token it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bearer {
+    User,
+    Machine,
+}
+
+impl Validation {
+    /// Which algorithm and key the token asks for, if both may be asked for.
+    pub(super) fn check_header<'h>(
+        &self,
+        header: Header<'h>,
+    ) -> Result<(Algorithm, Cow<'h, str>), AuthErrorKind> {
+        let algorithm = header
+            .algorithm
+            .as_deref()
+            .ok_or(AuthErrorKind::MalformedTokenHeader)?;
+        let algorithm = self
+            .algorithms
+            .iter()
+            .copied()
+            .find(|allowed| name(*allowed) == Some(algorithm))
+            .ok_or(AuthErrorKind::AlgorithmNotAllowed)?;
+        if !header.token_type.as_deref().is_some_and(is_access_token) {
+            return Err(AuthErrorKind::WrongTokenType);
+        }
+        if header.has_extension {
+            return Err(AuthErrorKind::UnsupportedTokenHeader);
+        }
+        let kid = header
+            .key_id
+            .filter(|kid| !kid.is_empty())
+            .ok_or(AuthErrorKind::MissingKeyId)?;
+        Ok((algorithm, kid))
+    }
+
+    /// Everything that the claims alone decide.
+    pub(super) fn check_claims(
+        &self,
+        claims: &Claims,
+        now: Duration,
+    ) -> Result<Bearer, AuthErrorKind> {
+        if claims.has(Claim::Confirmation) {
+            return Err(AuthErrorKind::BoundToken);
+        }
+        let identity = &claims.identity;
+        if !claims.has(Claim::Issuer) {
+            return Err(AuthErrorKind::MissingIssuer);
+        }
+        if identity.issuer() != self.issuer {
+            return Err(AuthErrorKind::WrongIssuer);
+        }
+        if !claims.has(Claim::Audience) {
+            return Err(AuthErrorKind::MissingAudience);
+        }
+        if !identity
+            .audiences()
+            .any(|audience| self.audiences.iter().any(|own| own == audience))
+        {
+            return Err(AuthErrorKind::WrongAudience);
+        }
+        let times = claims.times().ok_or(AuthErrorKind::MissingExpiry)?;
+        self.check_times(&times, now)?;
+        let bearer = bearer(identity)?;
+        if let Some(allowed) = &self.client_ids
+            && !identity
+                .client_id()
+                .is_some_and(|client| allowed.iter().any(|own| own == client))
+        {
+            return Err(AuthErrorKind::ClientNotAllowed);
+        }
+        Ok(bearer)
+    }
+
+    /// RFC 7519 §4.1.4 to §4.1.6, each with the leeway in the token's favour.
+    pub(super) fn check_times(&self, times: &Times, at: Duration) -> Result<(), AuthErrorKind> {
+        let now = at.as_secs_f64();
+        let leeway = self.leeway.as_secs_f64();
+        self.check_expiry(times.expires_at, at)?;
+        if times.not_before.is_some_and(|from| now + leeway < from.0) {
+            return Err(AuthErrorKind::NotYetValid);
+        }
+        if times.issued_at.is_some_and(|at| now + leeway < at.0) {
+            return Err(AuthErrorKind::IssuedInFuture);
+        }
+        Ok(())
+    }
+
+    /// RFC 7519 §4.1.4: on or after which a token must not be accepted.
+    pub(super) fn check_expiry(
+        &self,
+        expires_at: NumericDate,
+        now: Duration,
+    ) -> Result<(), AuthErrorKind> {
+        if now.as_secs_f64() >= expires_at.0 + self.leeway.as_secs_f64() {
+            return Err(AuthErrorKind::Expired);
+        }
+        Ok(())
+    }
+}
+
+/// RFC 9068 §2.1 and §4: `at+jwt`, with or without `application/`, in any case.
+fn is_access_token(token_type: &str) -> bool {
+    token_type.eq_ignore_ascii_case("at+jwt")
+        || token_type.eq_ignore_ascii_case("application/at+jwt")
+}
+
+/// A machine's subject is its client: by RFC 9068 §2.2 the very id, at Authgear with a prefix.
+fn bearer(identity: &Identity) -> Result<Bearer, AuthErrorKind> {
+    let subject = identity.subject();
+    if subject.is_empty() {
+        return Err(AuthErrorKind::MissingSubject);
+    }
+    let client = identity.client_id().filter(|client| !client.is_empty());
+    if client == Some(subject) {
+        return Ok(Bearer::Machine);
+    }
+    match subject.strip_prefix("client_id_") {
+        None => Ok(Bearer::User),
+        Some(own) if client == Some(own) => Ok(Bearer::Machine),
+        Some(_) => Err(AuthErrorKind::SubjectMismatch),
+    }
+}
+
+/// The name of an algorithm (RFC 7518 §3.1), if it is an asymmetric one that we know.
+pub(crate) fn name(algorithm: Algorithm) -> Option<&'static str> {
+    Some(match algorithm {
+        Algorithm::ES256 => "ES256",
+        Algorithm::ES384 => "ES384",
+        Algorithm::RS256 => "RS256",
+        Algorithm::RS384 => "RS384",
+        Algorithm::RS512 => "RS512",
+        Algorithm::PS256 => "PS256",
+        Algorithm::PS384 => "PS384",
+        Algorithm::PS512 => "PS512",
+        Algorithm::EdDSA => "EdDSA",
+        _ => return None,
+    })
+}

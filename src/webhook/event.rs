@@ -1,0 +1,362 @@
+//! Webhook deliveries: is it Authgear's, and what does it say?
+//!
+//! Pure functions of the bytes. The signature covers the body alone and no time, so it does not
+//! stop a replay: what makes a repeated or late delivery harmless is how events are applied.
+
+use aws_lc_rs::hmac;
+use serde_json::{Map, Value};
+
+use super::date;
+use crate::error::ConfigError;
+use crate::revocation::record::Event;
+
+/// The secrets that deliveries may be signed with.
+pub(crate) struct WebhookSecrets(Vec<hmac::Key>);
+
+impl WebhookSecrets {
+    pub(crate) fn new(secrets: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, ConfigError> {
+        let invalid = |reason| Err(ConfigError::invalid("webhooks", "", reason));
+        let mut keys = Vec::new();
+        for secret in secrets {
+            // As text, as Authgear takes it.
+            let secret = secret.as_ref().as_bytes();
+            if secret.is_empty() {
+                return invalid("has an empty secret: anybody could sign");
+            }
+            keys.push(hmac::Key::new(hmac::HMAC_SHA256, secret));
+        }
+        if keys.is_empty() {
+            return invalid("names no secret: nobody could sign");
+        }
+        Ok(Self(keys))
+    }
+
+    /// Whether one of the secrets made this signature of the body. Takes the same time whichever
+    /// it is, and wherever the signature differs.
+    pub(crate) fn signed(&self, body: &[u8], signature: &Signature) -> bool {
+        self.0.iter().fold(false, |good, key| {
+            good | hmac::verify(key, body, &signature.0).is_ok()
+        })
+    }
+}
+
+impl std::fmt::Debug for WebhookSecrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<redacted>")
+    }
+}
+
+/// What a delivery's signature may be: an HMAC-SHA256, unchecked.
+pub(crate) struct Signature([u8; 32]);
+
+impl Signature {
+    /// 64 lower-case hexadecimal digits, as Authgear writes them.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 2 * bytes.len() {
+            return None;
+        }
+        for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+            *byte = digits
+                .iter()
+                .try_fold(0, |value, digit| Some(value << 4 | hex(*digit)?))?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// What happens in a project, as far as it makes a difference here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub(crate) enum EventType {
+    Disabled,
+    Reenabled,
+    Deleted,
+    Anonymized,
+    DeletionScheduled,
+    DeletionUnscheduled,
+    AnonymizationScheduled,
+    AnonymizationUnscheduled,
+}
+
+impl EventType {
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "user.disabled" => Self::Disabled,
+            "user.reenabled" => Self::Reenabled,
+            "user.deleted" => Self::Deleted,
+            "user.anonymized" => Self::Anonymized,
+            "user.deletion_scheduled" => Self::DeletionScheduled,
+            "user.deletion_unscheduled" => Self::DeletionUnscheduled,
+            "user.anonymization_scheduled" => Self::AnonymizationScheduled,
+            "user.anonymization_unscheduled" => Self::AnonymizationUnscheduled,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "user.disabled",
+            Self::Reenabled => "user.reenabled",
+            Self::Deleted => "user.deleted",
+            Self::Anonymized => "user.anonymized",
+            Self::DeletionScheduled => "user.deletion_scheduled",
+            Self::DeletionUnscheduled => "user.deletion_unscheduled",
+            Self::AnonymizationScheduled => "user.anonymization_scheduled",
+            Self::AnonymizationUnscheduled => "user.anonymization_unscheduled",
+        }
+    }
+
+    /// What it says about the user's tokens. `ahead` is the window that the account has after it,
+    /// if that has not begun yet.
+    pub(crate) fn event(self, seq: u64, at: u64, ahead: Option<u64>) -> Event {
+        let (ends, window) = match self {
+            // "Will be disabled": nothing ends before.
+            Self::Disabled => (ahead.is_none(), ahead),
+            Self::Reenabled => (false, None),
+            Self::Deleted
+            | Self::Anonymized
+            | Self::DeletionScheduled
+            | Self::AnonymizationScheduled => (true, ahead),
+            Self::DeletionUnscheduled | Self::AnonymizationUnscheduled => (false, ahead),
+        };
+        Event {
+            seq,
+            at,
+            ends,
+            window,
+        }
+    }
+}
+
+/// A delivery whose signature was checked.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub(crate) event_type: EventType,
+    pub(crate) user: Box<str>,
+    /// Its time is the event's own, which may lie in the future.
+    pub(crate) event: Event,
+}
+
+/// Reads the body of a delivery. `None` for an event that makes no difference here.
+///
+/// # Errors
+/// The body is no delivery: not JSON, or without what every delivery has.
+pub(crate) fn read(body: &[u8]) -> Result<Option<Delivery>, Malformed> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| Malformed)?;
+    let body = body.as_object().ok_or(Malformed)?;
+    text(body, "id")?;
+    let seq = number(body, "seq")?;
+    let payload = object(body, "payload")?;
+    let at = number(object(body, "context")?, "timestamp")?;
+    if at > date::LAST_SECOND {
+        return Err(Malformed);
+    }
+    let Some(event_type) = EventType::from_name(text(body, "type")?) else {
+        return Ok(None);
+    };
+    let user = object(payload, "user")?;
+    let id = text(user, "id")?;
+    if id.is_empty() || id.len() > MAX_ID {
+        return Err(Malformed);
+    }
+    let begin = match event_type {
+        // The event's own window, which also stands in the user.
+        EventType::Disabled => date(payload, WINDOW)?.or(date(user, WINDOW)?),
+        _ => date(user, WINDOW)?,
+    };
+    Ok(Some(Delivery {
+        event_type,
+        user: id.into(),
+        event: event_type.event(seq, at, begin.filter(|begin| *begin > at)),
+    }))
+}
+
+/// The body of a delivery that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+const WINDOW: &str = "temporarily_disabled_from";
+/// No token can have a longer subject.
+const MAX_ID: usize = 8 * 1024;
+
+type Object = Map<String, Value>;
+
+fn object<'o>(object: &'o Object, name: &str) -> Result<&'o Object, Malformed> {
+    object.get(name).and_then(Value::as_object).ok_or(Malformed)
+}
+
+fn text<'o>(object: &'o Object, name: &str) -> Result<&'o str, Malformed> {
+    object.get(name).and_then(Value::as_str).ok_or(Malformed)
+}
+
+/// An integer that is not negative.
+fn number(object: &Object, name: &str) -> Result<u64, Malformed> {
+    object.get(name).and_then(Value::as_u64).ok_or(Malformed)
+}
+
+/// The second in which a date lies or, if it has a fraction, the next one.
+fn date(object: &Object, name: &str) -> Result<Option<u64>, Malformed> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => date::parse(text).map(Some).ok_or(Malformed),
+        Some(_) => Err(Malformed),
+    }
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivery")
+            .field("event_type", &self.event_type)
+            .field("event", &self.event)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_64_lower_case_digits() {
+        let good = "0123456789abcdef".repeat(4);
+        let signature = Signature::parse(good.as_bytes()).unwrap();
+        assert_eq!(signature.0[..4], [0x01, 0x23, 0x45, 0x67]);
+        for bad in [
+            String::new(),
+            good[1..].to_owned(),
+            format!("{good}0"),
+            good.to_uppercase(),
+            good.replace('0', "g"),
+            good.replace('0', "+"),
+            format!("{} ", &good[1..]),
+            format!("sha256={}", &good[7..]),
+        ] {
+            assert!(Signature::parse(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_needed_and_never_shown() {
+        for secrets in [vec![], vec![""], vec!["good", ""]] {
+            let error = WebhookSecrets::new(secrets).unwrap_err();
+            assert_eq!(error.option(), Some("webhooks"));
+            assert!(!error.to_string().contains("good"));
+        }
+        let secrets = WebhookSecrets::new(["canary"]).unwrap();
+        assert_eq!(format!("{secrets:?}"), "<redacted>");
+    }
+
+    #[test]
+    fn either_secret_will_do() {
+        // RFC 4231 §4.3.
+        let signature = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        let signature = Signature::parse(signature.as_bytes()).unwrap();
+        let body = b"what do ya want for nothing?";
+        let signed = |secrets: &[&str]| {
+            WebhookSecrets::new(secrets)
+                .unwrap()
+                .signed(body, &signature)
+        };
+        assert!(signed(&["Jefe"]) && signed(&["new", "Jefe"]) && signed(&["Jefe", "new"]));
+        assert!(!signed(&["new"]) && !signed(&["jefe", "Jefe "]));
+    }
+
+    fn delivery(name: &str, payload: &str) -> String {
+        format!(
+            r#"{{"id":"0000000000000007","seq":7,"type":"{name}","payload":{payload},"context":{{"timestamp":1000}}}}"#
+        )
+    }
+
+    fn event(name: &str, payload: &str) -> Event {
+        let delivery = read(delivery(name, payload).as_bytes()).unwrap().unwrap();
+        assert_eq!((&*delivery.user, delivery.event_type.name()), ("u", name));
+        delivery.event
+    }
+
+    #[test]
+    fn events_say_what_ends_and_which_window_lies_ahead() {
+        let ahead = r#"{"user":{"id":"u","temporarily_disabled_from":"1970-01-01T00:16:41Z"}}"#;
+        let begun = r#"{"user":{"id":"u","temporarily_disabled_from":"1970-01-01T00:16:40Z"}}"#;
+        let own = r#"{"temporarily_disabled_from":"1970-01-01T00:16:41Z","user":{"id":"u"}}"#;
+        let plain = r#"{"user":{"id":"u","temporarily_disabled_from":null}}"#;
+        for (name, payload, ends, window) in [
+            ("user.disabled", plain, true, None),
+            ("user.disabled", begun, true, None),
+            ("user.disabled", ahead, false, Some(1001)),
+            ("user.disabled", own, false, Some(1001)),
+            ("user.reenabled", plain, false, None),
+            ("user.reenabled", ahead, false, None),
+            ("user.deleted", plain, true, None),
+            ("user.anonymized", plain, true, None),
+            ("user.deletion_scheduled", ahead, true, Some(1001)),
+            ("user.anonymization_scheduled", plain, true, None),
+            ("user.deletion_unscheduled", ahead, false, Some(1001)),
+            ("user.anonymization_unscheduled", plain, false, None),
+        ] {
+            let expected = Event {
+                seq: 7,
+                at: 1000,
+                ends,
+                window,
+            };
+            assert_eq!(event(name, payload), expected, "{name} {payload}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_makes_no_difference_but_must_be_a_delivery() {
+        let unknown = delivery("user.created", "{}");
+        assert_eq!(read(unknown.as_bytes()), Ok(None));
+        for (from, to) in [
+            ("\"id\":\"0000000000000007\",", ""),
+            ("\"seq\":7", "\"seq\":-7"),
+            ("\"seq\":7", "\"seq\":\"7\""),
+            ("\"seq\":7", "\"seq\":7.0"),
+            ("\"type\":\"user.created\",", ""),
+            ("\"payload\":{}", "\"payload\":[]"),
+            ("\"payload\":{},", ""),
+            ("\"timestamp\":1000", ""),
+            ("\"timestamp\":1000", "\"timestamp\":-1"),
+            ("\"timestamp\":1000", "\"timestamp\":1000.0"),
+            ("\"timestamp\":1000", "\"timestamp\":1e3"),
+            ("\"timestamp\":1000", "\"timestamp\":\"1000\""),
+            ("\"timestamp\":1000", "\"timestamp\":253402300800"),
+            ("\"timestamp\":1000", "\"timestamp\":18446744073709551616"),
+            ("}}", "}"),
+            ("}}", "}} x"),
+        ] {
+            let bad = unknown.replacen(from, to, 1);
+            assert_ne!(bad, unknown);
+            assert_eq!(read(bad.as_bytes()), Err(Malformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_known_event_needs_its_user() {
+        for payload in [
+            "{}",
+            r#"{"user":null}"#,
+            r#"{"user":{}}"#,
+            r#"{"user":{"id":7}}"#,
+            r#"{"user":{"id":""}}"#,
+            r#"{"user":{"id":"u","temporarily_disabled_from":"tomorrow"}}"#,
+            r#"{"user":{"id":"u","temporarily_disabled_from":1001}}"#,
+        ] {
+            for name in ["user.disabled", "user.reenabled"] {
+                let body = delivery(name, payload);
+                assert_eq!(read(body.as_bytes()), Err(Malformed), "{body}");
+            }
+        }
+        assert_eq!(read(b"\"\xff\""), Err(Malformed));
+        assert_eq!(read(b""), Err(Malformed));
+    }
+}

@@ -1,0 +1,116 @@
+//! The route that takes Authgear's webhooks.
+
+mod date;
+pub(crate) mod event;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, post};
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use self::event::{Signature, WebhookSecrets};
+use crate::authgear::Authgear;
+use crate::telemetry;
+
+const SIGNATURE: &str = "x-authgear-body-signature";
+const MAX_BODY: usize = 1024 * 1024;
+/// How long a body may take. Authgear itself waits a minute for the answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many bodies are read at one time: they must be read before their signature can be checked.
+const MAX_BODIES: usize = 256;
+
+pub(crate) fn route<C, S>(authgear: Authgear<C>, secrets: WebhookSecrets) -> MethodRouter<S>
+where
+    C: Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    let receiver = Arc::new(Receiver {
+        authgear,
+        secrets,
+        bodies: Semaphore::new(MAX_BODIES),
+    });
+    post(move |request: Request| async move { receiver.answer(request).await })
+}
+
+struct Receiver<C> {
+    authgear: Authgear<C>,
+    secrets: WebhookSecrets,
+    bodies: Semaphore,
+}
+
+impl<C: Send + Sync + 'static> Receiver<C> {
+    async fn answer(&self, request: Request) -> Response<Body> {
+        match self.take(request).await {
+            Ok(()) => StatusCode::NO_CONTENT.into_response(),
+            Err(refused) => {
+                let (status, reason) = refused.told();
+                telemetry::webhook_refused(reason);
+                (status, reason).into_response()
+            }
+        }
+    }
+
+    /// Nothing of a body counts before its signature was checked, and nothing is parsed.
+    async fn take(&self, request: Request) -> Result<(), Refused> {
+        let (parts, body) = request.into_parts();
+        let signature = signature(&parts.headers).ok_or(Refused::Signature)?;
+        let body = self.read(body).await?;
+        if !self.secrets.signed(&body, &signature) {
+            return Err(Refused::Signature);
+        }
+        let delivery = event::read(&body).map_err(|event::Malformed| Refused::Body)?;
+        if let Some(delivery) = delivery {
+            telemetry::webhook_taken(delivery.event_type.name());
+            self.authgear.revocations().take(delivery);
+        }
+        Ok(())
+    }
+
+    async fn read(&self, body: Body) -> Result<Bytes, Refused> {
+        let _place = self.bodies.try_acquire().map_err(|_| Refused::Busy)?;
+        match timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLong),
+            Ok(Err(_)) => Err(Refused::Body),
+            Err(_) => Err(Refused::TooSlow),
+        }
+    }
+}
+
+/// The one signature that a delivery has.
+fn signature(headers: &HeaderMap) -> Option<Signature> {
+    let mut fields = headers.get_all(SIGNATURE).iter();
+    match (fields.next(), fields.next()) {
+        (Some(field), None) => Signature::parse(field.as_bytes()),
+        _ => None,
+    }
+}
+
+/// Why a delivery was not taken.
+enum Refused {
+    Signature,
+    Body,
+    TooLong,
+    TooSlow,
+    Busy,
+}
+
+impl Refused {
+    fn told(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Signature => (StatusCode::UNAUTHORIZED, "the signature is no good"),
+            Self::Body => (StatusCode::BAD_REQUEST, "the body is not an event"),
+            Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many at one time"),
+        }
+    }
+}
