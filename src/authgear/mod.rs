@@ -189,7 +189,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         S: Clone + Send + Sync + 'static,
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let secrets = crate::webhook::event::WebhookSecrets::new(secrets)?;
+        let secrets = crate::webhook::WebhookSecrets::new(secrets)?;
         self.revocations().turn_on();
         Ok(crate::webhook::route(self.clone(), secrets))
     }

@@ -3,6 +3,7 @@
 mod danger;
 mod mode;
 mod options;
+mod urls;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use url::Url;
 
 pub use self::danger::Dangerous;
 use self::mode::Setup;
-use self::options::{Endpoint, Options, SourceOption, sources};
+use self::options::{Options, SourceOption, sources};
 use crate::authenticate::{Authenticator, Authority};
 use crate::authgear::Authgear;
 use crate::credential::TokenSource;

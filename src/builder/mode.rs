@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use url::Url;
 
-use super::{Endpoint, Options};
+use super::Options;
+use super::urls::Endpoint;
 use crate::authenticate::PeerRules;
 use crate::clock::Clock;
 use crate::error::ConfigError;

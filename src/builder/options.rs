@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
-use url::Url;
 
 use crate::authenticate::CsrfCheck;
 use crate::clock::Clock;
@@ -12,7 +11,7 @@ use crate::credential::{
 };
 use crate::error::ConfigError;
 use crate::jwks::KeyPolicy;
-use crate::outbound::{HttpOptions, is_secure};
+use crate::outbound::HttpOptions;
 use crate::protected_resource::{ProtectedResource, ResourceMetadata};
 use crate::rejection::ChallengeParameters;
 #[cfg(feature = "redis")]
@@ -55,13 +54,6 @@ pub(super) enum SourceOption {
     Custom(TokenSource),
 }
 
-/// The endpoint as it was given, without a trailing slash, and parsed.
-pub(super) struct Endpoint {
-    /// Compared with `iss` letter by letter: Authgear does not normalise it, nor do we.
-    pub(super) issuer: String,
-    pub(super) url: Url,
-}
-
 impl Options {
     pub(super) fn new(endpoint: String) -> Self {
         Self {
@@ -91,75 +83,6 @@ impl Options {
             csrf_protection: true,
             clock: Clock::default(),
         }
-    }
-
-    pub(super) fn endpoint(&self) -> Result<Endpoint, ConfigError> {
-        let issuer = self.endpoint.strip_suffix('/').unwrap_or(&self.endpoint);
-        Ok(Endpoint {
-            issuer: issuer.to_owned(),
-            url: self.origin("endpoint", issuer)?,
-        })
-    }
-
-    pub(super) fn internal_url(&self) -> Result<Option<Url>, ConfigError> {
-        self.internal_url
-            .as_deref()
-            .map(|url| self.origin("internal_url", url.strip_suffix('/').unwrap_or(url)))
-            .transpose()
-    }
-
-    pub(super) fn jwks_uri(&self) -> Result<Option<Url>, ConfigError> {
-        self.jwks_uri
-            .as_deref()
-            .map(|url| self.url("jwks_uri", url))
-            .transpose()
-    }
-
-    /// A URL with scheme, host and maybe port, and nothing else.
-    fn origin(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
-        let url = self.url(option, text)?;
-        // A path of "/" is what parsing makes of none; the text itself must not have one.
-        let after_scheme = text.get(url.scheme().len()..).unwrap_or_default();
-        let bare = url.path() == "/"
-            && !text.ends_with('/')
-            // Parsing forgives `https:host` and `https:///host`, which no `iss` would equal.
-            && after_scheme.starts_with("://")
-            && !after_scheme.starts_with(":///")
-            && url.query().is_none()
-            && url.fragment().is_none();
-        if !bare {
-            return Err(ConfigError::invalid(
-                option,
-                text,
-                "must be an origin: scheme, host and port, without a path",
-            ));
-        }
-        Ok(url)
-    }
-
-    pub(super) fn url(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
-        // Parsing leaves out blanks around a URL, and some inside: what is compared letter by letter
-        // later would not be what was parsed.
-        let is_plain = !text.contains(|char: char| char.is_whitespace() || char.is_control());
-        let url = Url::parse(text)
-            .ok()
-            .filter(|url| is_plain && matches!(url.scheme(), "http" | "https") && url.has_host())
-            .ok_or_else(|| ConfigError::invalid(option, text, "is not an http or https URL"))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(ConfigError::invalid(
-                option,
-                text,
-                "must be given without user name and password",
-            ));
-        }
-        if !is_secure(&url) && !self.allow_http {
-            return Err(ConfigError::invalid(
-                option,
-                text,
-                "must be https: plain http is for loopback addresses alone",
-            ));
-        }
-        Ok(url)
     }
 
     pub(super) fn validation(&self, issuer: String) -> Result<Validation, ConfigError> {

@@ -4,10 +4,12 @@
 mod discovery;
 pub(crate) mod fetch;
 mod key_set;
+pub(crate) mod policy;
 pub(crate) mod refresher;
 pub(crate) mod store;
 
 pub(crate) use fetch::HttpKeySource;
 pub(crate) use key_set::VerificationKey;
+pub(crate) use policy::KeyPolicy;
 pub(crate) use refresher::Refresher;
-pub(crate) use store::{CurrentKeys, KeyPolicy, KeyStore};
+pub(crate) use store::{CurrentKeys, KeyStore};

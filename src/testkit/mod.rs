@@ -78,6 +78,7 @@ mod principal;
 mod random;
 mod server;
 mod session;
+mod sign_in;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -85,13 +86,15 @@ mod time;
 mod token;
 mod webhook;
 
-pub use self::fake::faults::Fault;
-pub use self::fake::traffic::{Endpoint, RecordedRequest};
-pub use self::fake::webhooks::{Delivery, WebhookFaults};
 pub use self::fake::{FakeAuthgear, FakeAuthgearBuilder};
-pub use self::principal::{ClientBuilder, SignIn, SignedIn, UserBuilder, client, user};
+pub use self::principal::{ClientBuilder, UserBuilder, client, user};
 pub use self::session::{Session, SessionCookie, SessionCookies};
+pub use self::sign_in::{SignIn, SignedIn};
 pub use self::state::accounts::User;
+pub use self::state::endpoint::Endpoint;
+pub use self::state::faults::Fault;
+pub use self::state::traffic::RecordedRequest;
+pub use self::state::webhooks::{Delivery, WebhookFaults};
 pub use self::token::TokenBuilder;
 pub use self::token::signing_key::SigningKey;
 pub use self::webhook::{Webhook, WebhookEvent};

@@ -1,18 +1,12 @@
 //! Callers made by hand: for a unit test of one handler, without a server and without a token.
 
-use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Request;
-use tower::{Layer, Service};
-
-use crate::authenticate::{Authentication, Authority};
 use crate::clock::Clock;
 use crate::user::{
-    AuthClient, AuthUser, Identity, NoClaims, NumericDate, Principal, TextReader, Timekeeper,
-    Verified, VerifiedBy,
+    AuthClient, AuthUser, Identity, NoClaims, NumericDate, TextReader, Timekeeper, Verified,
+    VerifiedBy,
 };
 
 /// A signed-in user with this id, made by hand.
@@ -220,113 +214,6 @@ impl ClientBuilder {
     #[must_use]
     pub fn build(self) -> AuthClient {
         AuthClient::new(Arc::new(self.facts.into_identity()))
-    }
-}
-
-/// Stands in for [`Authgear::layer`](crate::Authgear::layer) in a test of handlers: every request
-/// is this caller's, and no credential is looked at.
-///
-/// A requirement further inside, such as
-/// [`authgear.require(…)`](crate::Authgear::require), takes it for its own. A real authentication
-/// layer further inside does not know of it and asks for a credential: for a test of a whole
-/// application use a [`FakeAuthgear`](super::FakeAuthgear).
-///
-/// ```
-/// use axum::{Router, body::Body, routing::get};
-/// use axum_authgear::{AuthUser, testkit::{self, SignIn}};
-/// use http::{Request, StatusCode};
-/// use tower::ServiceExt;
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let app = Router::new().route("/me", get(|user: AuthUser| async move { user.id().to_owned() }));
-/// let request = || Request::get("/me").body(Body::empty()).unwrap();
-///
-/// let as_alice = app.clone().layer(SignIn::user(testkit::user("alice").build()));
-/// assert_eq!(as_alice.oneshot(request()).await.unwrap().status(), StatusCode::OK);
-///
-/// let as_nobody = app.layer(SignIn::nobody());
-/// assert_eq!(as_nobody.oneshot(request()).await.unwrap().status(), StatusCode::UNAUTHORIZED);
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "a layer does nothing until it is added to a router or a service"]
-pub struct SignIn {
-    authentication: Authentication,
-}
-
-impl SignIn {
-    /// Every request is this user's, who has the custom claims that the handlers ask for.
-    pub fn user<C: Send + Sync + 'static>(user: AuthUser<C>) -> Self {
-        Self::caller(Some(Principal::User(user)))
-    }
-
-    /// Every request is this machine's.
-    pub fn client(client: AuthClient) -> Self {
-        Self::caller(Some(Principal::<NoClaims>::Client(client)))
-    }
-
-    /// No request carries a credential, as behind an optional layer.
-    pub fn nobody() -> Self {
-        Self::caller(None::<Principal>)
-    }
-
-    /// Any of the three, where handlers ask for custom claims `C` of a user who is not there:
-    /// `SignIn::caller(None::<Principal<Shop>>)`.
-    pub fn caller<C: Send + Sync + 'static>(caller: Option<Principal<C>>) -> Self {
-        let authority = Authority::stand_in::<C>();
-        Self {
-            authentication: match caller {
-                Some(principal) => Authentication::of(principal, authority),
-                None => Authentication::nobody(authority),
-            },
-        }
-    }
-
-    /// Signs one request in, for a test that calls an extractor or a service itself.
-    pub fn request<B>(&self, mut request: Request<B>) -> Request<B> {
-        let extensions = request.extensions_mut();
-        extensions.insert(self.authentication.clone());
-        request
-    }
-}
-
-impl<S> Layer<S> for SignIn {
-    type Service = SignedIn<S>;
-
-    fn layer(&self, inner: S) -> SignedIn<S> {
-        SignedIn {
-            inner,
-            sign_in: self.clone(),
-        }
-    }
-}
-
-/// The service that [`SignIn`] wraps around another.
-#[derive(Clone)]
-#[must_use = "a service does nothing until it is called"]
-pub struct SignedIn<S> {
-    inner: S,
-    sign_in: SignIn,
-}
-
-impl<S: Service<Request<B>>, B> Service<Request<B>> for SignedIn<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> S::Future {
-        self.inner.call(self.sign_in.request(request))
-    }
-}
-
-impl<S> fmt::Debug for SignedIn<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedIn").finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
-use super::fake::{FakeAuthgear, State};
+use super::fake::FakeAuthgear;
+use super::state::State;
 use super::state::accounts::{Account, User};
 use super::{random, time};
 

@@ -3,75 +3,10 @@
 //! Pure functions of the bytes. The signature covers the body alone and no time, so it does not
 //! stop a replay: what makes a repeated or late delivery harmless is how events are applied.
 
-use aws_lc_rs::hmac;
 use serde_json::{Map, Value};
 
 use super::date;
-use crate::error::ConfigError;
 use crate::revocation::record::Event;
-
-/// The secrets that deliveries may be signed with.
-pub(crate) struct WebhookSecrets(Vec<hmac::Key>);
-
-impl WebhookSecrets {
-    pub(crate) fn new(secrets: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, ConfigError> {
-        let invalid = |reason| Err(ConfigError::invalid("webhooks", "", reason));
-        let mut keys = Vec::new();
-        for secret in secrets {
-            // As text, as Authgear takes it.
-            let secret = secret.as_ref().as_bytes();
-            if secret.is_empty() {
-                return invalid("has an empty secret: anybody could sign");
-            }
-            keys.push(hmac::Key::new(hmac::HMAC_SHA256, secret));
-        }
-        if keys.is_empty() {
-            return invalid("names no secret: nobody could sign");
-        }
-        Ok(Self(keys))
-    }
-
-    /// Whether one of the secrets made this signature of the body. Takes the same time whichever
-    /// it is, and wherever the signature differs.
-    pub(crate) fn signed(&self, body: &[u8], signature: &Signature) -> bool {
-        self.0.iter().fold(false, |good, key| {
-            good | hmac::verify(key, body, &signature.0).is_ok()
-        })
-    }
-}
-
-impl std::fmt::Debug for WebhookSecrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("<redacted>")
-    }
-}
-
-/// What a delivery's signature may be: an HMAC-SHA256, unchecked.
-pub(crate) struct Signature([u8; 32]);
-
-impl Signature {
-    /// 64 lower-case hexadecimal digits, as Authgear writes them.
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
-        let mut bytes = [0; 32];
-        if text.len() != 2 * bytes.len() {
-            return None;
-        }
-        for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-            *byte = digits
-                .iter()
-                .try_fold(0, |value, digit| Some(value << 4 | hex(*digit)?))?;
-        }
-        Some(Self(bytes))
-    }
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
-}
 
 /// What happens in a project, as far as it makes a difference here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +129,7 @@ fn object<'o>(object: &'o Object, name: &str) -> Result<&'o Object, Malformed> {
     object.get(name).and_then(Value::as_object).ok_or(Malformed)
 }
 
-fn text<'o>(object: &'o Object, name: &str) -> Result<&'o str, Malformed> {
+pub(super) fn text<'o>(object: &'o Object, name: &str) -> Result<&'o str, Malformed> {
     object.get(name).and_then(Value::as_str).ok_or(Malformed)
 }
 
@@ -224,51 +159,6 @@ impl std::fmt::Debug for Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_signature_is_64_lower_case_digits() {
-        let good = "0123456789abcdef".repeat(4);
-        let signature = Signature::parse(good.as_bytes()).unwrap();
-        assert_eq!(signature.0[..4], [0x01, 0x23, 0x45, 0x67]);
-        for bad in [
-            String::new(),
-            good[1..].to_owned(),
-            format!("{good}0"),
-            good.to_uppercase(),
-            good.replace('0', "g"),
-            good.replace('0', "+"),
-            format!("{} ", &good[1..]),
-            format!("sha256={}", &good[7..]),
-        ] {
-            assert!(Signature::parse(bad.as_bytes()).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_needed_and_never_shown() {
-        for secrets in [vec![], vec![""], vec!["good", ""]] {
-            let error = WebhookSecrets::new(secrets).unwrap_err();
-            assert_eq!(error.option(), Some("webhooks"));
-            assert!(!error.to_string().contains("good"));
-        }
-        let secrets = WebhookSecrets::new(["canary"]).unwrap();
-        assert_eq!(format!("{secrets:?}"), "<redacted>");
-    }
-
-    #[test]
-    fn either_secret_will_do() {
-        // RFC 4231 §4.3.
-        let signature = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        let signature = Signature::parse(signature.as_bytes()).unwrap();
-        let body = b"what do ya want for nothing?";
-        let signed = |secrets: &[&str]| {
-            WebhookSecrets::new(secrets)
-                .unwrap()
-                .signed(body, &signature)
-        };
-        assert!(signed(&["Jefe"]) && signed(&["new", "Jefe"]) && signed(&["Jefe", "new"]));
-        assert!(!signed(&["new"]) && !signed(&["jefe", "Jefe "]));
-    }
 
     fn delivery(name: &str, payload: &str) -> String {
         format!(

@@ -2,6 +2,7 @@
 
 mod date;
 pub(crate) mod event;
+mod signature;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use self::event::{Signature, WebhookSecrets};
+use self::signature::Signature;
+pub(crate) use self::signature::WebhookSecrets;
 use crate::authgear::Authgear;
 use crate::telemetry;
 

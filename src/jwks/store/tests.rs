@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::KeyPolicy;
 use super::waiting::{MAX_EARLY_WAITERS, MAX_WAITERS, PATIENCE};
 use crate::error::AuthErrorKind;
+use crate::jwks::policy::KeyPolicy;
 use crate::simulation::issuer::{Bench, Fault, key};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::FakeAuthgear;
-use crate::testkit::session::{Session, SessionState};
+use crate::testkit::session::Session;
 use crate::testkit::state::accounts::{Account, User};
+use crate::testkit::state::sessions::SessionState;
 
 impl FakeAuthgear {
     /// Adds a user. The returned handle names it to the other methods.

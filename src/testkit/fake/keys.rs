@@ -1,6 +1,6 @@
 //! Which keys a fake lists, and which of them signs.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::FakeAuthgear;
 use crate::testkit::token::signing_key::SigningKey;
@@ -101,112 +101,5 @@ impl FakeAuthgear {
     pub fn set_jwks_cache_control<'a>(&self, value: impl Into<Option<&'a str>>) {
         let value = value.into().map(str::to_owned);
         self.shared().state().jwks_cache_control = value;
-    }
-}
-
-/// What a fake lists: as in Authgear, the first key signs.
-pub(in crate::testkit) struct KeyRing {
-    keys: Vec<(SigningKey, u64)>,
-    odd: Vec<Value>,
-}
-
-impl KeyRing {
-    pub(in crate::testkit) fn new(created_at: u64) -> Self {
-        let mut ring = Self {
-            keys: Vec::new(),
-            odd: Vec::new(),
-        };
-        let key = ring.fresh();
-        ring.push(key, created_at);
-        ring
-    }
-
-    /// A key from the pool that is not listed.
-    pub(in crate::testkit) fn fresh(&self) -> SigningKey {
-        SigningKey::pooled(self.iter())
-    }
-
-    pub(in crate::testkit) fn push(&mut self, key: SigningKey, created_at: u64) {
-        self.keys.push((key, created_at));
-    }
-
-    pub(in crate::testkit) fn push_odd(&mut self, key: Value) {
-        self.odd.push(key);
-    }
-
-    pub(in crate::testkit) fn clear_odd(&mut self) {
-        self.odd.clear();
-    }
-
-    /// Makes a key the first. False when it is not listed.
-    pub(in crate::testkit) fn promote(&mut self, kid: &str) -> bool {
-        let Some(at) = self.keys.iter().position(|(key, _)| key.kid() == kid) else {
-            return false;
-        };
-        self.keys[..=at].rotate_right(1);
-        true
-    }
-
-    pub(in crate::testkit) fn remove(&mut self, kid: &str) -> bool {
-        let before = self.keys.len();
-        self.keys.retain(|(key, _)| key.kid() != kid);
-        self.keys.len() < before
-    }
-
-    pub(in crate::testkit) fn keep_signing(&mut self) {
-        self.keys.truncate(1);
-    }
-
-    pub(in crate::testkit) fn signing(&self) -> Option<&SigningKey> {
-        self.keys.first().map(|(key, _)| key)
-    }
-
-    pub(in crate::testkit) fn find(&self, kid: &str) -> Option<&SigningKey> {
-        self.iter().find(|key| key.kid() == kid)
-    }
-
-    pub(in crate::testkit) fn iter(&self) -> impl Iterator<Item = &SigningKey> {
-        self.keys.iter().map(|(key, _)| key)
-    }
-
-    pub(in crate::testkit) fn jwks(&self) -> Value {
-        let own = self.keys.iter().map(|(key, created_at)| {
-            let mut jwk = key.jwk();
-            jwk["created_at"] = json!(created_at);
-            jwk
-        });
-        let keys: Vec<_> = own.chain(self.odd.iter().cloned()).collect();
-        json!({ "keys": keys })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ring_never_lists_one_key_twice() {
-        let mut ring = KeyRing::new(0);
-        for _ in 0..20 {
-            let key = ring.fresh();
-            assert!(ring.iter().all(|old| old.jwk()["n"] != key.jwk()["n"]));
-            ring.push(key, 0);
-            if ring.keys.len() > 3 {
-                ring.keys.remove(0);
-            }
-        }
-    }
-
-    #[test]
-    fn foreign_keys_are_no_fakes_keys() {
-        let foreign: Vec<_> = (0..6).map(|_| SigningKey::rsa()).collect();
-        let ring = KeyRing::new(0);
-        for key in ring.iter() {
-            assert!(
-                foreign
-                    .iter()
-                    .all(|other| other.jwk()["n"] != key.jwk()["n"])
-            );
-        }
     }
 }

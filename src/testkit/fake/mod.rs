@@ -10,17 +10,17 @@ pub(super) mod webhooks;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-use self::keys::KeyRing;
-use self::traffic::{AllTraffic, Endpoint, Traffic};
-use self::webhooks::Webhooks;
 use super::server::Server;
-use super::session::Sessions;
 use super::state::accounts::Accounts;
+use super::state::key_ring::KeyRing;
+use super::state::sessions::Sessions;
+use super::state::traffic::AllTraffic;
+use super::state::webhooks::Webhooks;
+use super::state::{Shared, State};
 use crate::clock::Clock;
 
 /// A running fake of one Authgear project.
@@ -236,45 +236,4 @@ async fn listen(address: SocketAddr) -> TcpListener {
     TcpListener::bind(address)
         .await
         .unwrap_or_else(|error| panic!("cannot listen on {address}: {error}"))
-}
-
-/// What the handle and the server's tasks share.
-pub(super) struct Shared {
-    pub(super) endpoint: String,
-    pub(super) url: String,
-    pub(super) address: SocketAddr,
-    pub(super) clock: Clock,
-    pub(super) cookie_prefix: String,
-    pub(super) trust_proxy: bool,
-    state: Mutex<State>,
-    traffic: AllTraffic,
-}
-
-impl Shared {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn traffic(&self, endpoint: Endpoint) -> MutexGuard<'_, Traffic> {
-        self.traffic.of(endpoint)
-    }
-
-    /// Unix seconds.
-    pub(super) fn now(&self) -> u64 {
-        self.instant().as_secs()
-    }
-
-    /// Time since the Unix epoch.
-    pub(super) fn instant(&self) -> Duration {
-        self.clock.now().unix()
-    }
-}
-
-/// What the fake knows.
-pub(super) struct State {
-    pub(super) keys: KeyRing,
-    pub(super) jwks_cache_control: Option<String>,
-    pub(super) accounts: Accounts,
-    pub(super) sessions: Sessions,
-    pub(super) webhooks: Webhooks,
 }

@@ -8,8 +8,9 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{JSON, body, empty, main_server, response, set};
-use crate::testkit::fake::faults::Fault;
-use crate::testkit::fake::traffic::{Endpoint, InFlight};
+use crate::testkit::server::in_flight::InFlight;
+use crate::testkit::state::endpoint::Endpoint;
+use crate::testkit::state::faults::Fault;
 
 /// The connection is to be closed without an answer.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use axum::body::Body;
 use axum::http::{HeaderName, Method, Response, StatusCode, header, request};
 use serde_json::{Value, json};
 
-use super::super::fake::Shared;
 use super::super::random;
+use super::super::state::Shared;
 use super::{
     HTML, JSON, JWKS, PERMISSIONS_POLICY, TEXT, empty, is, not_allowed, origin, response, set,
 };

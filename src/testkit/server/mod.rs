@@ -2,6 +2,7 @@
 
 mod body;
 mod faulty;
+mod in_flight;
 mod main_server;
 mod resolver;
 
@@ -21,9 +22,10 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use self::faulty::Dropped;
-use super::fake::Shared;
-use super::fake::traffic::{Endpoint, InFlight};
+use super::server::in_flight::InFlight;
+use super::state::Shared;
 use super::time;
+use crate::testkit::state::endpoint::Endpoint;
 
 /// A running server; dropped, it closes the listener and all connections.
 pub(super) struct Server {

@@ -5,11 +5,11 @@ use axum::http::{HeaderName, Method, Response, StatusCode, header, request};
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::super::fake::{Shared, State};
 use super::super::random;
-use super::super::session::SessionState;
 use super::{PERMISSIONS_POLICY, empty, is, not_allowed, origin, set};
 use crate::testkit::state::accounts::Account;
+use crate::testkit::state::sessions::SessionState;
+use crate::testkit::state::{Shared, State};
 
 pub(super) fn answer(shared: &Shared, request: &request::Parts) -> Response<Body> {
     if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&request.method) {

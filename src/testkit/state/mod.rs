@@ -1,3 +1,62 @@
 //! What the fake knows.
 
-pub(super) mod accounts;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use self::accounts::Accounts;
+use self::endpoint::Endpoint;
+use self::key_ring::KeyRing;
+use self::sessions::Sessions;
+use self::traffic::{AllTraffic, Traffic};
+use self::webhooks::Webhooks;
+use crate::clock::Clock;
+
+pub(in crate::testkit) mod accounts;
+pub(in crate::testkit) mod endpoint;
+pub(in crate::testkit) mod faults;
+pub(in crate::testkit) mod key_ring;
+pub(in crate::testkit) mod sessions;
+pub(in crate::testkit) mod traffic;
+pub(in crate::testkit) mod webhooks;
+
+/// What the handle and the server's tasks share.
+pub(in crate::testkit) struct Shared {
+    pub(in crate::testkit) endpoint: String,
+    pub(in crate::testkit) url: String,
+    pub(in crate::testkit) address: SocketAddr,
+    pub(in crate::testkit) clock: Clock,
+    pub(in crate::testkit) cookie_prefix: String,
+    pub(in crate::testkit) trust_proxy: bool,
+    pub(in crate::testkit) state: Mutex<State>,
+    pub(in crate::testkit) traffic: AllTraffic,
+}
+
+impl Shared {
+    pub(in crate::testkit) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::testkit) fn traffic(&self, endpoint: Endpoint) -> MutexGuard<'_, Traffic> {
+        self.traffic.of(endpoint)
+    }
+
+    /// Unix seconds.
+    pub(in crate::testkit) fn now(&self) -> u64 {
+        self.instant().as_secs()
+    }
+
+    /// Time since the Unix epoch.
+    pub(in crate::testkit) fn instant(&self) -> Duration {
+        self.clock.now().unix()
+    }
+}
+
+/// What the fake knows.
+pub(in crate::testkit) struct State {
+    pub(in crate::testkit) keys: KeyRing,
+    pub(in crate::testkit) jwks_cache_control: Option<String>,
+    pub(in crate::testkit) accounts: Accounts,
+    pub(in crate::testkit) sessions: Sessions,
+    pub(in crate::testkit) webhooks: Webhooks,
+}

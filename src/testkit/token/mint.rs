@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::signing_key::SigningKey;
 use super::{Change, Kind, Signer, Source, TokenBuilder};
 use crate::testkit::random;
-use crate::testkit::session::{Grant, SessionState};
+use crate::testkit::state::sessions::{Grant, SessionState};
 
 impl TokenBuilder {
     pub(in crate::testkit) fn typ(&self) -> &'static str {

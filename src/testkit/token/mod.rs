@@ -13,9 +13,10 @@ use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use self::signing_key::SigningKey;
-use super::fake::{FakeAuthgear, Shared};
+use super::fake::FakeAuthgear;
 use super::random;
 use super::session::{ACCESS_TOKEN_LIFETIME, Session};
+use super::state::Shared;
 use super::state::accounts::User;
 
 impl FakeAuthgear {

@@ -1,0 +1,69 @@
+//! [`ConfigError`]: what can go wrong when an `Authgear` is set up.
+
+/// A configuration that cannot work, found by `build()`.
+///
+/// It names the option and the offending value, never a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// An option has a value that cannot be used.
+    #[error("{option}: {value:?} {reason}")]
+    Invalid {
+        /// The builder method that took the value.
+        option: &'static str,
+        /// The value as it was given.
+        value: String,
+        /// What is wrong with it, as the end of a sentence.
+        reason: &'static str,
+    },
+    /// Two options contradict one another.
+    #[error("{option}: {reason}")]
+    Conflict {
+        /// The builder method whose use conflicts.
+        option: &'static str,
+        /// What it conflicts with, and what to do.
+        reason: &'static str,
+    },
+    /// `build()` was called outside of a tokio runtime with its drivers enabled, which the background
+    /// refresher needs.
+    #[error("build() must be called within a tokio runtime whose timers are enabled")]
+    NoRuntime,
+    /// The HTTP client could not be made; most often the system has no store of root certificates.
+    #[error("the HTTP client could not be set up")]
+    Http(#[source] reqwest::Error),
+}
+
+impl ConfigError {
+    pub(crate) fn invalid(
+        option: &'static str,
+        value: impl Into<String>,
+        reason: &'static str,
+    ) -> Self {
+        Self::Invalid {
+            option,
+            value: without_user_info(value.into()),
+            reason,
+        }
+    }
+
+    /// The builder method that the error is about, where there is one.
+    #[must_use]
+    pub fn option(&self) -> Option<&'static str> {
+        match self {
+            Self::Invalid { option, .. } | Self::Conflict { option, .. } => Some(option),
+            Self::NoRuntime | Self::Http(_) => None,
+        }
+    }
+}
+
+/// Leaves user name and password out of what should have been a URL. Whether it is one is not
+/// known here: everything between `://` and the last `@` goes.
+fn without_user_info(value: String) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return value;
+    };
+    match rest.rsplit_once('@') {
+        Some((_, rest)) => format!("{scheme}://{rest}"),
+        None => value,
+    }
+}
