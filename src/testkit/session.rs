@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::random;
 use super::state::Shared;
+use super::state::sessions::ACCESS_TOKEN_LIFETIME;
 use super::state::sessions::Grant;
 use super::token::TokenBuilder;
 
@@ -145,5 +146,3 @@ impl fmt::Debug for SessionCookie {
             .finish_non_exhaustive()
     }
 }
-
-pub(super) const ACCESS_TOKEN_LIFETIME: u64 = 1_800;

@@ -6,9 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
-use super::fake::FakeAuthgear;
-use super::state::State;
-use super::state::accounts::{Account, User};
+use super::state::accounts::Account;
 use super::{random, time};
 
 /// The events that tell of users who were ended, or may come back.
@@ -78,26 +76,6 @@ impl WebhookEvent {
     }
 }
 
-impl FakeAuthgear {
-    /// The delivery of an event about the user, with the next `seq`, signed with the fake's
-    /// secret. The user itself is not changed by it: [`disable`](Self::disable) and the like do
-    /// that.
-    pub fn webhook(&self, event: WebhookEvent, user: &User) -> Webhook {
-        let now = self.shared().instant();
-        let mut state = self.shared().state();
-        let known = state.accounts.find(user.id()).cloned();
-        let account = known.unwrap_or_else(|| Account::new(user.clone(), now));
-        Webhook::new(&mut state, event, account, now)
-    }
-
-    /// The secret that signs deliveries: see
-    /// [`FakeAuthgearBuilder::webhook_secret`](super::FakeAuthgearBuilder::webhook_secret).
-    #[must_use]
-    pub fn webhook_secret(&self) -> String {
-        self.shared().state().webhooks.secret.clone()
-    }
-}
-
 /// One delivery of a webhook.
 ///
 /// Its members are like a real one's and can be changed; the signature covers the body as it then
@@ -115,13 +93,13 @@ pub struct Webhook {
 impl Webhook {
     /// The delivery of an event about this account, which it changes in a copy.
     pub(super) fn new(
-        state: &mut State,
+        secret: String,
+        seq: u64,
         event: WebhookEvent,
         mut account: Account,
         now: Duration,
     ) -> Self {
         event.apply(&mut account, now);
-        let seq = state.webhooks.next_seq();
         let mut payload = json!({ "user": user_json(&account, now.as_secs()) });
         if let (WebhookEvent::UserDisabled, Some((from, until))) = (event, account.disabled_window)
         {
@@ -142,7 +120,7 @@ impl Webhook {
             "tracking_id": random::hash(&random::token()),
         });
         Self {
-            secret: state.webhooks.secret.clone(),
+            secret,
             seq,
             delivery: json!({
                 "id": format!("{seq:016x}"),

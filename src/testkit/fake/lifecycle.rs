@@ -2,7 +2,7 @@
 
 use super::FakeAuthgear;
 use crate::testkit::state::accounts::{Account, User};
-use crate::testkit::webhook::{Webhook, WebhookEvent};
+use crate::testkit::webhook::WebhookEvent;
 
 /// What the Admin API does to an account. Each of these ends all sessions first where the user may
 /// not sign in afterwards, and sends its webhook
@@ -78,8 +78,8 @@ impl FakeAuthgear {
         state.sessions.end_all_of(user.id());
         if let Some(account) = state.accounts.remove(user.id()) {
             let event = WebhookEvent::UserDeleted;
-            let webhook = Webhook::new(&mut state, event, account, now);
-            state.send(webhook);
+            let webhook = state.webhooks.next(event, account, now);
+            state.webhooks.send(webhook);
         }
     }
 
@@ -154,7 +154,7 @@ impl FakeAuthgear {
         if account.is_disabled(now.as_secs()) {
             state.sessions.end_all_of(user.id());
         }
-        let webhook = Webhook::new(&mut state, event, account, now);
-        state.send(webhook);
+        let webhook = state.webhooks.next(event, account, now);
+        state.webhooks.send(webhook);
     }
 }

@@ -4,6 +4,7 @@ mod accounts;
 pub(super) mod faults;
 pub(super) mod keys;
 mod lifecycle;
+mod tokens;
 pub(super) mod traffic;
 pub(super) mod webhooks;
 

@@ -1,8 +1,9 @@
 //! Deliveries that the fake makes by itself, and what can befall them.
 
 use super::FakeAuthgear;
+use crate::testkit::state::accounts::{Account, User};
 use crate::testkit::state::webhooks::{Delivery, WebhookFaults, client, post};
-use crate::testkit::webhook::Webhook;
+use crate::testkit::webhook::{Webhook, WebhookEvent};
 
 impl FakeAuthgear {
     /// Delivers the webhooks of what happens to users from now on to this URL, one after the
@@ -40,7 +41,25 @@ impl FakeAuthgear {
     /// [`send_webhooks_to`](Self::send_webhooks_to), under the faults of
     /// [`webhook_faults`](Self::webhook_faults), in the background. Without a URL it does nothing.
     pub fn send_webhook(&self, webhook: Webhook) {
-        self.shared().state().send(webhook);
+        self.shared().state().webhooks.send(webhook);
+    }
+
+    /// The delivery of an event about the user, with the next `seq`, signed with the fake's
+    /// secret. The user itself is not changed by it: [`disable`](Self::disable) and the like do
+    /// that.
+    pub fn webhook(&self, event: WebhookEvent, user: &User) -> Webhook {
+        let now = self.shared().instant();
+        let mut state = self.shared().state();
+        let known = state.accounts.find(user.id()).cloned();
+        let account = known.unwrap_or_else(|| Account::new(user.clone(), now));
+        state.webhooks.next(event, account, now)
+    }
+
+    /// The secret that signs deliveries: see
+    /// [`FakeAuthgearBuilder::webhook_secret`](super::FakeAuthgearBuilder::webhook_secret).
+    #[must_use]
+    pub fn webhook_secret(&self) -> String {
+        self.shared().state().webhooks.secret.clone()
     }
 }
 

@@ -151,3 +151,5 @@ impl Sessions {
             .filter(|session| session.grant_lives)
     }
 }
+
+pub(in crate::testkit) const ACCESS_TOKEN_LIFETIME: u64 = 1_800;

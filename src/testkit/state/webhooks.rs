@@ -8,7 +8,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::testkit::random;
-use crate::testkit::webhook::Webhook;
+use crate::testkit::state::accounts::Account;
+use crate::testkit::webhook::{Webhook, WebhookEvent};
 
 /// A delivery that the fake made by itself.
 #[derive(Clone, Debug)]
@@ -106,7 +107,18 @@ impl Webhooks {
         self.seq
     }
 
-    fn send(&mut self, webhook: Webhook) {
+    /// The delivery of an event, with the next number.
+    pub(in crate::testkit) fn next(
+        &mut self,
+        event: WebhookEvent,
+        account: Account,
+        now: Duration,
+    ) -> Webhook {
+        let seq = self.next_seq();
+        Webhook::new(self.secret.clone(), seq, event, account, now)
+    }
+
+    pub(in crate::testkit) fn send(&mut self, webhook: Webhook) {
         if self.url.is_none() {
             return;
         }
@@ -139,12 +151,6 @@ impl Webhooks {
                 self.log.pending.send_modify(|pending| *pending -= 1);
             }
         }
-    }
-}
-
-impl super::State {
-    pub(in crate::testkit) fn send(&mut self, webhook: Webhook) {
-        self.webhooks.send(webhook);
     }
 }
 

@@ -10,50 +10,12 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64_simd::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use self::signing_key::SigningKey;
-use super::fake::FakeAuthgear;
-use super::random;
-use super::session::{ACCESS_TOKEN_LIFETIME, Session};
 use super::state::Shared;
 use super::state::accounts::User;
-
-impl FakeAuthgear {
-    /// An access token of the user, from a session of its own (opened when the token is signed):
-    /// see [`TokenBuilder`] for the defaults.
-    pub fn token(&self, user: &User) -> TokenBuilder {
-        let source = Source::NewSession(user.clone());
-        TokenBuilder::new(self.shared(), Kind::Access, source)
-    }
-
-    /// An M2M access token (client credentials) of the client for the resource: `sub` is
-    /// `client_id_<client>`, `aud` the resource, `scope` empty, and there is no user in it.
-    pub fn machine_token(
-        &self,
-        client_id: impl Into<String>,
-        resource: impl Into<String>,
-    ) -> TokenBuilder {
-        let kind = Kind::Machine {
-            resource: resource.into(),
-        };
-        TokenBuilder::new(self.shared(), kind, Source::Nobody).client_id(client_id)
-    }
-
-    /// An ID token of the user, which must never pass as an access token. It lives for 300 s.
-    pub fn id_token(&self, user: &User) -> TokenBuilder {
-        let source = Source::NewSession(user.clone());
-        TokenBuilder::new(self.shared(), Kind::Id, source)
-    }
-
-    /// The session behind an access token that this fake signed, or an opaque one.
-    #[must_use]
-    pub fn session_of(&self, token: &str) -> Option<Session> {
-        let hash = jti(token).unwrap_or_else(|| random::hash(token));
-        let id = self.shared().state().sessions.session_of(&hash)?.to_owned();
-        Some(Session::new(Arc::clone(self.shared()), id))
-    }
-}
+use super::state::sessions::ACCESS_TOKEN_LIFETIME;
 
 /// A token in the making; [`sign`](Self::sign) makes it.
 ///
@@ -129,7 +91,7 @@ pub(super) struct Change {
 }
 
 impl TokenBuilder {
-    fn new(shared: &Arc<Shared>, kind: Kind, source: Source) -> Self {
+    pub(in crate::testkit) fn new(shared: &Arc<Shared>, kind: Kind, source: Source) -> Self {
         let (scope, lifetime) = match kind {
             Kind::Access => (FULL_ACCESS, ACCESS_TOKEN_LIFETIME),
             Kind::Machine { .. } => ("", ACCESS_TOKEN_LIFETIME),
@@ -355,14 +317,6 @@ impl Change {
             value: None,
         }
     }
-}
-
-/// The `jti` of what looks like a JWT.
-fn jti(token: &str) -> Option<String> {
-    let claims = token.split('.').nth(1)?;
-    let claims = URL_SAFE_NO_PAD.decode_to_vec(claims).ok()?;
-    let claims: Map<String, Value> = serde_json::from_slice(&claims).ok()?;
-    claims.get("jti")?.as_str().map(str::to_owned)
 }
 
 const FULL_ACCESS: &str = "openid offline_access https://authgear.com/scopes/full-access";
