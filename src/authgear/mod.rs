@@ -10,7 +10,6 @@ use tokio::time::timeout;
 
 use crate::authenticate::{AuthenticateLayer, Authenticator, ForwardAuth};
 use crate::authorize::{AuthorizeLayer, Requirement};
-use crate::builder::AuthgearBuilder;
 #[cfg(feature = "webhook")]
 use crate::error::ConfigError;
 use crate::error::{AuthError, AuthErrorKind};
@@ -46,20 +45,11 @@ use crate::verify::Verification;
 /// # }
 /// ```
 ///
-/// What a custom set-up can look like is in [`AuthgearBuilder`]; what is trusted, in the
+/// What a custom set-up can look like is in [`AuthgearBuilder`](crate::AuthgearBuilder); what is trusted, in the
 /// [threat model](crate::docs::threat_model).
 pub struct Authgear<C = NoClaims> {
     authenticator: Arc<Authenticator<C>>,
     resource: Option<Arc<ResourceMetadata>>,
-}
-
-impl Authgear {
-    /// Starts to configure the project with this endpoint, such as
-    /// `https://my-project.authgear.cloud`: scheme and host as `iss` of its tokens has them. One
-    /// trailing slash is dropped.
-    pub fn builder(endpoint: impl Into<String>) -> AuthgearBuilder {
-        AuthgearBuilder::new(endpoint.into())
-    }
 }
 
 impl<C: Send + Sync + 'static> Authgear<C> {
@@ -179,7 +169,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// `x-authgear-body-signature` came with the body, 400 if the body is no event, 413 if it is
     /// longer than 1 MiB, 408 if it took longer than 10 seconds, 503 if 256 others are being read.
     ///
-    /// Turns revocation on, see [`revocation_retention`](AuthgearBuilder::revocation_retention).
+    /// Turns revocation on, see [`revocation_retention`](crate::AuthgearBuilder::revocation_retention).
     ///
     /// # Errors
     /// No secret, or an empty one.

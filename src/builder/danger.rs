@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::builder::AuthgearBuilder;
+use super::AuthgearBuilder;
 use crate::user::NoClaims;
 use crate::verify::GatewayProof;
 
@@ -26,22 +26,25 @@ pub struct Dangerous<C = NoClaims> {
     builder: AuthgearBuilder<C>,
 }
 
-impl<C> Dangerous<C> {
-    pub(crate) fn new(builder: AuthgearBuilder<C>) -> Self {
-        Self { builder }
+impl<C> AuthgearBuilder<C> {
+    /// Options that weaken a check, in one place where a review finds them.
+    pub fn dangerous(self) -> Dangerous<C> {
+        Dangerous { builder: self }
     }
+}
 
+impl<C> Dangerous<C> {
     /// Allows plain http to hosts other than loopback. Whoever is on the network between them can
     /// then put keys of their own in place, and sign in as anybody.
     pub fn allow_http(mut self) -> AuthgearBuilder<C> {
-        self.builder.options_mut().allow_http = true;
+        self.builder.options.allow_http = true;
         self.builder
     }
 
     /// Lets requests from other origins use a cookie credential, for unsafe methods and `WebSocket`s
     /// too. For a stack that has its own protection against cross-site request forgery.
     pub fn disable_csrf_protection(mut self) -> AuthgearBuilder<C> {
-        self.builder.options_mut().csrf_protection = false;
+        self.builder.options.csrf_protection = false;
         self.builder
     }
 
@@ -52,14 +55,14 @@ impl<C> Dangerous<C> {
     /// user. The gateway must clear the identity headers that the client sends, and pass `Host` and
     /// `Origin` on, or cookies are open to cross-site request forgery.
     pub fn gateway(mut self, proof: GatewayProof) -> AuthgearBuilder<C> {
-        self.builder.options_mut().gateway = Some(proof);
+        self.builder.options.gateway = Some(proof);
         self.builder
     }
 
     /// Takes the time from a clock of a test's own.
     #[cfg(feature = "testkit")]
     pub fn clock(mut self, clock: crate::clock::Clock) -> AuthgearBuilder<C> {
-        self.builder.options_mut().clock = clock;
+        self.builder.options.clock = clock;
         self.builder
     }
 }

@@ -64,8 +64,17 @@ pub struct AuthgearBuilder<C = NoClaims> {
     reads_claims: bool,
 }
 
+impl Authgear {
+    /// Starts to configure the project with this endpoint, such as
+    /// `https://my-project.authgear.cloud`: scheme and host as `iss` of its tokens has them. One
+    /// trailing slash is dropped.
+    pub fn builder(endpoint: impl Into<String>) -> AuthgearBuilder {
+        AuthgearBuilder::new(endpoint.into())
+    }
+}
+
 impl AuthgearBuilder {
-    pub(crate) fn new(endpoint: String) -> Self {
+    fn new(endpoint: String) -> Self {
         Self {
             options: Options::new(endpoint),
             read_claims: |_| Ok(NoClaims),
@@ -360,17 +369,6 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
-impl<C> AuthgearBuilder<C> {
-    /// Options that weaken a check, in one place where a review finds them.
-    pub fn dangerous(self) -> Dangerous<C> {
-        Dangerous::new(self)
-    }
-
-    pub(crate) fn options_mut(&mut self) -> &mut Options {
-        &mut self.options
-    }
-}
-
 impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
     /// Checks the options and starts the background refresher.
     ///
@@ -385,7 +383,8 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let internal = options.internal_url()?;
         let jwks_uri = options.jwks_uri()?;
         let validation = options.validation(endpoint.issuer.clone())?;
-        options.check_keys()?;
+        options.keys.check()?;
+        options.http.timeouts.check()?;
         let revocation = options.revocation(&endpoint.issuer)?;
         let resource = options.resource(&endpoint.issuer)?;
         let challenge = options.challenge(resource.as_ref())?;

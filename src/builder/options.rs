@@ -172,44 +172,10 @@ impl Options {
         plan.policy.check()?;
         Ok(plan)
     }
-
-    pub(super) fn check_keys(&self) -> Result<(), ConfigError> {
-        let invalid = |option, value: Duration, reason| {
-            Err(ConfigError::invalid(option, format!("{value:?}"), reason))
-        };
-        let policy = &self.keys;
-        if policy.leeway > MAX_LEEWAY {
-            return invalid("leeway", policy.leeway, "is longer than 10 minutes");
-        }
-        for (option, value) in [
-            ("jwks_refresh_interval", policy.refresh_interval),
-            ("jwks_cooldown", policy.cooldown),
-            ("jwks_max_stale", policy.max_stale),
-            ("connect_timeout", self.http.timeouts.connect),
-            ("request_timeout", self.http.timeouts.total),
-        ] {
-            if value.is_zero() {
-                return invalid(option, value, "is zero");
-            }
-            if value > MAX_DURATION {
-                return invalid(option, value, "is longer than 30 days");
-            }
-        }
-        if policy.refresh_interval >= policy.max_stale {
-            return invalid(
-                "jwks_refresh_interval",
-                policy.refresh_interval,
-                "must be less than jwks_max_stale",
-            );
-        }
-        Ok(())
-    }
 }
 
 const DEFAULT_CACHED_TOKENS: usize = 10_000;
 const MAX_CACHED_TOKENS: usize = 10_000_000;
-const MAX_LEEWAY: Duration = Duration::from_secs(10 * 60);
-const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 fn no_empty(option: &'static str, values: &[String]) -> Result<(), ConfigError> {
     if values.is_empty() {

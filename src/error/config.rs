@@ -1,5 +1,7 @@
 //! [`ConfigError`]: what can go wrong when an `Authgear` is set up.
 
+use std::time::Duration;
+
 /// A configuration that cannot work, found by `build()`.
 ///
 /// It names the option and the offending value, never a secret.
@@ -46,6 +48,29 @@ impl ConfigError {
         }
     }
 
+    pub(crate) fn invalid_duration(
+        option: &'static str,
+        value: Duration,
+        reason: &'static str,
+    ) -> Self {
+        Self::invalid(option, format!("{value:?}"), reason)
+    }
+
+    /// Refuses a time that is zero, or longer than 30 days.
+    pub(crate) fn check_duration(option: &'static str, value: Duration) -> Result<(), Self> {
+        if value.is_zero() {
+            return Err(Self::invalid_duration(option, value, "is zero"));
+        }
+        if value > MAX_DURATION {
+            return Err(Self::invalid_duration(
+                option,
+                value,
+                "is longer than 30 days",
+            ));
+        }
+        Ok(())
+    }
+
     /// The builder method that the error is about, where there is one.
     #[must_use]
     pub fn option(&self) -> Option<&'static str> {
@@ -67,3 +92,5 @@ fn without_user_info(value: String) -> String {
         None => value,
     }
 }
+
+const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error::ConfigError;
+
 /// How keys are kept and renewed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyPolicy {
@@ -25,3 +27,32 @@ impl Default for KeyPolicy {
         }
     }
 }
+
+impl KeyPolicy {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.leeway > MAX_LEEWAY {
+            return Err(ConfigError::invalid_duration(
+                "leeway",
+                self.leeway,
+                "is longer than 10 minutes",
+            ));
+        }
+        for (option, value) in [
+            ("jwks_refresh_interval", self.refresh_interval),
+            ("jwks_cooldown", self.cooldown),
+            ("jwks_max_stale", self.max_stale),
+        ] {
+            ConfigError::check_duration(option, value)?;
+        }
+        if self.refresh_interval >= self.max_stale {
+            return Err(ConfigError::invalid_duration(
+                "jwks_refresh_interval",
+                self.refresh_interval,
+                "must be less than jwks_max_stale",
+            ));
+        }
+        Ok(())
+    }
+}
+
+const MAX_LEEWAY: Duration = Duration::from_secs(10 * 60);

@@ -49,6 +49,13 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    pub(crate) fn check(self) -> Result<(), ConfigError> {
+        ConfigError::check_duration("connect_timeout", self.connect)?;
+        ConfigError::check_duration("request_timeout", self.total)
+    }
+}
+
 /// The outbound client.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbound {
