@@ -7,9 +7,7 @@ use url::Url;
 
 use crate::authenticate::CsrfCheck;
 use crate::clock::Clock;
-use crate::credential::{
-    CookieName, CredentialKind, Source, Sources, TokenSource, session_cookies,
-};
+use crate::credential::{CookieName, SessionCookies, Source, Sources, TokenSource};
 use crate::error::ConfigError;
 use crate::http::{HttpOptions, is_secure};
 use crate::jwks::KeyPolicy;
@@ -311,15 +309,14 @@ pub(super) fn sources(
         .map(|source| {
             Ok(match source {
                 SourceOption::Cookie(name) => {
-                    let name = CookieName::new("token_cookie", name)?;
-                    Source::Cookie(CredentialKind::TokenCookie, name)
+                    Source::Cookie(CookieName::new("token_cookie", name)?)
                 }
                 SourceOption::Custom(source) => Source::Custom(source),
             })
         })
         .collect::<Result<Vec<_>, ConfigError>>()?;
     if let Some(prefix) = session_cookie_prefix {
-        others.extend(session_cookies(prefix)?);
+        others.push(Source::SessionCookies(SessionCookies::new(prefix)?));
     }
     Ok(Sources { others })
 }

@@ -12,6 +12,7 @@ mod support;
 mod cases;
 
 mod authorize;
+mod cookies;
 mod credential;
 mod csrf;
 mod docs;
