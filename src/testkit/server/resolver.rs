@@ -10,6 +10,7 @@ use super::super::random;
 use super::super::session::SessionState;
 use super::super::user::Account;
 use super::{PERMISSIONS_POLICY, empty, is, not_allowed, origin, set};
+use crate::credential::cookie;
 
 pub(super) fn answer(shared: &Shared, request: &request::Parts) -> Response<Body> {
     if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&request.method) {
@@ -106,14 +107,13 @@ fn bearer(request: &request::Parts) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// The first cookie of that name.
+/// The first cookie of that name. What other cookies hold is no matter.
 fn cookie<'a>(request: &'a request::Parts, name: &str) -> Option<&'a str> {
     let fields = request.headers.get_all(header::COOKIE).iter();
     fields
-        .filter_map(|field| field.to_str().ok())
-        .flat_map(|field| field.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(found, value)| (found == name).then_some(value))
+        .flat_map(|field| cookie::pairs(field.as_bytes()))
+        .filter(|(found, _)| *found == name.as_bytes())
+        .find_map(|(_, value)| str::from_utf8(value).ok())
 }
 
 enum Jwt {
