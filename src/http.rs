@@ -288,11 +288,15 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .find_map(|directive| {
-            let (name, seconds) = directive.trim().split_once('=')?;
+            let (name, value) = directive.trim_matches([' ', '\t']).split_once('=')?;
             if !name.eq_ignore_ascii_case("max-age") {
                 return None;
             }
-            seconds.trim_matches('"').parse().ok()
+            let quoted = || value.strip_prefix('"')?.strip_suffix('"');
+            let digits = quoted().unwrap_or(value);
+            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            // RFC 9111 §1.2.2: too large a number is as much as there can be.
+            is_number.then(|| digits.parse().unwrap_or(u64::MAX))
         })
         .map(Duration::from_secs)
 }
@@ -312,5 +316,22 @@ mod tests {
         assert_eq!(age("s-maxage=60"), None);
         assert_eq!(age("max-age=never"), None);
         assert_eq!(age("max-age=-1"), None);
+        assert_eq!(age("x,\tmax-age=\"60\" ,y"), Some(Duration::from_secs(60)));
+        for bad in [
+            "max-age=+60",
+            "max-age=\"60",
+            "max-age=60\"",
+            "max-age=\"+60\"",
+            "max-age=6 0",
+            "max-age=60s",
+            "max-age=",
+            "max-age=\"\"",
+            "max-age",
+            "max-age =60",
+        ] {
+            assert_eq!(age(bad), None, "{bad}");
+        }
+        let most = Some(Duration::from_secs(u64::MAX));
+        assert_eq!(age("max-age=18446744073709551616"), most);
     }
 }

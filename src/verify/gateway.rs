@@ -109,13 +109,21 @@ pub(crate) fn read_networks(
     texts
         .iter()
         .map(|text| {
-            text.parse::<IpNet>()
-                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-                .map_err(|_| {
-                    ConfigError::invalid(option, text.clone(), "is not a network or an address")
-                })
+            network(text).ok_or_else(|| {
+                ConfigError::invalid(option, text.clone(), "is not a network or an address")
+            })
         })
         .collect()
+}
+
+/// `IpNet` reads `010.0.0.0/8`, too, which is another network elsewhere: the standard library's
+/// addresses have no leading zeros, and neither have lengths here.
+fn network(text: &str) -> Option<IpNet> {
+    let Some((address, length)) = text.split_once('/') else {
+        return text.parse::<IpAddr>().ok().map(IpNet::from);
+    };
+    let network = IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()?;
+    (network.prefix_len().to_string() == length).then_some(network)
 }
 
 /// Whether an address is of one of these networks, also where IPv4 is written as IPv6.
@@ -233,6 +241,15 @@ mod tests {
             GatewayProof::networks(["10.0.0.0/8", "::/0"]),
             GatewayProof::networks(["0.0.0.0/1", "128.0.0.0/1"]),
             GatewayProof::networks(["10.0.0.0/33"]),
+            // Elsewhere `010` is eight.
+            GatewayProof::networks(["010.0.0.0/8"]),
+            GatewayProof::networks(["10.0.0.010"]),
+            GatewayProof::networks(["10.0.0.0/08"]),
+            GatewayProof::networks(["10.0.0.0/+8"]),
+            GatewayProof::networks([" 10.0.0.0/8"]),
+            GatewayProof::networks(["10.0.0.0/8\u{a0}"]),
+            GatewayProof::networks(["10.0.0.0/"]),
+            GatewayProof::networks(["10.0.0.0/8/8"]),
             GatewayProof::networks(["gateway"]),
         ] {
             let error = bad.check().unwrap_err();
