@@ -187,6 +187,9 @@ impl<C> AuthgearBuilder<C> {
     /// Also takes the token from this cookie, after the `Authorization` header. May be called
     /// several times; the order is that of the calls.
     ///
+    /// The name is compared byte by byte, and quotes are a part of the value. A cookie that is empty
+    /// (also `""`) is no credential; two of the name with different values are refused.
+    ///
     /// Requests that use it are checked against cross-site request forgery, see
     /// [`trusted_origins`](Self::trusted_origins).
     pub fn token_cookie(mut self, name: impl Into<String>) -> Self {
