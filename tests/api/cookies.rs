@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, header};
 use crate::expected::{assert_passed, assert_refused};
 use crate::support::{api, optional_api, ready, send};
 
-/// The user who is let in, or why nobody is.
+/// The user who is let in, or why the request is refused.
 type Wanted = Result<&'static str, AuthErrorKind>;
 
 const NAME: &str = "__Host-access_token";
@@ -246,7 +246,7 @@ async fn the_value_of_a_cookie_is_taken_as_it_came() {
     let two = format!("{NAME}={token}; {NAME}=\"{token}\"");
     world.assert_text(two, Err(MultipleCredentials)).await;
     // A pair without `=` has no name, and one with nothing before it an empty one.
-    for nameless in [format!("{NAME}"), format!("={NAME}={token}"), token.clone()] {
+    for nameless in [NAME.to_owned(), format!("={NAME}={token}"), token.clone()] {
         world
             .assert_text(nameless.clone(), Err(MissingCredential))
             .await;

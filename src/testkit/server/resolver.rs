@@ -107,7 +107,7 @@ fn bearer(request: &request::Parts) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// The first cookie of that name. What other cookies hold is no matter.
+/// The first cookie of that name. What other cookies hold does not matter.
 fn cookie<'a>(request: &'a request::Parts, name: &str) -> Option<&'a str> {
     let fields = request.headers.get_all(header::COOKIE).iter();
     fields

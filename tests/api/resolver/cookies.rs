@@ -84,7 +84,7 @@ async fn all_that_came_are_sent_and_the_resolver_decides() {
             (vec![app_session], None),
             (vec![app_access_token], None),
             (vec![session], None),
-            // A stale one locks nobody out, wherever it stands.
+            // A stale one beside it does not matter, wherever it stands.
             (vec![app_session, &last], alice),
             (vec![&last, app_session], alice),
             (vec![app_session, &token], alice),
@@ -292,7 +292,7 @@ async fn one_that_cannot_be_sent_spoils_them_all() {
             }
         }
         assert_eq!(asked.times(), 0);
-        // Nobody minds what another cookie holds.
+        // What another cookie holds does not matter.
         let around = format!("a=\u{e9}\\\"; {}; b=\u{a0}", good[2]);
         assert_eq!(with_cookies(&required, &around).await.body, alice.id());
     }
