@@ -740,6 +740,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("AUTHGEAR_LEEWAY_SECS", "601"),
     ("AUTHGEAR_ALLOW_HTTP", "true"),
     ("TRUSTED_PROXIES", "10.0.0.0/33"),
+    ("TRUSTED_PROXIES", "010.0.0.0/8"),
     ("TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
     ("TRUSTED_ORIGINS", "https://*.example"),
     ("TRUSTED_ORIGINS", "https://app.example/"),
