@@ -29,7 +29,13 @@ use crate::verify::{SetCookies, Word};
 ///
 /// 200 with `x-authgear-*` headers for a signed-in user, or a refusal, always by its status: 401
 /// where nobody is signed in, 403 for a machine and for a cross-site request with a cookie, 503 where
-/// it cannot be said. Path, method and body of the sub-request play no part.
+/// it cannot be said. Path and body of the sub-request play no part.
+///
+/// Whether a request with a cookie is unsafe is told by the method and the upgrade of the sub-request
+/// *and* by those that the gateway names, in whichever field: `X-Forwarded-Method`,
+/// `X-Original-Method` and each other field `X-…-Method` or `X-…-Method-Override`, `X-Forwarded-Upgrade` and each
+/// `X-…-Upgrade` that is not empty, and `Sec-WebSocket-Key`. The gateway must pass `Host`, `Origin`, `Sec-Fetch-Site` and
+/// `Cookie`; [the documentation](crate::docs::modes#how-gateways-name-the-clients-request) shows how.
 ///
 /// It is a tower service: `Router::new().fallback_service(authgear.forward_auth())`.
 #[must_use = "a service does nothing until it is called"]

@@ -457,6 +457,28 @@ async fn a_host_is_compared_without_regard_to_case_and_default_port() {
     }
 }
 
+#[tokio::test]
+async fn what_a_proxy_says_of_the_host_plays_no_part() {
+    let world = World::new(|builder| builder).await;
+    for (name, value) in [
+        ("x-forwarded-host", "evil.example"),
+        ("x-original-host", "evil.example"),
+        ("x-host", "evil.example"),
+        ("x-forwarded-server", "evil.example"),
+        ("forwarded", "host=evil.example;proto=https"),
+        ("x-forwarded-origin", "https://api.shop.example"),
+        ("x-original-origin", "https://api.shop.example"),
+        ("referer", "https://api.shop.example/"),
+    ] {
+        let evil = [("origin", "https://evil.example"), (name, value)];
+        let answer = world.ask(Cookie, &Method::POST, &evil).await;
+        assert_refused(name, &answer, CrossOrigin);
+        let own = [("origin", "https://api.shop.example"), (name, value)];
+        let answer = world.ask(Cookie, &Method::POST, &own).await;
+        assert_passed(name, &answer, "alice");
+    }
+}
+
 /// Which of two counts cannot be told: a browser sends one.
 #[tokio::test]
 async fn fields_that_contradict_each_other_are_no_proof() {
