@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::IntoResponse;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
@@ -81,12 +81,9 @@ fn original<B>(request: Request<B>) -> Request<()> {
     let (mut parts, _) = request.into_parts();
     // Nobody has authenticated this request before.
     parts.extensions.remove::<Authentication>();
-    if is_safe(&parts.method) && parts.headers.iter().any(names_unsafe_method) {
+    let is_unsafe = |field| names_unsafe_method(field) || names_upgrade(field);
+    if is_safe(&parts.method) && parts.headers.iter().any(is_unsafe) {
         parts.method = Method::POST;
-    }
-    if parts.headers.iter().any(names_upgrade) {
-        let some = HeaderValue::from_static("forwarded");
-        parts.headers.append(header::UPGRADE, some);
     }
     Request::from_parts(parts, ())
 }

@@ -493,6 +493,8 @@ async fn what_described_the_old_body_goes_with_it_and_the_rest_stays() {
 /// The challenge and the time to wait are the layer's, unless something inside has said otherwise.
 #[tokio::test]
 async fn a_challenge_of_the_handlers_own_stays() {
+    const OWN: &str = r#"Bearer realm="shop", error="insufficient_scope", scope="read:orders""#;
+
     let world = World::new().await;
     let scope = |make: Make| {
         let handler = any(move |user: AuthUser| async move {
@@ -505,7 +507,6 @@ async fn a_challenge_of_the_handlers_own_stays() {
             .route("/", handler)
             .layer(world.authgear.layer())
     };
-    const OWN: &str = r#"Bearer realm="shop", error="insufficient_scope", scope="read:orders""#;
     let cases: [(&str, Make, &[&str], &[&str]); 5] = [
         ("none", IntoResponse::into_response, &[OWN], &[]),
         (
