@@ -207,7 +207,11 @@ impl<C> AuthgearBuilder<C> {
     /// Lets these origins use a cookie credential for unsafe methods and `WebSocket`s. Default: the
     /// API's own origin alone.
     ///
-    /// An origin is written as browsers send it: `https://app.example.com`.
+    /// An origin is written as browsers send it: `https://app.example.com`, in lower case and without
+    /// the port that the scheme implies. The view of a native shell and the page of a browser extension
+    /// have origins with schemes of their own: `capacitor://localhost`, `tauri://localhost`,
+    /// `chrome-extension://<id>`. They are compared with `Origin` byte by byte. `null` and `file:`
+    /// stand for many pages and are refused, and so is a wildcard.
     pub fn trusted_origins<I: IntoIterator<Item: Into<String>>>(mut self, origins: I) -> Self {
         self.options.trusted_origins = origins.into_iter().map(Into::into).collect();
         self

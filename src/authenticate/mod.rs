@@ -12,6 +12,7 @@ mod layer;
 mod outcome;
 mod peer;
 mod service;
+mod trusted_origins;
 
 pub(crate) use self::authenticator::Authenticator;
 pub(crate) use self::csrf::CsrfCheck;

@@ -21,6 +21,7 @@ mod forward_auth;
 mod gateway;
 mod grpc;
 mod handmade;
+mod inner_rejections;
 mod keys;
 mod layers;
 mod leaks;
