@@ -59,14 +59,17 @@ pub(super) fn connection(extensions: &Extensions) -> Option<IpAddr> {
     Some(address.ip().to_canonical())
 }
 
-/// An address, maybe with a port.
+/// An address, maybe with a port, or one of IPv6 between brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let address = text
         .parse::<IpAddr>()
-        .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
-        .or_else(|_| text.trim_matches(['[', ']']).parse());
-    address.ok().map(|address| address.to_canonical())
+        .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()));
+    let address = address.ok().or_else(|| {
+        let inside = text.strip_prefix('[')?.strip_suffix(']')?;
+        Some(IpAddr::V6(inside.parse().ok()?))
+    });
+    address.map(|address| address.to_canonical())
 }
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -76,10 +79,15 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::verify::read_networks;
 
     fn client(connection: &str, forwarded: &[&str]) -> String {
         let rules = PeerRules {
-            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            trusted_proxies: read_networks(
+                "trusted_proxies",
+                &["10.0.0.0/8", "fd00::/8", "::ffff:172.16.0.0/112"].map(str::to_owned),
+            )
+            .unwrap(),
             forward_user_agent: true,
             forward_address: true,
         };
@@ -95,7 +103,7 @@ mod tests {
 
     #[test]
     fn only_a_trusted_proxy_may_name_another_client() {
-        let cases: [(&str, &[&str], &str); 11] = [
+        let cases: [(&str, &[&str], &str); 19] = [
             ("203.0.113.9", &["198.51.100.7"], "203.0.113.9"),
             ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
             ("::ffff:10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
@@ -112,6 +120,15 @@ mod tests {
             ("fd00::1", &["[2001:db8::7]:443"], "2001:db8::7"),
             ("10.0.0.1", &["1.1.1.1, unknown, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &["1.1.1.1, \u{e9}"], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1, ::ffff:10.0.0.2"], "1.1.1.1"),
+            ("10.0.0.1", &["1.1.1.1, [::ffff:10.0.0.2]:80"], "1.1.1.1"),
+            ("::ffff:172.16.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("172.17.0.1", &["198.51.100.7"], "172.17.0.1"),
+            ("fd00::1", &["[2001:db8::7]"], "2001:db8::7"),
+            // No form of an address.
+            ("10.0.0.1", &["1.1.1.1, [10.0.0.2]"], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1, ]10.0.0.2["], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1, fe80::1%eth0"], "10.0.0.1"),
         ];
         for (connection, forwarded, wanted) in cases {
             assert_eq!(client(connection, forwarded), wanted, "{forwarded:?}");
