@@ -5,6 +5,7 @@ mod content_coding;
 mod flood;
 mod outage;
 mod rotation;
+mod runtime;
 
 use std::time::Duration;
 
