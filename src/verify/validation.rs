@@ -153,8 +153,8 @@ fn bearer(identity: &Identity) -> Result<Bearer, AuthErrorKind> {
     }
 }
 
-/// Whether `alg` means this algorithm. `Ed25519` is the name that RFC 9864 §2.2 gives to EdDSA with
-/// that curve, the only one that is known here.
+/// Whether `alg` means this algorithm. `Ed25519` is the name that RFC 9864 §2.2 gives to `EdDSA`
+/// with that curve, the only one that is known here.
 fn is_named(algorithm: Algorithm, alg: &str) -> bool {
     name(algorithm) == Some(alg) || (algorithm == Algorithm::EdDSA && alg == "Ed25519")
 }
