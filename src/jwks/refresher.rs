@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep};
 use super::fetch::{FetchedKeys, KeyFetchError, KeySource};
 use super::key_set::KeySet;
 use super::store::{KeyState, KeyStore};
-use crate::clock::Moment;
 use crate::telemetry;
 
 /// Shortest time for which a server's `max-age` is honoured.
@@ -62,6 +61,7 @@ async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<A
     loop {
         // The store begins with the first attempt under way; `wait_until_due` begins the others.
         let asked_at = store.clock().now();
+        let began = Instant::now();
         let fetched = source.fetch().await;
         let state = KeyState::clone(&store.state());
         let read = fetched.and_then(|fetched| read(&fetched, &state, &algorithms));
@@ -87,7 +87,7 @@ async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<A
             good,
             in_flight: false,
             next_attempt: now + next,
-            next_without_keys: now + retry_without_keys(&store, asked_at),
+            next_without_keys: now + retry_without_keys(&store, began),
             error,
             ..state
         });
@@ -146,9 +146,9 @@ fn refresh_after(store: &KeyStore, max_age: Option<Duration>) -> Duration {
 }
 
 /// A cooldown after the attempt's start, but for a pause after one that took long.
-fn retry_without_keys(store: &KeyStore, began: Moment) -> Duration {
+fn retry_without_keys(store: &KeyStore, began: Instant) -> Duration {
     let cooldown = store.policy().cooldown;
-    let left = cooldown.saturating_sub(store.clock().now().elapsed(began));
+    let left = cooldown.saturating_sub(began.elapsed());
     left.max(FIRST_RETRY.min(cooldown))
 }
 
