@@ -78,10 +78,15 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::verify::read_networks;
 
     fn client(connection: &str, forwarded: &[&str]) -> String {
         let rules = PeerRules {
-            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            trusted_proxies: read_networks(
+                "trusted_proxies",
+                &["10.0.0.0/8", "fd00::/8", "::ffff:172.16.0.0/112"].map(str::to_owned),
+            )
+            .unwrap(),
             forward_user_agent: true,
             forward_address: true,
         };
@@ -97,7 +102,7 @@ mod tests {
 
     #[test]
     fn only_a_trusted_proxy_may_name_another_client() {
-        let cases: [(&str, &[&str], &str); 21] = [
+        let cases: [(&str, &[&str], &str); 28] = [
             ("203.0.113.9", &["198.51.100.7"], "203.0.113.9"),
             ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
             ("::ffff:10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
@@ -125,6 +130,13 @@ mod tests {
             ("10.0.0.1", &["198.51.100.7\u{a0}"], "10.0.0.1"),
             ("10.0.0.1", &["198.51.100.7:+443"], "10.0.0.1"),
             ("10.0.0.1", &["0x7f.1"], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1, ::ffff:10.0.0.2"], "1.1.1.1"),
+            ("10.0.0.1", &["1.1.1.1, [::ffff:10.0.0.2]:80"], "1.1.1.1"),
+            ("::ffff:172.16.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("172.17.0.1", &["198.51.100.7"], "172.17.0.1"),
+            ("10.0.0.1", &["1.1.1.1, [10.0.0.2]"], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1, ]10.0.0.2["], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1, fe80::1%eth0"], "10.0.0.1"),
         ];
         for (connection, forwarded, wanted) in cases {
             assert_eq!(client(connection, forwarded), wanted, "{forwarded:?}");
