@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use url::Url;
 
@@ -156,8 +156,23 @@ impl ResourceMetadata {
             let body = metadata.body.clone();
             async move { (HEADERS, body).into_response() }
         };
-        Router::new().route(&self.path, get(answer))
+        Router::new().route(&self.path, get(answer).fallback(other_method))
     }
+}
+
+/// A preflight of a page of any origin, or a method that is not served.
+async fn other_method(method: Method, headers: HeaderMap) -> Response {
+    if method != Method::OPTIONS || !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        // axum adds `Allow`.
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    let mut response = (StatusCode::NO_CONTENT, PREFLIGHT).into_response();
+    // The names that were asked for, for `*` would leave `Authorization` out.
+    if let Some(names) = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        let answer = response.headers_mut();
+        answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    response
 }
 
 /// Public by nature: clients in browsers of any origin look for it.
@@ -166,9 +181,24 @@ const HEADERS: [(HeaderName, HeaderValue); 2] = [
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     ),
+    ANY_ORIGIN,
+];
+
+const ANY_ORIGIN: (HeaderName, HeaderValue) = (
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    HeaderValue::from_static("*"),
+);
+
+const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
+    ANY_ORIGIN,
     (
-        header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        HeaderValue::from_static("*"),
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, HEAD"),
+    ),
+    // A day: what it says does not change.
+    (
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("86400"),
     ),
 ];
 

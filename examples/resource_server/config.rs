@@ -239,9 +239,15 @@ fn trusted_proxies() -> Result<Vec<IpNet>, BadVariable> {
     networks
         .iter()
         .map(|text| {
-            let network = text.parse().ok();
-            network
-                .or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
+            // `IpNet` alone takes leading zeros, which other programs read as octal numbers.
+            let address = text.split('/').next().and_then(|start| start.parse().ok());
+            address
+                .and_then(|address: IpAddr| {
+                    let is_alone = !text.contains('/');
+                    is_alone
+                        .then(|| address.into())
+                        .or_else(|| text.parse().ok())
+                })
                 .ok_or_else(|| {
                     TRUSTED_PROXIES.bad(format!("{text:?} is not a network such as 10.0.0.0/8"))
                 })

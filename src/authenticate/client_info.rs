@@ -59,14 +59,16 @@ pub(super) fn connection(extensions: &Extensions) -> Option<IpAddr> {
     Some(address.ip().to_canonical())
 }
 
-/// An address, maybe with a port.
+/// An address, maybe with a port; one of IPv6 maybe in brackets.
 fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
+    let text = text.trim_matches([' ', '\t']);
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     let address = text
-        .parse::<IpAddr>()
-        .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
-        .or_else(|_| text.trim_matches(['[', ']']).parse());
-    address.ok().map(|address| address.to_canonical())
+        .parse()
+        .ok()
+        .or_else(|| bracketed().map(IpAddr::V6))
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
 }
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -76,10 +78,15 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::verify::read_networks;
 
     fn client(connection: &str, forwarded: &[&str]) -> String {
         let rules = PeerRules {
-            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            trusted_proxies: read_networks(
+                "trusted_proxies",
+                &["10.0.0.0/8", "fd00::/8", "::ffff:172.16.0.0/112"].map(str::to_owned),
+            )
+            .unwrap(),
             forward_user_agent: true,
             forward_address: true,
         };
@@ -95,7 +102,7 @@ mod tests {
 
     #[test]
     fn only_a_trusted_proxy_may_name_another_client() {
-        let cases: [(&str, &[&str], &str); 11] = [
+        let cases: [(&str, &[&str], &str); 28] = [
             ("203.0.113.9", &["198.51.100.7"], "203.0.113.9"),
             ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
             ("::ffff:10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
@@ -112,6 +119,24 @@ mod tests {
             ("fd00::1", &["[2001:db8::7]:443"], "2001:db8::7"),
             ("10.0.0.1", &["1.1.1.1, unknown, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &["1.1.1.1, \u{e9}"], "10.0.0.1"),
+            ("fd00::1", &["[2001:db8::7]"], "2001:db8::7"),
+            ("fd00::1", &["1.1.1.1,\t 2001:db8::7 \t"], "2001:db8::7"),
+            // What is nearly an address is none.
+            ("10.0.0.1", &["]198.51.100.7["], "10.0.0.1"),
+            ("10.0.0.1", &["[198.51.100.7]"], "10.0.0.1"),
+            ("10.0.0.1", &["[[2001:db8::7]]"], "10.0.0.1"),
+            ("10.0.0.1", &["[2001:db8::7"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.07"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.7\u{a0}"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.7:+443"], "10.0.0.1"),
+            ("10.0.0.1", &["0x7f.1"], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1, ::ffff:10.0.0.2"], "1.1.1.1"),
+            ("10.0.0.1", &["1.1.1.1, [::ffff:10.0.0.2]:80"], "1.1.1.1"),
+            ("::ffff:172.16.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("172.17.0.1", &["198.51.100.7"], "172.17.0.1"),
+            ("10.0.0.1", &["1.1.1.1, [10.0.0.2]"], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1, ]10.0.0.2["], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1, fe80::1%eth0"], "10.0.0.1"),
         ];
         for (connection, forwarded, wanted) in cases {
             assert_eq!(client(connection, forwarded), wanted, "{forwarded:?}");

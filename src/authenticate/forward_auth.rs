@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::IntoResponse;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use tower::Service;
 
 use super::authentication::Authentication;
 use super::authenticator::{Authenticator, Step};
+use super::csrf::{is_safe, names_something};
 use super::future::with_cookies;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::telemetry::{self, Attempt, Outcome};
@@ -28,7 +29,13 @@ use crate::verify::{SetCookies, Word};
 ///
 /// 200 with `x-authgear-*` headers for a signed-in user, or a refusal, always by its status: 401
 /// where nobody is signed in, 403 for a machine and for a cross-site request with a cookie, 503 where
-/// it cannot be said. Path, method and body of the sub-request play no part.
+/// it cannot be said. Path and body of the sub-request play no part.
+///
+/// Whether a request with a cookie is unsafe is told by the method and the upgrade of the sub-request
+/// *and* by those that the gateway names, in whichever field: `X-Forwarded-Method`,
+/// `X-Original-Method` and each other field `X-…-Method` or `X-…-Method-Override`, `X-Forwarded-Upgrade` and each
+/// `X-…-Upgrade` that is not empty, and `Sec-WebSocket-Key`. The gateway must pass `Host`, `Origin`, `Sec-Fetch-Site` and
+/// `Cookie`; [the documentation](crate::docs::modes#how-gateways-name-the-clients-request) shows how.
 ///
 /// It is a tower service: `Router::new().fallback_service(authgear.forward_auth())`.
 #[must_use = "a service does nothing until it is called"]
@@ -74,24 +81,31 @@ fn original<B>(request: Request<B>) -> Request<()> {
     let (mut parts, _) = request.into_parts();
     // Nobody has authenticated this request before.
     parts.extensions.remove::<Authentication>();
-    if parts.method.is_safe() {
-        parts.method = forwarded_method(&parts.headers).unwrap_or(parts.method);
-    }
-    if parts.headers.contains_key(FORWARDED_UPGRADE) {
-        let some = HeaderValue::from_static("forwarded");
-        parts.headers.entry(header::UPGRADE).or_insert(some);
+    let is_unsafe = |field| names_unsafe_method(field) || names_upgrade(field);
+    if is_safe(&parts.method) && parts.headers.iter().any(is_unsafe) {
+        parts.method = Method::POST;
     }
     Request::from_parts(parts, ())
 }
 
-/// The method that the gateway names: one that is not safe, if there is any doubt.
-fn forwarded_method(headers: &HeaderMap) -> Option<Method> {
-    let mut fields = headers.get_all(FORWARDED_METHOD).iter();
-    let method = Method::from_bytes(fields.next()?.as_bytes()).ok();
-    Some(match (method, fields.next()) {
-        (Some(method), None) => method,
-        _ => Method::POST,
-    })
+/// Whether a gateway says in this field that the client's method is not safe, or says it in a way that
+/// leaves a doubt: `X-Forwarded-Method`, `X-Original-Method`, and whatever else it may be called. The
+/// fields by which a client overrides its method end alike.
+fn names_unsafe_method((name, value): (&HeaderName, &HeaderValue)) -> bool {
+    is_gateways(name, &["-method", "-method-override"])
+        && Method::from_bytes(value.as_bytes()).map_or(true, |method| !is_safe(&method))
+}
+
+/// Whether a gateway says in this field that the client asks for another protocol. An empty one says
+/// nothing.
+fn names_upgrade((name, value): (&HeaderName, &HeaderValue)) -> bool {
+    is_gateways(name, &["-upgrade"]) && names_something(value)
+}
+
+/// No browser sends a field whose name begins like this by itself.
+fn is_gateways(name: &HeaderName, endings: &[&str]) -> bool {
+    let name = name.as_str();
+    name.starts_with("x-") && endings.iter().any(|ending| name.ends_with(ending))
 }
 
 fn respond<C: Send + Sync + 'static>(
@@ -186,8 +200,6 @@ fn is_tellable(text: &str) -> bool {
     text.trim() == text && !text.chars().any(char::is_control)
 }
 
-const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
-const FORWARDED_UPGRADE: HeaderName = HeaderName::from_static("x-forwarded-upgrade");
 /// Such an id does not change by itself.
 const UNTELLABLE_RETRY: Duration = Duration::from_secs(60);
 

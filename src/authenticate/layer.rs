@@ -78,8 +78,13 @@ impl<C, R> AuthenticateLayer<C, R> {
     }
 
     /// Makes the responses to refused requests with `responder`, which may be a closure; see
-    /// [`RejectionResponse`](crate::RejectionResponse). Refusals of extractors further inside are
-    /// made anew with it, too.
+    /// [`RejectionResponse`](crate::RejectionResponse).
+    ///
+    /// It also answers for refusals of extractors and handlers further inside, unless something
+    /// inside has made the response its own: has changed its *status*
+    /// (`Err((StatusCode::NOT_FOUND, rejection))`), or replaced its *body*. Compressing or wrapping the body, or
+    /// reading it and putting it back, replaces nothing. Header fields that were added inside stay,
+    /// but for those that describe the old body: `Content-*`, `ETag`, `Last-Modified`, digests.
     pub fn respond_with<T>(self, responder: T) -> AuthenticateLayer<C, T> {
         AuthenticateLayer {
             authenticator: self.authenticator,

@@ -12,6 +12,7 @@ mod future;
 mod identity_headers;
 mod layer;
 mod service;
+mod trusted_origins;
 
 pub(crate) use self::authentication::{Authentication, Authority};
 pub(crate) use self::authenticator::Authenticator;

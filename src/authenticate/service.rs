@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
@@ -45,6 +45,7 @@ where
         let mut refuser = Refuser {
             responder: self.responder.clone(),
             as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
+            is_head: request.method() == Method::HEAD,
             has_last_word: true,
             challenge: self.authenticator.challenge(),
             passed: None,

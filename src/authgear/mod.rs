@@ -95,7 +95,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// Without one it has no route.
     ///
     /// It belongs outside of the layer, where clients without a token reach it, and at the root of
-    /// the host: do not nest it.
+    /// the host: do not nest it. It is public: pages of any origin may read it (CORS), and a preflight
+    /// is answered. It needs no CORS layer of its own.
     pub fn metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         self.resource
             .as_ref()

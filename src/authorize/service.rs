@@ -3,7 +3,7 @@
 use std::fmt;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use tower::Service;
 
 use super::future::ResponseFuture;
@@ -45,6 +45,7 @@ where
         let refuser = Refuser {
             responder: self.layer.responder.clone(),
             as_grpc: self.layer.settings.speaks_grpc && is_grpc(request.headers()),
+            is_head: request.method() == Method::HEAD,
             has_last_word: self.layer.settings.has_last_word,
             challenge,
             passed: None,

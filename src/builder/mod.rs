@@ -105,7 +105,8 @@ impl<C> AuthgearBuilder<C> {
 
     /// Takes these signature algorithms alone. Default: RS256, which is all that Authgear uses.
     ///
-    /// Asymmetric ones only: with a symmetric one, whoever can verify can also sign.
+    /// Asymmetric ones only: with a symmetric one, whoever can verify can also sign. `EdDSA` means
+    /// the curve Ed25519; the name `Ed25519` (RFC 9864) is the same algorithm, in tokens and in keys.
     pub fn algorithms<I: IntoIterator<Item = Algorithm>>(mut self, algorithms: I) -> Self {
         self.options.algorithms = algorithms.into_iter().collect();
         self
@@ -187,6 +188,9 @@ impl<C> AuthgearBuilder<C> {
     /// Believes what connections from these networks (`10.0.0.0/8`, or a single address) say in
     /// `X-Forwarded-For`: the client is the last address there that is not of these networks.
     /// Default: none. It matters for what the resolver is told, and for nothing else.
+    ///
+    /// IPv4 that is written as IPv6 (`::ffff:10.0.0.0/104`) counts as IPv4, in networks and in
+    /// addresses. `::/0` holds no address of IPv4.
     pub fn trusted_proxies<I: IntoIterator<Item: Into<String>>>(mut self, networks: I) -> Self {
         self.options.trusted_proxies = networks.into_iter().map(Into::into).collect();
         self
@@ -197,6 +201,9 @@ impl<C> AuthgearBuilder<C> {
 impl<C> AuthgearBuilder<C> {
     /// Also takes the token from this cookie, after the `Authorization` header. May be called
     /// several times; the order is that of the calls.
+    ///
+    /// The name is compared byte by byte, and quotes are a part of the value. A cookie that is empty
+    /// (also `""`) is no credential; two of the name with different values are refused.
     ///
     /// Requests that use it are checked against cross-site request forgery, see
     /// [`trusted_origins`](Self::trusted_origins).
@@ -215,7 +222,11 @@ impl<C> AuthgearBuilder<C> {
     /// Lets these origins use a cookie credential for unsafe methods and `WebSocket`s. Default: the
     /// API's own origin alone.
     ///
-    /// An origin is written as browsers send it: `https://app.example.com`.
+    /// An origin is written as browsers send it: `https://app.example.com`, in lower case and without
+    /// the port that the scheme implies. The view of a native shell and the page of a browser extension
+    /// have origins with schemes of their own: `capacitor://localhost`, `tauri://localhost`,
+    /// `chrome-extension://<id>`. They are compared with `Origin` byte by byte. `null` and `file:`
+    /// stand for many pages and are refused, and so is a wildcard.
     pub fn trusted_origins<I: IntoIterator<Item: Into<String>>>(mut self, origins: I) -> Self {
         self.options.trusted_origins = origins.into_iter().map(Into::into).collect();
         self
@@ -271,6 +282,10 @@ impl<C> AuthgearBuilder<C> {
 
     /// Fetches keys on demand of a request (for a token with an unknown key) at most once in this
     /// time. Default: 10 seconds. This is what a flood of invented tokens costs.
+    ///
+    /// While there are no usable keys, a failed fetch is repeated after this time at the latest, also
+    /// without a request: a service that is not ready gets none. (Otherwise the pauses grow to a
+    /// minute.) A fetch that takes as long as the cooldown is followed by a pause of a second.
     pub fn jwks_cooldown(mut self, cooldown: Duration) -> Self {
         self.options.keys.cooldown = cooldown;
         self
@@ -360,9 +375,17 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Uses this client instead of one of our own; certificates, proxy, resolution and the connect
-    /// timeout are then its own. Turn its redirects and its cookie store off: an answer that came
-    /// from another address is refused, but a redirect has then already been followed.
+    /// Uses this client instead of one of our own. Certificates, proxy, resolution and the connect
+    /// timeout are then its own. Default: a client with everything pinned that a feature of reqwest
+    /// could change, whichever crate of the program turns it on.
+    ///
+    /// Nothing is pinned in a client of yours. It must follow no redirects
+    /// (`redirect(Policy::none())`) and keep no cookies: an answer from another address is refused,
+    /// but the redirect was followed before. Where an address is internal
+    /// ([`internal_url`](Self::internal_url), a resolver of another origin) it must speak HTTP/1.1
+    /// (`http1_only()`): in HTTP/2 the internal host is `:authority` and the public one a second
+    /// field, `Host`, and nginx answers 400. Set `no_proxy()`, `tls_backend_rustls()`,
+    /// `no_hickory_dns()` and `retry(never())` too, unless you mean otherwise.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.options.http.client = Some(client);
         self

@@ -6,9 +6,7 @@ use jsonwebtoken::Algorithm;
 
 use crate::authenticate::CsrfCheck;
 use crate::clock::Clock;
-use crate::credential::{
-    CookieName, CredentialKind, Source, Sources, TokenSource, session_cookies,
-};
+use crate::credential::{CookieName, SessionCookies, Source, Sources, TokenSource};
 use crate::error::ConfigError;
 use crate::jwks::KeyPolicy;
 use crate::outbound::HttpOptions;
@@ -200,15 +198,14 @@ pub(super) fn sources(
         .map(|source| {
             Ok(match source {
                 SourceOption::Cookie(name) => {
-                    let name = CookieName::new("token_cookie", name)?;
-                    Source::Cookie(CredentialKind::TokenCookie, name)
+                    Source::Cookie(CookieName::new("token_cookie", name)?)
                 }
                 SourceOption::Custom(source) => Source::Custom(source),
             })
         })
         .collect::<Result<Vec<_>, ConfigError>>()?;
     if let Some(prefix) = session_cookie_prefix {
-        others.extend(session_cookies(prefix)?);
+        others.push(Source::SessionCookies(SessionCookies::new(prefix)?));
     }
     Ok(Sources { others })
 }

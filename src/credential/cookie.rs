@@ -1,9 +1,10 @@
-//! A token in a cookie (RFC 6265 §5.4).
+//! Cookies as a request carries them (RFC 6265 §4.2.1, §5.4).
+//!
+//! They are read as bytes, and nothing is taken for what it is nearly: a name that differs from
+//! another by a blank of Unicode is one that `__Host-` does not protect.
 
-use std::borrow::Cow;
-
-use cookie::Cookie;
 use http::{HeaderMap, header};
+use memchr::memchr;
 
 use crate::error::{AuthErrorKind, ConfigError};
 
@@ -19,6 +20,10 @@ impl CookieName {
         }
         Ok(Self(name))
     }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// The value of the cookie. Two different values are two credentials, wherever they stand; HTTP/2
@@ -26,38 +31,41 @@ impl CookieName {
 pub(super) fn find<'r>(
     headers: &'r HeaderMap,
     name: &CookieName,
-) -> Result<Option<Cow<'r, str>>, AuthErrorKind> {
-    let mut found: Option<Cow<'r, str>> = None;
-    for field in headers.get_all(header::COOKIE) {
-        for value in values(field.as_bytes(), name) {
-            match &found {
-                Some(first) if *first != value => {
-                    return Err(AuthErrorKind::MultipleCredentials);
-                }
-                Some(_) => {}
-                None => found = Some(value),
-            }
+) -> Result<Option<&'r [u8]>, AuthErrorKind> {
+    let mut found = None;
+    for (_, value) in all(headers).filter(|(own, _)| *own == name.as_bytes()) {
+        if found.is_some_and(|first| first != value) {
+            return Err(AuthErrorKind::MultipleCredentials);
         }
+        found = Some(value);
     }
     Ok(found)
 }
 
-/// All values of the cookie in one field. What other cookies hold, in whatever bytes, is no matter.
-fn values<'r>(field: &'r [u8], name: &CookieName) -> impl Iterator<Item = Cow<'r, str>> {
-    let text = String::from_utf8_lossy(field);
-    let cookies: Vec<Cow<'r, str>> = match text {
-        Cow::Borrowed(text) => Cookie::split_parse(text)
-            .filter_map(Result::ok)
-            .filter(|cookie| cookie.name() == name.0)
-            .filter_map(|cookie| cookie.value_raw().map(Cow::Borrowed))
-            .collect(),
-        Cow::Owned(text) => Cookie::split_parse(text.as_str())
-            .filter_map(Result::ok)
-            .filter(|cookie| cookie.name() == name.0)
-            .map(|cookie| Cow::Owned(cookie.value().to_owned()))
-            .collect(),
-    };
-    cookies.into_iter()
+/// The cookies of a request that hold something: an emptied one is what a sign-out leaves.
+pub(super) fn all(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|field| pairs(field.as_bytes()))
+        .filter(|(_, value)| !value.is_empty() && *value != b"\"\"")
+}
+
+/// Names and values of one field. Quotes are a part of the value, as they are for a browser (RFC
+/// 6265 §5.2). A pair without `=` has no name, and is left out.
+pub(crate) fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    field.split(|byte| *byte == b';').filter_map(|pair| {
+        let (name, value) = pair.split_at(memchr(b'=', pair)?);
+        Some((bare(name), bare(value.get(1..)?)))
+    })
+}
+
+/// Without the spaces and tabs around it. Other blanks are a part of the text.
+fn bare(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -66,13 +74,13 @@ mod tests {
 
     use super::*;
 
-    fn read(fields: &[&[u8]]) -> Result<Option<String>, AuthErrorKind> {
+    fn read(fields: &[&[u8]]) -> Result<Option<Vec<u8>>, AuthErrorKind> {
         let mut headers = HeaderMap::new();
         for field in fields {
             headers.append(header::COOKIE, HeaderValue::from_bytes(field).unwrap());
         }
         let name = CookieName::new("token_cookie", "token".to_owned()).unwrap();
-        find(&headers, &name).map(|value| value.map(Cow::into_owned))
+        find(&headers, &name).map(|value| value.map(<[u8]>::to_vec))
     }
 
     #[test]
@@ -84,22 +92,67 @@ mod tests {
             b"token=a.b;",
             b"x=\xff\xfe; token=a.b",
             b"x; ; =; token=a.b",
+            b" \t token\t =\t a.b \t",
+            b"token=; token=a.b; token=\"\"",
         ] {
-            assert_eq!(read(&[field]), Ok(Some("a.b".to_owned())), "{field:?}");
+            assert_eq!(read(&[field]), Ok(Some(b"a.b".to_vec())), "{field:?}");
         }
-        for field in [&b"Token=a"[..], b"xtoken=a", b"token", b"", b"x=token=a"] {
+        for field in [
+            &b"Token=a"[..],
+            b"xtoken=a",
+            b"token",
+            b"",
+            b"x=token=a",
+            b"=token=a",
+            b"token=",
+            b"token=\"\"",
+            b"token= \t",
+        ] {
             assert_eq!(read(&[field]), Ok(None), "{field:?}");
         }
     }
 
     #[test]
+    fn a_value_is_all_that_follows_the_first_equals_sign() {
+        for value in [
+            &b"a=b"[..],
+            b"=",
+            b"\"a\"",
+            b"\"",
+            b"a b",
+            b"a%20b",
+            b"\xff",
+            b"\xc2\xa0",
+        ] {
+            let field = [b"token=", value].concat();
+            assert_eq!(read(&[&field]), Ok(Some(value.to_vec())), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn no_byte_but_space_and_tab_is_left_out() {
+        for byte in (0..=u8::MAX).filter(|byte| !b" \t;=".contains(byte)) {
+            for (field, wanted) in [
+                ([byte, b'a', b'=', b'b'], (&[byte, b'a'][..], &b"b"[..])),
+                ([b'a', byte, b'=', b'b'], (&[b'a', byte], b"b")),
+                ([b'a', b'=', byte, b'b'], (b"a", &[byte, b'b'])),
+                ([b'a', b'=', b'b', byte], (b"a", &[b'b', byte])),
+            ] {
+                let found: Vec<_> = pairs(&field).collect();
+                assert_eq!(found, [wanted], "{byte}");
+            }
+        }
+    }
+
+    #[test]
     fn equal_cookies_count_as_one_and_different_ones_are_refused() {
-        assert_eq!(read(&[b"token=a; token=a"]), Ok(Some("a".to_owned())));
-        assert_eq!(read(&[b"token=a", b"token=a"]), Ok(Some("a".to_owned())));
+        assert_eq!(read(&[b"token=a; token=a"]), Ok(Some(b"a".to_vec())));
+        assert_eq!(read(&[b"token=a", b"token=a"]), Ok(Some(b"a".to_vec())));
         for fields in [
             &[&b"token=a; token=b"[..]][..],
             &[b"token=a", b"token=b"],
-            &[b"token=a; token="],
+            &[b"token=a; token=; token=b"],
+            &[b"token=a; token=\"a\""],
             &[b"token=a; token=b\xff"],
         ] {
             assert_eq!(read(fields), Err(AuthErrorKind::MultipleCredentials));
@@ -108,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_name_with_other_characters_is_refused() {
-        for name in ["", "a b", "a;b", "a=b", "é"] {
+        for name in ["", "a b", "a;b", "a=b", "é", "\u{2000}a", "a\t", "\"a\""] {
             assert!(
                 CookieName::new("token_cookie", name.to_owned()).is_err(),
                 "{name}"

@@ -5,8 +5,8 @@
 //! through to the next source afterwards.
 
 mod bearer;
-mod cookie;
-mod session_cookies;
+pub(crate) mod cookie;
+pub(crate) mod session_cookies;
 mod source;
 
 use std::borrow::Cow;
@@ -19,7 +19,7 @@ use crate::user::CredentialForm;
 
 pub(crate) use self::bearer::is_b64token;
 pub(crate) use self::cookie::CookieName;
-pub(crate) use self::session_cookies::{APP_ACCESS_TOKEN, APP_SESSION, SESSION, session_cookies};
+pub(crate) use self::session_cookies::SessionCookies;
 pub use self::source::TokenSource;
 
 /// A credential as it came: nothing about it has been checked, not even its characters.
@@ -37,8 +37,8 @@ pub(crate) enum CredentialKind {
     TokenCookie,
     /// A source that the application added.
     Custom,
-    /// A cookie of Authgear's.
-    SessionCookie(CredentialForm),
+    /// Authgear's own cookies.
+    SessionCookies,
 }
 
 impl Credential<'_> {
@@ -68,14 +68,14 @@ impl Credential<'_> {
     pub(crate) fn is_ambient(&self) -> bool {
         matches!(
             self.kind,
-            CredentialKind::TokenCookie | CredentialKind::SessionCookie(_)
+            CredentialKind::TokenCookie | CredentialKind::SessionCookies
         )
     }
 
     /// How it is shown to the resolver: a token is a bearer, wherever it came from.
     pub(crate) fn form(&self) -> CredentialForm {
         match self.kind {
-            CredentialKind::SessionCookie(form) => form,
+            CredentialKind::SessionCookies => CredentialForm::SessionCookies,
             CredentialKind::Bearer | CredentialKind::TokenCookie | CredentialKind::Custom => {
                 CredentialForm::Bearer
             }
@@ -100,8 +100,9 @@ pub(crate) struct Sources {
 /// One place to look, after the `Authorization` header.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
-    /// A cookie, and the kind of credential that it is.
-    Cookie(CredentialKind, CookieName),
+    /// A cookie of the API's own.
+    Cookie(CookieName),
+    SessionCookies(SessionCookies),
     Custom(TokenSource),
 }
 
@@ -127,15 +128,14 @@ impl Sources {
         }
         for source in &self.others {
             let found = match source {
-                Source::Cookie(kind, name) => {
-                    cookie::find(headers, name)?.map(|token| Credential {
-                        bytes: match token {
-                            Cow::Borrowed(token) => token.as_bytes().into(),
-                            Cow::Owned(token) => token.into_bytes().into(),
-                        },
-                        kind: *kind,
-                    })
-                }
+                Source::Cookie(name) => cookie::find(headers, name)?.map(|token| Credential {
+                    bytes: token.into(),
+                    kind: CredentialKind::TokenCookie,
+                }),
+                Source::SessionCookies(names) => names.find(headers)?.map(|field| Credential {
+                    bytes: field.into(),
+                    kind: CredentialKind::SessionCookies,
+                }),
                 Source::Custom(custom) => custom.find(headers).map(|token| Credential {
                     bytes: token.into_bytes().into(),
                     kind: CredentialKind::Custom,

@@ -1,24 +1,60 @@
 //! Authgear's own cookies, which stand for a session.
 
-use super::cookie::CookieName;
-use super::{CredentialKind, Source};
-use crate::error::ConfigError;
-use crate::user::CredentialForm;
+use http::HeaderMap;
 
-/// The three cookies in the order in which the resolver reads them. Each is a source of its own: a
-/// bad one is not passed over for the next.
-pub(crate) fn session_cookies(prefix: &str) -> Result<[Source; 3], ConfigError> {
-    let source = |form, name| {
-        let name = CookieName::new("cookie_prefix", format!("{prefix}{name}"))?;
-        Ok(Source::Cookie(CredentialKind::SessionCookie(form), name))
-    };
-    Ok([
-        source(CredentialForm::AppSession, APP_SESSION)?,
-        source(CredentialForm::AppAccessToken, APP_ACCESS_TOKEN)?,
-        source(CredentialForm::Session, SESSION)?,
-    ])
+use super::cookie::{self, CookieName};
+use crate::error::{AuthErrorKind, ConfigError};
+
+/// The names of the three cookies. Together they are one credential: a stale one beside a good one
+/// is what browsers have, and which of them counts is for the resolver to say.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionCookies([CookieName; 3]);
+
+impl SessionCookies {
+    pub(crate) fn new(prefix: &str) -> Result<Self, ConfigError> {
+        let name = |name| CookieName::new("cookie_prefix", format!("{prefix}{name}"));
+        Ok(Self([
+            name("app_session")?,
+            name(APP_ACCESS_TOKEN)?,
+            name("session")?,
+        ]))
+    }
+
+    /// Those that came, in their order, as one `Cookie` field that has nothing else.
+    pub(super) fn find(&self, headers: &HeaderMap) -> Result<Option<Vec<u8>>, AuthErrorKind> {
+        let mut found: [Option<&[u8]>; 3] = [None; 3];
+        let mut field = Vec::new();
+        for (name, value) in cookie::all(headers) {
+            let mut slots = self.0.iter().zip(&mut found);
+            let Some((_, slot)) = slots.find(|(own, _)| own.as_bytes() == name) else {
+                continue;
+            };
+            match slot.replace(value) {
+                Some(first) if first != value => return Err(AuthErrorKind::MultipleCredentials),
+                Some(_) => {}
+                None => {
+                    if !field.is_empty() {
+                        field.extend_from_slice(b"; ");
+                    }
+                    field.extend_from_slice(&[name, b"=", value].concat());
+                }
+            }
+        }
+        Ok((!field.is_empty()).then_some(field))
+    }
 }
 
-pub(crate) const APP_SESSION: &str = "app_session";
-pub(crate) const APP_ACCESS_TOKEN: &str = "app_access_token";
-pub(crate) const SESSION: &str = "session";
+/// The values of a field that was found so.
+pub(crate) fn values(field: &str) -> impl Iterator<Item = &[u8]> {
+    cookie::pairs(field.as_bytes()).map(|(_, value)| value)
+}
+
+/// The value of `{prefix}app_access_token` in such a field: the one cookie that may be a JWT. No
+/// other of the three names ends so.
+pub(crate) fn access_token(field: &str) -> Option<&[u8]> {
+    cookie::pairs(field.as_bytes())
+        .find(|(name, _)| name.ends_with(APP_ACCESS_TOKEN.as_bytes()))
+        .map(|(_, value)| value)
+}
+
+const APP_ACCESS_TOKEN: &str = "app_access_token";

@@ -13,6 +13,8 @@
 #[doc = include_str!("nginx/forward_auth.conf")]
 #[doc = "```\n\n## nginx, with Authgear's resolver\n\n```nginx"]
 #[doc = include_str!("nginx/resolver.conf")]
+#[doc = "```\n\n## Caddy, with `forward_auth`\n\n```text"]
+#[doc = include_str!("caddy/Caddyfile")]
 #[doc = "```\n"]
 #[doc = include_str!("gateways.md")]
 pub mod modes {}

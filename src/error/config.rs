@@ -82,14 +82,16 @@ impl ConfigError {
 }
 
 /// Leaves user name and password out of what should have been a URL. Whether it is one is not
-/// known here: everything between `://` and the last `@` goes.
+/// known here, and parsers take `https:user@host` for one, too: everything between the scheme and
+/// the last `@` goes.
 fn without_user_info(value: String) -> String {
-    let Some((scheme, rest)) = value.split_once("://") else {
+    let Some((before, rest)) = value.rsplit_once('@') else {
         return value;
     };
-    match rest.rsplit_once('@') {
-        Some((_, rest)) => format!("{scheme}://{rest}"),
-        None => value,
+    match before.split_once(':') {
+        Some((scheme, after)) if after.starts_with("//") => format!("{scheme}://{rest}"),
+        Some((scheme, _)) => format!("{scheme}:{rest}"),
+        None => rest.to_owned(),
     }
 }
 

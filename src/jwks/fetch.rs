@@ -37,6 +37,9 @@ pub(crate) enum KeyFetchError {
     KeysFetch(#[source] FetchError),
     #[error(transparent)]
     Keys(#[from] KeySetError),
+    /// Nothing fetches keys any more, and nothing will.
+    #[error("the runtime on which the Authgear was built has ended")]
+    Ended,
 }
 
 impl KeyFetchError {
@@ -45,7 +48,7 @@ impl KeyFetchError {
         match self {
             Self::Keys(_) => true,
             Self::KeysFetch(error) => error.is_wrong_answer(),
-            Self::DiscoveryFetch(_) | Self::Discovery(_) => false,
+            Self::DiscoveryFetch(_) | Self::Discovery(_) | Self::Ended => false,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The one outbound HTTP client: what it may ask, how long it waits, how much it reads.
 
+mod client;
+mod content_coding;
 mod upstream;
 
 use std::error::Error;
@@ -13,10 +15,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::redirect;
 use tokio::time::timeout;
 use url::Url;
 
+use self::content_coding::ContentCoding;
 pub(crate) use self::upstream::{Target, Upstream, is_secure};
 use crate::error::ConfigError;
 
@@ -72,37 +74,14 @@ impl Outbound {
         targets: &[&Url],
     ) -> Result<Self, ConfigError> {
         let https = targets.iter().any(|url| url.scheme() == "https");
-        let client = if let Some(client) = options.client {
-            client
-        } else {
-            let mut builder = reqwest::Client::builder()
-                .user_agent(USER_AGENT)
-                .redirect(redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .connect_timeout(options.timeouts.connect)
-                // The program may turn on what we do not need for reqwest as a whole.
-                .no_gzip()
-                .no_brotli()
-                .no_zstd()
-                .no_deflate()
-                .no_proxy();
-            if let Some(proxy) = options.proxy {
-                builder = builder.proxy(proxy);
-            }
-            for (host, address) in options.resolve {
-                builder = builder.resolve(&host, address);
-            }
-            if !options.root_certificates.is_empty() {
-                builder = builder.tls_certs_only(options.root_certificates);
-            } else if !https {
-                // Without this, a system without root certificates could not even speak http.
-                builder = builder.tls_certs_only([]);
-            }
-            builder.build().map_err(ConfigError::Http)?
+        let total = options.timeouts.total;
+        let client = match options.client {
+            Some(client) => client,
+            None => client::new(options, https)?,
         };
         Ok(Self {
             client,
-            total: options.timeouts.total,
+            total,
             allow_http,
         })
     }
@@ -162,7 +141,13 @@ impl Outbound {
         let mut headers = HeaderMap::new();
         let json = HeaderValue::from_static("application/json");
         headers.insert(header::ACCEPT, json);
+        // Without the field, any coding would do (RFC 9110 §12.5.3).
+        let identity = HeaderValue::from_static("identity");
+        headers.insert(header::ACCEPT_ENCODING, identity);
         let mut response = self.get_once_more(target, &headers).await?;
+        if let Some(coding) = ContentCoding::of(response.headers()) {
+            return Err(FetchError::Coded(coding));
+        }
         let max_age = max_age(response.headers());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(FetchError::request)? {
@@ -204,8 +189,6 @@ async fn contained<T>(
     .await
 }
 
-const USER_AGENT: &str = concat!("axum-authgear/", env!("CARGO_PKG_VERSION"));
-
 /// An answer of status 200.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -226,6 +209,8 @@ pub(crate) enum FetchError {
     Status(StatusCode),
     #[error("the answer came from another address")]
     Redirected,
+    #[error("the answer has the content coding {0}")]
+    Coded(ContentCoding),
     #[error("the answer is longer than 256 KiB")]
     TooLarge,
     #[error("the address is neither https nor loopback")]
@@ -239,7 +224,7 @@ impl FetchError {
             Self::Status(status) => {
                 !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Redirected | Self::TooLarge | Self::Insecure => true,
+            Self::Redirected | Self::Coded(_) | Self::TooLarge | Self::Insecure => true,
             Self::Request(_) | Self::Panicked | Self::Timeout => false,
         }
     }
@@ -295,11 +280,15 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .find_map(|directive| {
-            let (name, seconds) = directive.trim().split_once('=')?;
+            let (name, value) = directive.trim_matches([' ', '\t']).split_once('=')?;
             if !name.eq_ignore_ascii_case("max-age") {
                 return None;
             }
-            seconds.trim_matches('"').parse().ok()
+            let quoted = || value.strip_prefix('"')?.strip_suffix('"');
+            let digits = quoted().unwrap_or(value);
+            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            // RFC 9111 §1.2.2: too large a number is as much as there can be.
+            is_number.then(|| digits.parse().unwrap_or(u64::MAX))
         })
         .map(Duration::from_secs)
 }
@@ -319,5 +308,22 @@ mod tests {
         assert_eq!(age("s-maxage=60"), None);
         assert_eq!(age("max-age=never"), None);
         assert_eq!(age("max-age=-1"), None);
+        assert_eq!(age("x,\tmax-age=\"60\" ,y"), Some(Duration::from_secs(60)));
+        for bad in [
+            "max-age=+60",
+            "max-age=\"60",
+            "max-age=60\"",
+            "max-age=\"+60\"",
+            "max-age=6 0",
+            "max-age=60s",
+            "max-age=",
+            "max-age=\"\"",
+            "max-age",
+            "max-age =60",
+        ] {
+            assert_eq!(age(bad), None, "{bad}");
+        }
+        let most = Some(Duration::from_secs(u64::MAX));
+        assert_eq!(age("max-age=18446744073709551616"), most);
     }
 }

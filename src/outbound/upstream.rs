@@ -77,7 +77,7 @@ pub(crate) fn is_secure(url: &Url) -> bool {
     match (url.scheme(), url.host()) {
         ("https", _) => true,
         ("http", Some(Host::Ipv4(address))) => address.is_loopback(),
-        ("http", Some(Host::Ipv6(address))) => address.is_loopback(),
+        ("http", Some(Host::Ipv6(address))) => address.to_canonical().is_loopback(),
         ("http", Some(Host::Domain(name))) => name == "localhost",
         _ => false,
     }
@@ -98,6 +98,7 @@ mod tests {
             "http://127.0.0.1:1",
             "http://127.9.9.9",
             "http://[::1]:3000",
+            "http://[::ffff:127.0.0.1]:3000",
             "http://localhost:3000",
         ] {
             assert!(is_secure(&url(good)), "{good}");
@@ -106,6 +107,8 @@ mod tests {
             "http://a.example",
             "http://128.0.0.1",
             "http://[::2]",
+            "http://[::ffff:128.0.0.1]",
+            "http://[::127.0.0.1]",
             "http://localhost.example",
             "ftp://127.0.0.1",
         ] {

@@ -7,6 +7,7 @@
 mod challenge;
 mod fixed;
 mod grpc;
+mod original;
 mod responder;
 mod response;
 mod template;

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use http::{Response, header};
+use http::header::{self, HeaderName};
+use http::{HeaderMap, Response};
 
 use super::grpc::response as grpc_response;
+use super::original::is_original;
+use super::response::without_body;
 use super::{AuthRejection, ChallengeParameters, RejectionResponse};
 use crate::telemetry::{self, Outcome};
 
@@ -12,7 +15,9 @@ use crate::telemetry::{self, Outcome};
 pub(crate) struct Refuser<R> {
     pub(crate) responder: R,
     pub(crate) as_grpc: bool,
-    /// Whether no layer further out makes the response anew.
+    /// Whether the request is a HEAD, whose answer has no body.
+    pub(crate) is_head: bool,
+    /// Whether no layer further out answers for this one.
     pub(crate) has_last_word: bool,
     /// For refusals from places that know no configuration: a call in a handler.
     pub(crate) challenge: Option<Arc<ChallengeParameters>>,
@@ -28,52 +33,90 @@ impl<R> Refuser<R> {
         if rejection.challenge.is_none() {
             rejection.challenge.clone_from(&self.challenge);
         }
-        if !rejection.is_recorded {
-            telemetry::answered(Outcome::Refused(rejection.kind()));
-            rejection.is_recorded = true;
-        }
+        rejection.record();
+        rejection.is_final = self.has_last_word;
         let mut response = if self.as_grpc {
             grpc_response(&rejection)
         } else {
             self.responder.response(&rejection)
         };
-        rejection.is_final = self.has_last_word;
         response.extensions_mut().insert(rejection);
         response
     }
 
-    /// Makes the refusal of an extractor or a handler, which know no layer, one of this layer.
-    pub(crate) fn review<B: Default>(&self, response: Response<B>) -> Response<B>
+    /// Answers a refusal of an extractor or a handler, which know no layer, as one of this layer.
+    /// What they have made their own stays as it is.
+    pub(crate) fn review<B: Default>(&self, mut response: Response<B>) -> Response<B>
     where
         R: RejectionResponse<B>,
     {
-        if let Some(outcome) = self.passed
-            && response.extensions().get::<AuthRejection>().is_none()
-        {
-            telemetry::answered(outcome);
-        }
-        if !self.has_last_word {
+        let Some(rejection) = response.extensions().get::<AuthRejection>() else {
+            if let Some(outcome) = self.passed {
+                telemetry::answered(outcome);
+            }
+            return response;
+        };
+        if !self.has_last_word || rejection.is_final {
             return response;
         }
-        match response.extensions().get::<AuthRejection>() {
-            Some(rejection) if !rejection.is_final => {
-                let mut refusal = self.refuse(rejection.clone());
-                // What others inside have added stays.
-                for (name, value) in response.headers() {
-                    let is_ours = [
-                        header::CONTENT_TYPE,
-                        header::CONTENT_LENGTH,
-                        header::WWW_AUTHENTICATE,
-                        header::RETRY_AFTER,
-                    ]
-                    .contains(name);
-                    if !is_ours {
-                        refusal.headers_mut().append(name, value.clone());
-                    }
-                }
-                refusal
+        if !is_original(&response, rejection, self.is_head) {
+            if let Some(rejection) = response.extensions_mut().get_mut::<AuthRejection>() {
+                rejection.record();
+                rejection.is_final = true;
             }
-            _ => response,
+            return response;
+        }
+        let mut refusal = self.refuse(rejection.clone());
+        let own = without_body(rejection, ());
+        keep_added(response.headers(), own.headers(), refusal.headers_mut());
+        refusal
+    }
+}
+
+impl AuthRejection {
+    /// Tells telemetry, once.
+    fn record(&mut self) {
+        if !self.is_recorded {
+            telemetry::answered(Outcome::Refused(self.kind()));
+            self.is_recorded = true;
         }
     }
 }
+
+/// Keeps the fields that something inside has added to those of the rejection's `own` response, but for
+/// those that describe its body.
+fn keep_added(inner: &HeaderMap, own: &HeaderMap, refusal: &mut HeaderMap) {
+    for name in [header::WWW_AUTHENTICATE, header::RETRY_AFTER] {
+        let mut fields = inner.get_all(&name).iter().peekable();
+        if fields.peek().is_some() && !fields.any(|value| Some(value) == own.get(&name)) {
+            // Something inside has replaced it.
+            refusal.remove(&name);
+        }
+    }
+    for (name, value) in inner {
+        if !OF_THE_BODY.contains(name) && own.get(name) != Some(value) {
+            refusal.append(name, value.clone());
+        }
+    }
+}
+
+/// What goes with a body that goes: metadata, validators and ranges of the representation (RFC 9110
+/// §6.6, §8, §14), its framing (RFC 9112 §6) and its digests (RFC 9530), and what came before these.
+const OF_THE_BODY: [HeaderName; 16] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LOCATION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_DISPOSITION,
+    header::ACCEPT_RANGES,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::TRANSFER_ENCODING,
+    header::TRAILER,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
+];

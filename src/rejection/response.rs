@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, header};
 
 use super::AuthRejection;
 use super::fixed::FixedTexts;
+use super::original::Original;
 
 /// Makes the response to a refused request.
 ///
@@ -45,15 +46,21 @@ pub struct JsonResponse;
 
 impl<B: From<Bytes>> RejectionResponse<B> for JsonResponse {
     fn response(&self, rejection: &AuthRejection) -> Response<B> {
-        let body = FixedTexts::of(rejection.kind(), |texts| texts.body.clone());
-        let mut response = without_body(rejection, B::from(body));
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        let bytes = FixedTexts::of(rejection.kind(), |texts| texts.body.clone());
+        let mut response = if rejection.is_final {
+            without_body(rejection, B::from(bytes))
+        } else {
+            let (body, original) = Original::body(bytes);
+            let mut response = without_body(rejection, body);
+            response.extensions_mut().insert(original);
+            response
+        };
+        response.headers_mut().insert(header::CONTENT_TYPE, JSON);
         response
     }
 }
+
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Like [`JsonResponse`], but without a body: for stacks whose body cannot be made of bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +72,7 @@ impl<B: Default> RejectionResponse<B> for StatusResponse {
     }
 }
 
-fn without_body<B>(rejection: &AuthRejection, body: B) -> Response<B> {
+pub(super) fn without_body<B>(rejection: &AuthRejection, body: B) -> Response<B> {
     let mut response = Response::new(body);
     *response.status_mut() = rejection.status();
     let headers = response.headers_mut();

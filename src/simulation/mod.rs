@@ -165,16 +165,18 @@ impl World {
         tokio::task::yield_now().await;
     }
 
-    /// Authgear returns, and all is well within one backoff, although nobody asks.
+    /// Authgear returns, and all is well within one backoff, or within a cooldown if there are no
+    /// usable keys, although nobody asks.
     async fn end_well(&mut self) {
         self.set_clock(0);
         self.set_fault(None);
         let was_broken = self.last_attempt_was_in_vain();
         let before = self.good_attempts();
-        // The longest backoff, after the end of what may still be under way.
-        sleep(Duration::from_secs(60 + 10 + 1)).await;
+        // After the end of what may still be under way.
+        let longest = if self.has_usable_keys() { 60 } else { 10 };
+        sleep(Duration::from_secs(longest + 10 + 1)).await;
         if was_broken && self.good_attempts() == before {
-            self.wrong("no fetch succeeded within one backoff".to_owned());
+            self.wrong(format!("no fetch succeeded within {longest} s"));
         }
         for index in 0..self.listed().len() {
             self.expect_success(self.token_of(index, 0)).await;

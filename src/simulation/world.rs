@@ -285,6 +285,10 @@ impl World {
         ended.is_some_and(|(_, keys)| keys.is_none())
     }
 
+    pub(super) fn has_usable_keys(&self) -> bool {
+        self.shared.verifier.keys().status().usable
+    }
+
     pub(super) fn good_attempts(&self) -> usize {
         let state = self.shared.issuer.state();
         let good = |a: &&Attempt| matches!(a.ended, Some((_, Some(_))));
@@ -325,9 +329,12 @@ impl World {
                 self.wrong("two attempts at once".to_owned());
                 continue;
             };
+            let policy = &self.shared.policy;
+            let serves = attempt.began.elapsed(last.began) < policy.max_stale;
             let shortest = match keys {
-                Some(_) => self.shared.policy.refresh_interval.mul_f64(0.72),
-                None => Duration::from_secs(1),
+                Some(_) if serves => policy.refresh_interval.mul_f64(0.72),
+                // None, or too old by a wall clock that was set.
+                Some(_) | None => Duration::from_secs(1),
             };
             if attempt.began.elapsed(*ended) < shortest {
                 self.wrong(format!("attempt {number} comes too early"));

@@ -83,7 +83,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The cookies of one [`Session`], any of which is a credential of its own for the resolver.
+/// The cookies of one [`Session`], any of which is enough for the resolver. It takes the first good
+/// one of those that come: `app_session`, `app_access_token`, `session`.
 #[derive(Clone, Debug)]
 pub struct SessionCookies {
     session: SessionCookie,

@@ -23,7 +23,8 @@ pub(crate) struct SessionCredential {
     digest: Digest,
 }
 
-/// SHA-256 of a credential and its form: two different credentials never share one.
+/// SHA-256 of a credential and its form, as the resolver is shown them: two different credentials
+/// never share one.
 pub(crate) type Digest = [u8; 32];
 
 /// How a credential is shown to the resolver.
@@ -31,12 +32,8 @@ pub(crate) type Digest = [u8; 32];
 pub(crate) enum CredentialForm {
     /// `Authorization: Bearer`.
     Bearer,
-    /// The cookie `{prefix}app_session`.
-    AppSession,
-    /// The cookie `{prefix}app_access_token`.
-    AppAccessToken,
-    /// The cookie `{prefix}session`.
-    Session,
+    /// Authgear's own cookies: the value is the whole `Cookie` field, names and all.
+    SessionCookies,
 }
 
 impl SessionCredential {
@@ -98,12 +95,7 @@ mod tests {
 
     #[test]
     fn the_same_value_in_another_form_is_another_credential() {
-        let forms = [
-            CredentialForm::Bearer,
-            CredentialForm::AppSession,
-            CredentialForm::AppAccessToken,
-            CredentialForm::Session,
-        ];
+        let forms = [CredentialForm::Bearer, CredentialForm::SessionCookies];
         for (index, form) in forms.iter().enumerate() {
             for other in &forms[index + 1..] {
                 assert_ne!(form.digest("a"), other.digest("a"));

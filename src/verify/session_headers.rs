@@ -198,6 +198,34 @@ mod tests {
     }
 
     #[test]
+    fn nothing_but_a_space_or_a_tab_is_around_a_member() {
+        let mut fields = good();
+        fields.extend_from_slice(&[
+            (
+                "x-authgear-user-roles",
+                "a,\u{a0}admin , ,\u{3000}b".as_bytes(),
+            ),
+            ("x-authgear-session-amr", "pwd\u{2000}mfa otp".as_bytes()),
+        ]);
+        let Ok(SessionHeaders::Valid(user)) = read_all(&fields) else {
+            panic!("a session");
+        };
+        assert_eq!(
+            user.roles().collect::<Vec<_>>(),
+            ["a", "\u{a0}admin", "\u{3000}b"]
+        );
+        assert_eq!(user.amr().collect::<Vec<_>>(), ["pwd\u{2000}mfa", "otp"]);
+        // Around the whole, another server may have stripped them.
+        for value in ["\u{a0}true", "true\u{2000}", "TRUE", "true;", "\"true\""] {
+            for name in ["x-authgear-session-valid", "x-authgear-user-verified"] {
+                let mut fields = vec![("x-authgear-user-id", &b"alice"[..])];
+                fields.push((name, value.as_bytes()));
+                assert!(read_all(&fields).is_err(), "{name}: {value}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_missing_fails_closed() {
         let Ok(SessionHeaders::Valid(user)) = read_all(&good()) else {
             panic!("a session");

@@ -296,6 +296,67 @@ async fn requirements_by_callers() {
     assert!(rows >= 60, "{rows}");
 }
 
+/// A separator or a blank that another reader knows makes no other role or scope.
+#[tokio::test]
+async fn roles_and_scopes_are_compared_letter_by_letter() {
+    let world = World::new().await;
+    let alice = world.fake.add_user(User::new("alice"));
+    let role = world.api(&has_role("admin"));
+    let scope = world.api(&all_scopes(["read:orders"]).unwrap());
+    let with_role = |role: &str| {
+        let token = world.fake.token(&alice);
+        let claim = "https://authgear.com/claims/user/roles";
+        token.claim(claim, serde_json::json!([role])).sign()
+    };
+    let with_scope = |scope: &str| world.fake.token(&alice).scope(scope).sign();
+    let told = async |api: &Router, token: String, told: Told, row: &str| {
+        for path in ["/layer", "/call"] {
+            assert_told(&send(api, request(path, Some(&token))).await, told, row);
+        }
+    };
+    told(&role, with_role("admin"), Pass, "the role").await;
+    for near in [
+        "Admin",
+        "admin,admin",
+        "admin admin",
+        "\u{ff41}dmin",
+        "adm\u{131}n",
+    ] {
+        told(&role, with_role(near), NO_ROLE, near).await;
+    }
+    for good in ["read:orders", " read:orders ", "a  read:orders b"] {
+        told(&scope, with_scope(good), Pass, good).await;
+    }
+    let lacking = Scope("read:orders");
+    for near in [
+        "Read:orders",
+        "read:order\u{17f}",
+        "a,read:orders",
+        "a+read:orders",
+        "a%20read:orders",
+    ] {
+        told(&scope, with_scope(near), lacking, near).await;
+    }
+    for blank in [
+        "\t", "\n", "\u{b}", "\0", "\u{85}", "\u{a0}", "\u{1680}", "\u{2000}", "\u{200b}",
+        "\u{2028}", "\u{3000}", "\u{feff}",
+    ] {
+        for (name, other) in [
+            ("before", format!("{blank}admin")),
+            ("behind", format!("admin{blank}")),
+            ("between", format!("a{blank}admin")),
+        ] {
+            let row = format!("{blank:?} {name}");
+            told(&role, with_role(&other), NO_ROLE, &row).await;
+            let other = other.replace("admin", "read:orders");
+            told(&scope, with_scope(&other), lacking, &row).await;
+        }
+    }
+    for spaced in [" admin", "admin ", "a admin"] {
+        told(&role, with_role(spaced), NO_ROLE, spaced).await;
+    }
+}
+
 #[tokio::test]
 async fn the_time_of_authentication() {
     let world = World::new().await;

@@ -354,6 +354,275 @@ async fn the_authority_of_the_address_is_the_host() {
     }
 }
 
+/// `Host`, `Origin`, and whether they are one origin (RFC 9110 §4.2.3, RFC 6454 §5).
+const HOSTS: &[(&str, &str, bool)] = &[
+    ("api.shop.example:443", "https://api.shop.example", true),
+    ("api.shop.example:80", "http://api.shop.example", true),
+    ("API.SHOP.EXAMPLE", "https://api.shop.example", true),
+    ("Api.Shop.Example:443", "https://api.shop.example", true),
+    ("API.shop.example:80", "http://api.shop.example", true),
+    // RFC 3986 §3.2.3: an empty port is the default one.
+    ("api.shop.example:", "https://api.shop.example", true),
+    ("api.shop.example:0443", "https://api.shop.example", true),
+    (
+        "API.shop.example:8443",
+        "https://api.shop.example:8443",
+        true,
+    ),
+    ("[::1]:443", "https://[::1]", true),
+    ("[2001:DB8::1]:80", "http://[2001:db8::1]", true),
+    ("[::1]:3000", "http://[::1]:3000", true),
+    ("127.0.0.1:80", "http://127.0.0.1", true),
+    ("api.shop.example.", "https://api.shop.example.", true),
+    // The port of the other scheme.
+    ("api.shop.example:80", "https://api.shop.example", false),
+    ("api.shop.example:443", "http://api.shop.example", false),
+    (
+        "api.shop.example:443",
+        "https://api.shop.example:8443",
+        false,
+    ),
+    ("api.shop.example:8443", "https://api.shop.example", false),
+    ("api.shop.example", "https://api.shop.example:8443", false),
+    ("api.shop.example:4430", "https://api.shop.example", false),
+    ("api.shop.example:65979", "https://api.shop.example", false),
+    ("api.shop.example:+443", "https://api.shop.example", false),
+    (
+        "api.shop.example:443:443",
+        "https://api.shop.example",
+        false,
+    ),
+    ("[::443]", "https://[:", false),
+    // Other hosts.
+    ("API.SHOP.EXAMPLE:443", "https://blog.shop.example", false),
+    ("api.shop.example:443", "https://shop.example", false),
+    ("api.shop.example.", "https://api.shop.example", false),
+    ("api.shop.example", "https://api.shop.example.", false),
+    ("user@api.shop.example", "https://api.shop.example", false),
+    (
+        "user@api.shop.example",
+        "https://user@api.shop.example",
+        false,
+    ),
+    (
+        "api.shop.example@evil.example:443",
+        "https://evil.example",
+        false,
+    ),
+    (
+        "api.shop.example, evil.example",
+        "https://evil.example",
+        false,
+    ),
+    ("\u{212a}.example", "https://k.example", false),
+    ("", "https://api.shop.example", false),
+    // Not as a browser writes an origin.
+    ("api.shop.example", "https://API.shop.example", false),
+    ("api.shop.example", "https://api.shop.example:443", false),
+    ("api.shop.example", "HTTPS://api.shop.example:443", false),
+    ("api.shop.example:443", "wss://api.shop.example", false),
+    ("localhost", "capacitor://localhost", false),
+    ("localhost:443", "capacitor://localhost", false),
+];
+
+#[tokio::test]
+async fn a_host_is_compared_without_regard_to_case_and_default_port() {
+    let world = World::new(|builder| builder).await;
+    for (host, origin, is_same) in HOSTS {
+        let what = format!("{host} from {origin}");
+        let fields = [("host", *host), ("origin", *origin)];
+        let mut requests = vec![world.request(Cookie, &Method::POST, "/user", &fields)];
+        // As HTTP/2 writes it, or a client of a proxy: `Host` does not count then.
+        if let Ok(uri) = format!("https://{host}/user").parse::<http::Uri>() {
+            let fields = [("host", "evil.example"), ("origin", *origin)];
+            let mut request = world.request(Cookie, &Method::PUT, "/user", &fields);
+            *request.uri_mut() = uri;
+            requests.push(request);
+        }
+        for request in requests {
+            let answer = send(&world.required, request).await;
+            if *is_same {
+                assert_passed(&what, &answer, "alice");
+            } else {
+                assert_refused(&what, &answer, CrossOrigin);
+            }
+        }
+        // What the browser itself says goes first.
+        for (site, is_allowed) in [("same-origin", true), ("same-site", false)] {
+            let fields = [fields, [("sec-fetch-site", site), ("x-none", "")]].concat();
+            let answer = world.ask(Cookie, &Method::POST, &fields).await;
+            let kind = (!is_allowed).then_some(CrossOrigin);
+            assert_eq!(answer.kind, kind, "{what}, {site}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_proxy_says_of_the_host_plays_no_part() {
+    let world = World::new(|builder| builder).await;
+    for (name, value) in [
+        ("x-forwarded-host", "evil.example"),
+        ("x-original-host", "evil.example"),
+        ("x-host", "evil.example"),
+        ("x-forwarded-server", "evil.example"),
+        ("forwarded", "host=evil.example;proto=https"),
+        ("x-forwarded-origin", "https://api.shop.example"),
+        ("x-original-origin", "https://api.shop.example"),
+        ("referer", "https://api.shop.example/"),
+    ] {
+        let evil = [("origin", "https://evil.example"), (name, value)];
+        let answer = world.ask(Cookie, &Method::POST, &evil).await;
+        assert_refused(name, &answer, CrossOrigin);
+        let own = [("origin", "https://api.shop.example"), (name, value)];
+        let answer = world.ask(Cookie, &Method::POST, &own).await;
+        assert_passed(name, &answer, "alice");
+    }
+}
+
+/// Which of two counts cannot be told: a browser sends one.
+#[tokio::test]
+async fn fields_that_contradict_each_other_are_no_proof() {
+    let world = World::new(|builder| builder.trusted_origins([TRUSTED])).await;
+    let own = "https://api.shop.example";
+    let cases: [(&str, &str, &str, bool); 9] = [
+        ("origin", own, own, true),
+        ("origin", own, "https://evil.example", false),
+        ("origin", "https://evil.example", own, false),
+        ("origin", TRUSTED, "https://evil.example", false),
+        ("origin", "", "https://evil.example", false),
+        ("sec-fetch-site", "same-origin", "same-origin", true),
+        ("sec-fetch-site", "same-origin", "cross-site", false),
+        ("sec-fetch-site", "none", "same-site", false),
+        ("host", HOST, "evil.example", false),
+    ];
+    for (name, first, second, is_allowed) in cases {
+        let what = format!("{name}: {first} and {second}");
+        let fields: Fields<'_> = match name {
+            "host" => &[("origin", "https://api.shop.example")],
+            _ => &[],
+        };
+        for method in [Method::POST, Method::GET] {
+            let mut request = world.request(Cookie, &method, "/user", fields);
+            let headers = request.headers_mut();
+            headers.remove(name);
+            for value in [first, second] {
+                headers.append(name, value.parse().unwrap());
+            }
+            let answer = send(&world.required, request).await;
+            if is_allowed || method == Method::GET {
+                assert_passed(&what, &answer, "alice");
+            } else {
+                assert_refused(&what, &answer, CrossOrigin);
+            }
+        }
+    }
+}
+
+/// Views of native shells and pages of extensions have origins of their own (RFC 6454 §6.2).
+#[tokio::test]
+async fn the_origin_of_a_native_shell_can_be_trusted() {
+    let shells = [
+        "capacitor://localhost",
+        "ionic://localhost",
+        "tauri://localhost",
+        "app://.",
+        "app://obsidian.md",
+        "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+        "moz-extension://0e4bd7a1-8f4b-4d6c-9c3b-2f1f6f2f4f11",
+        "vscode-webview://1bk6jf5pck",
+        "http://tauri.localhost",
+        "my-app+x.1://shell_1:8080",
+    ];
+    let world = World::new(|builder| builder.trusted_origins(shells)).await;
+    let nobodys = World::new(|builder| builder).await;
+    for origin in shells {
+        for site in [None, Some("cross-site"), Some("same-site"), Some("")] {
+            for method in [Method::POST, Method::DELETE] {
+                let what = format!("{origin}, {site:?}");
+                let mut fields = vec![("origin", origin)];
+                fields.extend(site.map(|site| ("sec-fetch-site", site)));
+                assert_passed(&what, &world.ask(Cookie, &method, &fields).await, "alice");
+                let answer = nobodys.ask(Cookie, &method, &fields).await;
+                assert_refused(&what, &answer, CrossOrigin);
+                // A `WebSocket` of it.
+                fields.push(("upgrade", "websocket"));
+                let answer = world.ask(Cookie, &Method::GET, &fields).await;
+                assert_passed(&what, &answer, "alice");
+            }
+        }
+    }
+    for near in [
+        "capacitor://localhost/",
+        "capacitor://localhost:80",
+        "capacitor://LOCALHOST",
+        "Capacitor://localhost",
+        "capacitor://localhost.evil.example",
+        "capacitors://localhost",
+        "capacitor://",
+        "capacitor:localhost",
+        "http://localhost",
+        "https://localhost",
+        "app://",
+        "app://..",
+        "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllclea",
+        "null",
+        "file://",
+        "file://localhost",
+        "",
+    ] {
+        for site in ["cross-site", ""] {
+            let fields = [("origin", near), ("sec-fetch-site", site)];
+            let answer = world.ask(Cookie, &Method::POST, &fields).await;
+            // An empty field is none, and no browser sends one.
+            if near.is_empty() && site.is_empty() {
+                assert_passed(near, &answer, "alice");
+            } else {
+                assert_refused(near, &answer, CrossOrigin);
+            }
+        }
+    }
+}
+
+/// Some gateways send a field without a value where the client sent none.
+#[tokio::test]
+async fn an_empty_upgrade_is_none() {
+    let world = World::new(|builder| builder).await;
+    for (upgrade, is_one) in [
+        ("", false),
+        (",", false),
+        (" , \t,", false),
+        ("websocket", true),
+        (", h2c", true),
+        ("-", true),
+    ] {
+        let fields = [("sec-fetch-site", "cross-site"), ("upgrade", upgrade)];
+        let answer = world.ask(Cookie, &Method::GET, &fields).await;
+        if is_one {
+            assert_refused(upgrade, &answer, CrossOrigin);
+        } else {
+            assert_passed(upgrade, &answer, "alice");
+        }
+    }
+    // One of several fields is enough.
+    let fields = [("sec-fetch-site", "cross-site"), ("upgrade", "")];
+    let mut request = world.request(Cookie, &Method::GET, "/user", &fields);
+    request
+        .headers_mut()
+        .append(header::UPGRADE, HeaderValue::from_static("websocket"));
+    assert_refused("two", &send(&world.required, request).await, CrossOrigin);
+    // HTTP/2 has no key: the other fields of a handshake say it as well.
+    for name in [
+        "sec-websocket-key",
+        "sec-websocket-version",
+        "sec-websocket-protocol",
+        "sec-websocket-extensions",
+    ] {
+        let fields = [("sec-fetch-site", "cross-site"), (name, "13")];
+        let answer = world.ask(Cookie, &Method::GET, &fields).await;
+        assert_refused(name, &answer, CrossOrigin);
+    }
+}
+
 #[tokio::test]
 async fn the_check_can_be_turned_off_by_name() {
     let world = World::new(|builder| builder.dangerous().disable_csrf_protection()).await;

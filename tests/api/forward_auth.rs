@@ -7,7 +7,7 @@ use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, Resolver};
 use http::{HeaderName, HeaderValue, Method};
 
-use crate::support::{assert_refused, get, ready, send, with_bearer, with_headers};
+use crate::support::{Answer, assert_refused, get, ready, send, with_bearer, with_headers};
 
 fn server(authgear: &Authgear) -> Router {
     Router::new().fallback_service(authgear.forward_auth())
@@ -155,73 +155,190 @@ async fn what_cannot_be_told_is_left_out_or_is_503() {
     );
 }
 
-#[tokio::test]
-async fn a_cross_site_request_is_seen_for_what_it_is() {
-    let fake = FakeAuthgear::start().await;
-    let alice = fake.add_user(User::new("alice"));
-    let token = fake.token(&alice).sign();
-    let builder = Authgear::builder(fake.endpoint()).token_cookie("token");
-    let server = server(&ready(builder).await);
-    let cookie = format!("token={token}");
-    let bearer = format!("Bearer {token}");
-    let cross = ("sec-fetch-site", "cross-site");
-    for (more, is_refused) in [
-        (&[][..], false),
-        (&[("x-forwarded-method", "GET")], false),
-        (&[("x-forwarded-method", "POST")], true),
-        (&[("x-forwarded-method", "DELETE")], true),
-        (
-            &[
-                ("x-forwarded-method", "GET"),
-                ("x-forwarded-method", "POST"),
-            ],
-            true,
-        ),
-        (&[("x-forwarded-method", "")], true),
-        (&[("x-forwarded-method", "G T")], true),
-        (
-            &[
-                ("x-forwarded-method", "GET"),
-                ("x-forwarded-upgrade", "websocket"),
-            ],
-            true,
-        ),
-        (&[("sec-websocket-key", "AAAA")], true),
-        (&[("upgrade", "websocket")], true),
-    ] {
-        let by_cookie = [more, &[cross, ("cookie", &*cookie)]].concat();
-        let answer = send(&server, with_headers(&by_cookie)).await;
+/// Fields in which a gateway, or the author of its configuration, names the client's method.
+const METHOD_FIELDS: [&str; 9] = [
+    // nginx as documented, Traefik, Caddy, APISIX, Oathkeeper.
+    "x-forwarded-method",
+    // ingress-nginx, Authelia's configurations.
+    "x-original-method",
+    // Envoy, and configurations of it.
+    "x-envoy-original-method",
+    "x-auth-request-method",
+    "x-request-method",
+    "x-shop-original-method",
+    // What the server behind may go by.
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
+
+const UPGRADE_FIELDS: [&str; 3] = [
+    "x-forwarded-upgrade",
+    "x-original-upgrade",
+    "x-auth-request-upgrade",
+];
+
+struct CrossSite {
+    server: Router,
+    token: String,
+}
+
+type Fields<'f> = &'f [(&'f str, &'f [u8])];
+
+impl CrossSite {
+    async fn new() -> Self {
+        let fake = FakeAuthgear::start().await;
+        let alice = fake.add_user(User::new("alice"));
+        let builder = Authgear::builder(fake.endpoint()).token_cookie("token");
+        Self {
+            server: server(&ready(builder).await),
+            token: fake.token(&alice).sign(),
+        }
+    }
+
+    async fn ask(&self, method: &Method, site: &str, by_cookie: bool, more: Fields<'_>) -> Answer {
+        let credential = if by_cookie {
+            ("cookie", format!("token={}", self.token))
+        } else {
+            ("authorization", format!("Bearer {}", self.token))
+        };
+        let mut request = with_headers(&[("sec-fetch-site", site), (credential.0, &*credential.1)]);
+        *request.method_mut() = method.clone();
+        for (name, value) in more {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            let value = HeaderValue::from_bytes(value).unwrap();
+            request.headers_mut().append(name, value);
+        }
+        send(&self.server, request).await
+    }
+
+    /// A sub-request with these fields, about a cross-site request with a cookie.
+    async fn assert(&self, method: &Method, more: Fields<'_>, is_refused: bool) {
+        let what = format!("{method} {more:?}");
+        let answer = self.ask(method, "cross-site", true, more).await;
         if is_refused {
+            assert_eq!(answer.status, 403, "{what}");
+            assert_eq!(answer.header("content-type"), "application/json");
+            assert_eq!(
+                answer.body,
+                r#"{"error":"cross_origin_request","error_description":"a cookie was sent from another origin"}"#
+            );
             assert_refused(&answer, 403, AuthErrorKind::CrossOrigin);
         } else {
-            assert_eq!(answer.status, 200, "{more:?}");
+            assert_eq!(answer.status, 200, "{what}");
         }
-        let by_bearer = [more, &[cross, ("authorization", &*bearer)]].concat();
-        assert_eq!(send(&server, with_headers(&by_bearer)).await.status, 200);
-        let same = [
-            more,
-            &[("sec-fetch-site", "same-origin"), ("cookie", &*cookie)],
-        ]
-        .concat();
-        assert_eq!(send(&server, with_headers(&same)).await.status, 200);
+        // What shows intent passes, and what comes from the origin itself.
+        for (site, by_cookie) in [("cross-site", false), ("same-origin", true)] {
+            let answer = self.ask(method, site, by_cookie, more).await;
+            assert_eq!(answer.status, 200, "{what}");
+        }
     }
-    // A method of the sub-request itself counts as well.
-    let headers = [cross, ("cookie", &*cookie), ("x-forwarded-method", "GET")];
-    let mut request = with_headers(&headers);
-    *request.method_mut() = Method::PUT;
-    assert_refused(
-        &send(&server, request).await,
-        403,
-        AuthErrorKind::CrossOrigin,
-    );
-    let name = HeaderName::from_static("x-forwarded-method");
-    let mut request = with_headers(&headers[..2]);
-    request
-        .headers_mut()
-        .insert(name, HeaderValue::from_bytes(b"\xff").unwrap());
-    assert_refused(
-        &send(&server, request).await,
-        403,
-        AuthErrorKind::CrossOrigin,
-    );
+}
+
+#[tokio::test]
+async fn the_method_that_a_gateway_names_counts_in_every_dialect() {
+    let world = CrossSite::new().await;
+    let values: [(&[u8], bool); 18] = [
+        (b"GET", false),
+        (b"HEAD", false),
+        (b"OPTIONS", false),
+        (b"POST", true),
+        (b"PUT", true),
+        (b"PATCH", true),
+        (b"DELETE", true),
+        (b"CONNECT", true),
+        (b"TRACE", true),
+        (b"PURGE", true),
+        (b"", true),
+        (b"get", true),
+        (b"post", true),
+        (b"GET, POST", true),
+        (b"GET,GET", true),
+        (b"G T", true),
+        (b"\xff", true),
+        (b"{http.request.method}", true),
+    ];
+    world.assert(&Method::GET, &[], false).await;
+    for name in METHOD_FIELDS {
+        for (value, is_refused) in values {
+            world
+                .assert(&Method::GET, &[(name, value)], is_refused)
+                .await;
+            world
+                .assert(&Method::HEAD, &[(name, value)], is_refused)
+                .await;
+        }
+        // An unsafe one wins: of several fields of a name, of several names, and of the sub-request.
+        world
+            .assert(&Method::GET, &[(name, b"GET"), (name, b"GET")], false)
+            .await;
+        world
+            .assert(&Method::GET, &[(name, b"GET"), (name, b"POST")], true)
+            .await;
+        world
+            .assert(&Method::GET, &[(name, b"POST"), (name, b"GET")], true)
+            .await;
+        for other in METHOD_FIELDS {
+            if other != name {
+                let fields: Fields<'_> = &[(name, b"DELETE"), (other, b"GET")];
+                world.assert(&Method::GET, fields, true).await;
+            }
+        }
+        for method in [Method::POST, Method::PUT, Method::TRACE, Method::DELETE] {
+            world.assert(&method, &[(name, b"GET")], true).await;
+        }
+    }
+    // What a browser asks a gateway before a request is not the request's method.
+    for name in [
+        "access-control-request-method",
+        "x-methods",
+        "method",
+        "x-methodology",
+    ] {
+        world.assert(&Method::GET, &[(name, b"POST")], false).await;
+    }
+}
+
+#[tokio::test]
+async fn the_upgrade_that_a_gateway_names_counts_unless_it_is_empty() {
+    let world = CrossSite::new().await;
+    for name in UPGRADE_FIELDS {
+        for (value, is_refused) in [
+            (&b""[..], false),
+            (b",", false),
+            (b"websocket", true),
+            (b"WebSocket", true),
+            (b"h2c", true),
+            (b"\xff", true),
+        ] {
+            world
+                .assert(&Method::GET, &[(name, value)], is_refused)
+                .await;
+            let fields: Fields<'_> = &[("x-original-method", b"GET"), (name, value)];
+            world.assert(&Method::GET, fields, is_refused).await;
+        }
+        world
+            .assert(&Method::GET, &[(name, b""), (name, b"websocket")], true)
+            .await;
+        // The sub-request's own is none, either, where it is empty.
+        world
+            .assert(
+                &Method::GET,
+                &[("upgrade", b""), (name, b"websocket")],
+                true,
+            )
+            .await;
+    }
+    for (name, value, is_refused) in [
+        ("upgrade", &b"websocket"[..], true),
+        ("upgrade", b"", false),
+        ("sec-websocket-key", b"AAAA", true),
+        ("sec-websocket-version", b"13", true),
+        ("upgrade-insecure-requests", b"1", false),
+        ("x-upgrades", b"websocket", false),
+    ] {
+        world
+            .assert(&Method::GET, &[(name, value)], is_refused)
+            .await;
+    }
 }

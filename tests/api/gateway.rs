@@ -81,11 +81,19 @@ async fn the_gateways_headers_are_the_user() {
 async fn without_exactly_one_right_proof_there_is_nobody() {
     let upper = SECRET.to_uppercase();
     let longer = format!("{SECRET}0");
+    let list = format!("{SECRET}, {SECRET}");
+    let quoted = format!("\"{SECRET}\"");
+    let (before, after) = (format!(" {SECRET}"), format!("{SECRET}\t"));
     for proofs in [
         &[][..],
         &[("x-gateway-secret", "")],
         &[("x-gateway-secret", &*upper)],
         &[("x-gateway-secret", &*longer)],
+        &[("x-gateway-secret", &*list)],
+        &[("x-gateway-secret", &*quoted)],
+        &[("x-gateway-secret", &*before)],
+        &[("x-gateway-secret", &*after)],
+        &[PROOF, ("x-gateway-secret", "")],
         &[("x-gateway-secret", &SECRET[1..])],
         &[PROOF, PROOF],
         &[PROOF, ("x-gateway-secret", "other")],

@@ -367,6 +367,17 @@ async fn a_password_in_an_address_is_not_quoted() {
         "https://user:canary@",
         "https://user:canary@auth.shop.example:port",
         "https://user:can@ary:canary@auth shop",
+        // A parser of URLs takes these for the same.
+        "https:user:canary@auth.shop.example",
+        "https:canary@auth.shop.example",
+        "https:/user:canary@auth.shop.example",
+        "https:\\\\user:canary@auth.shop.example",
+        "https:\\/user:canary@auth.shop.example",
+        "https:user:canary://x@auth.shop.example",
+        " https:user:canary@auth.shop.example",
+        "user:canary@auth.shop.example",
+        "//user:canary@auth.shop.example",
+        "canary@auth.shop.example",
     ]
     .iter()
     .flat_map(|url| {

@@ -12,6 +12,7 @@ mod support;
 mod cases;
 
 mod authorize;
+mod cookies;
 mod credential;
 mod csrf;
 mod docs;
@@ -20,6 +21,7 @@ mod forward_auth;
 mod gateway;
 mod grpc;
 mod handmade;
+mod inner_rejections;
 mod keys;
 mod layers;
 mod leaks;

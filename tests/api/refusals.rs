@@ -3,6 +3,7 @@
 mod claims;
 mod header;
 mod keys;
+mod near;
 mod request;
 mod shape;
 

@@ -8,6 +8,7 @@ use axum::routing::get;
 use axum_authgear::authorize::has_role;
 use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthUser, Authgear, AuthgearBuilder};
+use http::StatusCode;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -70,12 +71,20 @@ async fn logged(change: impl FnOnce(AuthgearBuilder) -> AuthgearBuilder) -> (Str
             "/admin",
             get(|| async {}).route_layer(authgear.require(has_role("admin"))),
         )
+        .route(
+            "/hidden",
+            get(|user: AuthUser| async move {
+                let hidden = |rejection| (StatusCode::NOT_FOUND, rejection);
+                user.require(has_role("owner")).map_err(hidden)
+            }),
+        )
         .layer(authgear.layer().optional());
 
     let token = fake.token(&alice).sign();
     let expired = fake.token(&alice).expires_at(1_000_000_000).sign();
     assert_eq!(get_with(&api, "/", &token).await.status, 200);
     assert_eq!(get_with(&api, "/admin", &token).await.status, 403);
+    assert_eq!(get_with(&api, "/hidden", &token).await.status, 404);
     assert_eq!(get_with(&api, "/", &expired).await.status, 401);
     let mut bare = with_bearer("/", "");
     bare.headers_mut().clear();
@@ -121,6 +130,9 @@ async fn outcome_kind_and_method_and_nothing_of_the_credential() {
             "{line} is missing in\n{log}"
         );
     }
+    // Once each, also where the handler made the answer its own.
+    let refused = log.matches("request refused kind=RoleMissing").count();
+    assert_eq!(refused, 2, "{log}");
     for secret in secrets
         .iter()
         .map(String::as_str)

@@ -1,5 +1,5 @@
-//! A real nginx in front of `resource_server` in gateway mode, with the configurations that the
-//! documentation shows.
+//! A real nginx, or a Caddy, in front of `resource_server` in gateway mode, with the configurations that
+//! the documentation shows.
 
 use std::path::PathBuf;
 
@@ -15,30 +15,25 @@ use crate::resource_server::Server;
 
 const FORWARD_AUTH: &str = include_str!("../../src/docs/nginx/forward_auth.conf");
 const RESOLVER: &str = include_str!("../../src/docs/nginx/resolver.conf");
+const CADDYFILE: &str = include_str!("../../src/docs/caddy/Caddyfile");
 const SECRET: &str = "change-me-change-me-change-me-32";
 
-/// A running nginx: one process, killed when this is dropped.
-struct Nginx {
+/// A running nginx or Caddy: one process, killed when this is dropped.
+struct Gateway {
     _process: Child,
     prefix: PathBuf,
     address: String,
 }
 
-impl Nginx {
-    /// Starts it with a configuration of ours, whose addresses are replaced.
-    async fn start(name: &str, configuration: &str, api: &str, asked: &str) -> Self {
-        let port = {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            listener.local_addr().unwrap().port()
-        };
-        let address = format!("127.0.0.1:{port}");
+impl Gateway {
+    /// Starts an nginx with a configuration of ours, whose addresses are replaced.
+    async fn nginx(name: &str, configuration: &str, api: &str, asked: &str) -> Self {
+        let address = free_address().await;
         let server = configuration
             .replace("127.0.0.1:3000", api)
             .replace("127.0.0.1:3001", asked)
             .replace("127.0.0.1:8080", &address);
-        let prefix =
-            std::env::temp_dir().join(format!("axum-authgear-nginx-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&prefix).unwrap();
+        let prefix = folder(&format!("nginx-{name}"));
         std::fs::write(prefix.join("server.conf"), server).unwrap();
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {kind};\n"))
@@ -55,18 +50,45 @@ impl Nginx {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let nginx = Self {
-            _process: process,
-            prefix,
-            address,
-        };
+        Self::listening(process, prefix, address).await
+    }
+
+    /// Starts a Caddy with the documented configuration, whose addresses are replaced. It gets no
+    /// certificates.
+    async fn caddy(api: &str, asked: &str) -> Self {
+        let address = free_address().await;
+        let options = "{\nadmin off\nauto_https off\n}\n";
+        let sites = CADDYFILE
+            .replace("api.example.com {", &format!("http://{address} {{"))
+            .replace("forward-auth:3001", asked)
+            .replace("api:3000", api);
+        let prefix = folder("caddy");
+        std::fs::write(prefix.join("Caddyfile"), format!("{options}{sites}")).unwrap();
+        let process = Command::new("caddy")
+            .args(["run", "--config", "Caddyfile", "--adapter", "caddyfile"])
+            .current_dir(&prefix)
+            .env("HOME", &prefix)
+            .env("XDG_DATA_HOME", &prefix)
+            .env("XDG_CONFIG_HOME", &prefix)
+            .stderr(std::fs::File::create(prefix.join("error.log")).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self::listening(process, prefix, address).await
+    }
+
+    async fn listening(process: Child, prefix: PathBuf, address: String) -> Self {
         let listens = async {
-            while TcpStream::connect(&nginx.address).await.is_err() {
+            while TcpStream::connect(&address).await.is_err() {
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
         };
         timeout(PATIENCE, listens).await.unwrap();
-        nginx
+        Self {
+            _process: process,
+            prefix,
+            address,
+        }
     }
 
     /// Sends these lines as they are, and gives status and body.
@@ -100,7 +122,19 @@ impl Nginx {
     }
 }
 
-impl Drop for Nginx {
+async fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+fn folder(name: &str) -> PathBuf {
+    let name = format!("axum-authgear-{name}-{}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.prefix);
     }
@@ -110,13 +144,23 @@ struct Stack {
     fake: FakeAuthgear,
     alice: User,
     session: Session,
-    nginx: Nginx,
+    gateway: Gateway,
     _api: Server,
     _forward_auth: Option<Example>,
 }
 
-/// In front of a server that is asked in this mode; `None`: of the resolver itself.
-async fn stack(mode: Option<&str>) -> Stack {
+/// What stands in front, and whom it asks.
+#[derive(Clone, Copy, PartialEq)]
+enum Asks {
+    /// nginx, Authgear's resolver.
+    Resolver,
+    /// nginx, a server in this mode.
+    ByNginx(&'static str),
+    /// Caddy, a server in this mode.
+    ByCaddy(&'static str),
+}
+
+async fn stack(asks: Asks) -> Stack {
     let fake = FakeAuthgear::builder()
         .endpoint("https://auth.shop.example")
         .start()
@@ -130,15 +174,13 @@ async fn stack(mode: Option<&str>) -> Stack {
     let api = Server::start(fake.endpoint(), &gateway).await;
     let bare = |url: &str| url.strip_prefix("http://").unwrap().to_owned();
     let resolver_url = format!("{}/_resolver/resolve", fake.url());
-    let (nginx, server) = match mode {
-        None => {
+    let (gateway, server) = match asks {
+        Asks::Resolver => {
             let asked = bare(fake.url());
-            (
-                Nginx::start("resolver", RESOLVER, api.address(), &asked).await,
-                None,
-            )
+            let gateway = Gateway::nginx("resolver", RESOLVER, api.address(), &asked);
+            (gateway.await, None)
         }
-        Some(mode) => {
+        Asks::ByNginx(mode) | Asks::ByCaddy(mode) => {
             let environment = [
                 ("AUTHGEAR_VERIFY", mode),
                 ("AUTHGEAR_TOKEN_COOKIE", "token"),
@@ -147,16 +189,21 @@ async fn stack(mode: Option<&str>) -> Stack {
                 ("AUTHGEAR_RECHECK_SECS", "1"),
             ];
             let (server, url) = forward_auth::start(fake.endpoint(), &environment).await;
-            let name = mode.replace('+', "-");
-            let nginx = Nginx::start(&name, FORWARD_AUTH, api.address(), &bare(&url)).await;
-            (nginx, Some(server))
+            let asked = bare(&url);
+            let gateway = if asks == Asks::ByCaddy(mode) {
+                Gateway::caddy(api.address(), &asked).await
+            } else {
+                let name = mode.replace('+', "-");
+                Gateway::nginx(&name, FORWARD_AUTH, api.address(), &asked).await
+            };
+            (gateway, Some(server))
         }
     };
     Stack {
         fake,
         alice,
         session,
-        nginx,
+        gateway,
         _api: api,
         _forward_auth: server,
     }
@@ -199,17 +246,22 @@ const SPOOFED: [&[&str]; 7] = [
     ],
 ];
 
-async fn assert_holds(mode: Option<&str>) {
-    let stack = stack(mode).await;
-    let nginx = &stack.nginx;
+async fn assert_holds(asks: Asks) {
+    let stack = stack(asks).await;
+    let gateway = &stack.gateway;
     let bearer = format!("Authorization: Bearer {}", stack.session.token().sign());
-    let cookie = match mode {
-        None | Some("resolver") => format!("Cookie: {}", stack.session.cookies().session().pair()),
-        Some(_) => format!("Cookie: token={}", stack.session.token().sign()),
+    let (by_resolver, by_jwt) = match asks {
+        Asks::Resolver => (true, false),
+        Asks::ByNginx(mode) | Asks::ByCaddy(mode) => (mode == "resolver", mode == "jwt"),
+    };
+    let cookie = if by_resolver {
+        format!("Cookie: {}", stack.session.cookies().session().pair())
+    } else {
+        format!("Cookie: token={}", stack.session.token().sign())
     };
     let (bearer, cookie) = (&*bearer, &*cookie);
     for credential in [bearer, cookie] {
-        let (status, text) = nginx.send("GET", "/me", &[credential]).await;
+        let (status, text) = gateway.send("GET", "/me", &[credential]).await;
         assert_eq!(status, 200, "{text}");
         assert!(
             text.contains(stack.alice.id()) && text.contains("\"editor\""),
@@ -219,12 +271,25 @@ async fn assert_holds(mode: Option<&str>) {
         for spoofed in SPOOFED {
             for path in ["/me", "/whoami", "/echo-headers"] {
                 let headers = [&[credential], spoofed].concat();
-                let (status, text) = nginx.send("GET", path, &headers).await;
-                assert_eq!(status, 200, "{spoofed:?}: {text}");
+                let (status, text) = gateway.send("GET", path, &headers).await;
+                // Caddy lets a client take fields away from its own request by naming them in
+                // `Connection`: nobody is signed in then.
+                if matches!(asks, Asks::ByCaddy(_)) && spoofed[0].starts_with("Connection") {
+                    assert_eq!(status == 401, path == "/me", "{text}");
+                } else {
+                    assert_eq!(status, 200, "{spoofed:?}: {text}");
+                }
                 assert!(!text.contains("spoofed"), "{spoofed:?}: {text}");
             }
         }
     }
+    // A field that the answer does not have is not there on the other side.
+    let bob = stack.fake.add_user(User::new("bob"));
+    let bearer_of_bob = stack.fake.sign_in(&bob).token().sign();
+    let bearer_of_bob = format!("Authorization: Bearer {bearer_of_bob}");
+    let (status, text) = gateway.send("GET", "/me", &[&bearer_of_bob]).await;
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains("\"roles\":[]"), "{text}");
     // Nobody is signed in.
     for credential in [&[][..], &["Authorization: Bearer garbage"]] {
         let spoofed = SPOOFED
@@ -233,10 +298,10 @@ async fn assert_holds(mode: Option<&str>) {
             .chain([&[][..], &["Content-Type: application/grpc", "TE: trailers"]]);
         for more in spoofed {
             let headers = [credential, more].concat();
-            let (status, text) = nginx.send("GET", "/me", &headers).await;
+            let (status, text) = gateway.send("GET", "/me", &headers).await;
             assert_eq!(status, 401, "{headers:?}: {text}");
             for path in ["/whoami", "/echo-headers"] {
-                let (_, text) = nginx.send("GET", path, &headers).await;
+                let (_, text) = gateway.send("GET", path, &headers).await;
                 assert!(!text.contains("spoofed"), "{headers:?}: {text}");
                 assert!(!text.contains("user_id"), "{headers:?}: {text}");
             }
@@ -249,7 +314,7 @@ async fn assert_holds(mode: Option<&str>) {
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
         "Sec-WebSocket-Version: 13",
     ];
-    let own = format!("Origin: http://{}", nginx.address);
+    let own = format!("Origin: http://{}", gateway.address);
     let (cross, evil, own) = (
         "Sec-Fetch-Site: cross-site",
         "Origin: https://evil.example",
@@ -257,25 +322,25 @@ async fn assert_holds(mode: Option<&str>) {
     );
     for (site, is_refused) in [(cross, true), (evil, true), (own, false)] {
         // The scope is not there: whoever gets through is told so.
-        let (status, text) = nginx.send("POST", "/orders", &[cookie, site]).await;
+        let (status, text) = gateway.send("POST", "/orders", &[cookie, site]).await;
         assert_eq!(status, 403, "{text}");
         assert_eq!(
             text.contains("insufficient_scope"),
             !is_refused,
             "{site}: {text}"
         );
-        let (status, text) = nginx
+        let (status, text) = gateway
             .send("GET", "/me", &[&[cookie, site], &upgrade[..]].concat())
             .await;
         assert_eq!(status, if is_refused { 403 } else { 200 }, "{site}: {text}");
-        let (_, text) = nginx.send("POST", "/orders", &[bearer, site]).await;
+        let (_, text) = gateway.send("POST", "/orders", &[bearer, site]).await;
         assert!(text.contains("insufficient_scope"), "{site}: {text}");
     }
-    if mode != Some("jwt") {
+    if !by_jwt {
         stack.fake.disable(&stack.alice);
         tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
         for credential in [bearer, cookie] {
-            let (status, text) = nginx.send("GET", "/me", &[credential]).await;
+            let (status, text) = gateway.send("GET", "/me", &[credential]).await;
             assert_eq!(status, 401, "{text}");
         }
     }
@@ -284,13 +349,21 @@ async fn assert_holds(mode: Option<&str>) {
 #[tokio::test]
 #[ignore = "needs nginx"]
 async fn the_resolver_is_asked_by_nginx() {
-    assert_holds(None).await;
+    assert_holds(Asks::Resolver).await;
 }
 
 #[tokio::test]
 #[ignore = "needs nginx"]
 async fn forward_auth_is_asked_by_nginx() {
     for mode in ["jwt", "resolver", "jwt+resolver"] {
-        assert_holds(Some(mode)).await;
+        assert_holds(Asks::ByNginx(mode)).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs caddy"]
+async fn forward_auth_is_asked_by_caddy() {
+    for mode in ["jwt", "resolver", "jwt+resolver"] {
+        assert_holds(Asks::ByCaddy(mode)).await;
     }
 }

@@ -591,6 +591,13 @@ async fn the_mode_resolver() {
         ("cookie", cookies.session().pair()),
         ("cookie", cookies.app_session().pair()),
         ("cookie", format!("token={}", session.opaque_token())),
+        (
+            "cookie",
+            format!(
+                "shop_app_session=stale; token=; {}; shop_app_access_token=\"\"",
+                cookies.session().pair()
+            ),
+        ),
     ] {
         let headers = [
             (name, &*value),
@@ -601,6 +608,9 @@ async fn the_mode_resolver() {
         assert_eq!(asked.header("x-forwarded-for"), Some("198.51.100.7"));
     }
     assert_eq!(fake.requests(Endpoint::Jwks), 0);
+    let emptied = [("cookie", "token=; shop_session=\"\"; shop_app_session=")];
+    let answer = server.ask("GET", "/whoami", &emptied).await;
+    assert_eq!(answer.json(), json!({"anonymous_request": true}));
     fake.disable(&alice);
     let answer = server.get("/whoami", Some(&token)).await;
     assert_eq!(
@@ -730,6 +740,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("AUTHGEAR_LEEWAY_SECS", "601"),
     ("AUTHGEAR_ALLOW_HTTP", "true"),
     ("TRUSTED_PROXIES", "10.0.0.0/33"),
+    ("TRUSTED_PROXIES", "010.0.0.0/8"),
     ("TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
     ("TRUSTED_ORIGINS", "https://*.example"),
     ("TRUSTED_ORIGINS", "https://app.example/"),

@@ -15,7 +15,7 @@ use jsonwebtoken::Algorithm;
 use jsonwebtoken::jwk::{
     AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse, RSAKeyParameters,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::AuthErrorKind;
 
@@ -99,12 +99,19 @@ const KNOWN_MEMBERS: [&str; 10] = [
 ];
 
 pub(super) fn read_jwk(member: &Value) -> Option<(String, Jwk)> {
-    let known = member
+    let mut known: Map<String, Value> = member
         .as_object()?
         .iter()
         .filter(|(name, _)| KNOWN_MEMBERS.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
+    // RFC 9864 §2.2: another name of the same, which the model of a key does not know. The curve is
+    // checked in any case.
+    if let Some(algorithm) = known.get_mut("alg")
+        && algorithm == "Ed25519"
+    {
+        *algorithm = Value::from("EdDSA");
+    }
     let jwk: Jwk = serde_json::from_value(Value::Object(known)).ok()?;
     let kid = jwk.common.key_id.clone().filter(|kid| !kid.is_empty())?;
     Some((kid, jwk))

@@ -187,6 +187,24 @@ fn every_kind_of_key_serves_its_own_algorithm_alone() {
 }
 
 #[test]
+fn both_names_of_one_algorithm_make_one_key() {
+    let key = SigningKey::ed25519();
+    let mut renamed = key.jwk();
+    renamed["alg"] = json!("Ed25519");
+    let set = parse(json!([key.jwk(), renamed])).unwrap();
+    assert_eq!((set.len(), set.skipped()), (1, 0));
+    let body = json!({ "keys": [renamed] }).to_string();
+    let again = KeySet::parse(body.as_bytes(), &ALLOWED, Some(&set)).unwrap();
+    assert!(again.is_same(&set));
+    let found = again.find(key.kid()).unwrap();
+    let signature = key.sign(b"message");
+    assert_eq!(
+        found.verify(Algorithm::EdDSA, b"message", &signature),
+        Ok(())
+    );
+}
+
+#[test]
 fn under_one_name_the_first_usable_key_is_the_one() {
     // The same twice is one key.
     let set = parse(json!([good().jwk(), good().jwk()])).unwrap();

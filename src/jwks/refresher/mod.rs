@@ -6,7 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use jsonwebtoken::Algorithm;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::fetch::{FetchedKeys, KeyFetchError, KeySource};
 use super::key_set::KeySet;
@@ -31,7 +31,12 @@ impl Refresher {
         source: impl KeySource,
         algorithms: Vec<Algorithm>,
     ) -> Self {
-        let task = runtime.spawn(run(store, source, algorithms));
+        // Made here: a runtime that has ended drops the task before it runs.
+        let end = End(Arc::clone(&store));
+        let task = runtime.spawn(async move {
+            let _end = end;
+            run(store, source, algorithms).await;
+        });
         Self(task.abort_handle())
     }
 }
@@ -42,11 +47,21 @@ impl Drop for Refresher {
     }
 }
 
+/// Says that the refresher is gone when it is dropped with its task.
+struct End(Arc<KeyStore>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<Algorithm>) {
     let mut retries = backoff();
     loop {
         // The store begins with the first attempt under way; `wait_until_due` begins the others.
         let asked_at = store.clock().now();
+        let began = Instant::now();
         let fetched = source.fetch().await;
         let state = KeyState::clone(&store.state());
         let read = fetched.and_then(|fetched| read(&fetched, &state, &algorithms));
@@ -67,10 +82,12 @@ async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<A
                 (state.good, next, Some(Arc::new(error)))
             }
         };
+        let now = Instant::now();
         store.publish(KeyState {
             good,
             in_flight: false,
-            next_attempt: Instant::now() + next,
+            next_attempt: now + next,
+            next_without_keys: now + retry_without_keys(&store, began),
             error,
             ..state
         });
@@ -92,21 +109,17 @@ fn read(
 /// marks it as begun.
 async fn wait_until_due(store: &KeyStore) {
     let state = store.state();
+    // Timers stand still with a suspended machine: keys may be too old sooner than timers know.
+    let look = store.policy().cooldown.max(FIRST_RETRY);
     let on_demand = loop {
-        let demand = store
-            .demand_due_in(&state)
-            .map(|wait| Instant::now() + wait)
-            .filter(|due| *due < state.next_attempt);
-        if demand.is_some_and(|due| due <= Instant::now()) {
-            break true;
-        }
-        tokio::select! {
-            () = sleep_until(demand.unwrap_or(state.next_attempt)) => {
-                if demand.is_none() {
-                    break false;
-                }
-            }
-            () = store.demand() => {}
+        let due = store.due_in(&state);
+        let demand = store.demand_due_in(&state).filter(|demand| *demand < due);
+        match demand.unwrap_or(due) {
+            Duration::ZERO => break demand.is_some(),
+            wait => tokio::select! {
+                () = sleep(wait.min(look)) => {}
+                () = store.demand() => {}
+            },
         }
     };
     let state = KeyState::clone(&state);
@@ -130,6 +143,13 @@ fn refresh_after(store: &KeyStore, max_age: Option<Duration>) -> Duration {
         age.clamp(MIN_MAX_AGE.min(longest), longest)
     });
     interval.mul_f64(0.8 - 0.08 * fastrand::f64())
+}
+
+/// A cooldown after the attempt's start, but for a pause after one that took long.
+fn retry_without_keys(store: &KeyStore, began: Instant) -> Duration {
+    let cooldown = store.policy().cooldown;
+    let left = cooldown.saturating_sub(began.elapsed());
+    left.max(FIRST_RETRY.min(cooldown))
 }
 
 fn backoff() -> ExponentialBackoff {

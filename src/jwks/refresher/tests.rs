@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::jwks::KeyPolicy;
 use crate::simulation::issuer::{Bench, Fault, HANG};
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// That of the default policy.
+const COOLDOWN: Duration = Duration::from_secs(10);
 
 fn gaps(bench: &Bench) -> Vec<f64> {
     bench
@@ -54,9 +57,10 @@ async fn max_age_counts_between_a_minute_and_half_of_the_staleness_bound() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_are_retried_after_one_second_then_twice_as_long_up_to_a_minute() {
-    let bench = Bench::new(|state| state.fault = Some(Fault::Error)).await;
-    sleep(10 * MINUTE).await;
-    let failed = gaps(&bench);
+    let bench = Bench::new(|_| {}).await;
+    bench.issuer.state().fault = Some(Fault::Error);
+    sleep(15 * MINUTE).await;
+    let failed = &gaps(&bench)[1..];
     assert!(failed.len() > 10, "{failed:?}");
     for (gap, least) in failed.iter().zip([1.0_f64, 2.0, 4.0, 8.0, 16.0, 32.0]) {
         // With as much again for jitter.
@@ -73,12 +77,86 @@ async fn failures_are_retried_after_one_second_then_twice_as_long_up_to_a_minute
     // All is well within one backoff, without a request, and the next failure begins anew.
     bench.issuer.state().fault = None;
     sleep(MINUTE + Duration::from_millis(100)).await;
-    assert!(bench.knows(0));
+    assert!(bench.store.status().error.is_none());
     let before = bench.issuer.attempts();
     bench.issuer.state().fault = Some(Fault::Error);
     sleep(5 * MINUTE).await;
     let gaps = gaps(&bench);
     assert!((1.0..2.1).contains(&gaps[before]), "{gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_usable_keys_nobody_need_ask_for_a_retry_once_a_cooldown() {
+    for (cooldown, fault) in [
+        (COOLDOWN, Fault::Error),
+        (COOLDOWN, Fault::Gone),
+        (COOLDOWN, Fault::Garbage),
+        (COOLDOWN, Fault::Empty),
+        (COOLDOWN, Fault::Hang),
+        (3 * COOLDOWN, Fault::Error),
+        (COOLDOWN / 5, Fault::Error),
+    ] {
+        let policy = KeyPolicy {
+            cooldown,
+            ..KeyPolicy::default()
+        };
+        let bench = Bench::cold(policy, |state| state.fault = Some(fault));
+        sleep(10 * MINUTE).await;
+        let gaps = gaps(&bench);
+        // A pause follows an attempt that took as long as the cooldown.
+        let pause = if matches!(fault, Fault::Hang) {
+            1.0
+        } else {
+            0.0
+        };
+        let most = cooldown.as_secs_f64() + pause + 0.1;
+        assert!(gaps.iter().all(|gap| *gap <= most), "{fault:?}: {gaps:?}");
+        // Backoff comes first where it is shorter, and no more than one attempt in a cooldown then.
+        assert!(gaps[0] >= cooldown.as_secs_f64().min(1.0), "{gaps:?}");
+        let least = most - 0.2;
+        assert!(
+            gaps[6..].iter().all(|gap| *gap > least),
+            "{fault:?}: {gaps:?}"
+        );
+
+        // Authgear is back.
+        bench.issuer.state().fault = None;
+        sleep(cooldown + HANG + Duration::from_millis(1_100)).await;
+        assert!(bench.knows(0), "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_get_stale_between_two_retries_bring_the_next_one_forward() {
+    let policy = KeyPolicy {
+        max_stale: 6 * MINUTE,
+        ..KeyPolicy::default()
+    };
+    let bench = Bench::cold(policy, |_| {});
+    sleep(MINUTE).await;
+    bench.issuer.state().fault = Some(Fault::Error);
+    sleep(15 * MINUTE).await;
+    let times = bench.times();
+    let stale = policy.max_stale.as_secs_f64();
+    let most = COOLDOWN.as_secs_f64() + 0.1;
+    let after: Vec<f64> = times.iter().copied().filter(|time| *time > stale).collect();
+    assert!(after[0] - stale <= most, "{times:?}");
+    assert!(
+        after.windows(2).all(|pair| pair[1] - pair[0] <= most),
+        "{times:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_was_suspended_fetches_without_being_asked() {
+    let bench = Bench::new(|_| {}).await;
+    sleep(MINUTE).await;
+    // The timers stood still; the wall clock did not.
+    bench.clock.shift_millis(2 * 60 * 60 * 1000);
+    assert!(!bench.knows(0));
+    sleep(COOLDOWN + Duration::from_millis(100)).await;
+    assert!(bench.knows(0));
+    assert_eq!(bench.issuer.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]

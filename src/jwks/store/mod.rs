@@ -41,14 +41,19 @@ pub(crate) struct KeyState {
     pub(crate) good: Option<(Arc<KeySet>, Moment)>,
     /// The number of the last attempt that began, from 1.
     pub(crate) attempt: u64,
-    /// Whether that attempt is still under way.
+    /// Whether it is still under way.
     pub(crate) in_flight: bool,
     /// When the last attempt began that a request had asked for.
     pub(crate) last_demand: Option<Moment>,
-    /// When the next attempt begins if nobody asks for one.
+    /// When the next attempt begins if nobody asks for one, and while there are usable keys.
     pub(crate) next_attempt: Instant,
+    /// When it begins at the latest while there are none: a service that is not ready gets no
+    /// requests, which would ask.
+    pub(crate) next_without_keys: Instant,
     /// Why the last attempt failed.
     pub(crate) error: Option<Arc<KeyFetchError>>,
+    /// Whether the refresher is gone: there will be no attempt any more.
+    pub(crate) ended: bool,
 }
 
 impl KeyStore {
@@ -61,7 +66,9 @@ impl KeyStore {
                 in_flight: true,
                 last_demand: None,
                 next_attempt: Instant::now(),
+                next_without_keys: Instant::now(),
                 error: None,
+                ended: false,
             }),
             policy,
             clock,
@@ -173,10 +180,29 @@ impl KeyStore {
         self.changes.send_replace(());
     }
 
+    /// How long until the next attempt if no request asks for one.
+    pub(super) fn due_in(&self, state: &KeyState) -> Duration {
+        let due = match self.fresh(state, self.clock.now()) {
+            Some(_) => state.next_attempt,
+            None => state.next_attempt.min(state.next_without_keys),
+        };
+        due.saturating_duration_since(Instant::now())
+    }
+
     /// How long until an attempt that somebody waits for may begin, if somebody does.
     pub(super) fn demand_due_in(&self, state: &KeyState) -> Option<Duration> {
         (self.wanted.load(Ordering::Acquire) > state.attempt)
             .then(|| self.cooldown_left(state, self.clock.now()))
+    }
+
+    /// Tells everyone that nothing fetches keys any more.
+    pub(super) fn end(&self) {
+        self.publish(KeyState {
+            in_flight: false,
+            error: Some(Arc::new(KeyFetchError::Ended)),
+            ended: true,
+            ..KeyState::clone(&self.state())
+        });
     }
 
     /// Returns when somebody has asked for an attempt.

@@ -11,6 +11,7 @@ use crate::jwks::policy::KeyPolicy;
 use crate::simulation::issuer::{Bench, Fault, key};
 
 const SECOND: Duration = Duration::from_secs(1);
+const ENDED: &str = "the runtime on which the Authgear was built has ended";
 const UNKNOWN: Result<(), AuthErrorKind> = Err(AuthErrorKind::UnknownKey);
 const UNAVAILABLE: Result<(), AuthErrorKind> = Err(AuthErrorKind::KeysUnavailable);
 
@@ -276,7 +277,7 @@ async fn a_clock_that_jumps_over_the_cooldown_wakes_the_refresher() {
 }
 
 #[test]
-fn a_runtime_that_is_gone_leaves_known_keys_and_bounded_waits() {
+fn a_runtime_that_is_gone_leaves_known_keys_and_no_wait() {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -296,10 +297,46 @@ fn a_runtime_that_is_gone_leaves_known_keys_and_bounded_waits() {
         drop(first);
         runtime().block_on(async {
             assert!(bench.knows(0));
+            let status = bench.store.status();
+            assert!(status.usable);
+            assert_eq!(status.error.unwrap().to_string(), ENDED);
             let began = Instant::now();
             assert_eq!(bench.ask(1, 0.0).await, UNAVAILABLE);
-            assert!(began.elapsed() <= PATIENCE + SECOND / 100);
+            // Past the cooldown as well, whatever the token's age.
+            sleep(60 * SECOND).await;
+            assert_eq!(bench.ask(1, 0.0).await, UNAVAILABLE);
+            assert_eq!(bench.ask(1, 10_000.0).await, UNAVAILABLE);
+            assert_eq!(bench.ask_dated(1, None).await, UNAVAILABLE);
+            assert_eq!(began.elapsed(), 60 * SECOND);
+            bench.clock.shift_millis(3_600_000);
+            assert!(!bench.knows(0));
+            assert_eq!(bench.ask(0, 0.0).await, UNAVAILABLE);
+            assert_eq!(began.elapsed(), 60 * SECOND);
         });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_when_the_refresher_ends_is_told_at_once() {
+    let mut bench = Bench::new(|_| {}).await;
+    bench.issuer.state().fault = Some(Fault::Hang);
+    let began = Instant::now();
+    let young = Some(bench.seconds_ago(0.0));
+    let waiting = join_all((0..10).map(|_| bench.store.wait_for(key(1).kid(), young)));
+    let refresher = bench.refresher.take();
+    let ending = async {
+        sleep(SECOND).await;
+        drop(refresher);
+    };
+    let (outcomes, ()) = futures_util::future::join(waiting, ending).await;
+    assert!(began.elapsed() < SECOND + SECOND / 10);
+    for outcome in outcomes {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), AuthErrorKind::KeysUnavailable);
+        assert_eq!(
+            std::error::Error::source(&error).unwrap().to_string(),
+            ENDED
+        );
     }
 }
 

@@ -99,16 +99,16 @@ impl KeyStore {
         if cooling && self.is_older_than_keys(state, now, issued_at) {
             return Decision::Refuse;
         }
+        if state.ended {
+            return Decision::Unavailable(MIN_RETRY_AFTER);
+        }
         if state.in_flight {
             return Decision::Join;
         }
         if !cooling {
             return Decision::Ask;
         }
-        let next = state
-            .next_attempt
-            .saturating_duration_since(Instant::now())
-            .min(cooldown);
+        let next = self.due_in(state).min(cooldown);
         if next < NEAR && self.early_waiters.available_permits() > 0 {
             Decision::WaitForNext
         } else {

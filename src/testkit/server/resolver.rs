@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::random;
 use super::{PERMISSIONS_POLICY, empty, is, not_allowed, origin, set};
+use crate::credential::cookie;
 use crate::testkit::state::accounts::Account;
 use crate::testkit::state::sessions::SessionState;
 use crate::testkit::state::{Shared, State};
@@ -106,14 +107,13 @@ fn bearer(request: &request::Parts) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// The first cookie of that name.
+/// The first cookie of that name. What other cookies hold does not matter.
 fn cookie<'a>(request: &'a request::Parts, name: &str) -> Option<&'a str> {
     let fields = request.headers.get_all(header::COOKIE).iter();
     fields
-        .filter_map(|field| field.to_str().ok())
-        .flat_map(|field| field.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(found, value)| (found == name).then_some(value))
+        .flat_map(|field| cookie::pairs(field.as_bytes()))
+        .filter(|(found, _)| *found == name.as_bytes())
+        .find_map(|(_, value)| str::from_utf8(value).ok())
 }
 
 enum Jwt {

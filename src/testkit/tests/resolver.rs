@@ -310,6 +310,56 @@ async fn the_session_says_what_a_test_sets() {
 }
 
 #[tokio::test]
+async fn of_several_credentials_the_first_good_one_counts() {
+    for prefix in ["", "shop_"] {
+        let fake = FakeAuthgear::builder().cookie_prefix(prefix).start().await;
+        let users =
+            ["bearer", "first", "second", "third"].map(|name| fake.add_user(User::new(name)));
+        let sessions = users.each_ref().map(|user| fake.sign_in(user));
+        let [bearer, first, second, third] = &sessions;
+        let good = [
+            first.cookies().app_session().pair(),
+            second.cookies().app_access_token().pair(),
+            third.cookies().session().pair(),
+        ];
+        let bad = ["app_session", "app_access_token", "session"]
+            .map(|name| format!("{prefix}{name}=garbage"));
+        // Bit by bit, whether each of the three is good, is bad, or did not come.
+        for what in 0..27 {
+            let kinds = [what / 9, what / 3 % 3, what % 3];
+            let cookies: Vec<&str> = kinds
+                .iter()
+                .zip(good.iter().zip(&bad))
+                .filter_map(|(kind, (good, bad))| [None, Some(&**good), Some(&**bad)][*kind])
+                .collect();
+            let wanted = match kinds.iter().position(|kind| *kind == 1) {
+                Some(place) => valid(&users[place + 1]),
+                None if kinds[2] == 2 => invalid(),
+                None => NOBODY,
+            };
+            let reversed: Vec<&str> = cookies.iter().rev().copied().collect();
+            for cookies in [cookies.join("; "), reversed.join(";")] {
+                let around = format!("a=\u{e9}; {cookies}; {prefix}sessions=x");
+                for cookies in [&cookies, &around] {
+                    assert_eq!(ask(&fake, "cookie", cookies).await, wanted, "{cookies}");
+                }
+                let ask_with = async |bearer: String| {
+                    let url = format!("{}/_resolver/resolve", fake.url());
+                    let request = client().get(url).bearer_auth(bearer);
+                    let answer = request.header("cookie", &cookies).send().await;
+                    let answer = answer.expect("an answer");
+                    let id = answer.headers().get("x-authgear-user-id");
+                    id.map(|id| id.to_str().expect("text").to_owned())
+                };
+                let own = Some(users[0].id().to_owned());
+                assert_eq!(ask_with(bearer.opaque_token()).await, own, "{cookies}");
+                assert_eq!(ask_with("garbage".to_owned()).await, wanted.1, "{cookies}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_first_authorization_field_counts() {
     let fake = FakeAuthgear::start().await;
     let alice = fake.add_user(User::new("alice"));

@@ -50,7 +50,7 @@ impl Validation {
             .algorithms
             .iter()
             .copied()
-            .find(|allowed| name(*allowed) == Some(algorithm))
+            .find(|allowed| is_named(*allowed, algorithm))
             .ok_or(AuthErrorKind::AlgorithmNotAllowed)?;
         if !header.token_type.as_deref().is_some_and(is_access_token) {
             return Err(AuthErrorKind::WrongTokenType);
@@ -151,6 +151,12 @@ fn bearer(identity: &Identity) -> Result<Bearer, AuthErrorKind> {
         Some(own) if client == Some(own) => Ok(Bearer::Machine),
         Some(_) => Err(AuthErrorKind::SubjectMismatch),
     }
+}
+
+/// Whether `alg` means this algorithm. `Ed25519` is the name that RFC 9864 §2.2 gives to `EdDSA`
+/// with that curve, the only one that is known here.
+fn is_named(algorithm: Algorithm, alg: &str) -> bool {
+    name(algorithm) == Some(alg) || (algorithm == Algorithm::EdDSA && alg == "Ed25519")
 }
 
 /// The name of an algorithm (RFC 7518 §3.1), if it is an asymmetric one that we know.

@@ -68,8 +68,9 @@ impl LiveSessions {
     }
 
     /// Also takes Authgear's own cookies, after all other sources: for an API that serves both
-    /// mobile applications (with a JWT) and a website on the same parent domain. The resolver says
-    /// whose they are, with the same bound; there is no grace for them.
+    /// mobile applications (with a JWT) and a website on the same parent domain. They are
+    /// [one credential](Resolver::cookie_prefix). The resolver says whose it is, with the same bound;
+    /// there is no grace for it.
     ///
     /// The client of such a session is not known, so that
     /// [`client_ids`](crate::AuthgearBuilder::client_ids) are not asked of it: the cookies are

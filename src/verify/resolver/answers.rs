@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, header};
 use super::bounded_map::BoundedMap;
 use super::call::CallError;
 use crate::clock::Moment;
+use crate::credential::session_cookies;
 use crate::user::{CredentialForm, Digest, NumericDate, Session, SessionCredential};
 use crate::verify::jwt::claims::Claims;
 use crate::verify::jwt::jws::Jws;
@@ -34,7 +35,7 @@ impl Answer {
         asked_at: Moment,
     ) -> Result<Self, CallError> {
         let read = session_headers::read(headers, issuer).map_err(|_| CallError::Malformed)?;
-        let expires_at = expiry(&credential);
+        let expires_at = expiry(&credential, asked_at);
         let session = match read {
             SessionHeaders::Valid(identity) => Some(Arc::new(Session {
                 identity: Some(identity),
@@ -91,24 +92,29 @@ impl Answer {
 
 /// When a credential ends. One that looks like a JWT and is none that we can read ends at once: its
 /// answer is good, but is not kept.
-fn expiry(credential: &SessionCredential) -> Option<NumericDate> {
-    let may_be_jwt = matches!(
-        credential.form(),
-        CredentialForm::Bearer | CredentialForm::AppAccessToken
-    );
-    if !may_be_jwt || !credential.value().contains('.') {
+fn expiry(credential: &SessionCredential, asked_at: Moment) -> Option<NumericDate> {
+    let (token, may_be_passed_over) = match credential.form() {
+        CredentialForm::Bearer => (credential.value().as_bytes(), false),
+        CredentialForm::SessionCookies => {
+            (session_cookies::access_token(credential.value())?, true)
+        }
+    };
+    if !token.contains(&b'.') {
         return None;
     }
-    let claims = Jws::split(credential.value().as_bytes())
+    let claims = Jws::split(token)
         .and_then(|jws| jws.claims())
         .and_then(Claims::parse);
-    Some(
-        claims
-            .ok()
-            .and_then(|claims| claims.identity.expires_at)
-            .unwrap_or(NumericDate(0.0)),
-    )
+    let Some(end) = claims.ok().and_then(|claims| claims.identity.expires_at) else {
+        return Some(NumericDate(0.0));
+    };
+    // Whichever of several cookies the resolver took: not this one.
+    let is_long_over = end.0 + CLOCKS_APART.as_secs_f64() <= asked_at.unix().as_secs_f64();
+    (!(may_be_passed_over && is_long_over)).then_some(end)
 }
+
+/// As far as Authgear's clock may be from ours.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// The answers that are kept.
 pub(super) struct Answers {

@@ -10,7 +10,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
 use super::options::Resolver;
-use crate::credential::{APP_ACCESS_TOKEN, APP_SESSION, SESSION};
 use crate::outbound::{FetchError, Outbound, Target};
 use crate::user::{CredentialForm, SessionCredential};
 
@@ -56,7 +55,6 @@ pub(crate) struct HttpResolver {
     outbound: Outbound,
     target: Target,
     timeout: Duration,
-    cookie_prefix: String,
 }
 
 impl HttpResolver {
@@ -65,14 +63,13 @@ impl HttpResolver {
             outbound,
             target: Target::at(url, public),
             timeout: options.timeout,
-            cookie_prefix: options.cookie_prefix.clone(),
         }
     }
 
-    fn headers(&self, credential: Option<&SessionCredential>, client: &Client) -> HeaderMap {
+    fn headers(credential: Option<&SessionCredential>, client: &Client) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some(credential) = credential
-            && let Some((name, value)) = self.header(credential)
+            && let Some((name, value)) = Self::header(credential)
         {
             headers.insert(name, value);
         }
@@ -88,22 +85,13 @@ impl HttpResolver {
     }
 
     /// A credential was checked to be of plain characters before it came here: it has a header.
-    fn header(&self, credential: &SessionCredential) -> Option<(HeaderName, HeaderValue)> {
+    fn header(credential: &SessionCredential) -> Option<(HeaderName, HeaderValue)> {
         let (name, text) = match credential.form() {
             CredentialForm::Bearer => (
                 header::AUTHORIZATION,
                 format!("Bearer {}", credential.value()),
             ),
-            form => {
-                let name = match form {
-                    CredentialForm::AppSession => APP_SESSION,
-                    CredentialForm::AppAccessToken => APP_ACCESS_TOKEN,
-                    CredentialForm::Session | CredentialForm::Bearer => SESSION,
-                };
-                let prefix = &self.cookie_prefix;
-                let text = format!("{prefix}{name}={}", credential.value());
-                (header::COOKIE, text)
-            }
+            CredentialForm::SessionCookies => (header::COOKIE, credential.value().to_owned()),
         };
         let mut value = HeaderValue::try_from(text).ok()?;
         value.set_sensitive(true);
@@ -118,7 +106,7 @@ impl Ask for HttpResolver {
         client: &'a Client,
     ) -> Asking<'a> {
         Box::pin(async move {
-            let headers = self.headers(credential, client);
+            let headers = Self::headers(credential, client);
             self.outbound
                 .ask(&self.target, &headers, self.timeout)
                 .await

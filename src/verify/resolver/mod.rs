@@ -25,6 +25,7 @@ pub use self::options::Resolver;
 pub(crate) use self::sessions::Sessions;
 use super::jwt::Verification;
 use crate::clock::Moment;
+use crate::credential::{is_b64token, session_cookies};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::user::{AuthUser, CredentialForm, Principal, SessionCredential, Verified};
 
@@ -140,18 +141,19 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
 
 /// Refuses what cannot be a credential of this form by its characters and length alone.
 pub(super) fn check(form: CredentialForm, value: &str) -> Result<(), AuthErrorKind> {
-    if value.len() > MAX_CREDENTIAL {
+    let length = match form {
+        CredentialForm::Bearer => value.len(),
+        CredentialForm::SessionCookies => session_cookies::values(value).map(<[u8]>::len).sum(),
+    };
+    if length > MAX_CREDENTIAL {
         return Err(AuthErrorKind::TokenTooLong);
     }
     let is_plain = match form {
-        CredentialForm::Bearer => crate::credential::is_b64token(value.as_bytes()),
+        CredentialForm::Bearer => is_b64token(value.as_bytes()),
         // RFC 6265 §4.1.1: `cookie-octet`.
-        CredentialForm::AppSession | CredentialForm::AppAccessToken | CredentialForm::Session => {
-            !value.is_empty()
-                && value
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte))
-        }
+        CredentialForm::SessionCookies => session_cookies::values(value)
+            .flatten()
+            .all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(byte)),
     };
     if is_plain {
         Ok(())
@@ -160,7 +162,7 @@ pub(super) fn check(form: CredentialForm, value: &str) -> Result<(), AuthErrorKi
     }
 }
 
-/// The same as for tokens that are verified here.
+/// The same as for tokens that are verified here; of cookies, their values together.
 const MAX_CREDENTIAL: usize = 8 * 1024;
 
 /// What a caller is told when there is no answer.

@@ -65,6 +65,10 @@ impl Resolver {
     }
 
     /// The prefix of Authgear's own cookies, as the project is configured. Default: none.
+    ///
+    /// The cookies `{prefix}app_session`, `{prefix}app_access_token` and `{prefix}session` are one
+    /// credential: those that a request has are sent to the resolver together, and the resolver takes
+    /// the first good one in this order. Their values have 8 KiB at most, all together.
     pub fn cookie_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.cookie_prefix = prefix.into();
         self
@@ -72,6 +76,9 @@ impl Resolver {
 
     /// Keeps a good answer for this long, counted from when the question was sent, but not beyond
     /// the expiry of a JWT. Default: zero, off. At most an hour.
+    ///
+    /// A JWT in the cookie `app_access_token` bounds the answer too, whichever of the cookies it is
+    /// about; one that had expired a minute before the question does not.
     ///
     /// This is for how long a disabled user may still be let in. "Nobody" is kept for a second at
     /// most, failures never.

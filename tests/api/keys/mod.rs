@@ -1,9 +1,11 @@
 //! The keys of the issuer, through the whole stack: rotation, floods, outages, the cold start.
 
 mod cold_start;
+mod content_coding;
 mod flood;
 mod outage;
 mod rotation;
+mod runtime;
 
 use std::time::Duration;
 

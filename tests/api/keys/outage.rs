@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum_authgear::testkit::{Endpoint, Fault};
+use axum_authgear::testkit::{Endpoint, Fault, SigningKey};
 use axum_authgear::{AuthErrorKind, Health};
 use futures_util::future::join_all;
 use http::StatusCode;
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::support::{api, get};
 
-fn faults() -> [Fault; 13] {
+fn faults() -> [Fault; 16] {
     [
         Fault::Hang,
         Fault::Drop,
@@ -30,7 +31,19 @@ fn faults() -> [Fault; 13] {
         Fault::Oversized,
         Fault::Endless,
         Fault::Redirect("http://127.0.0.1:9/oauth2/jwks".to_owned()),
+        Fault::Trickle(Duration::from_millis(50)),
+        with_fields(vec![("x-long".to_owned(), "x".repeat(1 << 20))]),
+        with_fields(vec![("x-many".to_owned(), "x".to_owned()); 1_000]),
     ]
+}
+
+/// A key set of the right form, below a head that nobody need read.
+fn with_fields(headers: Vec<(String, String)>) -> Fault {
+    Fault::Answer {
+        status: 200,
+        headers,
+        body: json!({ "keys": [SigningKey::rsa().jwk()] }).to_string(),
+    }
 }
 
 #[tokio::test]

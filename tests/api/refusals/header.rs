@@ -86,6 +86,97 @@ async fn the_algorithm_is_one_of_the_list() {
 }
 
 #[tokio::test]
+async fn ed25519_is_another_name_of_eddsa_with_such_a_key() {
+    for listed_as in [Some("EdDSA"), Some("Ed25519"), None] {
+        let key = SigningKey::ed25519();
+        let mut jwk = key.jwk();
+        match listed_as {
+            Some(name) => jwk["alg"] = json!(name),
+            None => drop(jwk.as_object_mut().unwrap().remove("alg")),
+        }
+        let world = World::with(
+            |fake| fake.odd_key(jwk.clone()),
+            |builder| builder.algorithms([Algorithm::RS256, Algorithm::EdDSA]),
+        )
+        .await;
+        let token = |alg: &str| world.token().signed_by(&key).header("alg", alg);
+        let mut cases = vec![
+            good("EdDSA", token("EdDSA").sign()),
+            good("Ed25519", token("Ed25519").sign()),
+            bad(
+                "Ed25519, tampered with",
+                token("Ed25519").tamper_signature().sign(),
+                BadSignature,
+            ),
+            bad(
+                "Ed25519 by another key of that kind",
+                token("Ed25519")
+                    .signed_by(&SigningKey::ed25519())
+                    .kid(key.kid())
+                    .header("alg", "Ed25519")
+                    .sign(),
+                BadSignature,
+            ),
+            bad(
+                "Ed25519 with a key of RSA",
+                world.token().header("alg", "Ed25519").sign(),
+                KeyMismatch,
+            ),
+            bad("RS256 with that key", token("RS256").sign(), KeyMismatch),
+        ];
+        for near in [
+            "ed25519",
+            "ED25519",
+            "Ed448",
+            "EdDSA ",
+            "Ed25519 ",
+            " Ed25519",
+            "eddsa",
+            "Ed25519ph",
+            "Ed25519\u{0}",
+            "ES25519",
+        ] {
+            cases.push(bad(near, token(near).sign(), AlgorithmNotAllowed));
+        }
+        world.check(cases).await;
+    }
+}
+
+#[tokio::test]
+async fn ed25519_counts_only_where_eddsa_does_and_the_key_says_so() {
+    let key = SigningKey::ed25519();
+    let world = World::with(
+        |fake| fake.odd_key(key.jwk()),
+        |builder| builder.algorithms([Algorithm::RS256, Algorithm::ES256]),
+    )
+    .await;
+    let token = world.token().signed_by(&key).header("alg", "Ed25519");
+    world
+        .check([bad("not configured", token.sign(), AlgorithmNotAllowed)])
+        .await;
+
+    for name in ["ed25519", "Ed448", "EdDSA ", "RS256", "ES256"] {
+        let key = SigningKey::ed25519();
+        let mut jwk = key.jwk();
+        jwk["alg"] = json!(name);
+        let world = World::with(
+            |fake| fake.odd_key(jwk.clone()),
+            |builder| builder.algorithms([Algorithm::RS256, Algorithm::EdDSA]),
+        )
+        .await;
+        let cases = ["EdDSA", "Ed25519"].map(|alg| {
+            let token = world.token().signed_by(&key).header("alg", alg);
+            bad(
+                format!("{alg} by a key for {name}"),
+                token.sign(),
+                KeyMismatch,
+            )
+        });
+        world.check(cases).await;
+    }
+}
+
+#[tokio::test]
 async fn an_algorithm_needs_a_key_that_is_for_it() {
     let rs384 = SigningKey::rsa().with_algorithm("RS384");
     let es256 = SigningKey::es256();

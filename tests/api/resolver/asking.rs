@@ -113,18 +113,15 @@ async fn the_first_source_is_final() {
     let answer = send(&api, with_headers(&both)).await;
     assert_eq!(answer.body, bob.id());
 
-    // The same among the cookies, in the order of the resolver.
-    for (cookies, is_good) in [
-        (cookies.clone(), true),
-        (
-            format!("app_session=garbage; {}", all[1..].join("; ")),
-            false,
-        ),
-        (format!("app_access_token=garbage; {}", all[2]), false),
-        (format!("session=garbage; {}", all[0]), true),
+    // Authgear's own cookies are one source: which of them counts, the resolver says.
+    for cookies in [
+        cookies.clone(),
+        format!("app_session=garbage; {}", all[1..].join("; ")),
+        format!("app_access_token=garbage; {}", all[2]),
+        format!("session=garbage; {}", all[0]),
     ] {
         let answer = send(&api, with_headers(&[("cookie", &cookies)])).await;
-        assert_eq!(answer.status.is_success(), is_good, "{cookies}");
+        assert_eq!(answer.body, alice.id(), "{cookies}");
     }
     let asked = fake.requests(Endpoint::Resolver);
     let twice = format!("{}; session=garbage", good.session().pair());
@@ -159,11 +156,6 @@ async fn what_cannot_be_a_credential_is_refused_here() {
             "cookie",
             format!("session={long}"),
             AuthErrorKind::TokenTooLong,
-        ),
-        (
-            "cookie",
-            "session=".to_owned(),
-            AuthErrorKind::MalformedToken,
         ),
         (
             "cookie",

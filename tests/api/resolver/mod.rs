@@ -2,6 +2,7 @@
 
 mod asking;
 mod cache;
+mod cookies;
 mod load;
 mod outage;
 mod property;

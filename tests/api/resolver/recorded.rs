@@ -301,6 +301,7 @@ async fn the_fake_answers_as_authgear_did() {
 
 #[tokio::test]
 async fn a_recorded_request_gets_what_the_rules_say_and_only_that_is_asked() {
+    let mut by_cookies = 0;
     for row in rows() {
         // A fake for each, so that no answer of one can be another's.
         let prefix = if row.name.starts_with("prefix_") {
@@ -355,6 +356,13 @@ async fn a_recorded_request_gets_what_the_rules_say_and_only_that_is_asked() {
             let asked = fake.last_request(Endpoint::Resolver).unwrap();
             let sent = ["authorization", "cookie"].map(|name| asked.header(name).is_some());
             assert_eq!(sent.iter().filter(|sent| **sent).count(), 1, "{}", row.name);
+            // All cookies of the row, as they came.
+            if let Some(cookies) = asked.header("cookie") {
+                let came = headers.iter().find(|(name, _)| *name == "Cookie");
+                assert_eq!(came.map(|(_, value)| *value), Some(cookies), "{}", row.name);
+                by_cookies += 1;
+            }
         }
     }
+    assert_eq!(by_cookies, 26);
 }

@@ -1,0 +1,126 @@
+//! Which response is still the one that was made of a rejection, and which a handler or another layer
+//! has made its own.
+
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, header};
+
+use super::AuthRejection;
+use super::fixed::FixedTexts;
+use super::response::JSON;
+
+/// Stands in the extensions of a response that a layer further out may answer itself.
+///
+/// It knows whether the body's bytes still exist. They do while the body is passed on, compressed or
+/// otherwise wrapped, or read and put back; they do not once another body has taken its place.
+#[derive(Clone)]
+pub(super) struct Original {
+    /// `None` for a kind of body that copies its bytes.
+    bytes: Option<Weak<()>>,
+}
+
+impl Original {
+    /// A body of these bytes, and what recognizes it.
+    pub(super) fn body<B: From<Bytes>>(bytes: Bytes) -> (B, Self) {
+        let life = Arc::new(());
+        let watch = Arc::downgrade(&life);
+        let body = B::from(Bytes::from_owner(Watched { bytes, _life: life }));
+        let bytes = (watch.strong_count() > 0).then_some(watch);
+        (body, Self { bytes })
+    }
+}
+
+/// Whether nobody has changed the status of the rejection's response, or replaced its body.
+pub(super) fn is_original<B>(
+    response: &Response<B>,
+    rejection: &AuthRejection,
+    is_head: bool,
+) -> bool {
+    if response.status() != rejection.status() {
+        return false;
+    }
+    match response.extensions().get::<Original>() {
+        Some(Original { bytes: Some(bytes) }) if bytes.strong_count() > 0 => true,
+        // A router takes the body out of an answer to HEAD, once it has said how long it is.
+        Some(Original { bytes: Some(_) }) if !is_head => false,
+        Some(_) => describes_ours(response.headers(), rejection, is_head),
+        None => false,
+    }
+}
+
+/// Whether these fields are those of the rejection's own body, where the body itself does not tell.
+fn describes_ours(headers: &HeaderMap, rejection: &AuthRejection, needs_length: bool) -> bool {
+    let ours = FixedTexts::of(rejection.kind(), |texts| texts.body.len());
+    let length = headers.get(header::CONTENT_LENGTH);
+    headers.get(header::CONTENT_TYPE) == Some(&JSON)
+        && (headers.contains_key(header::CONTENT_ENCODING)
+            || length.map_or(!needs_length, |length| *length == ours.to_string()))
+}
+
+/// The bytes of a body, and what lives as long as they do.
+struct Watched {
+    bytes: Bytes,
+    _life: Arc<()>,
+}
+
+impl AsRef<[u8]> for Watched {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+    use crate::error::AuthErrorKind;
+    use crate::rejection::{JsonResponse, RejectionResponse};
+
+    /// A body that takes the bytes over, and one that copies them.
+    fn answers() -> (AuthRejection, Response<Body>, Response<Vec<u8>>) {
+        let rejection = AuthRejection::new(AuthErrorKind::RoleMissing, None);
+        let (taken, copied) = (
+            JsonResponse.response(&rejection),
+            JsonResponse.response(&rejection),
+        );
+        (rejection, taken, copied)
+    }
+
+    #[test]
+    fn a_replaced_body_is_known_whatever_it_is() {
+        let (rejection, taken, copied) = answers();
+        assert!(is_original(&taken, &rejection, false));
+        assert!(is_original(&copied, &rejection, false));
+        let wrapped = taken.map(|body| Some(Box::new(body)));
+        assert!(is_original(&wrapped, &rejection, false));
+        let same = FixedTexts::of(rejection.kind(), |texts| texts.body.clone());
+        let length = same.len();
+        let mut replaced = wrapped.map(|_| Body::from(same));
+        assert!(!is_original(&replaced, &rejection, false));
+        assert!(!is_original(&replaced, &rejection, true));
+        // For HEAD, a body that has gone says nothing, and its length does.
+        for (length, is_ours) in [(length, true), (length + 1, false)] {
+            let headers = replaced.headers_mut();
+            headers.insert(header::CONTENT_LENGTH, length.into());
+            assert_eq!(is_original(&replaced, &rejection, true), is_ours);
+            assert!(!is_original(&replaced, &rejection, false));
+        }
+    }
+
+    #[test]
+    fn where_the_body_does_not_tell_its_fields_do() {
+        let (rejection, _, mut copied) = answers();
+        let length = copied.body().len();
+        let mut set = |name, value: String| {
+            let value = value.parse().unwrap();
+            copied.headers_mut().insert(name, value);
+            is_original(&copied, &rejection, false)
+        };
+        assert!(set(header::CONTENT_LENGTH, length.to_string()));
+        assert!(!set(header::CONTENT_LENGTH, (length + 1).to_string()));
+        assert!(set(header::CONTENT_ENCODING, "gzip".to_owned()));
+        assert!(!set(header::CONTENT_TYPE, "text/html".to_owned()));
+    }
+}
