@@ -11,6 +11,7 @@ pub mod docs;
 mod error;
 mod extract;
 mod jwks;
+mod networks;
 mod outbound;
 mod protected_resource;
 mod rejection;

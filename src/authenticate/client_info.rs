@@ -6,7 +6,8 @@ use axum::extract::ConnectInfo;
 use http::{Extensions, HeaderMap, HeaderName, Request, header};
 use ipnet::IpNet;
 
-use crate::verify::{Client, is_in};
+use crate::networks::is_in;
+use crate::verify::Client;
 
 /// What of a request's sender may be told to the resolver.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +79,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::verify::read_networks;
+    use crate::networks::read_networks;
 
     fn client(connection: &str, forwarded: &[&str]) -> String {
         let rules = PeerRules {

@@ -7,6 +7,7 @@ use tower::Layer;
 
 use super::authenticator::Authenticator;
 use super::service::Authenticate;
+use super::service::Settings;
 use crate::rejection::JsonResponse;
 use crate::user::NoClaims;
 
@@ -40,13 +41,6 @@ pub struct AuthenticateLayer<C = NoClaims, R = JsonResponse> {
     authenticator: Arc<Authenticator<C>>,
     settings: Settings,
     responder: R,
-}
-
-/// How one layer differs from another of the same `Authgear`.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Settings {
-    pub(super) is_optional: bool,
-    pub(super) speaks_grpc: bool,
 }
 
 impl<C> AuthenticateLayer<C> {

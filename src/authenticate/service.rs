@@ -10,7 +10,6 @@ use tower::Service;
 
 use super::authenticator::{Authenticator, Step};
 use super::future::{Held, ResponseFuture};
-use super::layer::Settings;
 use crate::rejection::{JsonResponse, Refuser, RejectionResponse, is_grpc};
 use crate::telemetry::Outcome;
 use crate::user::NoClaims;
@@ -101,4 +100,11 @@ impl<S: fmt::Debug, C, R> fmt::Debug for Authenticate<S, C, R> {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// How one layer differs from another of the same `Authgear`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settings {
+    pub(super) is_optional: bool,
+    pub(super) speaks_grpc: bool,
 }

@@ -11,12 +11,13 @@ use crate::authenticate::PeerRules;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
+use crate::networks::read_networks;
 use crate::outbound::{Outbound, Upstream};
 use crate::revocation::Revocations;
 use crate::user::{Identity, Timekeeper, Verified, VerifiedBy};
 use crate::verify::{
     GatewayVerifier, HttpResolver, JwtVerifier, Keep, LiveSessions, LiveVerifier, Proof,
-    ReadClaims, Resolver, ResolverVerifier, Sessions, Validation, Verifier, read_networks,
+    ReadClaims, Resolver, ResolverVerifier, Sessions, Validation, Verifier,
 };
 
 /// The mode that the options ask for, checked.

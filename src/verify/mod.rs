@@ -11,17 +11,17 @@ mod jwt;
 mod live;
 mod resolver;
 pub(crate) mod session_headers;
+mod verification;
 mod verifier;
 
 pub use gateway::GatewayProof;
-pub(crate) use gateway::{GatewayVerifier, Proof, Word, is_in, read_networks};
-pub(crate) use jwt::{
-    JwtVerifier, PendingVerification, ReadClaims, Validation, Verification, asymmetric_name,
-};
+pub(crate) use gateway::{GatewayVerifier, Proof, Word};
+pub(crate) use jwt::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
 pub use live::LiveSessions;
 pub(crate) use live::LiveVerifier;
 pub use resolver::Resolver;
 pub(crate) use resolver::{
     Client, HttpResolver, Keep, Requester, ResolverVerifier, Sessions, SetCookies,
 };
+pub(crate) use verification::{PendingVerification, Verification};
 pub(crate) use verifier::Verifier;

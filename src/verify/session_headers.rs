@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::user::{Identity, NumericDate, TextReader};
 
 /// What the headers say.
-pub(super) enum SessionHeaders {
+pub(crate) enum SessionHeaders {
     /// Nothing of a session.
     Absent,
     /// There is none: `X-Authgear-Session-Valid: false`.

@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::gateway::GatewayVerifier;
-use super::jwt::{JwtVerifier, Verification};
+use super::jwt::JwtVerifier;
 use super::live::LiveVerifier;
 use super::resolver::{Requester, ResolverVerifier, Sessions};
+use super::verification::Verification;
 use crate::clock::Moment;
 use crate::credential::Credential;
 use crate::error::{AuthError, AuthErrorKind};

@@ -53,13 +53,13 @@ use crate::user::Principal;
 const USUAL_WEIGHT: u64 = 2 * 1024;
 
 /// A bounded set of verified tokens.
-pub(super) struct TokenCache<C> {
+pub(crate) struct TokenCache<C> {
     entries: Cache<TokenDigest, VerifiedToken<C>, Weight, AsItIs>,
     key: Key,
 }
 
 /// A token that was verified, and what must still hold when it comes again.
-pub(super) struct VerifiedToken<C> {
+pub(crate) struct VerifiedToken<C> {
     pub(super) principal: Principal<C>,
     pub(super) key: Arc<VerificationKey>,
     pub(super) times: Times,
@@ -80,7 +80,7 @@ impl<C> Clone for VerifiedToken<C> {
 
 /// A digest of one token, whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct TokenDigest([u64; 2]);
+pub(crate) struct TokenDigest([u64; 2]);
 
 impl<C> TokenCache<C> {
     /// A cache of at most `capacity` tokens, and of 2 KiB for each of them in all. `None` without a

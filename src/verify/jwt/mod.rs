@@ -3,16 +3,14 @@
 //! What needs no key refuses first. If the key is known, everything happens at once, without
 //! waiting; only an unknown key, or a set that is too old, makes the request wait for the refresher.
 
-mod cache;
+pub(super) mod cache;
 pub(super) mod claims;
 mod json;
 pub(super) mod jws;
-mod validation;
+pub(super) mod validation;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
@@ -22,6 +20,7 @@ use self::claims::Claims;
 use self::jws::{DecodeBuffer, Jws, MAX_TOKEN};
 use self::validation::Bearer;
 pub(crate) use self::validation::{Validation, name as asymmetric_name};
+use super::verification::Verification;
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
@@ -32,16 +31,6 @@ use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Veri
 
 /// Reads the custom claims from the text of all claims.
 pub(crate) type ReadClaims<C> = fn(&str) -> Result<C, serde_json::Error>;
-
-/// The outcome of a verification, now or later.
-pub(crate) enum Verification<C> {
-    Done(Result<Principal<C>, AuthError>),
-    Waiting(PendingVerification<C>),
-}
-
-/// A verification that waits for something outside of this process.
-pub(crate) type PendingVerification<C> =
-    Pin<Box<dyn Future<Output = Result<Principal<C>, AuthError>> + Send>>;
 
 /// Verifies access tokens of one project.
 pub(crate) struct JwtVerifier<C> {

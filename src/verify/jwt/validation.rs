@@ -31,7 +31,7 @@ pub(in crate::verify) struct Times {
 
 /// Whose token it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bearer {
+pub(crate) enum Bearer {
     User,
     Machine,
 }

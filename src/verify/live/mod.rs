@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::jwt::{JwtVerifier, Verification};
+use super::jwt::JwtVerifier;
 use super::resolver::{
     Answer, CallError, Keep, MAX_COUNT, Requester, Resolver, Sessions, check, unavailable,
 };
+use super::verification::Verification;
 use crate::clock::Moment;
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::user::{

@@ -23,7 +23,7 @@ pub(crate) use self::call::{CallError, Client, HttpResolver};
 pub(crate) use self::options::MAX_COUNT;
 pub use self::options::Resolver;
 pub(crate) use self::sessions::Sessions;
-use super::jwt::Verification;
+use super::verification::Verification;
 use crate::clock::Moment;
 use crate::credential::{is_b64token, session_cookies};
 use crate::error::{AuthError, AuthErrorKind};
