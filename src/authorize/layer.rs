@@ -5,7 +5,7 @@ use std::fmt;
 use tower::Layer;
 
 use super::requirement::Requirement;
-use super::service::Authorize;
+use super::service::{Authorize, Settings};
 use crate::authenticate::Authority;
 use crate::rejection::JsonResponse;
 use crate::user::NoClaims;
@@ -22,27 +22,19 @@ use crate::user::NoClaims;
 /// otherwise with [`grpc`](Self::grpc) or [`respond_with`](Self::respond_with).
 #[must_use = "a layer does nothing until it is added to a router or a service"]
 pub struct AuthorizeLayer<C = NoClaims, R = JsonResponse> {
-    pub(super) requirement: Requirement<C>,
-    pub(super) authority: Authority,
-    pub(super) settings: Settings,
-    pub(super) responder: R,
-}
-
-/// How the refusals of one layer are answered.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Settings {
-    pub(super) speaks_grpc: bool,
-    /// Whether it has been told how to answer, so that no other layer does it.
-    pub(super) has_last_word: bool,
+    settings: Settings<C, R>,
 }
 
 impl<C> AuthorizeLayer<C> {
     pub(crate) fn new(requirement: Requirement<C>, authority: Authority) -> Self {
         Self {
-            requirement,
-            authority,
-            settings: Settings::default(),
-            responder: JsonResponse,
+            settings: Settings {
+                requirement,
+                authority,
+                speaks_grpc: false,
+                has_last_word: false,
+                responder: JsonResponse,
+            },
         }
     }
 }
@@ -66,13 +58,13 @@ impl<C, R> AuthorizeLayer<C, R> {
     /// but for those that describe the old body: `Content-*`, `ETag`, `Last-Modified`, digests.
     pub fn respond_with<T>(self, responder: T) -> AuthorizeLayer<C, T> {
         AuthorizeLayer {
-            requirement: self.requirement,
-            authority: self.authority,
             settings: Settings {
+                requirement: self.settings.requirement,
+                authority: self.settings.authority,
+                speaks_grpc: self.settings.speaks_grpc,
                 has_last_word: true,
-                ..self.settings
+                responder,
             },
-            responder,
         }
     }
 }
@@ -83,7 +75,7 @@ impl<S, C, R: Clone> Layer<S> for AuthorizeLayer<C, R> {
     fn layer(&self, inner: S) -> Self::Service {
         Authorize {
             inner,
-            layer: self.clone(),
+            settings: self.settings.clone(),
         }
     }
 }
@@ -91,10 +83,7 @@ impl<S, C, R: Clone> Layer<S> for AuthorizeLayer<C, R> {
 impl<C, R: Clone> Clone for AuthorizeLayer<C, R> {
     fn clone(&self) -> Self {
         Self {
-            requirement: self.requirement.clone(),
-            authority: self.authority.clone(),
-            settings: self.settings,
-            responder: self.responder.clone(),
+            settings: self.settings.clone(),
         }
     }
 }
@@ -102,7 +91,6 @@ impl<C, R: Clone> Clone for AuthorizeLayer<C, R> {
 impl<C, R> fmt::Debug for AuthorizeLayer<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizeLayer")
-            .field("requirement", &self.requirement)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }

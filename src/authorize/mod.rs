@@ -88,6 +88,7 @@ mod extract;
 mod future;
 mod layer;
 mod principal_ref;
+mod require;
 mod requirement;
 mod scope_tokens;
 pub mod scopes;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::denial::Unmet;
 use super::principal_ref::Caller;
 use super::scope_tokens::Words;
-use crate::error::{AuthErrorKind, ConfigError};
+use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::user::{AuthUser, NoClaims};
 
 /// What a caller must be, or must have; see [the module](crate::authorize) for how to use one.
@@ -178,8 +178,13 @@ impl<C> Requirement<C> {
         Ok(Self::new(Rule::AcrValues(self, values)))
     }
 
+    /// Whether the caller meets this.
+    pub(super) fn check(&self, caller: Caller<'_, C>) -> Result<(), AuthError> {
+        self.check_at(caller, caller.now()).map_err(AuthError::from)
+    }
+
     /// Whether the caller meets this at `now`, the time since the Unix epoch.
-    pub(super) fn check(&self, caller: Caller<'_, C>, now: Duration) -> Result<(), Unmet<'_>> {
+    fn check_at(&self, caller: Caller<'_, C>, now: Duration) -> Result<(), Unmet<'_>> {
         let unless = |is_met: bool, kind: AuthErrorKind| {
             if is_met {
                 Ok(())
@@ -223,20 +228,20 @@ impl<C> Requirement<C> {
                 unless(condition(caller.user()?), AuthErrorKind::ConditionNotMet)
             }
             Rule::Both(one, other) => {
-                let unmet = match (one.check(caller, now), other.check(caller, now)) {
+                let unmet = match (one.check_at(caller, now), other.check_at(caller, now)) {
                     (Ok(()), Ok(())) => return Ok(()),
                     (Err(unmet), Ok(())) | (Ok(()), Err(unmet)) => unmet,
                     (Err(one), Err(other)) => one.harder(other),
                 };
                 Err(self.with_all_scopes(unmet))
             }
-            Rule::Either(one, other) => match one.check(caller, now) {
+            Rule::Either(one, other) => match one.check_at(caller, now) {
                 Ok(()) => Ok(()),
                 Err(unmet) => other
-                    .check(caller, now)
+                    .check_at(caller, now)
                     .map_err(|others| unmet.easier(others)),
             },
-            Rule::AcrValues(inner, values) => inner.check(caller, now).map_err(|mut unmet| {
+            Rule::AcrValues(inner, values) => inner.check_at(caller, now).map_err(|mut unmet| {
                 if unmet.is_about_authentication() {
                     unmet.acr_values = values.iter().collect();
                 }

@@ -7,18 +7,28 @@ use http::{Method, Request, Response};
 use tower::Service;
 
 use super::future::ResponseFuture;
-use super::layer::AuthorizeLayer;
 use super::principal_ref::Caller;
-use crate::authenticate::Authentication;
+use super::requirement::Requirement;
+use crate::authenticate::{Authentication, Authority};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, JsonResponse, Refuser, RejectionResponse, is_grpc};
 use crate::user::NoClaims;
 
-/// The service that [`AuthorizeLayer`] wraps around another.
+/// The service that [`AuthorizeLayer`](super::AuthorizeLayer) wraps around another.
 #[must_use = "a service does nothing until it is called"]
 pub struct Authorize<S, C = NoClaims, R = JsonResponse> {
     pub(super) inner: S,
-    pub(super) layer: AuthorizeLayer<C, R>,
+    pub(super) settings: Settings<C, R>,
+}
+
+/// What one layer requires, and how its refusals are answered.
+pub(super) struct Settings<C, R> {
+    pub(super) requirement: Requirement<C>,
+    pub(super) authority: Authority,
+    pub(super) speaks_grpc: bool,
+    /// Whether it has been told how to answer, so that no other layer does it.
+    pub(super) has_last_word: bool,
+    pub(super) responder: R,
 }
 
 impl<S, C, R, B, ResBody> Service<Request<B>> for Authorize<S, C, R>
@@ -37,16 +47,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let challenge = self.layer.authority.challenge();
+        let challenge = self.settings.authority.challenge();
         let outcome = self
-            .layer
+            .settings
             .authorize(&request)
             .map_err(|error| AuthRejection::new(error, challenge.clone()));
         let refuser = Refuser {
-            responder: self.layer.responder.clone(),
-            as_grpc: self.layer.settings.speaks_grpc && is_grpc(request.headers()),
+            responder: self.settings.responder.clone(),
+            as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
             is_head: request.method() == Method::HEAD,
-            has_last_word: self.layer.settings.has_last_word,
+            has_last_word: self.settings.has_last_word,
             challenge,
             passed: None,
         };
@@ -57,7 +67,7 @@ where
     }
 }
 
-impl<C: Send + Sync + 'static, R> AuthorizeLayer<C, R> {
+impl<C: Send + Sync + 'static, R> Settings<C, R> {
     fn authorize<B>(&self, request: &Request<B>) -> Result<(), AuthError> {
         let authentication = request
             .extensions()
@@ -70,7 +80,7 @@ impl<C: Send + Sync + 'static, R> AuthorizeLayer<C, R> {
         let principal = authentication
             .principal::<C>()?
             .ok_or(AuthErrorKind::MissingCredential)?;
-        Caller::from(&principal).meets(&self.requirement)
+        self.requirement.check(Caller::from(&principal))
     }
 }
 
@@ -78,7 +88,7 @@ impl<S: Clone, C, R: Clone> Clone for Authorize<S, C, R> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            layer: self.layer.clone(),
+            settings: self.settings.clone(),
         }
     }
 }
@@ -87,7 +97,28 @@ impl<S: fmt::Debug, C, R> fmt::Debug for Authorize<S, C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authorize")
             .field("inner", &self.inner)
-            .field("layer", &self.layer)
+            .field("settings", &self.settings)
             .finish()
+    }
+}
+
+impl<C, R: Clone> Clone for Settings<C, R> {
+    fn clone(&self) -> Self {
+        Self {
+            requirement: self.requirement.clone(),
+            authority: self.authority.clone(),
+            speaks_grpc: self.speaks_grpc,
+            has_last_word: self.has_last_word,
+            responder: self.responder.clone(),
+        }
+    }
+}
+
+impl<C, R> fmt::Debug for Settings<C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("requirement", &self.requirement)
+            .field("speaks_grpc", &self.speaks_grpc)
+            .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,6 @@
 //! [`respond_with`](crate::AuthenticateLayer::respond_with).
 
 mod challenge;
-mod fixed;
 mod grpc;
 mod original;
 mod responder;
@@ -19,10 +18,10 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 
 pub(crate) use self::challenge::ChallengeParameters;
-use self::fixed::FixedTexts;
 pub(crate) use self::grpc::is_grpc;
 pub(crate) use self::responder::Refuser;
 pub use self::response::{JsonResponse, RejectionResponse, StatusResponse};
+use self::template::FixedTexts;
 use self::template::refusal;
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 

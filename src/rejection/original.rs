@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, header};
 
 use super::AuthRejection;
-use super::fixed::FixedTexts;
 use super::response::JSON;
+use super::template::FixedTexts;
 
 /// Stands in the extensions of a response that a layer further out may answer itself.
 ///

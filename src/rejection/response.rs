@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 
 use super::AuthRejection;
-use super::fixed::FixedTexts;
 use super::original::Original;
+use super::template::FixedTexts;
 
 /// Makes the response to a refused request.
 ///

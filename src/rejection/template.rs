@@ -1,9 +1,11 @@
 //! The table of refusals: one exhaustive match.
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
 
-use super::challenge::Form;
-use crate::error::AuthErrorKind as Kind;
+use super::challenge::{self, Form};
+use crate::error::{AuthErrorKind as Kind, PerKind};
 
 /// How one kind of error is told.
 pub(super) struct Refusal {
@@ -93,5 +95,44 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         status,
         code,
         challenge,
+    }
+}
+
+static TEXTS: PerKind<FixedTexts> = PerKind::new();
+
+/// What is the same in every refusal of a kind, made once: a flood of bad tokens should not cost
+/// more than it must.
+pub(super) struct FixedTexts {
+    /// The JSON of the body.
+    pub(super) body: Bytes,
+    /// The challenge without what is configured and without what would be enough.
+    pub(super) challenge: Option<HeaderValue>,
+}
+
+impl FixedTexts {
+    /// What `pick` takes of the texts of this kind.
+    pub(super) fn of<T>(kind: Kind, pick: impl FnOnce(&Self) -> T) -> T {
+        TEXTS.with(kind, Self::new, pick)
+    }
+
+    fn new(kind: Kind) -> Self {
+        #[derive(Serialize)]
+        struct Content {
+            error: &'static str,
+            error_description: &'static str,
+        }
+
+        let refusal = refusal(kind);
+        let content = Content {
+            error: refusal.code,
+            error_description: kind.description(),
+        };
+        Self {
+            // Two strings: this cannot fail.
+            body: serde_json::to_vec(&content).unwrap_or_default().into(),
+            challenge: refusal
+                .challenge
+                .and_then(|form| challenge::value(form, kind.description(), None, None)),
+        }
     }
 }

@@ -1,0 +1,53 @@
+//! The call in a handler: `user.require(…)?`.
+
+use std::borrow::Borrow;
+
+use super::principal_ref::Caller;
+use super::requirement::Requirement;
+use crate::rejection::AuthRejection;
+use crate::user::{AuthClient, AuthUser, Principal};
+
+impl<C> AuthUser<C> {
+    /// Goes on only if the user meets the requirement.
+    ///
+    /// ```
+    /// use axum_authgear::authorize::has_role;
+    /// # use axum_authgear::{AuthRejection, AuthUser};
+    /// async fn admin(user: AuthUser) -> Result<&'static str, AuthRejection> {
+    ///     user.require(has_role("admin"))?;
+    ///     Ok("hello, admin")
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The refusal, ready to be returned from a handler.
+    pub fn require(&self, requirement: impl Borrow<Requirement<C>>) -> Result<(), AuthRejection> {
+        require(Caller::User(self), requirement.borrow())
+    }
+}
+
+impl AuthClient {
+    /// Goes on only if the machine meets the requirement: scopes alone can be met by one.
+    ///
+    /// # Errors
+    /// The refusal, ready to be returned from a handler.
+    pub fn require(&self, requirement: impl Borrow<Requirement>) -> Result<(), AuthRejection> {
+        require(Caller::Client(self), requirement.borrow())
+    }
+}
+
+impl<C> Principal<C> {
+    /// Goes on only if the caller meets the requirement. A machine meets scopes alone.
+    ///
+    /// # Errors
+    /// The refusal, ready to be returned from a handler.
+    pub fn require(&self, requirement: impl Borrow<Requirement<C>>) -> Result<(), AuthRejection> {
+        require(Caller::from(self), requirement.borrow())
+    }
+}
+
+fn require<C>(caller: Caller<'_, C>, requirement: &Requirement<C>) -> Result<(), AuthRejection> {
+    requirement
+        .check(caller)
+        .map_err(|error| AuthRejection::new(error, None))
+}
