@@ -250,13 +250,14 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// `KeysUnavailable` or `SessionUnavailable`, with the reason as its source.
     pub async fn ready(&self, patience: Duration) -> Result<(), AuthError> {
         let verifier = self.authenticator.verifier();
-        timeout(patience, verifier.ready()).await.map_err(|_| {
-            AuthError::unavailable(
+        match timeout(patience, verifier.ready()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(AuthError::unavailable(
                 verifier.unavailable(),
                 Duration::from_secs(1),
                 verifier.status().error,
-            )
-        })
+            )),
+        }
     }
 
     /// How this side is doing, for a readiness probe. It does no I/O.

@@ -5,6 +5,7 @@
     reason = "a module of a test shares what it marks as public"
 )]
 
+mod hop;
 mod support;
 
 /// The property tests' number of cases is chosen as in the library's own.
@@ -15,6 +16,7 @@ mod authorize;
 mod credential;
 mod csrf;
 mod docs;
+mod ended_runtime;
 mod expected;
 mod forward_auth;
 mod gateway;

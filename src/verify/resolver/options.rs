@@ -110,7 +110,7 @@ impl Resolver {
     }
 
     /// Whether the client's `User-Agent` is forwarded, which Authgear shows in its list of sessions.
-    /// Default: true.
+    /// Default: true. One that is longer than 512 bytes is not.
     pub fn forward_user_agent(mut self, forward: bool) -> Self {
         self.forward_user_agent = forward;
         self

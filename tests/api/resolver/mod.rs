@@ -2,7 +2,10 @@
 
 mod asking;
 mod cache;
+mod connections;
+mod hostile_neighbour;
 mod load;
+mod neighbour;
 mod outage;
 mod property;
 mod recorded;
