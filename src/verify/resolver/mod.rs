@@ -22,6 +22,8 @@ use std::time::Duration;
 use http::HeaderValue;
 
 pub(crate) use self::answers::{Answer, Keep};
+#[cfg(test)]
+pub(crate) use self::call::{Ask, Asking};
 pub(crate) use self::call::{CallError, Client, HttpResolver};
 pub(crate) use self::options::MAX_COUNT;
 pub use self::options::Resolver;

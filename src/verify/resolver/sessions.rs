@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::admission::{Admission, Place};
@@ -26,6 +26,8 @@ pub(crate) struct Sessions {
     inner: Arc<Inner>,
     prober: BackgroundTask,
     purges: Arc<Purges>,
+    /// Those who wait for the word of a probe take no place from those who wait for an answer.
+    undecided: Semaphore,
     /// How long a question, or the word of a probe, is waited for: its turn and its answer.
     patience: Duration,
 }
@@ -39,7 +41,7 @@ struct Inner {
     clock: Clock,
     runtime: Handle,
     admission: Admission,
-    waiters: Arc<Semaphore>,
+    waiters: Semaphore,
     flights: [Mutex<Flights>; FLIGHT_SHARDS],
     answers: Answers,
     /// When a credential was last found good: these may use the reserved share.
@@ -74,7 +76,7 @@ impl Sessions {
             clock,
             runtime: runtime.clone(),
             admission: Admission::new(options.in_flight, options.queued, options.timeout),
-            waiters: Arc::new(Semaphore::new(MAX_WAITERS)),
+            waiters: Semaphore::new(MAX_WAITERS),
             flights: std::array::from_fn(|_| Mutex::default()),
             answers: Answers::new(keep),
             confirmed: BoundedMap::new(MAX_CONFIRMED),
@@ -84,6 +86,7 @@ impl Sessions {
             inner,
             prober,
             purges: Arc::default(),
+            undecided: Semaphore::new(MAX_WAITERS),
             patience: options.timeout * 2 + SLACK,
         }
     }
@@ -119,7 +122,11 @@ impl Sessions {
         max_age: Duration,
     ) -> Outcome {
         self.prober.check().map_err(CallError::from)?;
-        let _waiter = self.inner.waiter()?;
+        let _waiter = self
+            .inner
+            .waiters
+            .try_acquire()
+            .map_err(|_| CallError::Full)?;
         let mut done = match self.inner.join(credential, client, max_age, false)? {
             Joined::Known(answer) => return Ok(answer),
             Joined::Flight(done) => done,
@@ -186,7 +193,7 @@ impl Sessions {
     /// Waits, for a bounded time, until a probe has said whether that was the resolver's fault.
     pub(crate) async fn verdict(&self, error: &CallError) {
         if error.may_be_resolver()
-            && let Ok(_waiter) = self.inner.waiter()
+            && let Ok(_place) = self.undecided.try_acquire()
         {
             self.inner.probes.verdict(self.patience).await;
         }
@@ -270,11 +277,6 @@ impl Inner {
         drop(flights);
         drop(replaced);
         Ok(Boarding::New(flight, place))
-    }
-
-    fn waiter(&self) -> Result<OwnedSemaphorePermit, CallError> {
-        let waiters = Arc::clone(&self.waiters);
-        waiters.try_acquire_owned().map_err(|_| CallError::Full)
     }
 
     fn flights(&self, digest: &Digest) -> MutexGuard<'_, Flights> {
