@@ -107,16 +107,16 @@ impl<C: Send + Sync + 'static> Verifier<C> {
                 Ok(again) if again.is_confirmed() => confirmed_at = asked_at,
                 // By the token alone.
                 Ok(_) => {}
-                // Where nothing can be asked any more there is nothing to wait for.
-                Err(error)
-                    if error.kind() == AuthErrorKind::SessionUnavailable
-                        && self.check_runtime().is_ok()
-                        && confirmed_at.is_some_and(|then| {
-                            sessions.is_some_and(|sessions| {
-                                sessions.clock().now().elapsed(then) < tolerance
-                            })
-                        }) => {}
-                Err(error) => return error,
+                Err(error) if error.kind() != AuthErrorKind::SessionUnavailable => return error,
+                Err(error) => {
+                    let age = confirmed_at
+                        .zip(sessions)
+                        .map(|(then, sessions)| sessions.clock().now().elapsed(then));
+                    // Where nothing can be asked any more there is nothing to wait for.
+                    if age.is_none_or(|age| age >= tolerance) || self.check_runtime().is_err() {
+                        return error;
+                    }
+                }
             }
             wait(pause, purges.as_mut()).await;
         }

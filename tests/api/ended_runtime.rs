@@ -139,39 +139,46 @@ fn a_question_has_a_bound_of_its_own() {
 
 #[test]
 fn a_runtime_can_end_under_load() {
-    watched(|| {
-        let server = runtime();
-        let fake = server.block_on(FakeAuthgear::start());
-        fake.fail(Endpoint::Resolver, Fault::Delay(Duration::from_millis(1)));
-        let alice = fake.add_user(User::new("alice"));
-        let tokens: Arc<[_]> = (0..40).map(|_| fake.token(&alice).sign()).collect();
-        for round in 0..cases(40, 4_000).cases {
-            let first = runtime();
-            let make = if round % 2 == 0 { resolver } else { live };
-            let authgear = first.block_on(async {
-                let authgear = make(&fake).build().unwrap();
-                authgear.ready(Duration::from_secs(10)).await.unwrap();
-                authgear
-            });
-            // From threads of their own, which do not end with the runtime.
-            let callers: Vec<_> = (0..4)
-                .map(|_| {
-                    let (authgear, tokens) = (authgear.clone(), Arc::clone(&tokens));
-                    std::thread::spawn(move || {
-                        let own = Builder::new_current_thread().enable_all().build().unwrap();
-                        own.block_on(async {
-                            for token in tokens.iter() {
-                                let _ = authgear.verify(token).await;
-                            }
-                        });
-                    })
-                })
-                .collect();
-            std::thread::sleep(Duration::from_micros(u64::from(round % 20) * 300));
-            drop(first);
-            for caller in callers {
-                caller.join().unwrap();
-            }
-        }
+    let server = runtime();
+    let fake = server.block_on(FakeAuthgear::start());
+    fake.fail(Endpoint::Resolver, Fault::Delay(Duration::from_millis(1)));
+    let alice = fake.add_user(User::new("alice"));
+    let tokens: Arc<[_]> = (0..40).map(|_| fake.token(&alice).sign()).collect();
+    for round in 0..cases(40, 2_000).cases {
+        let (fake, tokens) = (fake.clone(), Arc::clone(&tokens));
+        watched(move || end_under_load(&fake, &tokens, round));
+    }
+}
+
+fn end_under_load(fake: &FakeAuthgear, tokens: &Arc<[String]>, round: u32) {
+    let first = runtime();
+    let make = if round.is_multiple_of(2) {
+        resolver
+    } else {
+        live
+    };
+    let authgear = first.block_on(async {
+        let authgear = make(fake).build().unwrap();
+        authgear.ready(Duration::from_secs(10)).await.unwrap();
+        authgear
     });
+    // From threads of their own, which do not end with the runtime.
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let (authgear, tokens) = (authgear.clone(), Arc::clone(tokens));
+            std::thread::spawn(move || {
+                let own = Builder::new_current_thread().enable_all().build().unwrap();
+                own.block_on(async {
+                    for token in tokens.iter() {
+                        let _ = authgear.verify(token).await;
+                    }
+                });
+            })
+        })
+        .collect();
+    std::thread::sleep(Duration::from_micros(u64::from(round % 20) * 300));
+    drop(first);
+    for caller in callers {
+        caller.join().unwrap();
+    }
 }

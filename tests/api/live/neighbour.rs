@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use axum_authgear::{AuthErrorKind, Authgear, Health, LiveSessions, Resolver};
 use http::{Request, header};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::hop;
 use crate::support::{
@@ -136,6 +136,45 @@ async fn what_answers_wrongly_is_degraded_and_no_reason_for_a_grace() {
     }
 }
 
+/// A connection that is closed brings no answer; one that brings something else than HTTP does.
+#[tokio::test]
+async fn a_closed_connection_is_away_and_garbage_is_not() {
+    for garbage in [
+        &b""[..],
+        b"it is a trap\r\n\r\n",
+        b"HTTP/1.1 999999 no\r\n\r\n",
+    ] {
+        let (clock, fake) = start().await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/resolve", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4_096];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(garbage).await;
+            }
+        });
+        let live = LiveSessions::within(BOUND)
+            .grace(GRACE)
+            .through(Resolver::new().url(url));
+        let authgear = Authgear::builder(fake.endpoint())
+            .live_sessions(live)
+            .dangerous()
+            .clock(clock)
+            .build()
+            .unwrap();
+        let alice = fake.add_user(User::new("alice"));
+        let api = describing_api(&authgear);
+        let answer = get(&api, "/user", &fake.token(&alice).sign()).await;
+        if garbage.is_empty() {
+            assert_says(&answer, &["by=jwt"]);
+        } else {
+            assert_refused(&answer, 503, AuthErrorKind::SessionUnavailable);
+        }
+        turns(&authgear, Health::Degraded).await;
+    }
+}
+
 #[tokio::test]
 async fn a_long_user_agent_is_not_forwarded() {
     let (_, fake) = start().await;
@@ -152,5 +191,4 @@ async fn a_long_user_agent_is_not_forwarded() {
         assert_eq!(forwarded == agent, is_forwarded);
         assert_eq!(forwarded.starts_with("axum-authgear/"), !is_forwarded);
     }
-    let _: Router = api;
 }
