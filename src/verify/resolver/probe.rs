@@ -175,7 +175,7 @@ fn jittered(pause: Duration) -> Duration {
 }
 
 /// Before a probe that was prompted: one is enough for all that fails at about the same time.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// Between a probe's end and the next one, whoever asks for it.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 /// The same where nobody does, while they fail.

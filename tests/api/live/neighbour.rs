@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use axum_authgear::{AuthErrorKind, Authgear, Health, LiveSessions, Resolver};
+use futures_util::future::join_all;
 use http::{Request, header};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -52,8 +53,8 @@ async fn a_failed_question_of_one_caller_opens_no_grace_for_anybody() {
     for status in [400, 403, 404, 414, 429, 431, 500, 502, 503, 307, 204] {
         clock.shift_millis(10_000);
         let agent = format!("answer-{status}");
-        for _ in 0..3 {
-            let answer = send(&api, with_agent(&mallory, &agent)).await;
+        let hostile = (0..3).map(|_| send(&api, with_agent(&mallory, &agent)));
+        for answer in join_all(hostile).await {
             assert_refused(&answer, 503, AuthErrorKind::SessionUnavailable);
         }
         let answer = get(&api, "/user", &bob).await;

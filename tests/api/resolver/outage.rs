@@ -115,7 +115,7 @@ async fn a_resolver_that_is_down_is_probed_until_it_is_back() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), AuthErrorKind::SessionUnavailable);
-    assert_eq!(authgear.status().health(), Health::Down);
+    turns(&authgear, Health::Down).await;
     fake.restart().await;
     // Nobody but the prober asks.
     turns(&authgear, Health::Healthy).await;
