@@ -50,7 +50,7 @@ impl PurgeWatch {
     pub(crate) async fn purged(&mut self) {
         if self.purged.changed().await.is_err() {
             // It cannot be: the entry stays for as long as this does.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

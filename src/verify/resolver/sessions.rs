@@ -24,7 +24,7 @@ use crate::user::{Digest, SessionCredential};
 /// The sessions of a project, as its resolver knows them.
 pub(crate) struct Sessions {
     inner: Arc<Inner>,
-    prober: BackgroundTask,
+    probing: BackgroundTask,
     purges: Arc<Purges>,
     /// Those who wait for the word of a probe take no place from those who wait for an answer.
     undecided: Semaphore,
@@ -69,7 +69,7 @@ impl Sessions {
     ) -> Self {
         let source: Arc<dyn Ask> = Arc::new(source);
         let probes = Arc::new(Probes::new(Arc::clone(&source), issuer, clock.clone()));
-        let prober = BackgroundTask::spawn(runtime, Arc::clone(&probes).run());
+        let probing = BackgroundTask::spawn(runtime, Arc::clone(&probes).run());
         let inner = Arc::new(Inner {
             source,
             issuer: issuer.into(),
@@ -84,7 +84,7 @@ impl Sessions {
         });
         Self {
             inner,
-            prober,
+            probing,
             purges: Arc::default(),
             undecided: Semaphore::new(MAX_WAITERS),
             patience: options.timeout * 2 + SLACK,
@@ -121,7 +121,7 @@ impl Sessions {
         client: Client,
         max_age: Duration,
     ) -> Outcome {
-        self.prober.check().map_err(CallError::from)?;
+        self.probing.check().map_err(CallError::from)?;
         let _waiter = self
             .inner
             .waiters
@@ -137,7 +137,7 @@ impl Sessions {
             Err(_) => Some(Err(Arc::new(CallError::Stalled))),
         };
         outcome.unwrap_or_else(|| {
-            let ended = self.prober.check().map_err(CallError::from);
+            let ended = self.probing.check().map_err(CallError::from);
             Err(Arc::new(ended.err().unwrap_or(CallError::Abandoned)))
         })
     }
@@ -173,12 +173,12 @@ impl Sessions {
     /// # Errors
     /// When nothing can be asked any more.
     pub(crate) fn check_runtime(&self) -> Result<(), RuntimeEnded> {
-        self.prober.check()
+        self.probing.check()
     }
 
     /// Why the resolver is out of reach, if it is: for the last probe, whatever callers met.
     pub(crate) fn error(&self) -> Option<Arc<CallError>> {
-        match self.prober.check() {
+        match self.probing.check() {
             Ok(()) => self.inner.probes.error(),
             Err(ended) => Some(Arc::new(ended.into())),
         }
@@ -186,7 +186,7 @@ impl Sessions {
 
     /// For how long probes have found the resolver away, if the last one did.
     pub(crate) fn away_for(&self) -> Option<Duration> {
-        self.prober.check().ok()?;
+        self.probing.check().ok()?;
         self.inner.probes.away_for()
     }
 
@@ -204,7 +204,7 @@ impl Sessions {
     /// # Errors
     /// When none will be sent any more.
     pub(crate) async fn ready(&self) -> Result<(), RuntimeEnded> {
-        self.prober.check()?;
+        self.probing.check()?;
         self.inner.probes.ready().await;
         Ok(())
     }

@@ -153,14 +153,14 @@ async fn run(name: &str, live: bool) {
         }));
     }
     // Longer than nginx reads: 400.
-    let long = if live {
+    let too_long = if live {
         let mallory = fake.add_user(User::new("mallory"));
         let padding = "a".repeat(4_000);
         fake.token(&mallory).claim("padding", padding).sign()
     } else {
         "a".repeat(8_000)
     };
-    requests.push(Box::new(move || with_bearer("/user", &long)));
+    requests.push(Box::new(move || with_bearer("/user", &too_long)));
 
     let until = Instant::now() + TIME;
     let mut clients = JoinSet::new();

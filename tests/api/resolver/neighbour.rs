@@ -36,9 +36,9 @@ async fn a_failed_question_of_one_caller_does_not_turn_health_and_fills_no_log()
     let token = fake.sign_in(&alice).opaque_token();
     let authgear = over_url(&fake, &url);
     let api = api(&authgear);
-    let long = "a".repeat(8_190);
+    let too_long = "a".repeat(8_190);
     for _ in 0..20 {
-        let answer = get(&api, "/user", &long).await;
+        let answer = get(&api, "/user", &too_long).await;
         assert_refused(&answer, 503, AuthErrorKind::SessionUnavailable);
         for status in [403, 414, 431, 500, 503] {
             let mut request = with_bearer("/user", &token);
