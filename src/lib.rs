@@ -19,6 +19,7 @@ mod jwks;
 mod rejection;
 mod resource_metadata;
 mod revocation;
+mod runtime;
 mod secret;
 mod telemetry;
 #[cfg(feature = "testkit")]

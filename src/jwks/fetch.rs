@@ -9,6 +9,7 @@ use url::Url;
 use super::key_set::KeySetError;
 use crate::discovery::{self, DiscoveryError};
 use crate::http::{FetchError, Outbound, Target, Upstream};
+use crate::runtime::RuntimeEnded;
 
 /// Where key sets come from: a server or, in a simulation, a function.
 pub(crate) trait KeySource: Send + Sync + 'static {
@@ -37,8 +38,8 @@ pub(crate) enum KeyFetchError {
     #[error(transparent)]
     Keys(#[from] KeySetError),
     /// Nothing fetches keys any more, and nothing will.
-    #[error("the runtime on which the Authgear was built has ended")]
-    Ended,
+    #[error(transparent)]
+    Ended(#[from] RuntimeEnded),
 }
 
 impl KeyFetchError {
@@ -47,7 +48,7 @@ impl KeyFetchError {
         match self {
             Self::Keys(_) => true,
             Self::KeysFetch(error) => error.is_wrong_answer(),
-            Self::DiscoveryFetch(_) | Self::Discovery(_) | Self::Ended => false,
+            Self::DiscoveryFetch(_) | Self::Discovery(_) | Self::Ended(_) => false,
         }
     }
 }

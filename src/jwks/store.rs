@@ -18,6 +18,7 @@ use super::fetch::KeyFetchError;
 use super::key_set::{KeySet, VerificationKey};
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
+use crate::runtime::RuntimeEnded;
 
 /// How keys are kept and renewed.
 #[derive(Clone, Copy, Debug)]
@@ -222,7 +223,7 @@ impl KeyStore {
     pub(super) fn end(&self) {
         self.publish(KeyState {
             in_flight: false,
-            error: Some(Arc::new(KeyFetchError::Ended)),
+            error: Some(Arc::new(RuntimeEnded.into())),
             ended: true,
             ..KeyState::clone(&self.state())
         });

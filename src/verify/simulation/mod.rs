@@ -2,7 +2,9 @@
 //! floods, clock jumps and requests, with the promises of the key policy checked at each outcome.
 //!
 //! [`world`] holds what there is and changes it; [`request`] sends a token and judges the outcome.
+//! [`live`] does the same for live sessions.
 
+mod live;
 mod request;
 mod world;
 
