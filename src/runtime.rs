@@ -33,5 +33,5 @@ impl Drop for BackgroundTask {
 
 /// The runtime that `build()` was called on is gone, and with it whatever would fetch or ask.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the runtime on which the `Authgear` was built has ended")]
+#[error("the runtime on which the Authgear was built has ended")]
 pub(crate) struct RuntimeEnded;
