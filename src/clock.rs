@@ -103,6 +103,12 @@ impl Moment {
         monotonic.max(self.wall.saturating_sub(earlier.wall))
     }
 
+    /// Whether this came first, by the monotonic clock alone: the wall clock can be set back between
+    /// the two, and each would then be younger than the other.
+    pub(crate) fn is_before(self, other: Moment) -> bool {
+        self.monotonic < other.monotonic
+    }
+
     /// How long ago this was, by the monotonic clock.
     #[cfg(feature = "metrics")]
     pub(crate) fn time_since(self) -> Duration {

@@ -16,6 +16,7 @@ mod outbound;
 mod protected_resource;
 mod rejection;
 mod revocation;
+mod runtime;
 mod secret;
 #[cfg(test)]
 mod simulation;

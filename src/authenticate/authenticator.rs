@@ -41,7 +41,7 @@ pub(super) enum Step<C> {
     /// The request is refused.
     Refuse(AuthError),
     /// Ask again when this is done.
-    Wait(PendingVerification<C>, Option<Arc<SetCookies>>),
+    Wait(PendingVerification<C>),
 }
 
 impl<C: Send + Sync + 'static> Authenticator<C> {
@@ -101,6 +101,11 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         word
     }
 
+    /// Where the cookies of the resolver's answer to a request go, if they are passed on.
+    pub(super) fn set_cookies(&self) -> Option<Arc<SetCookies>> {
+        self.pass_set_cookie.then(Arc::default)
+    }
+
     /// Finds out who is calling. The request must have been [heard](Self::hear) before.
     pub(super) fn begin<B>(
         &self,
@@ -108,6 +113,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         word: Word,
         now: Moment,
         is_optional: bool,
+        set_cookies: Option<&Arc<SetCookies>>,
     ) -> Step<C> {
         let without_credential =
             || (!is_optional).then_some(Step::Refuse(AuthErrorKind::MissingCredential.into()));
@@ -142,14 +148,13 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         if credential.is_ambient() && !self.csrf.allows(request) {
             return Step::Refuse(AuthErrorKind::CrossOrigin.into());
         }
-        let set_cookies = self.pass_set_cookie.then(Arc::default);
         let requester = || Requester {
             client: self.peer_rules.client(request),
-            set_cookies: set_cookies.clone(),
+            set_cookies: set_cookies.cloned(),
         };
         match self.verifier.verify(&credential, now, requester) {
             Verification::Done(outcome) => self.conclude(outcome),
-            Verification::Waiting(pending) => Step::Wait(pending, set_cookies),
+            Verification::Waiting(pending) => Step::Wait(pending),
         }
     }
 

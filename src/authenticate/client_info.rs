@@ -23,8 +23,10 @@ impl PeerRules {
         Client {
             user_agent: self
                 .forward_user_agent
-                .then(|| headers.get(header::USER_AGENT).cloned())
-                .flatten(),
+                .then(|| headers.get(header::USER_AGENT))
+                .flatten()
+                .filter(|agent| agent.len() <= MAX_USER_AGENT)
+                .cloned(),
             address: self
                 .forward_address
                 .then(|| connection(request.extensions()))
@@ -72,6 +74,8 @@ fn address(text: &str) -> Option<IpAddr> {
     address.map(|address: IpAddr| address.to_canonical())
 }
 
+/// No browser's is as long as that; a proxy before the resolver refuses what has too long a line.
+const MAX_USER_AGENT: usize = 512;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 #[cfg(test)]

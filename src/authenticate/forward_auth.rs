@@ -64,13 +64,16 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
         let authenticator = Arc::clone(&self.authenticator);
         let attempt = authenticator.attempt();
         let now = attempt.began();
-        let step = attempt.in_scope(|| authenticator.begin(&original, word, now, false));
+        let set_cookies = authenticator.set_cookies();
+        let step = attempt
+            .in_scope(|| authenticator.begin(&original, word, now, false, set_cookies.as_ref()));
         Box::pin(async move {
-            let (step, cookies) = match step {
-                Step::Wait(pending, cookies) => (authenticator.conclude(pending.await), cookies),
-                step => (step, None),
+            let step = match step {
+                Step::Wait(pending) => authenticator.conclude(pending.await),
+                step => step,
             };
-            Ok(respond(&authenticator, step, attempt, cookies.as_deref()))
+            let set_cookies = set_cookies.as_deref();
+            Ok(respond(&authenticator, step, attempt, set_cookies))
         })
     }
 }
@@ -124,7 +127,7 @@ fn respond<C: Send + Sync + 'static>(
             Err(error)
         }
         // There is no layer around this, and what waited has been waited for.
-        Step::Known | Step::Wait(..) => Err(AuthErrorKind::MissingCredential.into()),
+        Step::Known | Step::Wait(_) => Err(AuthErrorKind::MissingCredential.into()),
     };
     let response = match answer {
         Ok(headers) => {

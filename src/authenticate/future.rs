@@ -57,21 +57,29 @@ pub(super) struct Held<S, B, C> {
 }
 
 impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
-    pub(super) fn calling(response: S::Future, refuser: Refuser<R>) -> Self {
+    pub(super) fn calling(
+        response: S::Future,
+        set_cookies: Option<Arc<SetCookies>>,
+        refuser: Refuser<R>,
+    ) -> Self {
         Self {
             state: State::Calling { response },
             refuser,
-            set_cookies: None,
+            set_cookies,
         }
     }
 
-    pub(super) fn refused(rejection: AuthRejection, refuser: Refuser<R>) -> Self {
+    pub(super) fn refused(
+        rejection: AuthRejection,
+        set_cookies: Option<Arc<SetCookies>>,
+        refuser: Refuser<R>,
+    ) -> Self {
         Self {
             state: State::Refused {
                 rejection: Some(rejection),
             },
             refuser,
-            set_cookies: None,
+            set_cookies,
         }
     }
 
@@ -143,7 +151,7 @@ where
                             }
                         }
                         // A conclusion is one of the two above.
-                        Step::Known | Step::Wait(..) => return Poll::Pending,
+                        Step::Known | Step::Wait(_) => return Poll::Pending,
                     }
                 }
             };

@@ -50,22 +50,28 @@ where
             passed: None,
         };
         let attempt = self.authenticator.attempt();
+        let set_cookies = self.authenticator.set_cookies();
         let step = attempt.in_scope(|| {
-            self.authenticator
-                .begin(&request, word, attempt.began(), self.settings.is_optional)
+            self.authenticator.begin(
+                &request,
+                word,
+                attempt.began(),
+                self.settings.is_optional,
+                set_cookies.as_ref(),
+            )
         });
         match step {
-            Step::Known => ResponseFuture::calling(self.inner.call(request), refuser),
+            Step::Known => ResponseFuture::calling(self.inner.call(request), None, refuser),
             Step::Pass(authentication) => {
                 refuser.passed = Some(self.authenticator.tell(attempt, &authentication));
                 request.extensions_mut().insert(authentication);
-                ResponseFuture::calling(self.inner.call(request), refuser)
+                ResponseFuture::calling(self.inner.call(request), set_cookies, refuser)
             }
             Step::Refuse(error) => {
                 attempt.end(Outcome::Refused(error.kind()));
-                ResponseFuture::refused(self.authenticator.reject(error), refuser)
+                ResponseFuture::refused(self.authenticator.reject(error), set_cookies, refuser)
             }
-            Step::Wait(pending, set_cookies) => {
+            Step::Wait(pending) => {
                 // The service that was polled ready is the one to be called later.
                 let next = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, next);

@@ -207,9 +207,15 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// (WebSocket, server-sent events, a gRPC stream) that was opened for the user.
     ///
     /// With live sessions that is within their bound, with the resolver alone within some seconds;
-    /// without either, when the token expires or its key is taken out of use. That it cannot be said
-    /// any more (`KeysUnavailable`, `SessionUnavailable`) ends the user as well, just as it refuses a
-    /// request. Behind a gateway it waits for ever.
+    /// without either, when the token expires or its key is taken out of use. A purge of the user, or
+    /// a webhook about it, makes this ask at once, and nobody else's connection. Behind a gateway it
+    /// waits for ever.
+    ///
+    /// That it cannot be said any more ends the user as well, but not at once: `SessionUnavailable`
+    /// comes when the last confirmation is older than a minute (with the resolver alone) or than the
+    /// bound, and the [grace](crate::LiveSessions::grace) where it is open; `KeysUnavailable` when the
+    /// keys are too old. A shorter outage ends nobody. Where the runtime of `build()` has ended,
+    /// nothing can be asked, and `SessionUnavailable` comes at once.
     ///
     /// ```
     /// # use axum_authgear::{Authgear, AuthUser};
@@ -235,26 +241,35 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     }
 
     /// Waits until credentials can be verified, for at most this long: the way to fail fast at
-    /// start. Where the resolver is needed, it is asked whether it is there.
+    /// start. Where the resolver is needed, a probe must have been answered.
     ///
     /// # Errors
-    /// `KeysUnavailable` or `SessionUnavailable`, with the reason as its source.
+    /// `KeysUnavailable` or `SessionUnavailable`, with the reason as its source; at once where the
+    /// runtime of `build()` has ended.
     pub async fn ready(&self, patience: Duration) -> Result<(), AuthError> {
         let verifier = self.authenticator.verifier();
-        timeout(patience, verifier.ready()).await.map_err(|_| {
-            AuthError::unavailable(
+        match timeout(patience, verifier.ready()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(AuthError::unavailable(
                 verifier.unavailable(),
                 Duration::from_secs(1),
                 verifier.status().error,
-            )
-        })
+            )),
+        }
     }
 
     /// How this side is doing, for a readiness probe. It does no I/O.
     ///
-    /// Where the resolver alone decides it is down while the last call of it failed (it is asked
-    /// again and again until one succeeds); with live sessions it is then degraded, and the keys
-    /// decide. Behind a gateway it is always healthy.
+    /// What each word means in each mode is in [operations](crate::docs::operations#readiness).
+    ///
+    /// Whether the resolver is there is decided by probes, and never by what one caller's request has
+    /// met: one is sent after a question has failed, at most one a second, and then again and again
+    /// until one is answered. It carries an invented credential, so that it takes the way of a real
+    /// one. Anything but an answer of status 200 that makes sense counts as failed.
+    ///
+    /// Where the runtime has ended that `build()` was called on, nothing is fetched or asked any more:
+    /// `last_error` says so. It is down where the resolver alone decides, and degraded elsewhere for
+    /// as long as the keys serve.
     #[must_use]
     pub fn status(&self) -> Status {
         let status = self.authenticator.verifier().status();
@@ -313,9 +328,9 @@ impl Status {
         self.key_age
     }
 
-    /// Why the last attempt to fetch keys, or the last call of the resolver, failed, if it did, or
-    /// why what other replicas know of ended users is out of reach, if it is. It names no address
-    /// and no secret.
+    /// Why the last attempt to fetch keys, or the last probe of the resolver, failed, if it did, or
+    /// why what other replicas know of ended users is out of reach, if it is; that the runtime of
+    /// `build()` has ended, if it has. It names no address and no secret.
     #[must_use]
     pub fn last_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.last_error.as_deref()
@@ -328,8 +343,11 @@ impl Status {
 pub enum Health {
     /// Credentials can be verified, and nothing has failed lately.
     Healthy,
-    /// Credentials can be verified, but the last refresh of the keys, or the last call of the
-    /// resolver, failed, or what other replicas know of ended users is out of reach.
+    /// Some or all credentials can be verified, but the last refresh of the keys, or the last probe
+    /// of the resolver, failed, or what other replicas know of ended users is out of reach.
+    ///
+    /// With live sessions, and the resolver away for longer than their bound and grace, users are
+    /// answered with 503, while machines and open routes go on.
     Degraded,
     /// Credentials cannot be verified: requests with one are answered with 503.
     Down,

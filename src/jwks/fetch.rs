@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::Url;
 
-use super::discovery;
-use super::discovery::DiscoveryError;
+use super::discovery::{self, DiscoveryError};
 use super::key_set::KeySetError;
 use crate::outbound::{FetchError, Outbound, Target, Upstream};
+use crate::runtime::RuntimeEnded;
 
 /// Where key sets come from: a server or, in a simulation, a function.
 pub(crate) trait KeySource: Send + Sync + 'static {
@@ -38,8 +38,8 @@ pub(crate) enum KeyFetchError {
     #[error(transparent)]
     Keys(#[from] KeySetError),
     /// Nothing fetches keys any more, and nothing will.
-    #[error("the runtime on which the Authgear was built has ended")]
-    Ended,
+    #[error(transparent)]
+    Ended(#[from] RuntimeEnded),
 }
 
 impl KeyFetchError {
@@ -48,7 +48,7 @@ impl KeyFetchError {
         match self {
             Self::Keys(_) => true,
             Self::KeysFetch(error) => error.is_wrong_answer(),
-            Self::DiscoveryFetch(_) | Self::Discovery(_) | Self::Ended => false,
+            Self::DiscoveryFetch(_) | Self::Discovery(_) | Self::Ended(_) => false,
         }
     }
 }

@@ -201,6 +201,8 @@ pub(crate) struct Document {
 pub(crate) enum FetchError {
     #[error("the request failed")]
     Request(#[source] Cause),
+    #[error("the connection failed")]
+    Connection(#[source] Cause),
     #[error("the request panicked")]
     Panicked,
     #[error("no answer within the timeout")]
@@ -225,7 +227,21 @@ impl FetchError {
                 !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
             }
             Self::Redirected | Self::Coded(_) | Self::TooLarge | Self::Insecure => true,
-            Self::Request(_) | Self::Panicked | Self::Timeout => false,
+            Self::Request(_) | Self::Connection(_) | Self::Panicked | Self::Timeout => false,
+        }
+    }
+
+    /// Whether nobody answered, or a server that says of itself that it cannot.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Connection(_) | Self::Timeout => true,
+            Self::Status(status) => status.is_server_error(),
+            Self::Request(_)
+            | Self::Panicked
+            | Self::Redirected
+            | Self::Coded(_)
+            | Self::TooLarge
+            | Self::Insecure => false,
         }
     }
 
@@ -233,10 +249,23 @@ impl FetchError {
     fn request(error: reqwest::Error) -> Self {
         if error.is_timeout() {
             Self::Timeout
+        } else if error.is_connect() || was_closed(&error) {
+            Self::Connection(Cause::new(&error.without_url()))
         } else {
             Self::Request(Cause::new(&error.without_url()))
         }
     }
+}
+
+/// Whether a connection ended, or was cut, before it brought an answer, rather than with one that
+/// cannot be read.
+fn was_closed(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.any(|cause| {
+        // hyper's error has a type that reqwest does not show.
+        cause.is::<std::io::Error>()
+            || cause.to_string() == "connection closed before message completed"
+    })
 }
 
 /// What an error of another library says, and its causes: their own `Debug` names the address.

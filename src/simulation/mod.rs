@@ -2,9 +2,11 @@
 //! floods, clock jumps and requests, with the promises of the key policy checked at each outcome.
 //!
 //! [`world`] holds what there is and changes it; [`request`] sends a token and judges the outcome.
+//! [`live`] does the same for live sessions.
 
 pub(crate) mod cases;
 pub(crate) mod issuer;
+mod live;
 mod request;
 mod world;
 

@@ -82,6 +82,10 @@ impl Token {
         &self.facts
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The header as it goes over the wire.
     pub(super) fn header(&self) -> &[u8] {
         let (header, _) = self.text.split_once('.').expect("a token");

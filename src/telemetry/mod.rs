@@ -164,8 +164,12 @@ pub(crate) fn resolver_called(succeeded: bool, time: Duration) {
     let _ = (succeeded, time);
 }
 
-/// A call of the resolver failed, the first one of a row or another one. A client can cause calls,
-/// and so no more than the first is worth a warning.
+/// A question about a caller's credential failed, which that caller may have caused.
+pub(crate) fn question_failed(error: &(dyn Error + 'static)) {
+    tracing::debug!(target: TARGET, error = %Chain(error), "a question to the resolver failed");
+}
+
+/// A probe of the resolver failed, the first one of a row or another one.
 pub(crate) fn resolver_failed(error: &(dyn Error + 'static), is_first: bool) {
     if is_first {
         tracing::warn!(target: TARGET, error = %Chain(error), "the resolver failed");

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::identity::{Identity, NumericDate};
 use super::session::Session;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 
 /// A signed-in user whose credential was verified.
 ///
@@ -68,7 +68,8 @@ pub struct NoClaims;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum VerifiedBy {
-    /// The JWT was verified here, with the project's keys.
+    /// The JWT was verified here, with the project's keys, and nobody confirms its session: where
+    /// none is asked for, and in the [grace](crate::LiveSessions::grace) of live sessions.
     #[serde(rename = "jwt")]
     Jwt,
     /// Authgear's resolver was asked.
@@ -144,8 +145,17 @@ impl<C> AuthUser<C> {
         self.session_identity().unwrap_or(self.identity())
     }
 
+    /// Whether the resolver vouches for the user, and did so within the bound.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.confirmed_at().is_some()
+    }
+
+    pub(crate) fn confirmed_at(&self) -> Option<Moment> {
+        self.session.as_deref()?.confirmed_at
+    }
+
     fn session_identity(&self) -> Option<&Identity> {
-        self.session.as_deref()?.identity.as_ref()
+        self.session.as_deref()?.identity.as_deref()
     }
 
     /// The user's id in Authgear (`sub`).
@@ -260,7 +270,7 @@ impl<C> AuthUser<C> {
     #[must_use]
     pub fn verified_by(&self) -> VerifiedBy {
         match self.inner.method {
-            VerifiedBy::Jwt if self.session_identity().is_some() => VerifiedBy::JwtAndResolver,
+            VerifiedBy::Jwt if self.is_confirmed() => VerifiedBy::JwtAndResolver,
             method => method,
         }
     }

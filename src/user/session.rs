@@ -6,14 +6,17 @@ use std::sync::Arc;
 use aws_lc_rs::digest::SHA256;
 
 use super::identity::Identity;
+use crate::clock::Moment;
 use crate::secret::Secret;
 
 /// What stands behind a user besides, or instead of, a verified token.
 pub(crate) struct Session {
     /// What was said of the session last. `None`: nothing yet, and the token stands alone.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<Arc<Identity>>,
     /// How to ask again. `None`: nobody can be asked.
     pub(crate) credential: Option<Arc<SessionCredential>>,
+    /// When the question was sent whose answer confirms the session. `None`: nobody confirms it now.
+    pub(crate) confirmed_at: Option<Moment>,
 }
 
 /// A credential as the resolver is asked about it.

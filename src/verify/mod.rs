@@ -9,7 +9,7 @@
 mod gateway;
 mod jwt;
 mod live;
-mod resolver;
+pub(crate) mod resolver;
 pub(crate) mod session_headers;
 mod verification;
 mod verifier;

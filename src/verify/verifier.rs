@@ -5,18 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::gateway::GatewayVerifier;
 use super::jwt::JwtVerifier;
 use super::live::LiveVerifier;
-use super::resolver::{Requester, ResolverVerifier, Sessions};
+use super::resolver::{PurgeWatch, Requester, ResolverVerifier, Sessions};
 use super::verification::Verification;
 use crate::clock::Moment;
 use crate::credential::Credential;
 use crate::error::{AuthError, AuthErrorKind};
-use crate::jwks::KeyStore;
+use crate::runtime::RuntimeEnded;
 use crate::user::{AuthUser, CredentialForm};
 
 /// The mode that was chosen.
@@ -87,17 +86,40 @@ impl<C: Send + Sync + 'static> Verifier<C> {
 
     /// Returns when the user would not be let in any more.
     pub(crate) async fn ended(&self, user: &AuthUser<C>) -> AuthError {
-        let (pause, mut purges) = match self {
-            Self::Jwt(_) => (LOCAL_PAUSE, None),
-            Self::Resolver(resolver) => (RESOLVER_PAUSE, Some(resolver.sessions().purges())),
-            Self::Live(live) => (live.half().min(LOCAL_PAUSE), Some(live.sessions().purges())),
+        let (pause, tolerance) = match self {
+            Self::Jwt(_) => (LOCAL_PAUSE, Duration::ZERO),
+            Self::Resolver(_) => (RESOLVER_PAUSE, MAX_TOLERANCE),
+            Self::Live(live) => (
+                live.half().min(LOCAL_PAUSE),
+                live.bound().min(MAX_TOLERANCE),
+            ),
             Self::Gateway(_) => return std::future::pending().await,
         };
+        let sessions = self.sessions();
+        let mut purges = sessions.map(|sessions| sessions.watch(user.id()));
+        let mut confirmed_at = sessions.and_then(|sessions| {
+            let credential = user.session()?.credential.as_ref()?;
+            let last = sessions.confirmed_at(credential.digest());
+            last.or(user.confirmed_at())
+        });
         loop {
+            let asked_at = sessions.map(|sessions| sessions.clock().now());
             match self.recheck(user).await {
-                Ok(_) => wait(pause, purges.as_mut()).await,
-                Err(error) => return error,
+                Ok(again) if again.is_confirmed() => confirmed_at = asked_at,
+                // By the token alone.
+                Ok(_) => {}
+                Err(error) if error.kind() != AuthErrorKind::SessionUnavailable => return error,
+                Err(error) => {
+                    let age = confirmed_at
+                        .zip(sessions)
+                        .map(|(then, sessions)| sessions.clock().now().elapsed(then));
+                    // Where nothing can be asked any more there is nothing to wait for.
+                    if age.is_none_or(|age| age >= tolerance) || self.check_runtime().is_err() {
+                        return error;
+                    }
+                }
             }
+            wait(pause, purges.as_mut()).await;
         }
     }
 
@@ -109,12 +131,19 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     }
 
     /// Returns when credentials can be verified.
-    pub(crate) async fn ready(&self) {
-        if let Some(keys) = self.keys() {
-            keys.ready().await;
+    ///
+    /// # Errors
+    /// When they cannot, and will not be.
+    pub(crate) async fn ready(&self) -> Result<(), RuntimeEnded> {
+        if let Some(jwt) = self.jwt() {
+            if !jwt.keys().status().usable {
+                jwt.check_runtime()?;
+            }
+            jwt.keys().ready().await;
         }
-        if let Some(sessions) = self.sessions() {
-            sessions.ready().await;
+        match self.sessions() {
+            Some(sessions) => sessions.ready().await,
+            None => Ok(()),
         }
     }
 
@@ -129,32 +158,44 @@ impl<C: Send + Sync + 'static> Verifier<C> {
             // In the other mode the resolver is not needed for every request.
             status.is_usable = status.error.is_none() || matches!(self, Self::Live(_));
         }
-        if let Some(keys) = self.keys() {
-            let keys = keys.status();
+        if let Some(jwt) = self.jwt() {
+            let keys = jwt.keys().status();
             status.is_usable &= keys.usable;
             status.key_age = keys.age;
             status.error = keys.error.map(|error| error as _).or(status.error);
         }
+        // It is the reason for whatever else has failed, or will.
+        if let Err(ended) = self.check_runtime() {
+            status.error = Some(Arc::new(ended));
+        }
         status
+    }
+
+    /// Whether the tasks in the background go on.
+    fn check_runtime(&self) -> Result<(), RuntimeEnded> {
+        if let Some(sessions) = self.sessions() {
+            sessions.check_runtime()?;
+        }
+        self.jwt().map_or(Ok(()), |jwt| jwt.check_runtime())
     }
 
     /// What is out of reach when this cannot verify.
     pub(crate) fn unavailable(&self) -> AuthErrorKind {
-        match self.keys() {
-            Some(keys) if !keys.status().usable => AuthErrorKind::KeysUnavailable,
+        match self.jwt() {
+            Some(jwt) if !jwt.keys().status().usable => AuthErrorKind::KeysUnavailable,
             _ => AuthErrorKind::SessionUnavailable,
         }
     }
 
     /// Whether tokens are verified here.
     pub(crate) fn reads_tokens(&self) -> bool {
-        self.keys().is_some()
+        self.jwt().is_some()
     }
 
-    fn keys(&self) -> Option<&KeyStore> {
+    fn jwt(&self) -> Option<&Arc<JwtVerifier<C>>> {
         match self {
-            Self::Jwt(jwt) => Some(jwt.keys()),
-            Self::Live(live) => Some(live.jwt().keys()),
+            Self::Jwt(jwt) => Some(jwt),
+            Self::Live(live) => Some(live.jwt()),
             Self::Resolver(_) | Self::Gateway(_) => None,
         }
     }
@@ -168,13 +209,15 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     }
 }
 
-/// Waits, or returns earlier when a user was purged.
-async fn wait(pause: Duration, purges: Option<&mut watch::Receiver<()>>) {
+/// Waits, or returns earlier when the user was purged. Connections that began together do not go on
+/// in step, and those of one user do not ask at the same moment.
+async fn wait(pause: Duration, purges: Option<&mut PurgeWatch>) {
+    let pause = sleep(pause.mul_f64(0.8 + 0.2 * fastrand::f64()));
     match purges {
-        None => sleep(pause).await,
+        None => pause.await,
         Some(purges) => tokio::select! {
-            () = sleep(pause) => {}
-            Ok(()) = purges.changed() => {}
+            () = pause => {}
+            () = purges.purged() => sleep(PURGE_SPREAD.mul_f64(fastrand::f64())).await,
         },
     }
 }
@@ -183,6 +226,9 @@ async fn wait(pause: Duration, purges: Option<&mut watch::Receiver<()>>) {
 const LOCAL_PAUSE: Duration = Duration::from_secs(1);
 /// How often the resolver is asked about a long connection where it alone decides.
 const RESOLVER_PAUSE: Duration = Duration::from_secs(5);
+/// How long a connection goes on by its last confirmation while none can be had.
+const MAX_TOLERANCE: Duration = Duration::from_secs(60);
+const PURGE_SPREAD: Duration = Duration::from_millis(250);
 
 impl<C> fmt::Debug for Verifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@
     reason = "a module of a test shares what it marks as public"
 )]
 
+mod hop;
 mod support;
 
 /// The property tests' number of cases is chosen as in the library's own.
@@ -16,6 +17,7 @@ mod cookies;
 mod credential;
 mod csrf;
 mod docs;
+mod ended_runtime;
 mod expected;
 mod forward_auth;
 mod gateway;

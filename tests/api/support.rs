@@ -1,14 +1,20 @@
 //! What the tests share: a protected router, requests to it, and its answers.
 
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::routing::any;
 use axum_authgear::{
-    AuthClient, AuthErrorKind, AuthRejection, AuthUser, Authgear, AuthgearBuilder, Principal,
+    AuthClient, AuthErrorKind, AuthRejection, AuthUser, Authgear, AuthgearBuilder, Health,
+    Principal,
 };
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// An API with one route for each extractor, behind a required layer.
 pub fn api(authgear: &Authgear) -> Router {
@@ -107,10 +113,7 @@ pub fn with_bearer(path: &str, token: &str) -> Request<Body> {
 /// Builds, and waits for the keys.
 pub async fn ready<C: Send + Sync + 'static>(builder: AuthgearBuilder<C>) -> Authgear<C> {
     let authgear = builder.build().unwrap();
-    authgear
-        .ready(std::time::Duration::from_secs(10))
-        .await
-        .unwrap();
+    authgear.ready(Duration::from_secs(10)).await.unwrap();
     authgear
 }
 
@@ -189,8 +192,61 @@ pub fn assert_refused(answer: &Answer, status: u16, kind: AuthErrorKind) {
     );
 }
 
+/// Waits until the status says so.
+pub async fn turns(authgear: &Authgear, health: Health) {
+    let turned = async {
+        while authgear.status().health() != health {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), turned)
+        .await
+        .unwrap();
+}
+
 /// To be held while a test listens to what is logged. As long as there is one dispatcher alone, a
 /// thread without it (another test's) decides for all that an event interests nobody.
 pub fn second_dispatcher() -> tracing::Dispatch {
     tracing::Dispatch::new(tracing_subscriber::registry())
+}
+
+/// A log that is kept.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Keeps what this thread logs, at this level or a more severe one, until the rest is dropped.
+    pub fn of_this_thread(level: tracing::Level) -> (Self, impl Sized) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(false)
+            .with_writer(log.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        (log, (guard, second_dispatcher()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
 }

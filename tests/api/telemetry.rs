@@ -1,47 +1,14 @@
 //! What spans and events say, and what they do not.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use axum::Router;
 use axum::routing::get;
 use axum_authgear::authorize::has_role;
 use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthUser, Authgear, AuthgearBuilder};
 use http::StatusCode;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use crate::support::{get as get_with, ready, second_dispatcher, send, with_bearer};
-
-/// A log that is kept.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
+use crate::support::{Log, get as get_with, ready, second_dispatcher, send, with_bearer};
 
 /// All that is logged, at every level, of one request of each sort. Then what must not be in it.
 async fn logged(change: impl FnOnce(AuthgearBuilder) -> AuthgearBuilder) -> (String, Vec<String>) {

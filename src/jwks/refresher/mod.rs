@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use jsonwebtoken::Algorithm;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use super::fetch::{FetchedKeys, KeyFetchError, KeySource};
 use super::key_set::KeySet;
 use super::store::{KeyState, KeyStore};
+use crate::runtime::{BackgroundTask, RuntimeEnded};
 use crate::telemetry;
 
 /// Shortest time for which a server's `max-age` is honoured.
@@ -21,7 +21,7 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 
 /// The running refresher: it stops when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Refresher(AbortHandle);
+pub(crate) struct Refresher(BackgroundTask);
 
 impl Refresher {
     /// Starts the first attempt, and renews the keys of `store` from then on.
@@ -33,17 +33,17 @@ impl Refresher {
     ) -> Self {
         // Made here: a runtime that has ended drops the task before it runs.
         let end = End(Arc::clone(&store));
-        let task = runtime.spawn(async move {
+        let refreshing = async move {
             let _end = end;
             run(store, source, algorithms).await;
-        });
-        Self(task.abort_handle())
+        };
+        Self(BackgroundTask::spawn(runtime, refreshing))
     }
-}
 
-impl Drop for Refresher {
-    fn drop(&mut self) {
-        self.0.abort();
+    /// # Errors
+    /// When no keys will be fetched any more.
+    pub(crate) fn check(&self) -> Result<(), RuntimeEnded> {
+        self.0.check()
     }
 }
 

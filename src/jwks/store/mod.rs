@@ -19,6 +19,7 @@ use super::key_set::{KeySet, VerificationKey};
 use super::policy::KeyPolicy;
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
+use crate::runtime::RuntimeEnded;
 
 /// The keys, shared by the requests that read them and the refresher that renews them.
 pub(crate) struct KeyStore {
@@ -199,7 +200,7 @@ impl KeyStore {
     pub(super) fn end(&self) {
         self.publish(KeyState {
             in_flight: false,
-            error: Some(Arc::new(KeyFetchError::Ended)),
+            error: Some(Arc::new(RuntimeEnded.into())),
             ended: true,
             ..KeyState::clone(&self.state())
         });

@@ -42,8 +42,9 @@ impl<C> GatewayVerifier<C> {
         }
         Some(match session_headers::read(headers, &self.issuer) {
             Ok(SessionHeaders::Valid(identity)) => Ok(Arc::new(Session {
-                identity: Some(identity),
+                identity: Some(Arc::new(identity)),
                 credential: None,
+                confirmed_at: None,
             })),
             Ok(SessionHeaders::Invalid) => Err(AuthErrorKind::SessionInvalid),
             Ok(SessionHeaders::Absent | SessionHeaders::Nameless) | Err(_) => {

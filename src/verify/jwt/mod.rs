@@ -25,6 +25,7 @@ use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
 use crate::revocation::Revocations;
+use crate::runtime::RuntimeEnded;
 use crate::secret::Secret;
 use crate::telemetry::{self, Cache};
 use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
@@ -41,7 +42,7 @@ pub(crate) struct JwtVerifier<C> {
     cache: Option<TokenCache<C>>,
     read_claims: ReadClaims<C>,
     /// Stops with the last verifier.
-    _refresher: Refresher,
+    refresher: Refresher,
 }
 
 impl<C> JwtVerifier<C> {
@@ -61,12 +62,18 @@ impl<C> JwtVerifier<C> {
             revocations,
             cache: TokenCache::new(cached_tokens),
             read_claims,
-            _refresher: refresher,
+            refresher,
         }
     }
 
     pub(crate) fn keys(&self) -> &KeyStore {
         &self.keys
+    }
+
+    /// # Errors
+    /// When the keys that there are will not be renewed any more.
+    pub(crate) fn check_runtime(&self) -> Result<(), RuntimeEnded> {
+        self.refresher.check()
     }
 
     /// Verifies a token. If it is no good, `malformed` has the first say about the reason: the

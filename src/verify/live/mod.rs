@@ -58,11 +58,18 @@ impl LiveSessions {
         }
     }
 
-    /// While the resolver cannot be reached, lets the JWT count alone for this long, counted from
-    /// the first call that failed. Default: zero: 503 as soon as the bound has passed.
+    /// While the resolver is away, lets the JWT count alone for this long, counted from when that was
+    /// found out. Default: zero: 503 as soon as the bound has passed.
     ///
-    /// In that time a user who was disabled stays in until the token expires. What the resolver
-    /// said last of a session still counts: its roles, and that it has ended.
+    /// A probe finds it out, whose credential is an invented one: a connection that cannot be made or
+    /// is cut, no answer within the timeout, or a status of 500 to 599. One is sent as soon as a
+    /// question fails, and the request waits for its word; one question that fails while probes are
+    /// answered is that request's 503. So is every failed question where the probe meets another
+    /// status or an answer that makes no sense: then something answers, and nothing is away.
+    ///
+    /// In that time a user who was disabled stays in until the token expires, and
+    /// [`verified_by`](crate::AuthUser::verified_by) is `jwt`. What the resolver said last of a
+    /// session still counts: its roles, and that it has ended.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
@@ -176,6 +183,11 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         &self.sessions
     }
 
+    /// How old a confirmation may be.
+    pub(crate) fn bound(&self) -> Duration {
+        self.bound
+    }
+
     /// After this time a session is confirmed anew.
     pub(crate) fn half(&self) -> Duration {
         self.bound / 2
@@ -238,8 +250,12 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                 && answer.claim_renewal()
             {
                 let credential = Arc::clone(credential);
+                let requester = requester();
+                requester.hand_over(&answer);
                 self.sessions
-                    .renew(credential, requester().client, self.half());
+                    .renew(credential, requester.client, self.half());
+            } else if !answer.set_cookies().is_empty() {
+                requester().hand_over(&answer);
             }
             return Verification::Done(Self::conclude(user, &answer).map(Principal::User));
         }
@@ -249,7 +265,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
             // Nobody waits for a resolver that is known to be away; it is asked all the same.
             self.sessions
                 .renew(Arc::clone(&credential), requester.client, self.bound);
-            let outcome = self.without_resolver(user, credential, &Arc::new(CallError::Late));
+            let outcome = self.without_resolver(user, credential, self.sessions.error());
             return Verification::Done(outcome.map(Principal::User));
         }
         let this = Arc::clone(self);
@@ -274,8 +290,8 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                 requester.hand_over(&answer);
                 Self::conclude(user, &answer)
             }
-            Err(error) if self.is_in_grace(&user) => {
-                self.without_resolver(user, credential, &error)
+            Err(error) if self.grace_opens(&user, &error).await => {
+                self.without_resolver(user, credential, Some(error))
             }
             Err(error) => Err(unavailable(error)),
         }
@@ -284,7 +300,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
     fn conclude(user: AuthUser<C>, answer: &Answer) -> Result<AuthUser<C>, AuthError> {
         let session = answer.session().ok_or(AuthErrorKind::SessionInvalid)?;
         let is_of_token = user.verified().method == VerifiedBy::Jwt;
-        let user_id = session.identity.as_ref().map(Identity::subject);
+        let user_id = session.identity.as_deref().map(Identity::subject);
         if is_of_token && user_id != Some(user.verified().identity.subject()) {
             return Err(AuthErrorKind::SessionMismatch.into());
         }
@@ -294,12 +310,23 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
     /// Whether the resolver has been away for no longer than the grace, and the user has a token
     /// that can stand alone.
     fn is_in_grace(&self, user: &AuthUser<C>) -> bool {
-        !self.grace.is_zero()
-            && user.verified().method == VerifiedBy::Jwt
+        self.may_have_grace(user)
             && self
                 .sessions
-                .failing_for()
+                .away_for()
                 .is_some_and(|time| time < self.grace)
+    }
+
+    /// The same, once a probe has said whether a question has failed because of the resolver.
+    async fn grace_opens(&self, user: &AuthUser<C>, error: &CallError) -> bool {
+        if self.may_have_grace(user) && self.sessions.away_for().is_none() {
+            self.sessions.verdict(error).await;
+        }
+        self.is_in_grace(user)
+    }
+
+    fn may_have_grace(&self, user: &AuthUser<C>) -> bool {
+        !self.grace.is_zero() && user.verified().method == VerifiedBy::Jwt
     }
 
     /// The token alone, and what the resolver said last.
@@ -307,23 +334,35 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         &self,
         user: AuthUser<C>,
         credential: Arc<SessionCredential>,
-        error: &Arc<CallError>,
+        error: Option<Arc<CallError>>,
     ) -> Result<AuthUser<C>, AuthError> {
-        match self.sessions.last(credential.digest()) {
+        let last = match self.sessions.last(credential.digest()) {
             // It had ended already: that it came back is for the resolver to say.
-            Some(answer) if answer.session().is_none() => Err(unavailable(Arc::clone(error))),
-            Some(answer) => Self::conclude(user, &answer),
-            None => Ok(user.with_session(Some(Arc::new(Session {
-                identity: None,
-                credential: Some(credential),
-            })))),
-        }
+            Some(answer) if answer.session().is_none() => {
+                return Err(unavailable(
+                    error.unwrap_or_else(|| Arc::new(CallError::Late)),
+                ));
+            }
+            Some(answer) => Some(Self::conclude(user.clone(), &answer)?),
+            None => None,
+        };
+        let last = last.as_ref().and_then(AuthUser::session);
+        let session = Session {
+            identity: last.and_then(|session| session.identity.clone()),
+            credential: Some(credential),
+            confirmed_at: None,
+        };
+        Ok(user.with_session(Some(Arc::new(session))))
     }
 
     /// Checks a user once more: the token, and the session if it was confirmed longer ago than half
     /// of the bound.
     pub(crate) async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
-        self.jwt.recheck(user.verified())?;
+        // What ends tokens ends no session that came by a cookie, and a request with one does not
+        // ask whether it has.
+        if user.verified().method == VerifiedBy::Jwt {
+            self.jwt.recheck(user.verified())?;
+        }
         let bare = AuthUser::new(Arc::clone(user.shared()));
         let Some(credential) = user
             .session()
@@ -342,8 +381,8 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                 let now = self.sessions.clock().now();
                 match self.sessions.current(credential.digest(), now, self.bound) {
                     Some(answer) => answer,
-                    None if self.is_in_grace(user) => {
-                        return self.without_resolver(bare, credential, &error);
+                    None if self.grace_opens(user, &error).await => {
+                        return self.without_resolver(bare, credential, Some(error));
                     }
                     None => return Err(unavailable(error)),
                 }

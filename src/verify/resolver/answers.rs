@@ -38,8 +38,9 @@ impl Answer {
         let expires_at = expiry(&credential, asked_at);
         let session = match read {
             SessionHeaders::Valid(identity) => Some(Arc::new(Session {
-                identity: Some(identity),
+                identity: Some(Arc::new(identity)),
                 credential: Some(credential),
+                confirmed_at: Some(asked_at),
             })),
             SessionHeaders::Absent | SessionHeaders::Invalid | SessionHeaders::Nameless => None,
         };
@@ -59,6 +60,10 @@ impl Answer {
 
     pub(crate) fn set_cookies(&self) -> &[HeaderValue] {
         &self.set_cookies
+    }
+
+    pub(super) fn asked_at(&self) -> Moment {
+        self.asked_at
     }
 
     pub(crate) fn age(&self, now: Moment) -> Duration {
@@ -81,12 +86,12 @@ impl Answer {
     fn is_of(&self, user_id: &str) -> bool {
         self.session
             .as_deref()
-            .and_then(|session| session.identity.as_ref())
+            .and_then(|session| session.identity.as_deref())
             .is_some_and(|identity| identity.subject() == user_id)
     }
 
     fn is_older_than(&self, other: &Self) -> bool {
-        other.asked_at.elapsed(self.asked_at) > Duration::ZERO
+        self.asked_at.is_before(other.asked_at)
     }
 }
 

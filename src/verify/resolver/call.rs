@@ -11,17 +11,13 @@ use url::Url;
 
 use super::options::Resolver;
 use crate::outbound::{FetchError, Outbound, Target};
+use crate::runtime::RuntimeEnded;
 use crate::user::{CredentialForm, SessionCredential};
 
 /// Where answers come from: a server or, in a simulation, a function.
 pub(crate) trait Ask: Send + Sync + 'static {
-    /// The headers of an answer of status 200. Without a credential the question is whether the
-    /// resolver is there.
-    fn ask<'a>(
-        &'a self,
-        credential: Option<&'a SessionCredential>,
-        client: &'a Client,
-    ) -> Asking<'a>;
+    /// The headers of an answer of status 200.
+    fn ask<'a>(&'a self, credential: &'a SessionCredential, client: &'a Client) -> Asking<'a>;
 }
 
 pub(crate) type Asking<'a> =
@@ -47,6 +43,24 @@ pub(crate) enum CallError {
     Late,
     #[error("the question to the resolver was given up")]
     Abandoned,
+    /// The runtime exists, and nobody drives it; or it is overloaded.
+    #[error("the runtime on which the `Authgear` was built did not ask the resolver in time")]
+    Stalled,
+    #[error(transparent)]
+    RuntimeEnded(#[from] RuntimeEnded),
+}
+
+impl CallError {
+    /// Whether nothing answered, or a server that says of itself that it cannot: only then may a
+    /// token stand alone.
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self, Self::Fetch(error) if error.is_away())
+    }
+
+    /// Whether it may be for the resolver that there is no answer, rather than for us.
+    pub(super) fn may_be_resolver(&self) -> bool {
+        matches!(self, Self::Fetch(_) | Self::Malformed | Self::Late)
+    }
 }
 
 /// The project's resolver.
@@ -66,11 +80,9 @@ impl HttpResolver {
         }
     }
 
-    fn headers(credential: Option<&SessionCredential>, client: &Client) -> HeaderMap {
+    fn headers(credential: &SessionCredential, client: &Client) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        if let Some(credential) = credential
-            && let Some((name, value)) = Self::header(credential)
-        {
+        if let Some((name, value)) = Self::header(credential) {
             headers.insert(name, value);
         }
         if let Some(agent) = &client.user_agent {
@@ -100,11 +112,7 @@ impl HttpResolver {
 }
 
 impl Ask for HttpResolver {
-    fn ask<'a>(
-        &'a self,
-        credential: Option<&'a SessionCredential>,
-        client: &'a Client,
-    ) -> Asking<'a> {
+    fn ask<'a>(&'a self, credential: &'a SessionCredential, client: &'a Client) -> Asking<'a> {
         Box::pin(async move {
             let headers = Self::headers(credential, client);
             self.outbound

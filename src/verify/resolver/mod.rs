@@ -1,13 +1,16 @@
 //! Forward authentication: Authgear's resolver says whose a credential is.
 //!
 //! [`call`] is one question, [`admission`] decides who may ask, [`answers`] keeps what was said,
-//! [`sessions`] brings them together; [`ResolverVerifier`] is the mode that has nothing else.
+//! [`probe`] knows whether the resolver is there, [`purges`] tells long connections what was
+//! forgotten; [`sessions`] brings them together; [`ResolverVerifier`] is the mode that has nothing else.
 
 mod answers;
 mod bounded_map;
 mod call;
 mod limits;
 mod options;
+mod probe;
+mod purges;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -19,9 +22,12 @@ use std::time::Duration;
 use http::HeaderValue;
 
 pub(crate) use self::answers::{Answer, Keep};
+#[cfg(test)]
+pub(crate) use self::call::{Ask, Asking};
 pub(crate) use self::call::{CallError, Client, HttpResolver};
 pub(crate) use self::options::MAX_COUNT;
 pub use self::options::Resolver;
+pub(crate) use self::purges::PurgeWatch;
 pub(crate) use self::sessions::Sessions;
 use super::verification::Verification;
 use crate::clock::Moment;

@@ -117,7 +117,7 @@ impl Resolver {
     }
 
     /// Whether the client's `User-Agent` is forwarded, which Authgear shows in its list of sessions.
-    /// Default: true.
+    /// Default: true. One that is longer than 512 bytes is not.
     pub fn forward_user_agent(mut self, forward: bool) -> Self {
         self.forward_user_agent = forward;
         self
@@ -135,7 +135,8 @@ impl Resolver {
     }
 
     /// Passes the `Set-Cookie` of the resolver's answer on to the client: it clears a cookie that is
-    /// no good any more. Default: false, because the cookie is Authgear's.
+    /// no good any more. Each request that the answer is for gets it, also where the answer was kept.
+    /// Default: false, because the cookie is Authgear's.
     pub fn pass_set_cookie(mut self, pass: bool) -> Self {
         self.pass_set_cookie = pass;
         self

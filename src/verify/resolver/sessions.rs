@@ -2,48 +2,51 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 use super::answers::{Answer, Answers, Keep};
 use super::bounded_map::BoundedMap;
 use super::call::{Ask, CallError, Client};
 use super::limits::{Admission, Place};
 use super::options::Resolver;
+use super::probe::Probes;
+use super::purges::{PurgeWatch, Purges};
 use crate::clock::{Clock, Moment};
+use crate::runtime::{BackgroundTask, RuntimeEnded};
 use crate::telemetry::{self, Cache};
 use crate::user::{Digest, SessionCredential};
 
 /// The sessions of a project, as its resolver knows them.
 pub(crate) struct Sessions {
     inner: Arc<Inner>,
-    prober: AbortHandle,
+    probing: BackgroundTask,
+    purges: Arc<Purges>,
+    /// Those who wait for the word of a probe take no place from those who wait for an answer.
+    undecided: Semaphore,
+    /// How long a question, or the word of a probe, is waited for: its turn and its answer.
+    patience: Duration,
 }
 
 /// The outcome of one question, shared by all who wait for it.
 pub(crate) type Outcome = Result<Arc<Answer>, Arc<CallError>>;
 
 struct Inner {
-    source: Box<dyn Ask>,
+    source: Arc<dyn Ask>,
     issuer: Box<str>,
     clock: Clock,
     runtime: Handle,
     admission: Admission,
-    waiters: Arc<Semaphore>,
+    waiters: Semaphore,
     flights: [Mutex<Flights>; FLIGHT_SHARDS],
     answers: Answers,
     /// When a credential was last found good: these may use the reserved share.
     confirmed: BoundedMap<Moment>,
-    health: Mutex<Health>,
-    has_answered: AtomicBool,
-    failed: Notify,
-    purged: watch::Sender<()>,
+    probes: Arc<Probes>,
 }
 
 type Flights = HashMap<Digest, Arc<Flight>>;
@@ -55,15 +58,6 @@ struct Flight {
     done: watch::Sender<Option<Outcome>>,
 }
 
-/// How the resolver is doing.
-#[derive(Clone, Debug, Default)]
-struct Health {
-    /// Why the last call failed.
-    error: Option<Arc<CallError>>,
-    /// When the first call was sent of those that have failed since one succeeded.
-    failing_since: Option<Moment>,
-}
-
 impl Sessions {
     pub(crate) fn new(
         source: impl Ask,
@@ -73,25 +67,27 @@ impl Sessions {
         clock: Clock,
         runtime: &Handle,
     ) -> Self {
+        let source: Arc<dyn Ask> = Arc::new(source);
+        let probes = Arc::new(Probes::new(Arc::clone(&source), issuer, clock.clone()));
+        let probing = BackgroundTask::spawn(runtime, Arc::clone(&probes).run());
         let inner = Arc::new(Inner {
-            source: Box::new(source),
+            source,
             issuer: issuer.into(),
             clock,
             runtime: runtime.clone(),
             admission: Admission::new(options.in_flight, options.queued, options.timeout),
-            waiters: Arc::new(Semaphore::new(MAX_WAITERS)),
+            waiters: Semaphore::new(MAX_WAITERS),
             flights: std::array::from_fn(|_| Mutex::default()),
             answers: Answers::new(keep),
             confirmed: BoundedMap::new(MAX_CONFIRMED),
-            health: Mutex::default(),
-            has_answered: AtomicBool::new(false),
-            failed: Notify::new(),
-            purged: watch::Sender::new(()),
+            probes,
         });
-        let prober = runtime.spawn(Arc::clone(&inner).probe_after_failures());
         Self {
             inner,
-            prober: prober.abort_handle(),
+            probing,
+            purges: Arc::default(),
+            undecided: Semaphore::new(MAX_WAITERS),
+            patience: options.timeout * 2 + SLACK,
         }
     }
 
@@ -117,28 +113,33 @@ impl Sessions {
     }
 
     /// Asks, unless there is an answer that is not older than `max_age`, or somebody has asked
-    /// already. Dropping the future leaves the others who wait alone.
+    /// already. Dropping the future leaves the others who wait alone. It never takes much longer than
+    /// twice the timeout, whatever becomes of the runtime that asks.
     pub(crate) async fn ask(
         &self,
         credential: Arc<SessionCredential>,
         client: Client,
         max_age: Duration,
     ) -> Outcome {
-        let waiters = Arc::clone(&self.inner.waiters);
-        let _waiter = waiters
-            .try_acquire_owned()
-            .map_err(|_| Arc::new(CallError::Full))?;
+        self.probing.check().map_err(CallError::from)?;
+        let _waiter = self
+            .inner
+            .waiters
+            .try_acquire()
+            .map_err(|_| CallError::Full)?;
         let mut done = match self.inner.join(credential, client, max_age, false)? {
             Joined::Known(answer) => return Ok(answer),
             Joined::Flight(done) => done,
         };
-        match done.wait_for(Option::is_some).await {
-            Ok(outcome) => match &*outcome {
-                Some(outcome) => outcome.clone(),
-                None => Err(Arc::new(CallError::Abandoned)),
-            },
-            Err(_) => Err(Arc::new(CallError::Abandoned)),
-        }
+        let outcome = match timeout(self.patience, done.wait_for(Option::is_some)).await {
+            Ok(Ok(outcome)) => outcome.clone(),
+            Ok(Err(_)) => None,
+            Err(_) => Some(Err(Arc::new(CallError::Stalled))),
+        };
+        outcome.unwrap_or_else(|| {
+            let ended = self.probing.check().map_err(CallError::from);
+            Err(Arc::new(ended.err().unwrap_or(CallError::Abandoned)))
+        })
     }
 
     /// Asks in the background, for whoever comes next.
@@ -156,39 +157,67 @@ impl Sessions {
     /// before is not kept.
     pub(crate) fn purge_user(&self, user_id: &str) {
         self.inner.answers.purge_user(user_id);
-        self.inner.purged.send_replace(());
+        self.purges.tell(user_id);
     }
 
-    /// Tells of purges.
-    pub(crate) fn purges(&self) -> watch::Receiver<()> {
-        self.inner.purged.subscribe()
+    /// Tells of purges of this user.
+    pub(crate) fn watch(&self, user_id: &str) -> PurgeWatch {
+        self.purges.watch(user_id)
     }
 
-    /// Why the last call failed, if it did.
+    /// When a credential was last found good: when that question was sent.
+    pub(crate) fn confirmed_at(&self, digest: &Digest) -> Option<Moment> {
+        self.inner.confirmed.find(digest)
+    }
+
+    /// # Errors
+    /// When nothing can be asked any more.
+    pub(crate) fn check_runtime(&self) -> Result<(), RuntimeEnded> {
+        self.probing.check()
+    }
+
+    /// Why the resolver is out of reach, if it is: for the last probe, whatever callers met.
     pub(crate) fn error(&self) -> Option<Arc<CallError>> {
-        self.inner.health().error.clone()
-    }
-
-    /// How long all calls have failed, if the last one did.
-    pub(crate) fn failing_for(&self) -> Option<Duration> {
-        let since = self.inner.health().failing_since?;
-        Some(self.inner.clock.now().elapsed(since))
-    }
-
-    /// Returns when the resolver has answered.
-    pub(crate) async fn ready(&self) {
-        while !self.inner.has_answered.load(Ordering::Acquire) || self.error().is_some() {
-            if self.inner.probe().await {
-                return;
-            }
-            sleep(FIRST_PROBE).await;
+        match self.probing.check() {
+            Ok(()) => self.inner.probes.error(),
+            Err(ended) => Some(Arc::new(ended.into())),
         }
+    }
+
+    /// For how long probes have found the resolver away, if the last one did.
+    pub(crate) fn away_for(&self) -> Option<Duration> {
+        self.probing.check().ok()?;
+        self.inner.probes.away_for()
+    }
+
+    /// Waits, for a bounded time, until a probe has said whether that was the resolver's fault.
+    pub(crate) async fn verdict(&self, error: &CallError) {
+        if error.may_be_resolver()
+            && let Ok(_place) = self.undecided.try_acquire()
+        {
+            self.inner.probes.verdict(self.patience).await;
+        }
+    }
+
+    /// Returns when a probe was answered.
+    ///
+    /// # Errors
+    /// When none will be sent any more.
+    pub(crate) async fn ready(&self) -> Result<(), RuntimeEnded> {
+        self.probing.check()?;
+        self.inner.probes.ready().await;
+        Ok(())
     }
 }
 
 enum Joined {
     Known(Arc<Answer>),
     Flight(watch::Receiver<Option<Outcome>>),
+}
+
+enum Boarding {
+    Joined(Joined),
+    New(Arc<Flight>, Place),
 }
 
 impl Inner {
@@ -200,28 +229,10 @@ impl Inner {
         in_background: bool,
     ) -> Result<Joined, Arc<CallError>> {
         let digest = *credential.digest();
-        let now = self.clock.now();
-        let generation = self.answers.generation();
-        let mut flights = self.flights(&digest);
-        // An answer is kept before its flight ends: whoever finds no flight here finds the answer.
-        if let Some(answer) = self.answers.current(&digest, now, max_age) {
-            return Ok(Joined::Known(answer));
-        }
-        if let Some(flight) = flights.get(&digest)
-            && flight.generation >= generation
-        {
-            return Ok(Joined::Flight(flight.done.subscribe()));
-        }
-        let is_known = self
-            .confirmed
-            .find(&digest)
-            .is_some_and(|at| now.elapsed(at) < CONFIRMED_LATELY);
-        let place = self.admission.place(is_known).ok_or(CallError::Full)?;
-        let flight = Arc::new(Flight {
-            generation,
-            done: watch::Sender::new(None),
-        });
-        flights.insert(digest, Arc::clone(&flight));
+        let (flight, place) = match self.board(&digest, max_age)? {
+            Boarding::Joined(joined) => return Ok(joined),
+            Boarding::New(flight, place) => (flight, place),
+        };
         let done = flight.done.subscribe();
         let myself = in_background.then(|| flight.done.subscribe());
         let guard = Airborne {
@@ -229,6 +240,8 @@ impl Inner {
             digest,
             flight,
         };
+        // No lock is held here: a runtime that has ended drops the task at once, and that takes the
+        // flight off the list.
         self.runtime.spawn(async move {
             let _interest = myself;
             guard.fly(&place, credential, client).await;
@@ -236,13 +249,39 @@ impl Inner {
         Ok(Joined::Flight(done))
     }
 
+    /// The answer or the flight that there is, or a new one, which is listed and has yet to begin.
+    fn board(&self, digest: &Digest, max_age: Duration) -> Result<Boarding, CallError> {
+        let now = self.clock.now();
+        let generation = self.answers.generation();
+        let mut flights = self.flights(digest);
+        // An answer is kept before its flight ends: whoever finds no flight here finds the answer.
+        if let Some(answer) = self.answers.current(digest, now, max_age) {
+            return Ok(Boarding::Joined(Joined::Known(answer)));
+        }
+        if let Some(flight) = flights.get(digest)
+            && flight.generation >= generation
+        {
+            let done = flight.done.subscribe();
+            return Ok(Boarding::Joined(Joined::Flight(done)));
+        }
+        let is_known = self
+            .confirmed
+            .find(digest)
+            .is_some_and(|at| now.elapsed(at) < CONFIRMED_LATELY);
+        let place = self.admission.place(is_known).ok_or(CallError::Full)?;
+        let flight = Arc::new(Flight {
+            generation,
+            done: watch::Sender::new(None),
+        });
+        let replaced = flights.insert(*digest, Arc::clone(&flight));
+        drop(flights);
+        drop(replaced);
+        Ok(Boarding::New(flight, place))
+    }
+
     fn flights(&self, digest: &Digest) -> MutexGuard<'_, Flights> {
         let index = usize::from(digest[0]) % FLIGHT_SHARDS;
         lock(&self.flights[index])
-    }
-
-    fn health(&self) -> MutexGuard<'_, Health> {
-        lock(&self.health)
     }
 
     async fn call(
@@ -253,63 +292,18 @@ impl Inner {
         let asked_at = self.clock.now();
         let outcome = self
             .source
-            .ask(Some(credential), client)
+            .ask(credential, client)
             .await
             .and_then(|headers| {
                 Answer::read(&headers, &self.issuer, Arc::clone(credential), asked_at)
             });
-        self.note(asked_at, outcome)
-    }
-
-    /// Asks whether the resolver is there.
-    async fn probe(&self) -> bool {
-        let asked_at = self.clock.now();
-        let outcome = self.source.ask(None, &Client::default()).await;
-        self.note(asked_at, outcome).is_ok()
-    }
-
-    /// Remembers how the resolver is doing.
-    fn note<T>(
-        &self,
-        asked_at: Moment,
-        outcome: Result<T, CallError>,
-    ) -> Result<T, Arc<CallError>> {
         let time = self.clock.now().elapsed(asked_at);
         telemetry::resolver_called(outcome.is_ok(), time);
-        match outcome {
-            Ok(answer) => {
-                self.has_answered.store(true, Ordering::Release);
-                if std::mem::take(&mut *self.health()).error.is_some() {
-                    telemetry::resolver_recovered();
-                }
-                Ok(answer)
-            }
-            Err(error) => {
-                let error = Arc::new(error);
-                let mut health = self.health();
-                let is_first = health.error.replace(Arc::clone(&error)).is_none();
-                health.failing_since.get_or_insert(asked_at);
-                drop(health);
-                telemetry::resolver_failed(&*error, is_first);
-                self.failed.notify_one();
-                Err(error)
-            }
-        }
-    }
-
-    /// While the last call has failed, asks again by itself.
-    async fn probe_after_failures(self: Arc<Self>) {
-        loop {
-            self.failed.notified().await;
-            let mut pause = FIRST_PROBE;
-            while self.health().error.is_some() {
-                sleep(pause.mul_f64(1.0 + 0.2 * fastrand::f64())).await;
-                pause = (pause * 2).min(LAST_PROBE);
-                if self.health().error.is_none() || self.probe().await {
-                    break;
-                }
-            }
-        }
+        self.probes.hear(outcome.is_ok());
+        outcome.map_err(|error| {
+            telemetry::question_failed(&error);
+            Arc::new(error)
+        })
     }
 }
 
@@ -326,8 +320,8 @@ impl Airborne {
         if let Ok(answer) = &outcome {
             let inner = &self.inner;
             if answer.session().is_some() {
-                let now = inner.clock.now();
-                inner.confirmed.insert_if(self.digest, now, |_| true);
+                let at = answer.asked_at();
+                inner.confirmed.insert_if(self.digest, at, |_| true);
             }
             inner
                 .answers
@@ -343,9 +337,14 @@ impl Airborne {
         credential: &Arc<SessionCredential>,
         client: &Client,
     ) -> Outcome {
-        let _turn = tokio::select! {
-            turn = self.inner.admission.turn(place) => turn.ok_or(CallError::Late)?,
+        let turn = tokio::select! {
+            turn = self.inner.admission.turn(place) => turn,
             () = self.deserted() => return Err(Arc::new(CallError::Abandoned)),
+        };
+        let Some(_turn) = turn else {
+            // Those before it wait for long, or are many.
+            self.inner.probes.hear(false);
+            return Err(Arc::new(CallError::Late));
         };
         self.inner.call(credential, client).await.map(Arc::new)
     }
@@ -380,12 +379,6 @@ impl Drop for Airborne {
     }
 }
 
-impl Drop for Sessions {
-    fn drop(&mut self) {
-        self.prober.abort();
-    }
-}
-
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
@@ -405,6 +398,5 @@ const MAX_WAITERS: usize = 16_384;
 /// Credentials that are remembered as confirmed: some 100 bytes each.
 const MAX_CONFIRMED: usize = 65_536;
 const CONFIRMED_LATELY: Duration = Duration::from_secs(5 * 60);
-/// Pauses between probes of a resolver that failed.
-const FIRST_PROBE: Duration = Duration::from_secs(1);
-const LAST_PROBE: Duration = Duration::from_secs(10);
+/// For what is between the waits.
+const SLACK: Duration = Duration::from_secs(2);

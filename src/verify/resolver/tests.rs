@@ -27,7 +27,7 @@ struct State {
 }
 
 impl Ask for Held {
-    fn ask<'a>(&'a self, _: Option<&'a SessionCredential>, _: &'a Client) -> Asking<'a> {
+    fn ask<'a>(&'a self, _: &'a SessionCredential, _: &'a Client) -> Asking<'a> {
         let (release, released) = oneshot::channel();
         let has_ended = {
             let mut state = self.0.lock().unwrap();

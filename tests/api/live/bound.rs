@@ -225,3 +225,24 @@ async fn with_the_token_alone_a_connection_ends_with_token_or_key() {
         AuthErrorKind::UnknownKey
     );
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_nobody_ask_more_often() {
+    let clock = Clock::starting_at(1_800_000_000);
+    let fake = FakeAuthgear::builder().clock(clock.clone()).start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let token = fake.token(&alice).sign();
+    let bound = Duration::from_secs(1);
+    let builder = Authgear::builder(fake.endpoint()).live_sessions(LiveSessions::within(bound));
+    let api = api(&ready(builder.dangerous().clock(clock.clone())).await);
+    assert_eq!(get(&api, "/user", &token).await.body, alice.id());
+    clock.shift_millis(-50_000);
+    let before = fake.requests(Endpoint::Resolver);
+    let began = Instant::now();
+    while began.elapsed() < bound * 3 {
+        assert_eq!(get(&api, "/user", &token).await.body, alice.id());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let asked = fake.requests(Endpoint::Resolver) - before;
+    assert!(asked <= 7, "{asked} questions in six half bounds");
+}

@@ -70,14 +70,16 @@ async fn nobody_is_kept_for_a_second_and_a_failure_not_at_all() {
     let token = fake.sign_in(&alice).opaque_token();
     let api = api(&keeping(&fake, Duration::from_secs(600)));
     fake.fail_once(Endpoint::Resolver, Fault::Status(500));
-    fake.fail_once(Endpoint::Resolver, Fault::Nobody);
     let answer = get(&api, "/user", &token).await;
     assert_refused(&answer, 503, AuthErrorKind::SessionUnavailable);
+    // A probe looks after it.
+    fake.requests_reached(Endpoint::Resolver, 2).await;
+    fake.fail_once(Endpoint::Resolver, Fault::Nobody);
     for _ in 0..2 {
         let answer = get(&api, "/user", &token).await;
         assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
     }
-    assert_eq!(fake.requests(Endpoint::Resolver), 2);
+    assert_eq!(fake.requests(Endpoint::Resolver), 3);
     clock.shift_millis(1_000);
     assert_eq!(get(&api, "/user", &token).await.body, alice.id());
 }
@@ -124,4 +126,48 @@ async fn a_purge_forgets_a_user_and_what_was_asked_before_it() {
     assert_refused(&late.await.unwrap(), 401, AuthErrorKind::SessionInvalid);
     let answer = get(&api, "/user", &token).await;
     assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
+}
+
+#[tokio::test]
+async fn the_cookies_of_a_kept_answer_are_passed_on_too() {
+    let fake = FakeAuthgear::start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let token = fake.sign_in(&alice).opaque_token();
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let renewed = Fault::Headers(vec![
+        header("x-authgear-session-valid", "true"),
+        header("x-authgear-user-id", alice.id()),
+        header("set-cookie", "a=1"),
+        header("set-cookie", "b=2"),
+    ]);
+    for pass in [true, false] {
+        let resolver = Resolver::new()
+            .cache(Duration::from_secs(60))
+            .pass_set_cookie(pass);
+        let authgear = Authgear::builder(fake.endpoint())
+            .resolver(resolver)
+            .build()
+            .unwrap();
+        let (api, gateway) = (api(&authgear), authgear.forward_auth());
+        let asked = fake.requests(Endpoint::Resolver);
+        let cookies = |headers: &http::HeaderMap| headers.get_all("set-cookie").iter().count();
+        fake.fail(Endpoint::Resolver, renewed.clone());
+        // Two who wait for one answer, and two who find it.
+        let (first, second) = tokio::join!(get(&api, "/user", &token), get(&api, "/user", &token));
+        for answer in [first, second, get(&api, "/user", &token).await] {
+            assert_eq!(answer.body, alice.id());
+            assert_eq!(cookies(&answer.headers), if pass { 2 } else { 0 });
+        }
+        let request = crate::support::with_bearer("/", &token);
+        let answer = tower::ServiceExt::oneshot(gateway, request).await.unwrap();
+        assert_eq!(cookies(answer.headers()), if pass { 2 } else { 0 });
+        fake.heal(Endpoint::Resolver);
+        // One who is nobody.
+        for _ in 0..3 {
+            let answer = send(&api, with_headers(&[("cookie", "session=garbage")])).await;
+            assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
+            assert_eq!(cookies(&answer.headers), usize::from(pass));
+        }
+        assert_eq!(fake.requests(Endpoint::Resolver) - asked, 2);
+    }
 }

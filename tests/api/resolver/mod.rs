@@ -2,8 +2,11 @@
 
 mod asking;
 mod cache;
+mod connections;
 mod cookies;
+mod hostile_neighbour;
 mod load;
+mod neighbour;
 mod outage;
 mod property;
 mod recorded;

@@ -1,0 +1,37 @@
+//! What runs in the background of an `Authgear`, for as long as the runtime of `build()` lasts.
+
+use std::future::Future;
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+/// A task that never returns by itself. It stops when this is dropped.
+#[derive(Debug)]
+pub(crate) struct BackgroundTask(AbortHandle);
+
+impl BackgroundTask {
+    pub(crate) fn spawn(runtime: &Handle, task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(runtime.spawn(task).abort_handle())
+    }
+
+    /// # Errors
+    /// When the task has stopped: its runtime has ended.
+    pub(crate) fn check(&self) -> Result<(), RuntimeEnded> {
+        if self.0.is_finished() {
+            Err(RuntimeEnded)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Drop for BackgroundTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The runtime that `build()` was called on is gone, and with it whatever would fetch or ask.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the runtime on which the Authgear was built has ended")]
+pub(crate) struct RuntimeEnded;

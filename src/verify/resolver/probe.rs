@@ -1,0 +1,185 @@
+//! Whether the resolver is there: what probes say, and nothing else.
+//!
+//! A caller chooses much of a question: the credential, the `User-Agent`, and with them what some
+//! proxy on the way makes of it. So what one question meets decides that question alone. It prompts
+//! a probe, which holds nothing that a caller chose, and the probe decides for all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::call::{Ask, CallError, Client};
+use crate::clock::{Clock, Moment};
+use crate::telemetry;
+use crate::user::{CredentialForm, SessionCredential};
+use crate::verify::session_headers;
+
+/// Sends the probes, and remembers what they say.
+pub(super) struct Probes {
+    source: Arc<dyn Ask>,
+    issuer: Box<str>,
+    clock: Clock,
+    prompted: Notify,
+    health: watch::Sender<Health>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Health {
+    /// How many probes were sent, and how many of them have ended.
+    sent: u64,
+    ended: u64,
+    /// Why the last one failed, if it did.
+    error: Option<Arc<CallError>>,
+    /// When the first one was sent, of those since one succeeded, that found the resolver away.
+    away_since: Option<Moment>,
+}
+
+impl Probes {
+    pub(super) fn new(source: Arc<dyn Ask>, issuer: &str, clock: Clock) -> Self {
+        Self {
+            source,
+            issuer: issuer.into(),
+            clock,
+            prompted: Notify::new(),
+            health: watch::Sender::default(),
+        }
+    }
+
+    /// Sends a probe when one is prompted, and while the last one has failed by itself, one at a
+    /// time.
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let ended = Instant::now();
+            let is_failing = self.error().is_some();
+            tokio::select! {
+                () = self.prompted.notified() => sleep(jittered(FIRST_WAIT)).await,
+                () = sleep_until(ended + jittered(pause)), if is_failing => {}
+            }
+            pause = if self.probe().await {
+                FIRST_PAUSE
+            } else {
+                (pause * 2).min(LAST_PAUSE)
+            };
+            // Whoever prompts does not bring it forward.
+            sleep(jittered(LEAST_PAUSE)).await;
+        }
+    }
+
+    /// Takes note of what a caller's question has met: where the last probe says otherwise, it is
+    /// time for the next.
+    pub(super) fn hear(&self, has_answered: bool) {
+        if has_answered == self.error().is_some() {
+            self.prompted.notify_one();
+        }
+    }
+
+    /// Why the last probe failed, if it did.
+    pub(super) fn error(&self) -> Option<Arc<CallError>> {
+        self.health.borrow().error.clone()
+    }
+
+    /// For how long the resolver has been away, if the last probe found it away.
+    pub(super) fn away_for(&self) -> Option<Duration> {
+        let since = {
+            let health = self.health.borrow();
+            let is_away = health.error.as_ref().is_some_and(|error| error.is_away());
+            health.away_since.filter(|_| is_away)
+        };
+        Some(self.clock.now().elapsed(since?))
+    }
+
+    /// Waits, for a bounded time, for the word of a probe that is sent from now on, unless the last
+    /// one has failed.
+    pub(super) async fn verdict(&self, patience: Duration) {
+        let mut health = self.health.subscribe();
+        let next = health.borrow().sent + 1;
+        self.prompted.notify_one();
+        let spoken = health.wait_for(|health| health.error.is_some() || health.ended >= next);
+        // Without a word, it stays as it is.
+        let _ = timeout(patience, spoken).await;
+    }
+
+    /// Returns when a probe was answered.
+    pub(super) async fn ready(&self) {
+        let mut health = self.health.subscribe();
+        loop {
+            let ended = {
+                let health = health.borrow_and_update();
+                if health.ended > 0 && health.error.is_none() {
+                    return;
+                }
+                health.ended
+            };
+            self.prompted.notify_one();
+            if health
+                .wait_for(|health| health.ended > ended)
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    async fn probe(&self) -> bool {
+        self.health.send_modify(|health| health.sent += 1);
+        let sent_at = self.clock.now();
+        let stranger = stranger();
+        let client = Client::default();
+        let answer = self.source.ask(&stranger, &client).await;
+        let outcome = answer.and_then(|headers| {
+            session_headers::read(&headers, &self.issuer).map_err(|_| CallError::Malformed)
+        });
+        let time = self.clock.now().elapsed(sent_at);
+        telemetry::resolver_called(outcome.is_ok(), time);
+        let error = outcome.err().map(Arc::new);
+        let mut had_failed = false;
+        self.health.send_modify(|health| {
+            had_failed = health.error.is_some();
+            health.ended = health.sent;
+            match &error {
+                None => health.away_since = None,
+                Some(error) if error.is_away() => {
+                    health.away_since.get_or_insert(sent_at);
+                }
+                // Whatever answered is no reason for more time.
+                Some(_) => {}
+            }
+            health.error.clone_from(&error);
+        });
+        match &error {
+            Some(error) => telemetry::resolver_failed(&**error, !had_failed),
+            None if had_failed => telemetry::resolver_recovered(),
+            None => {}
+        }
+        error.is_none()
+    }
+}
+
+/// What looks like an opaque token of Authgear's, and is none: without a credential a resolver has
+/// nothing to look up, and answers while its own store is out of reach.
+fn stranger() -> SessionCredential {
+    let token: String = std::iter::repeat_with(fastrand::alphanumeric)
+        .take(OPAQUE_LENGTH)
+        .collect();
+    let form = CredentialForm::Bearer;
+    SessionCredential::new(form, &token, form.digest(&token))
+}
+
+/// Up to a fifth longer, so that many processes do not ask in step.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(1.0 + 0.2 * fastrand::f64())
+}
+
+/// Before a probe that was prompted: one is enough for all that fails at about the same time.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// Between a probe's end and the next one, whoever asks for it.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+/// The same where nobody does, while they fail.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+/// Of Authgear's opaque tokens.
+const OPAQUE_LENGTH: usize = 32;
