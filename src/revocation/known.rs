@@ -61,14 +61,19 @@ impl Known {
     /// before as well, each time; it takes no lock that all requests share.
     ///
     /// # Errors
-    /// `Revoked`; `IssuedTooLongAgo` where that could not be known any more; and
-    /// `RevocationsUnavailable` where it is not known now.
+    /// `Revoked`; `IssuedTooLongAgo` and `MissingIssuedAt` where that could not be known any more;
+    /// and `RevocationsUnavailable` where it is not known now.
     pub(crate) fn check(&self, identity: &Identity, now: Moment) -> Result<(), AuthError> {
         let unix = now.unix();
-        let oldest = unix.saturating_sub(self.retention).as_secs_f64();
-        let is_older = |issued_at: NumericDate| issued_at.0 < oldest;
-        if self.is_on.load(Ordering::Acquire) && identity.issued_at.is_some_and(is_older) {
-            return Err(AuthErrorKind::IssuedTooLongAgo.into());
+        if self.is_on.load(Ordering::Acquire) {
+            let oldest = unix.saturating_sub(self.retention).as_secs_f64();
+            match identity.issued_at {
+                None => return Err(AuthErrorKind::MissingIssuedAt.into()),
+                Some(issued_at) if issued_at.0 < oldest => {
+                    return Err(AuthErrorKind::IssuedTooLongAgo.into());
+                }
+                Some(_) => {}
+            }
         }
         let is_ended = || {
             let moment = self.table.user(identity.subject(), unix.as_secs());
