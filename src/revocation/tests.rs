@@ -401,7 +401,8 @@ impl World {
             }
             Record::Token { .. } => return true,
         };
-        table.is_past(moment, now) || !table.learn(record, now)
+        // An event that was ahead may count as of its arrival, and be out of date as much sooner.
+        table.is_past(moment - MAX_AHEAD, now) || !table.learn(record, now)
     }
 
     /// Everything is in order again; after a while all know the same.
