@@ -3,8 +3,8 @@
 //! What is known is a set of records that only grows until they are out of date: `account` says
 //! what follows from those of one user, `table` keeps them where each request finds them, and
 //! `known` is what a request asks. They come from the application, from webhooks (`webhook`, a
-//! feature), and from other replicas through a log (`follower` and `shared`, a feature; `redis` is
-//! that log).
+//! feature), and from other replicas through a log (`follower` reads it, `teller` appends to it,
+//! `shared` is between them; a feature; `redis` is that log).
 
 mod account;
 #[cfg(feature = "webhook")]
@@ -14,12 +14,16 @@ mod follower;
 mod known;
 #[cfg(feature = "redis")]
 mod log;
+#[cfg(feature = "redis")]
+mod log_time;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg_attr(not(feature = "redis"), path = "unshared.rs")]
 mod shared;
 mod table;
+#[cfg(feature = "redis")]
+mod teller;
 #[cfg(all(test, feature = "redis", feature = "webhook", feature = "testkit"))]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
@@ -113,6 +117,7 @@ impl Revocations {
         runtime: &Handle,
         log: impl log::Log,
     ) -> Self {
+        let log = Arc::new(log);
         let shared = Arc::new(Shared::new(log.max_out_of_contact(), clock.now()));
         let mut known = Known::new(policy, clock);
         known.shared = Some(Arc::clone(&shared));

@@ -28,6 +28,10 @@ impl Shared {
         match *self {}
     }
 
+    pub(super) fn log_time(&self, _: Moment) -> Option<u64> {
+        match *self {}
+    }
+
     pub(super) fn owe(&self, _: Record) {
         match *self {}
     }
