@@ -319,8 +319,8 @@ impl<C> AuthgearBuilder<C> {
     /// least the longest lifetime of an access token in the project's applications.
     ///
     /// Once a webhook, a shared log, or this option turns revocation on, a *user's* token that was
-    /// issued longer ago is refused, for what ended it may have been forgotten. Machines' tokens
-    /// are not.
+    /// issued longer ago, or does not say when, is refused, for what ended it may have been
+    /// forgotten. Machines' tokens are not.
     pub fn revocation_retention(mut self, retention: Duration) -> Self {
         self.options.revocation_retention = Some(retention);
         self

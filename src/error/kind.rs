@@ -62,6 +62,9 @@ pub enum AuthErrorKind {
     /// The token was issued longer ago than ended users are remembered
     /// ([`revocation_retention`](crate::AuthgearBuilder::revocation_retention)).
     IssuedTooLongAgo,
+    /// The user's token has no `iat`, and revocation is on: nothing says whether it was issued
+    /// before a revocation, or longer ago than these are remembered.
+    MissingIssuedAt,
 
     /// No key of that name is known, and there is reason to believe that none will be.
     UnknownKey,
@@ -153,6 +156,7 @@ impl AuthErrorKind {
             Self::MalformedCustomClaims => "the custom claims of the access token are malformed",
             Self::Revoked => "the access token has been revoked",
             Self::IssuedTooLongAgo => "the access token was issued too long ago",
+            Self::MissingIssuedAt => "the access token does not say when it was issued",
             Self::UnknownKey => "the access token is signed by an unknown key",
             Self::KeyMismatch => "the key does not fit the algorithm of the access token",
             Self::BadSignature => "the signature of the access token is invalid",

@@ -50,6 +50,7 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         | Kind::MalformedCustomClaims
         | Kind::Revoked
         | Kind::IssuedTooLongAgo
+        | Kind::MissingIssuedAt
         | Kind::UnknownKey
         | Kind::KeyMismatch
         | Kind::BadSignature

@@ -27,6 +27,18 @@ impl Account {
         is_news
     }
 
+    /// Puts a moment in the place of the one that was named, if it was this one: who named it had a
+    /// clock that was ahead. Else adds it. Returns whether that is news.
+    #[cfg(feature = "redis")]
+    pub(super) fn correct(&mut self, named: u64, moment: u64) -> bool {
+        if self.named != named {
+            return self.name(moment);
+        }
+        self.named = moment;
+        self.ended = self.ended_until();
+        true
+    }
+
     /// Adds an event. Returns whether that is news.
     pub(super) fn add(&mut self, event: Event) -> bool {
         match self.events.binary_search_by_key(&event.seq, |e| e.seq) {
@@ -46,14 +58,14 @@ impl Account {
                 self.events.insert(place, event);
             }
         }
-        self.ended = self
-            .events
-            .iter()
-            .filter(|event| event.ends)
-            .map(|event| event.at)
-            .fold(self.named, u64::max);
+        self.ended = self.ended_until();
         self.has_window = self.events.iter().any(|event| event.window.is_some());
         true
+    }
+
+    fn ended_until(&self) -> u64 {
+        let ends = self.events.iter().filter(|event| event.ends);
+        ends.map(|event| event.at).fold(self.named, u64::max)
     }
 
     /// Tokens that were issued until this moment are ended at `now`. 0: none are.
@@ -205,5 +217,21 @@ mod tests {
         assert_eq!(account.moment(0), 100);
         assert!(account.name(120));
         assert_eq!((account.moment(0), account.latest()), (120, 120));
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_moment_is_corrected_if_it_is_still_the_named_one() {
+        let mut account = Account::default();
+        assert!(account.add(ended(1, 50)));
+        assert!(account.name(3_700));
+        assert!(account.correct(3_700, 100));
+        assert_eq!((account.moment(0), account.named()), (100, Some(100)));
+        // Another one, of a clock that is right.
+        assert!(account.name(200));
+        assert!(!account.correct(3_700, 110));
+        assert_eq!(account.named(), Some(200));
+        assert!(account.correct(200, 20));
+        assert_eq!((account.moment(0), account.named()), (50, Some(20)));
     }
 }

@@ -3,8 +3,8 @@
 //! What is known is a set of records that only grows until they are out of date: `account` says
 //! what follows from those of one user, `table` keeps them where each request finds them, and
 //! `known` is what a request asks. They come from the application, from webhooks (`webhook`, a
-//! feature), and from other replicas through a log (`follower` and `shared`, a feature; `redis` is
-//! that log).
+//! feature), and from other replicas through a log (`follower` reads it, `teller` appends to it,
+//! `shared` is between them; a feature; `redis` is that log).
 
 mod account;
 pub(crate) mod record;
@@ -99,6 +99,7 @@ impl Revocations {
         runtime: &Handle,
         log: impl replication::log::Log,
     ) -> Self {
+        let log = Arc::new(log);
         let shared = Arc::new(Shared::new(log.max_out_of_contact(), clock.now()));
         let mut known = Known::new(policy, clock);
         known.shared = Some(Arc::clone(&shared));

@@ -20,6 +20,29 @@ pub(crate) enum Record {
     Token { token: Box<str>, until: u64 },
 }
 
+#[cfg(feature = "redis")]
+impl Record {
+    /// The same, if it names a moment after this time: then it counts as of this time. Whoever wrote
+    /// it had a clock that was ahead. What is announced for later is not such a moment.
+    pub(super) fn bounded(&self, time: u64) -> Option<Self> {
+        match self {
+            Self::User { user, moment } if *moment > time => Some(Self::User {
+                user: user.clone(),
+                moment: time,
+            }),
+            Self::Event { user, event } if event.at > time => Some(Self::Event {
+                user: user.clone(),
+                event: Event { at: time, ..*event },
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// How long the id of a user, or what tells a token from others, can be, in bytes: no token is
+/// longer, and what stands for one without a `jti` is little longer than its subject.
+pub(super) const MAX_NAME: usize = 10 * 1024;
+
 /// What happened to an account, as far as its tokens are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Event {
@@ -38,8 +61,8 @@ impl Event {
     /// What two accounts of one event say together.
     ///
     /// They differ only in `at`, where the event's own time lay in the future and was replaced by
-    /// the time of the arrival: the earliest arrival counts, so that a repetition ends nothing
-    /// more. The rest is there so that the order can never matter.
+    /// the time of the arrival, or of the log: the earliest one counts, so that a repetition ends
+    /// nothing more. The rest is there so that the order can never matter.
     pub(super) fn join(self, other: Self) -> Self {
         Self {
             seq: self.seq,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::record::Record;
+use super::record::{MAX_NAME, Record};
 use super::replication::outbox::Shared;
 use super::table::Table;
 use super::{DEFAULT_RETENTION, RevocationPolicy};
@@ -61,14 +61,19 @@ impl Known {
     /// before as well, each time; it takes no lock that all requests share.
     ///
     /// # Errors
-    /// `Revoked`; `IssuedTooLongAgo` where that could not be known any more; and
-    /// `RevocationsUnavailable` where it is not known now.
+    /// `Revoked`; `IssuedTooLongAgo` and `MissingIssuedAt` where that could not be known any more;
+    /// and `RevocationsUnavailable` where it is not known now.
     pub(crate) fn check(&self, identity: &Identity, now: Moment) -> Result<(), AuthError> {
         let unix = now.unix();
-        let oldest = unix.saturating_sub(self.retention).as_secs_f64();
-        let is_older = |issued_at: NumericDate| issued_at.0 < oldest;
-        if self.is_on.load(Ordering::Acquire) && identity.issued_at.is_some_and(is_older) {
-            return Err(AuthErrorKind::IssuedTooLongAgo.into());
+        if self.is_on.load(Ordering::Acquire) {
+            let oldest = unix.saturating_sub(self.retention).as_secs_f64();
+            match identity.issued_at {
+                None => return Err(AuthErrorKind::MissingIssuedAt.into()),
+                Some(issued_at) if issued_at.0 < oldest => {
+                    return Err(AuthErrorKind::IssuedTooLongAgo.into());
+                }
+                Some(_) => {}
+            }
         }
         let is_ended = || {
             let moment = self.table.user(identity.subject(), unix.as_secs());
@@ -123,10 +128,13 @@ impl Known {
 
     /// Ends all tokens of this user that were issued until now.
     pub(crate) fn end_user(&self, user: &str) {
-        self.learn_own(Record::User {
-            user: user.into(),
-            moment: self.now(),
-        });
+        // No token has another subject.
+        if (1..=MAX_NAME).contains(&user.len()) {
+            self.learn_own(Record::User {
+                user: user.into(),
+                moment: self.now_by_the_log(),
+            });
+        }
     }
 
     /// Takes a webhook's event.
@@ -136,7 +144,7 @@ impl Known {
     /// by may have been forgotten.
     #[cfg(feature = "webhook")]
     pub(crate) fn take(&self, delivery: event::Delivery) {
-        let now = self.now();
+        let now = self.now_by_the_log();
         let mut event = delivery.event;
         if !self.table.is_past(event.at, now) {
             event.at = event.at.min(now);
@@ -183,10 +191,16 @@ impl Known {
 
     pub(super) fn learn(&self, record: &Record) -> bool {
         let is_news = self.table.learn(record, self.now());
-        if is_news && let Record::User { user, .. } | Record::Event { user, .. } = record {
-            self.announce(user);
+        if is_news {
+            self.announce_news(record);
         }
         is_news
+    }
+
+    fn announce_news(&self, record: &Record) {
+        if let Record::User { user, .. } | Record::Event { user, .. } = record {
+            self.announce(user);
+        }
     }
 
     /// Forgets what is out of date, and announces the ends that have come since then.
@@ -212,11 +226,32 @@ impl Known {
     pub(super) fn now(&self) -> u64 {
         self.clock.now().unix().as_secs()
     }
+
+    /// The present second, as others are told of it: by the log's clock where ours is ahead of that.
+    /// A moment in the future would end tokens that are issued after it was named.
+    fn now_by_the_log(&self) -> u64 {
+        let now = self.clock.now();
+        let own = now.unix().as_secs();
+        let log = self.shared.as_ref().and_then(|shared| shared.log_time(now));
+        log.map_or(own, |log| own.min(log))
+    }
 }
 
 /// For the follower of the log, whose times are in milliseconds.
 #[cfg(feature = "redis")]
 impl Known {
+    /// Learns what an entry says that the log got at this second. Returns it as it counts.
+    pub(super) fn learn_at(&self, record: Record, second: u64) -> Record {
+        let Some(bounded) = record.bounded(second) else {
+            self.learn(&record);
+            return record;
+        };
+        if self.table.correct(&record, &bounded, self.now()) {
+            self.announce_news(&bounded);
+        }
+        bounded
+    }
+
     /// Nothing is forgotten until the answer is dropped.
     pub(super) fn keep_all(&self) -> Keeping<'_> {
         self.keeping.fetch_add(1, Ordering::AcqRel);

@@ -43,6 +43,24 @@ impl Table {
         }
     }
 
+    /// Learns a piece as `bounded`, also where it was known unbounded. Returns whether it is news.
+    #[cfg(feature = "redis")]
+    pub(super) fn correct(&self, record: &Record, bounded: &Record, now: u64) -> bool {
+        match (record, bounded) {
+            (
+                Record::User {
+                    user,
+                    moment: named,
+                },
+                Record::User { moment, .. },
+            ) => self
+                .users
+                .update(user, |account| account.correct(*named, *moment)),
+            // Of two times of one event the earlier one counts anyway.
+            _ => self.learn(bounded, now),
+        }
+    }
+
     /// The user's tokens that were issued until this moment are ended at `now`, if any are.
     pub(super) fn user(&self, user: &str, now: u64) -> Option<u64> {
         let moment = self.users.read(user, |account| account.moment(now))?;

@@ -34,6 +34,8 @@ const TABLE: &[(AuthErrorKind, u16, Challenge, &str, &str)] = &[
     (BoundToken, 401, Challenge::Token, "invalid_token", "the access token is bound to a key"),
     (ClientNotAllowed, 401, Challenge::Token, "invalid_token", "the client of the access token is not allowed"),
     (MalformedCustomClaims, 401, Challenge::Token, "invalid_token", "the custom claims of the access token are malformed"),
+    (MissingIssuedAt, 401, Challenge::Token, "invalid_token", "the access token does not say when it was issued"),
+
     (UnknownKey, 401, Challenge::Token, "invalid_token", "the access token is signed by an unknown key"),
     (KeyMismatch, 401, Challenge::Token, "invalid_token", "the key does not fit the algorithm of the access token"),
     (BadSignature, 401, Challenge::Token, "invalid_token", "the signature of the access token is invalid"),

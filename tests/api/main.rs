@@ -31,6 +31,7 @@ mod live;
 mod properties;
 mod recorded;
 mod redis;
+mod redis_faults;
 mod refusals;
 mod resolver;
 mod resource_metadata;

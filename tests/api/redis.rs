@@ -11,21 +11,21 @@ use axum::Router;
 use axum_authgear::testkit::{FakeAuthgear, User, WebhookEvent};
 use axum_authgear::{AuthErrorKind, Authgear, Health, Redis};
 use http::{Request, StatusCode};
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{api, get, send};
 
 /// A server of the test's own, which ends with it.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    port: u16,
+    pub(crate) port: u16,
     arguments: Vec<String>,
     folder: PathBuf,
 }
 
 impl Server {
-    async fn start(arguments: &[&str]) -> Self {
+    pub(crate) async fn start(arguments: &[&str]) -> Self {
         let port = free_port();
         let folder = std::env::temp_dir().join(format!("axum-authgear-redis-{port}"));
         std::fs::create_dir_all(&folder).unwrap();
@@ -61,17 +61,17 @@ impl Server {
         .await;
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
     /// On the same port, without what it knew.
-    async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.process = Self::spawn(self.port, &self.arguments, &self.folder);
         self.answers().await;
     }
@@ -82,7 +82,7 @@ impl Server {
         assert!(status.success());
     }
 
-    async fn command(&self, words: &[&str]) -> String {
+    pub(crate) async fn command(&self, words: &[&str]) -> String {
         let output = tokio::process::Command::new("redis-cli")
             .args(["-p", &self.port.to_string()])
             .args(words)
@@ -90,6 +90,32 @@ impl Server {
             .await
             .expect("redis-cli can be run");
         String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// For what a command line cannot say.
+impl Server {
+    /// Sends one command of any bytes, and returns what comes back first.
+    pub(crate) async fn send(&self, words: &[&[u8]]) -> String {
+        let mut command = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            command.extend(format!("${}\r\n", word.len()).into_bytes());
+            command.extend(*word);
+            command.extend(b"\r\n");
+        }
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        stream.write_all(&command).await.unwrap();
+        let mut answer = vec![0; 1024];
+        let length = stream.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    }
+
+    /// How many connections were made to it since it started.
+    pub(crate) async fn connections(&self) -> u64 {
+        let info = self.command(&["INFO", "stats"]).await;
+        let name = "total_connections_received:";
+        let line = info.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse().unwrap()
     }
 }
 
@@ -166,8 +192,8 @@ impl Drop for Wire {
 }
 
 /// One process of an API.
-struct Replica {
-    authgear: Authgear,
+pub(crate) struct Replica {
+    pub(crate) authgear: Authgear,
     router: Router,
 }
 
@@ -175,11 +201,12 @@ const HOOK: &str = "/hook";
 
 impl Replica {
     /// Does not wait for the log, but for the keys.
-    async fn start(fake: &FakeAuthgear, redis: impl Into<Redis>) -> Self {
-        let authgear = Authgear::builder(fake.endpoint())
-            .redis(redis)
-            .build()
-            .unwrap();
+    pub(crate) async fn start(fake: &FakeAuthgear, redis: impl Into<Redis>) -> Self {
+        let builder = Authgear::builder(fake.endpoint()).redis(redis);
+        Self::of(fake, builder.build().unwrap()).await
+    }
+
+    pub(crate) async fn of(fake: &FakeAuthgear, authgear: Authgear) -> Self {
         authgear.ready(Duration::from_secs(10)).await.unwrap();
         let hook = authgear.webhooks([fake.webhook_secret()]).unwrap();
         let router = api(&authgear).merge(Router::new().route(HOOK, hook));
@@ -187,7 +214,7 @@ impl Replica {
     }
 
     /// No request waits: each has half a second.
-    async fn refuses(&self, token: &str) -> bool {
+    pub(crate) async fn refuses(&self, token: &str) -> bool {
         let asked = Instant::now();
         let answer = get(&self.router, "/user", token).await;
         assert!(asked.elapsed() < Duration::from_millis(500), "{answer:?}");
@@ -202,7 +229,7 @@ impl Replica {
     }
 
     /// Takes a webhook about the user.
-    async fn hears(&self, fake: &FakeAuthgear, event: WebhookEvent, user: &User) {
+    pub(crate) async fn hears(&self, fake: &FakeAuthgear, event: WebhookEvent, user: &User) {
         let webhook = fake.webhook(event, user);
         let request = Request::post(HOOK).header("x-authgear-body-signature", webhook.signature());
         let answer = send(&self.router, request.body(webhook.body().into()).unwrap()).await;
@@ -211,7 +238,7 @@ impl Replica {
 }
 
 /// Waits until it is true, for so many seconds at most.
-async fn within<F: Future<Output = bool>>(seconds: u64, mut is_true: impl FnMut() -> F) {
+pub(crate) async fn within<F: Future<Output = bool>>(seconds: u64, mut is_true: impl FnMut() -> F) {
     let deadline = Instant::now() + Duration::from_secs(seconds);
     while !is_true().await {
         assert!(Instant::now() < deadline, "not within {seconds} s");
@@ -219,14 +246,14 @@ async fn within<F: Future<Output = bool>>(seconds: u64, mut is_true: impl FnMut(
     }
 }
 
-async fn all_refuse(seconds: u64, replicas: &[&Replica], token: &str) {
+pub(crate) async fn all_refuse(seconds: u64, replicas: &[&Replica], token: &str) {
     for replica in replicas {
         within(seconds, async || replica.refuses(token).await).await;
     }
 }
 
 /// A user with a token, and another one who is never ended.
-fn user(fake: &FakeAuthgear, name: &str) -> (User, String) {
+pub(crate) fn user(fake: &FakeAuthgear, name: &str) -> (User, String) {
     let user = fake.add_user(User::new(name));
     let token = fake.token(&user).sign();
     (user, token)

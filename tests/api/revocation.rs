@@ -9,6 +9,7 @@ use axum_authgear::testkit::{Endpoint, FakeAuthgear, User, WebhookEvent};
 use axum_authgear::{AuthErrorKind, AuthUser, Authgear, AuthgearBuilder, LiveSessions, Resolver};
 use http::{Request, StatusCode};
 
+use crate::expected::assert_refused;
 use crate::support::{Answer, api, get, ready, send};
 
 pub(crate) const NOW: u64 = 1_795_600_000;
@@ -131,7 +132,6 @@ async fn a_users_token_from_before_the_retention_is_too_old() {
         .issued_at(NOW - 20 * DAY)
         .expires_at(NOW + 60)
         .sign();
-    let undated = fake.token(&alice).remove_claim("iat").sign();
 
     let on = builder(&fake)
         .audience(fake.endpoint())
@@ -147,7 +147,6 @@ async fn a_users_token_from_before_the_retention_is_too_old() {
             "Bearer error=\"invalid_token\", error_description=\"the access token was issued too long ago\""
         )
     );
-    assert_good(&get(&on, "/user", &undated).await, &alice);
     assert_eq!(get(&on, "/client", &long_ago).await.status, StatusCode::OK);
 
     // A webhook turns it on with a day, nothing at all leaves it off.
@@ -158,6 +157,65 @@ async fn a_users_token_from_before_the_retention_is_too_old() {
     assert_good(&get(&routes, "/user", &aged(DAY)).await, &alice);
     let answer = get(&routes, "/user", &aged(DAY + 1)).await;
     assert_eq!(answer.kind, Some(AuthErrorKind::IssuedTooLongAgo));
+}
+
+/// Nobody can say whether it was issued before a revocation, or longer ago than these are kept.
+#[tokio::test]
+async fn a_users_token_without_iat_is_refused_where_revocation_is_on() {
+    let (fake, clock) = on_a_frozen_clock().await;
+    let alice = fake.add_user(User::new("alice"));
+    let undated = fake
+        .token(&alice)
+        .remove_claim("iat")
+        .expires_at(NOW + 90 * DAY)
+        .sign();
+    let machine = fake
+        .machine_token("worker", "https://api.example.com")
+        .remove_claim("iat")
+        .expires_at(NOW + 90 * DAY)
+        .sign();
+    let with_machines = || {
+        builder(&fake)
+            .audience(fake.endpoint())
+            .audience("https://api.example.com")
+    };
+
+    let off = ready(with_machines()).await;
+    assert_good(&get(&api(&off), "/user", &undated).await, &alice);
+
+    let by_option = with_machines().revocation_retention(Duration::from_secs(DAY));
+    let by_option = ready(by_option).await;
+    let by_webhook = ready(with_machines()).await;
+    // Before the webhook turns revocation on, a verified token is kept and a user is let in.
+    let kept = by_webhook.verify(&undated).await.unwrap();
+    let _: Router = Router::new().route("/hook", by_webhook.webhooks(["secret"]).unwrap());
+    let error = by_webhook.recheck(&kept).await.unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::MissingIssuedAt);
+
+    for authgear in [by_option, by_webhook] {
+        let routes = api(&authgear);
+        authgear.revoke_user(alice.id());
+        // As long as the revocation is kept, and after that.
+        for passed in [0, 25 * 60 * 60 * 1000] {
+            clock.shift_millis(passed);
+            for path in ["/user", "/optional", "/principal", "/any"] {
+                let answer = get(&routes, path, &undated).await;
+                assert_refused(path, &answer, AuthErrorKind::MissingIssuedAt);
+            }
+            let error = authgear.verify(&undated).await.unwrap_err();
+            assert_eq!(error.kind(), AuthErrorKind::MissingIssuedAt);
+            assert_eq!(
+                get(&routes, "/client", &machine).await.status,
+                StatusCode::OK
+            );
+            let dated = fake
+                .token(&alice)
+                .issued_at(NOW + passed.unsigned_abs() / 1000 + 1);
+            let dated = dated.expires_at(NOW + 90 * DAY).sign();
+            assert_good(&get(&routes, "/user", &dated).await, &alice);
+            clock.shift_millis(-passed);
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,14 +4,15 @@ use std::fmt::Write;
 
 use axum::Router;
 use axum::body::Body;
-use axum_authgear::Authgear;
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{FakeAuthgear, User, Webhook, WebhookEvent, WebhookFaults};
+use axum_authgear::{AuthErrorKind, Authgear};
 use http::{Method, Request, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::cases::cases;
+use crate::expected::assert_refused;
 use crate::revocation::{NOW, assert_good, assert_revoked, builder, on_a_frozen_clock};
 use crate::support::{Answer, api, get, ready, send};
 
@@ -68,7 +69,8 @@ async fn an_event_ends_what_was_issued_until_its_second() {
         assert_revoked(&user(&router, &issued(&fake, &alice, NOW - 6)).await);
         assert_revoked(&user(&router, &issued(&fake, &alice, NOW - 5)).await);
         let undated = fake.token(&alice).remove_claim("iat").sign();
-        assert_revoked(&user(&router, &undated).await);
+        let answer = user(&router, &undated).await;
+        assert_refused("no iat", &answer, AuthErrorKind::MissingIssuedAt);
         assert_good(
             &user(&router, &issued(&fake, &alice, NOW - 4)).await,
             &alice,

@@ -1,4 +1,4 @@
-//! The one task that reads the log and appends to it.
+//! Reads the log.
 //!
 //! Everything in the log is learnt, and everything that is learnt stays learnt: contact that is
 //! lost delays, and forgets nothing. What this replica knows and the log lacks (it was emptied, or
@@ -12,7 +12,9 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::appender::Teller;
 use super::log::{Entry, Log, LogConnection, LogError, Place};
+use super::log_time::LogTime;
 use super::outbox::Shared;
 use crate::revocation::Known;
 use crate::revocation::record::Record;
@@ -22,16 +24,20 @@ use crate::telemetry;
 /// and the patience for an answer.
 const WAIT: Duration = Duration::from_secs(1);
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How much is appended at one time.
-const BATCH: usize = 512;
-/// How often what is out of date is dropped from the log, besides at each append.
-const TRIM_INTERVAL: Duration = Duration::from_secs(10 * 60);
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LAST_RETRY: Duration = Duration::from_secs(5);
+pub(in crate::revocation) const PATIENCE: Duration = Duration::from_secs(2);
+/// How often skipped entries are worth a line in the log of the program.
+const SKIPS_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// By how many seconds our clock and the log's, and the log's own entries, may differ without a
+/// word.
+const MAX_SKEW: u64 = 30;
 
 /// Follows the log for ever.
-pub(in crate::revocation) async fn follow<L: Log>(log: L, known: Arc<Known>, shared: Arc<Shared>) {
+pub(in crate::revocation) async fn follow<L: Log>(
+    log: Arc<L>,
+    known: Arc<Known>,
+    shared: Arc<Shared>,
+) {
+    let teller = Teller::new(Arc::clone(&log), Arc::clone(&known), Arc::clone(&shared));
     let mut follower = Follower {
         log,
         known,
@@ -39,22 +45,16 @@ pub(in crate::revocation) async fn follow<L: Log>(log: L, known: Arc<Known>, sha
         place: Place::START,
         anchor: Place::START,
         next_audit: Instant::now(),
+        is_in_contact: false,
+        skips: Skips::default(),
+        is_skewed: false,
+        is_ahead: false,
     };
-    let mut retries = backoff();
-    loop {
-        let Err(error) = follower.session(&mut retries).await else {
-            continue;
-        };
-        let error = Arc::new(error);
-        if follower.shared.lost(Arc::clone(&error)) {
-            telemetry::revocation_log_lost(&*error);
-        }
-        sleep(retries.next().unwrap_or(LAST_RETRY).min(LAST_RETRY)).await;
-    }
+    follower.run(teller).await;
 }
 
 struct Follower<L> {
-    log: L,
+    log: Arc<L>,
     known: Arc<Known>,
     shared: Arc<Shared>,
     /// The last entry that was read; the start if all of the log is to be read.
@@ -64,34 +64,67 @@ struct Follower<L> {
     anchor: Place,
     /// When all of the log is to be read again, if something lives for longer than the log keeps.
     next_audit: Instant,
+    is_in_contact: bool,
+    skips: Skips,
+    /// Whether our clock differs from the log's.
+    is_skewed: bool,
+    /// Whether the log's entries lie in the future of its own clock.
+    is_ahead: bool,
 }
 
 impl<L: Log> Follower<L> {
-    /// Connects, catches up, and follows. Returns when all of the log must be read again.
-    async fn session(&mut self, retries: &mut ExponentialBackoff) -> Result<(), LogError> {
+    async fn run(&mut self, mut teller: Teller<L>) {
+        let mut retries = Retries::new();
+        loop {
+            let mut since = None;
+            let Err(error) = self.session(&mut teller, &mut since).await else {
+                continue;
+            };
+            if since.is_some_and(|since: Instant| since.elapsed() >= LAST_RETRY) {
+                retries = Retries::new();
+            }
+            // The next connection leads to another server, which may well answer.
+            if !error.is_demotion() {
+                self.is_in_contact = false;
+                let error = Arc::new(error);
+                if self.shared.lost(Arc::clone(&error)) {
+                    telemetry::revocation_log_lost(&*error);
+                }
+            }
+            sleep(retries.next()).await;
+        }
+    }
+
+    /// Connects, catches up, and follows. Returns when it should be done once more. `since` becomes
+    /// when it had caught up.
+    async fn session(
+        &mut self,
+        teller: &mut Teller<L>,
+        since: &mut Option<Instant>,
+    ) -> Result<(), LogError> {
         let mut reader = within(PATIENCE, self.log.connect()).await?;
-        let mut writer = within(PATIENCE, self.log.connect()).await?;
-        let started = LogTime {
-            millis: within(PATIENCE, reader.now()).await?,
-            read_at: Instant::now(),
-        };
+        let time = self.read_clock(&mut reader).await?;
         self.shared.send_again();
-        let lacking = self.catch_up(&mut reader, started.millis).await?;
+        let lacking = self.catch_up(&mut reader, time).await?;
         self.shared.contact(self.known.clock.now());
         self.shared.caught_up();
-        *retries = backoff();
-        telemetry::revocation_log_read(lacking);
+        *since = Some(Instant::now());
+        let was_in_contact = std::mem::replace(&mut self.is_in_contact, true);
+        telemetry::revocation_log_read(lacking, !was_in_contact);
 
-        let (known, shared) = (Arc::clone(&self.known), Arc::clone(&self.shared));
         tokio::select! {
-            ended = self.listen(&mut reader, started) => ended,
-            ended = tell(&mut writer, &known, &shared, started) => ended,
+            ended = self.listen(&mut reader, time) => ended,
+            () = teller.tell(time) => Ok(()),
         }
     }
 
     /// Reads up to the end. If all of it was read, what is known and not in the log is owed to it.
     /// Returns how much that is.
-    async fn catch_up(&mut self, reader: &mut L::Connection, now: u64) -> Result<usize, LogError> {
+    async fn catch_up(
+        &mut self,
+        reader: &mut L::Connection,
+        time: LogTime,
+    ) -> Result<usize, LogError> {
         if self.shared.were_too_many()
             || self.is_missing(reader, self.place).await?
             || self.is_missing(reader, self.anchor).await?
@@ -108,31 +141,33 @@ impl<L: Log> Follower<L> {
         let known = Arc::clone(&self.known);
         let _reading = known.keep_all();
         let mut seen = HashMap::new();
-        let start = Place::at(keep_from(&self.known, now));
+        let start = time.keep_from(self.known.retention);
         let mut place = start;
         loop {
             let page = within(PATIENCE, reader.read(place, None)).await?;
             let Some(last) = page.last() else { break };
             place = last.place;
-            for Entry { place, record } in page {
-                if let Some(record) = record {
-                    self.learn(&record);
-                    seen.insert(record, place.millis);
+            for entry in page {
+                let appended = entry.place.millis;
+                if let Some(record) = self.learn(entry) {
+                    seen.insert(record, appended);
                 }
             }
+            self.skips.tell();
         }
         if place != start {
             self.place = place;
         }
         self.anchor = self.place;
         self.next_audit = Instant::now() + audit_interval(self.known.retention);
-        Ok(self.shared.owe_all(|| self.known.lacking(&seen, now)))
+        let lacking = || self.known.lacking(&seen, time.now());
+        Ok(self.shared.owe_all(lacking))
     }
 
     /// Learns what others append, and notices when the log has lost something.
     async fn listen(&mut self, reader: &mut L::Connection, time: LogTime) -> Result<(), LogError> {
         let mut checked = Instant::now();
-        let mut wondered_at = time.millis;
+        let mut wondered_at = time.now();
         loop {
             let is_behind = self.read_on(reader, Some(WAIT)).await?;
             let now = Instant::now();
@@ -140,6 +175,7 @@ impl<L: Log> Follower<L> {
                 continue;
             }
             // Only one who has read what came since then can say that something did not.
+            let time = self.read_clock(reader).await?;
             if !is_behind || self.place.millis > wondered_at {
                 self.shared.wonder();
                 wondered_at = time.now();
@@ -171,69 +207,72 @@ impl<L: Log> Follower<L> {
         let patience = PATIENCE + wait.unwrap_or_default();
         let page = within(patience, reader.read(self.place, wait)).await?;
         self.shared.contact(self.known.clock.now());
-        for Entry { place, record } in &page {
-            if let Some(record) = record {
-                self.learn(record);
-            }
-            self.place = *place;
+        let is_page = !page.is_empty();
+        for entry in page {
+            self.place = entry.place;
             if self.anchor == Place::START {
-                self.anchor = *place;
+                self.anchor = entry.place;
             }
+            self.learn(entry);
         }
-        Ok(!page.is_empty())
+        self.skips.tell();
+        Ok(is_page)
     }
 
-    fn learn(&self, record: &Record) {
-        self.shared.seen(record);
-        self.known.learn(record);
+    /// Learns what an entry says, and returns that, if it can be read.
+    fn learn(&mut self, entry: Entry) -> Option<Record> {
+        let Some(record) = entry.record else {
+            self.skips.add(entry.place);
+            return None;
+        };
+        // As it was written: whoever owes it has told it, also where it counts otherwise.
+        self.shared.seen(&record);
+        Some(self.known.learn_at(record, entry.place.millis / 1000))
     }
-}
 
-/// Appends what happens here.
-async fn tell<W: LogConnection>(
-    writer: &mut W,
-    known: &Known,
-    shared: &Shared,
-    time: LogTime,
-) -> Result<(), LogError> {
-    loop {
-        let batch = shared.unsent(BATCH);
-        let keep = time.keep_from(known);
-        if !batch.is_empty() {
-            within(PATIENCE, writer.append(&batch, keep)).await?;
-            continue;
+    async fn read_clock(&mut self, reader: &mut L::Connection) -> Result<LogTime, LogError> {
+        let asked = self.known.clock.now();
+        let time = LogTime::new(within(PATIENCE, reader.now()).await?, asked);
+        self.shared.set_log_time(time);
+        let lead = time.our_lead();
+        let is_skewed = lead.unsigned_abs() > MAX_SKEW;
+        let was_skewed = std::mem::replace(&mut self.is_skewed, is_skewed);
+        if is_skewed && !was_skewed {
+            telemetry::revocation_clocks_differ(lead);
         }
-        tokio::select! {
-            () = shared.news() => {}
-            () = sleep(TRIM_INTERVAL) => within(PATIENCE, writer.trim(keep)).await?,
+        let ahead = self.place.millis.saturating_sub(time.now()) / 1000;
+        let is_ahead = ahead > MAX_SKEW;
+        let was_ahead = std::mem::replace(&mut self.is_ahead, is_ahead);
+        if is_ahead && !was_ahead {
+            telemetry::revocation_log_is_ahead(ahead);
+        }
+        Ok(time)
+    }
+}
+
+/// Entries that cannot be read, each counted once, and told from time to time.
+#[derive(Default)]
+struct Skips {
+    count: u64,
+    last: Place,
+    told: Option<Instant>,
+}
+
+impl Skips {
+    fn add(&mut self, place: Place) {
+        if place > self.last {
+            self.last = place;
+            self.count += 1;
         }
     }
-}
 
-/// The log's own clock, read once in a session.
-#[derive(Clone, Copy)]
-struct LogTime {
-    millis: u64,
-    read_at: Instant,
-}
-
-impl LogTime {
-    /// What lies before this place in the log need not be kept.
-    fn keep_from(self, known: &Known) -> Place {
-        Place::at(keep_from(known, self.now()))
+    fn tell(&mut self) {
+        let is_due = |told: Instant| told.elapsed() >= SKIPS_INTERVAL;
+        if self.count > 0 && self.told.is_none_or(is_due) {
+            self.told = Some(Instant::now());
+            telemetry::revocation_entries_skipped(std::mem::take(&mut self.count));
+        }
     }
-
-    fn now(self) -> u64 {
-        let elapsed = u64::try_from(self.read_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.millis.saturating_add(elapsed)
-    }
-}
-
-/// How far back the log reaches: a little further than the retention, since clocks differ.
-fn keep_from(known: &Known, now: u64) -> u64 {
-    let slack = known.retention / 8 + Duration::from_secs(60);
-    let kept = u64::try_from((known.retention + slack).as_millis()).unwrap_or(u64::MAX);
-    now.saturating_sub(kept)
 }
 
 /// Often enough that what outlives its entry is appended again in time, by one of many replicas.
@@ -241,7 +280,7 @@ fn audit_interval(retention: Duration) -> Duration {
     retention.mul_f64(0.25 - 0.1 * fastrand::f64())
 }
 
-async fn within<T>(
+pub(in crate::revocation) async fn within<T>(
     patience: Duration,
     answer: impl Future<Output = Result<T, LogError>>,
 ) -> Result<T, LogError> {
@@ -250,11 +289,23 @@ async fn within<T>(
         .unwrap_or(Err(LogError::Timeout))
 }
 
-fn backoff() -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(FIRST_RETRY)
-        .with_max_delay(LAST_RETRY)
-        .with_jitter()
-        .without_max_times()
-        .build()
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// How long to wait before each attempt: longer and longer, and never for the same time as others.
+pub(in crate::revocation) struct Retries(ExponentialBackoff);
+
+impl Retries {
+    pub(in crate::revocation) fn new() -> Self {
+        let delays = ExponentialBuilder::new()
+            .with_min_delay(FIRST_RETRY)
+            .with_max_delay(LAST_RETRY)
+            .without_max_times();
+        Self(delays.build())
+    }
+
+    pub(in crate::revocation) fn next(&mut self) -> Duration {
+        let delay = self.0.next().unwrap_or(LAST_RETRY).min(LAST_RETRY);
+        delay.mul_f64(0.5 + 0.5 * fastrand::f64())
+    }
 }

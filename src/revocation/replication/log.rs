@@ -19,7 +19,7 @@ pub(crate) trait Log: Send + Sync + 'static {
 /// One connection to a log, for one question at a time.
 pub(crate) trait LogConnection: Send {
     /// The next entries after this place, as many as are convenient. With `wait`, waits about that
-    /// long for the first one.
+    /// long for the first one. Their places do not decrease, and the last one lies after `after`.
     fn read(
         &mut self,
         after: Place,
@@ -29,7 +29,8 @@ pub(crate) trait LogConnection: Send {
     /// Whether the entry of this place is still there.
     fn has(&mut self, place: Place) -> impl Future<Output = Result<bool, LogError>> + Send;
 
-    /// Appends these, and may drop what lies before `keep`.
+    /// Appends these, and may drop what lies before `keep`. Some of them may be appended where
+    /// others are refused.
     fn append(
         &mut self,
         records: &[Record],
@@ -44,8 +45,9 @@ pub(crate) trait LogConnection: Send {
 }
 
 /// One entry of the log. It holds nothing where it could not be read: a later version may write
-/// what this one does not know.
+/// what this one does not know, and others may write to the log, too.
 pub(crate) struct Entry {
+    /// The place of the entry before it, where its own cannot be read.
     pub(in crate::revocation) place: Place,
     pub(in crate::revocation) record: Option<Record>,
 }
@@ -79,8 +81,43 @@ pub(crate) enum LogError {
     Closed,
     #[error("the log of ended users refused the user name or the password")]
     Authentication,
-    #[error("the log of ended users refused a command: {0}")]
-    Refused(String),
+    /// The server's own code for the reason, of upper-case letters. Its own sentence may quote what
+    /// it was sent.
+    #[error("the log of ended users refused a command: {code}{}", meaning(.code))]
+    Refused { code: String },
+    #[error(
+        "the log of ended users is full for ever: the last id of its stream is the largest possible one; delete the key of the stream, and all replicas append again what they know"
+    )]
+    Exhausted,
     #[error("the log of ended users gave an answer that cannot be read")]
     Unreadable,
+}
+
+impl LogError {
+    /// Whether the connection is as good as before: the server has answered.
+    pub(in crate::revocation) fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Exhausted)
+    }
+
+    /// Whether another server may have taken over, so that another connection would lead to it. One
+    /// that becomes a replica ends the questions that wait for something new, and takes no writes.
+    pub(in crate::revocation) fn is_demotion(&self) -> bool {
+        matches!(self, Self::Refused { code } if code == "READONLY" || code == "UNBLOCKED")
+    }
+}
+
+/// What a server's code means, for those that an operator can do something about.
+fn meaning(code: &str) -> &'static str {
+    match code {
+        "OOM" => " (the server is out of memory)",
+        "READONLY" => " (the server is a replica of another one, which takes no writes)",
+        "NOPERM" => " (the user of the server lacks a permission)",
+        "WRONGTYPE" => " (the key of the stream holds something else)",
+        "MISCONF" => " (the server cannot save to its disk)",
+        "NOREPLICAS" => " (the server has too few replicas of its own)",
+        "LOADING" => " (the server is starting)",
+        "MASTERDOWN" => " (the server is a replica that lost its primary)",
+        "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => " (Redis Cluster is not spoken)",
+        _ => "",
+    }
 }

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::log::LogError;
+use super::log_time::LogTime;
 use crate::clock::Moment;
 use crate::revocation::record::Record;
 
@@ -28,6 +29,9 @@ pub(in crate::revocation) struct Shared {
     settling: watch::Sender<bool>,
     patience: Instant,
     contact: ArcSwap<Contact>,
+    /// Why the log takes nothing, if it does not: what others write may be read all the same.
+    refusal: ArcSwapOption<LogError>,
+    log_time: ArcSwapOption<LogTime>,
     max_out_of_contact: Option<Duration>,
 }
 
@@ -64,6 +68,8 @@ impl Shared {
                 last: now,
                 error: None,
             }),
+            refusal: ArcSwapOption::empty(),
+            log_time: ArcSwapOption::empty(),
             max_out_of_contact,
         }
     }
@@ -91,9 +97,16 @@ impl Shared {
         self.settling.send_replace(true);
     }
 
-    /// Why the log is out of contact, if it is.
+    /// Why the log is out of contact, or takes nothing.
     pub(in crate::revocation) fn error(&self) -> Option<Arc<LogError>> {
-        self.contact.load().error.clone()
+        let error = self.contact.load().error.clone();
+        error.or_else(|| self.refusal.load_full())
+    }
+
+    /// The present second by the log's own clock, once it is known; rather a little late than early.
+    pub(in crate::revocation) fn log_time(&self, now: Moment) -> Option<u64> {
+        let time = self.log_time.load();
+        Some(time.as_ref()?.at_most(now) / 1000)
     }
 
     /// Whether the log has been out of contact for longer than is allowed.
@@ -141,6 +154,21 @@ impl Shared {
         }));
         self.caught_up();
         contact.error.is_none()
+    }
+
+    /// The log takes nothing. Returns whether that is new.
+    pub(in crate::revocation) fn refused(&self, error: Arc<LogError>) -> bool {
+        self.refusal.swap(Some(error)).is_none()
+    }
+
+    /// The log has taken everything. Returns whether it did not before.
+    pub(in crate::revocation) fn taken(&self) -> bool {
+        self.refusal.load().is_some() && self.refusal.swap(None).is_some()
+    }
+
+    /// The log's clock was read.
+    pub(in crate::revocation) fn set_log_time(&self, time: LogTime) {
+        self.log_time.store(Some(Arc::new(time)));
     }
 
     /// Whatever was sent and not read back is to be sent again.

@@ -28,19 +28,29 @@ const REPLICAS: usize = 3;
 const USERS: usize = 3;
 /// How far the clock behind an event may be ahead.
 const MAX_AHEAD: u64 = 300;
+/// How far the clock of the last replica may be ahead.
+const MAX_LEAD: u64 = 20 * 60;
 
 /// A log in memory, whose server has a clock and a state of health.
 #[derive(Clone)]
 struct FakeLog(Arc<Mutex<Server>>, Arc<Notify>);
 
 struct Server {
-    entries: Vec<(Place, Record)>,
+    /// Nothing in the place of a record stands for what cannot be read.
+    entries: Vec<(Place, Option<Record>)>,
+    /// Ids are not smaller than this.
+    least: u64,
+    /// Why it takes nothing, if it does not.
+    refusal: Option<&'static str>,
     started: Instant,
     is_down: bool,
     hangs: bool,
     /// Those who cannot reach it: what they send is never answered.
     cut: HashSet<usize>,
     appended: usize,
+    /// How many records were to be appended.
+    asked: usize,
+    connections: usize,
     failovers: usize,
 }
 
@@ -58,11 +68,15 @@ impl FakeLog {
         Self(
             Arc::new(Mutex::new(Server {
                 entries: Vec::new(),
+                least: 0,
+                refusal: None,
                 started: Instant::now(),
                 is_down: false,
                 hangs: false,
                 cut: HashSet::new(),
                 appended: 0,
+                asked: 0,
+                connections: 0,
                 failovers: 0,
             })),
             Arc::default(),
@@ -77,6 +91,15 @@ impl FakeLog {
 impl Server {
     fn now(&self) -> u64 {
         NOW * 1000 + u64::try_from(self.started.elapsed().as_millis()).unwrap()
+    }
+
+    fn push(&mut self, record: Option<Record>) {
+        self.appended += 1;
+        let place = Place {
+            millis: self.now().max(self.least),
+            number: self.appended as u64,
+        };
+        self.entries.push((place, record));
     }
 }
 
@@ -112,7 +135,7 @@ impl Way {
             .take(7)
             .map(|(place, record)| Entry {
                 place: *place,
-                record: Some(record.clone()),
+                record: record.clone(),
             })
             .collect()
     }
@@ -126,6 +149,7 @@ impl Log for Way {
     }
 
     async fn connect(&self) -> Result<Self, LogError> {
+        self.log.server().connections += 1;
         self.answer().await?;
         Ok(Self {
             log: self.log.clone(),
@@ -160,12 +184,12 @@ impl LogConnection for Way {
         {
             let mut server = self.log.server();
             for record in records {
-                server.appended += 1;
-                let place = Place {
-                    millis: server.now(),
-                    number: server.appended as u64,
-                };
-                server.entries.push((place, record.clone()));
+                server.asked += 1;
+                if let Some(code) = server.refusal {
+                    let code = code.to_owned();
+                    return Err(LogError::Refused { code });
+                }
+                server.push(Some(record.clone()));
             }
         }
         self.log.1.notify_waiters();
@@ -189,6 +213,8 @@ impl LogConnection for Way {
 
 struct World {
     clock: Clock,
+    /// The last replica's clock, which may be ahead.
+    leading: Clock,
     log: FakeLog,
     replicas: Vec<Replica>,
     deliveries: Vec<Delivery>,
@@ -205,8 +231,14 @@ struct Replica {
 
 impl World {
     fn new() -> Self {
+        Self::with_lead(0)
+    }
+
+    /// The last replica's clock is ahead by so many seconds.
+    fn with_lead(lead: u64) -> Self {
         let mut world = Self {
             clock: Clock::starting_at(NOW),
+            leading: Clock::starting_at(NOW + lead),
             log: FakeLog::new(),
             replicas: Vec::new(),
             deliveries: Vec::new(),
@@ -230,7 +262,7 @@ impl World {
             max_out_of_contact,
             failovers: None,
         };
-        let clock = self.clock.clone();
+        let clock = self.clock_of(number).clone();
         Replica {
             revocations: Revocations::start_shared(policy, clock, &Handle::current(), way),
             started: Instant::now(),
@@ -240,6 +272,14 @@ impl World {
 
     fn now(&self) -> u64 {
         self.clock.now().unix().as_secs()
+    }
+
+    fn clock_of(&self, replica: usize) -> &Clock {
+        if replica == REPLICAS - 1 {
+            &self.leading
+        } else {
+            &self.clock
+        }
     }
 
     async fn step(&mut self, step: Step) {
@@ -263,7 +303,8 @@ impl World {
                 let Some(delivery) = delivery.get_from(&self.deliveries).cloned() else {
                     return;
                 };
-                let now = self.now();
+                // It may know that its own clock is ahead, or not yet.
+                let now = self.clock_of(replica).now().unix().as_secs();
                 let replica = &mut self.replicas[replica];
                 let mut event = delivery.event;
                 event.at = event.at.min(now);
@@ -283,7 +324,7 @@ impl World {
                 replica.taken.push(Record::User { user, moment });
             }
             Step::EndToken { token, replica } => {
-                let expires_at = self.now() + 1800;
+                let expires_at = self.now() + MAX_LEAD + 1800;
                 let identity = identity("someone", Some(self.now()), expires_at, token);
                 self.replicas[replica]
                     .revocations
@@ -306,6 +347,31 @@ impl World {
                 server.entries.truncate(left);
                 server.failovers += 1;
             }
+            Step::Poison(record) => {
+                let now = self.log.server().now() / 1000;
+                let record = record.map(|poison| match poison {
+                    Poison::User { user, ahead } => Record::User {
+                        user: name(user),
+                        moment: now + ahead,
+                    },
+                    Poison::Event { user, seq, ahead } => Record::Event {
+                        user: name(user),
+                        event: Event {
+                            // No delivery has it.
+                            seq: 2 * seq + 1,
+                            at: now + ahead,
+                            ends: true,
+                            window: None,
+                        },
+                    },
+                });
+                self.log.server().push(record);
+            }
+            Step::Refuse(refusal) => self.log.server().refusal = refusal,
+            Step::SkipIds(seconds) => {
+                let mut server = self.log.server();
+                server.least = server.least.max(server.now() + seconds * 1000);
+            }
             Step::Wait(millis) => sleep(Duration::from_millis(millis)).await,
         }
         self.log.1.notify_waiters();
@@ -326,7 +392,7 @@ impl World {
 
     /// Whether the table knows of it, or need not any more.
     fn is_known(&self, table: &Table, record: &Record) -> bool {
-        let now = self.now();
+        let now = self.leading.now().unix().as_secs();
         let moment = match record {
             Record::User { moment, .. } => *moment,
             Record::Event { event, .. } => {
@@ -335,7 +401,8 @@ impl World {
             }
             Record::Token { .. } => return true,
         };
-        table.is_past(moment, now) || !table.learn(record, now)
+        // An event that was ahead may count as of its arrival, and be out of date as much sooner.
+        table.is_past(moment - MAX_AHEAD, now) || !table.learn(record, now)
     }
 
     /// Everything is in order again; after a while all know the same.
@@ -345,6 +412,7 @@ impl World {
             server.cut.clear();
             server.is_down = false;
             server.hangs = false;
+            server.refusal = None;
         }
         self.log.1.notify_waiters();
         // Contact is made in a minute. What will leave the log while it is still needed is seen by
@@ -370,8 +438,9 @@ impl World {
                         let table = &replica.revocations.known.table;
                         let moment = table.user(&user, *time);
                         // At the very end of the retention they may differ by as much as an
-                        // event's clock was ahead, if it arrived first where contact was lost.
-                        moment.filter(|moment| !table.is_past(moment - MAX_AHEAD, now))
+                        // event's clock was ahead, if it arrived first where contact was lost; and
+                        // by as much as a replica's is.
+                        moment.filter(|moment| !table.is_past(moment - MAX_AHEAD - MAX_LEAD, now))
                     })
                     .collect();
                 assert!(
@@ -380,9 +449,10 @@ impl World {
                 );
             }
         }
-        // A token that has expired may be forgotten or not.
+        // A token that has expired, by any clock, may be forgotten or not.
+        let latest = self.leading.now().unix().as_secs();
         for replica in &self.replicas {
-            replica.revocations.table.sweep(now);
+            replica.revocations.table.sweep(latest);
         }
         for token in 0..USERS {
             let identity = identity("someone", None, 0, token);
@@ -461,7 +531,18 @@ enum Step {
     Hang(bool),
     Empty,
     LoseEnd(usize),
+    /// Something that no replica appends.
+    Poison(Option<Poison>),
+    Refuse(Option<&'static str>),
+    SkipIds(u64),
     Wait(u64),
+}
+
+/// Of a clock that is ahead.
+#[derive(Clone, Copy, Debug)]
+enum Poison {
+    User { user: usize, ahead: u64 },
+    Event { user: usize, seq: u64, ahead: u64 },
 }
 
 /// One of a list that grows: most often a late one.
@@ -504,6 +585,17 @@ fn step() -> impl Strategy<Value = Step> {
         3 => 300..20_000u64,
         1 => 20_000..RETENTION * 1000,
     ];
+    let ahead = 0..3 * RETENTION;
+    let poison = prop_oneof![
+        Just(None),
+        (0..USERS, ahead.clone()).prop_map(|(user, ahead)| Some(Poison::User { user, ahead })),
+        (0..USERS, 0..9u64, ahead).prop_map(|(user, seq, ahead)| Some(Poison::Event {
+            user,
+            seq,
+            ahead
+        })),
+    ];
+    let refusal = prop::sample::select(&[None, Some("OOM"), Some("READONLY")][..]);
     prop_oneof![
         4 => happen,
         8 => deliver,
@@ -516,6 +608,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Hang),
         1 => Just(Step::Empty),
         1 => (1..5usize).prop_map(Step::LoseEnd),
+        2 => poison.prop_map(Step::Poison),
+        1 => refusal.prop_map(Step::Refuse),
+        1 => (1..600u64).prop_map(Step::SkipIds),
         6 => wait.prop_map(Step::Wait),
     ]
 }
@@ -536,9 +631,10 @@ fn property_all_replicas_end_up_refusing_the_same() {
         max_shrink_iters: 200,
         ..cases(64, 1_000)
     };
-    proptest!(config, |(steps in steps)| {
+    let lead = prop_oneof![Just(0), 1..=MAX_LEAD];
+    proptest!(config, |(lead in lead, steps in steps)| {
         paused(async {
-            let mut world = World::new();
+            let mut world = World::with_lead(lead);
             for step in steps {
                 world.step(step).await;
                 world.check();
@@ -616,6 +712,7 @@ fn out_of_contact_for_too_long_refuses_users_until_contact_is_regained() {
             let mut world = World {
                 log: world.log.clone(),
                 clock: world.clock.clone(),
+                leading: world.leading.clone(),
                 replicas: vec![],
                 deliveries: vec![],
                 arrivals: BTreeMap::new(),
@@ -632,6 +729,163 @@ fn out_of_contact_for_too_long_refuses_users_until_contact_is_regained() {
             assert!(replica.trouble().is_none());
         }
     });
+}
+
+#[test]
+fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
+    const LEAD: u64 = 60 * 60;
+    paused(async {
+        let policy = RevocationPolicy {
+            retention: None,
+            leeway: Duration::from_secs(60),
+        };
+        let mut world = World::with_lead(LEAD);
+        world.log.server().is_down = true;
+        for (number, replica) in world.replicas.iter_mut().enumerate() {
+            let clock = if number == REPLICAS - 1 {
+                &world.leading
+            } else {
+                &world.clock
+            };
+            let way = Way {
+                log: world.log.clone(),
+                replica: number,
+                max_out_of_contact: None,
+                failovers: None,
+            };
+            let runtime = Handle::current();
+            replica.revocations = Revocations::start_shared(policy, clock.clone(), &runtime, way);
+        }
+        let from_ahead = |seq| Delivery {
+            event_type: EventType::Disabled,
+            user: format!("event-{seq}").into(),
+            event: EventType::Disabled.event(seq, NOW + LEAD, None),
+        };
+        let ahead = &world.replicas[REPLICAS - 1].revocations;
+        // Out of contact from the start, in contact, and out of contact later on.
+        ahead.end_user("before");
+        ahead.take(from_ahead(1));
+        world.log.server().is_down = false;
+        sleep(Duration::from_secs(10)).await;
+        ahead.end_user("within");
+        ahead.take(from_ahead(2));
+        sleep(Duration::from_secs(10)).await;
+        world.log.server().is_down = true;
+        sleep(Duration::from_secs(10)).await;
+        ahead.end_user("after");
+        ahead.take(from_ahead(3));
+        world.log.server().is_down = false;
+        sleep(Duration::from_secs(10)).await;
+
+        let now = world.now();
+        for user in ["before", "within", "after", "event-1", "event-2", "event-3"] {
+            let moments: Vec<_> = world
+                .replicas
+                .iter()
+                .map(|replica| replica.revocations.table.user(user, now + 2 * LEAD))
+                .collect();
+            assert!(
+                moments.iter().all(|moment| *moment == moments[0]),
+                "{user}: {moments:?}"
+            );
+            assert!(
+                (NOW..now).contains(&moments[0].unwrap()),
+                "{user}: {moments:?}"
+            );
+        }
+        let appended = world.log.server().appended;
+        assert!((6..=8).contains(&appended), "{appended}");
+        // Audits, and a reading of all by one that starts.
+        sleep(Duration::from_secs(20 * 60 * 60)).await;
+        world.step(Step::Restart(0)).await;
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(world.log.server().appended, appended);
+    });
+}
+
+/// An entry of the future counts as of its own time for all, and who owed it has told it.
+#[test]
+fn an_entry_of_the_future_counts_as_of_its_own_time() {
+    paused(async {
+        let mut world = World::new();
+        for poison in [
+            Poison::User {
+                user: 0,
+                ahead: 3_600,
+            },
+            Poison::Event {
+                user: 1,
+                seq: 7,
+                ahead: 3_600,
+            },
+            Poison::User { user: 2, ahead: 0 },
+        ] {
+            world.step(Step::Poison(Some(poison))).await;
+            world.step(Step::Poison(None)).await;
+        }
+        sleep(Duration::from_secs(5)).await;
+        for replica in &world.replicas {
+            for user in 0..USERS {
+                let table = &replica.revocations.table;
+                assert_eq!(table.user(&name(user), NOW + 9_000), Some(NOW));
+            }
+        }
+        assert_eq!(world.log.server().asked, 0, "nothing is told once more");
+    });
+}
+
+#[test]
+fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
+    for (code, most) in [("OOM", 0), ("NOPERM", 0), ("READONLY", 2)] {
+        paused(async {
+            let mut world = World::new();
+            sleep(Duration::from_secs(5)).await;
+            let [first, other, _] = &world.replicas[..] else {
+                panic!("three")
+            };
+            world.log.server().refusal = Some(code);
+            for number in 0..2_000 {
+                first.revocations.end_user(&format!("user-{number}"));
+            }
+            sleep(Duration::from_secs(30)).await;
+            let counts = || {
+                let server = world.log.server();
+                (server.asked, server.connections)
+            };
+            let before = counts();
+            sleep(Duration::from_secs(30 * 60)).await;
+            let after = counts();
+            let (asked, connections) = (after.0 - before.0, after.1 - before.1);
+            // Every 5 s at most, and not at the same time as others.
+            assert!((350..=750).contains(&asked), "{code}: {asked}");
+            // Two for each attempt where another server may have taken over.
+            assert!(
+                connections <= asked * most,
+                "{code}: {connections} of {asked}"
+            );
+            let trouble = first.revocations.trouble().unwrap();
+            assert!(!trouble.refuses && trouble.error.to_string().contains(code));
+            assert!(other.revocations.trouble().is_none());
+
+            // What is written in another way is read.
+            world.log.server().push(Some(Record::User {
+                user: "elsewhere".into(),
+                moment: NOW,
+            }));
+            world.log.1.notify_waiters();
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(first.revocations.table.user("elsewhere", NOW), Some(NOW));
+
+            world.log.server().refusal = None;
+            sleep(Duration::from_secs(10)).await;
+            assert!(first.revocations.trouble().is_none());
+            assert_eq!(other.revocations.table.len(), 2_001, "{code}");
+            let appended = world.log.server().appended;
+            assert_eq!(appended, 2_001, "each once");
+            world.check();
+            world.step(Step::Wait(0)).await;
+        });
+    }
 }
 
 #[test]

@@ -28,6 +28,10 @@ impl Shared {
         match *self {}
     }
 
+    pub(in crate::revocation) fn log_time(&self, _: Moment) -> Option<u64> {
+        match *self {}
+    }
+
     pub(in crate::revocation) fn owe(&self, _: Record) {
         match *self {}
     }

@@ -1,10 +1,13 @@
 //! Records as entries of a stream: fields with names.
+//!
+//! Others may write to the stream, by mistake or by another version. What cannot be read costs that
+//! one entry and no other, whatever it is made of: nothing here is taken to be text, a number, or a
+//! pair before it was looked at.
 
-use ::redis::streams::StreamId;
-use ::redis::{FromRedisValue, Value};
+use ::redis::Value;
 
 use super::super::log::{Entry, Place};
-use crate::revocation::record::{Event, Record};
+use crate::revocation::record::{Event, MAX_NAME, Record};
 
 /// The id of the entry at this place.
 pub(super) fn id(place: Place) -> String {
@@ -34,51 +37,175 @@ pub(super) fn write(record: &Record, mut field: impl FnMut(&'static str, &str)) 
     }
 }
 
-/// The entry, if its id is one. Fields of other names are passed over.
-pub(super) fn read(id: &StreamId) -> Option<Entry> {
-    let (millis, number) = id.id.split_once('-')?;
-    let place = Place {
-        millis: millis.parse().ok()?,
-        number: number.parse().ok()?,
+/// The entries of this stream in an answer to `XREAD`, and about how many bytes they take.
+///
+/// `None` if it is no such answer, or if none of the entries leads on from `after`: reading on
+/// would bring the same ones for ever.
+pub(super) fn page(answer: &Value, key: &str, after: Place) -> Option<(Vec<Entry>, usize)> {
+    let streams = match answer {
+        Value::Nil => return Some((Vec::new(), 0)),
+        Value::Array(streams) => streams,
+        _ => return None,
     };
-    Some(Entry {
-        place,
-        record: record(id),
+    let [Value::Array(stream)] = streams.as_slice() else {
+        return streams.is_empty().then(|| (Vec::new(), 0));
+    };
+    let [name, Value::Array(values)] = stream.as_slice() else {
+        return None;
+    };
+    if bytes(name)? != key.as_bytes() {
+        return None;
+    }
+    let mut last = after;
+    let entries = values.iter().map(|value| {
+        let place = place(value).filter(|place| *place > last);
+        last = place.unwrap_or(last);
+        Entry {
+            place: last,
+            record: place.and_then(|_| record(value)),
+        }
+    });
+    let entries: Vec<_> = entries.collect();
+    (entries.is_empty() || last > after).then(|| (entries, size(answer)))
+}
+
+/// Whether an answer to `XRANGE` has the entry of this place.
+pub(super) fn has(answer: &Value, expected: Place) -> Option<bool> {
+    match answer {
+        Value::Array(entries) => Some(entries.iter().any(|entry| place(entry) == Some(expected))),
+        _ => None,
+    }
+}
+
+fn place(entry: &Value) -> Option<Place> {
+    let Value::Array(parts) = entry else {
+        return None;
+    };
+    let (millis, number) = text(parts.first()?)?.split_once('-')?;
+    Some(Place {
+        millis: digits(millis)?,
+        number: digits(number)?,
     })
 }
 
-fn record(id: &StreamId) -> Option<Record> {
-    let text = |name| field::<String>(id, name).map(String::into_boxed_str);
-    let number = |name| field::<u64>(id, name);
-    if let Some(token) = text(TOKEN) {
-        let until = number(UNTIL)?;
+/// The record of an entry. Fields of other names are passed over.
+fn record(entry: &Value) -> Option<Record> {
+    let Value::Array(parts) = entry else {
+        return None;
+    };
+    let [_, Value::Array(fields)] = parts.as_slice() else {
+        return None;
+    };
+    if fields.len() > 2 * MAX_FIELDS || fields.iter().map(size).sum::<usize>() > MAX_SIZE {
+        return None;
+    }
+    let fields = Fields::new(fields)?;
+    if let Some(token) = fields.token {
+        let (token, until) = (name(token)?, number(fields.until?)?);
         return Some(Record::Token { token, until });
     }
-    let user = text(USER)?;
-    if let Some(moment) = number(MOMENT) {
+    let user = name(fields.user?)?;
+    if let Some(moment) = fields.moment {
+        let moment = number(moment)?;
         return Some(Record::User { user, moment });
     }
-    let window = match id.map.get(WINDOW) {
-        None => None,
-        Some(_) => Some(number(WINDOW)?),
-    };
     let event = Event {
-        seq: number(SEQ)?,
-        at: number(AT)?,
-        ends: match number(ENDS)? {
+        seq: number(fields.seq?)?,
+        at: number(fields.at?)?,
+        ends: match number(fields.ends?)? {
             0 => false,
             1 => true,
             _ => return None,
         },
-        window,
+        window: match fields.window {
+            None => None,
+            Some(window) => Some(number(window)?),
+        },
     };
     Some(Record::Event { user, event })
 }
 
-fn field<T: FromRedisValue>(id: &StreamId, name: &str) -> Option<T> {
-    let value: &Value = id.map.get(name)?;
-    T::from_redis_value(value.clone()).ok()
+/// What the fields of our names hold, unread.
+#[derive(Default)]
+struct Fields<'v> {
+    user: Option<&'v [u8]>,
+    moment: Option<&'v [u8]>,
+    seq: Option<&'v [u8]>,
+    at: Option<&'v [u8]>,
+    ends: Option<&'v [u8]>,
+    window: Option<&'v [u8]>,
+    token: Option<&'v [u8]>,
+    until: Option<&'v [u8]>,
 }
+
+impl<'v> Fields<'v> {
+    /// Names and values by turns, each of our names once.
+    fn new(values: &'v [Value]) -> Option<Self> {
+        let mut fields = Self::default();
+        for pair in values.chunks(2) {
+            let [name, value] = pair else { return None };
+            let (name, value) = (bytes(name)?, bytes(value)?);
+            let field = match std::str::from_utf8(name) {
+                Ok(USER) => &mut fields.user,
+                Ok(MOMENT) => &mut fields.moment,
+                Ok(SEQ) => &mut fields.seq,
+                Ok(AT) => &mut fields.at,
+                Ok(ENDS) => &mut fields.ends,
+                Ok(WINDOW) => &mut fields.window,
+                Ok(TOKEN) => &mut fields.token,
+                Ok(UNTIL) => &mut fields.until,
+                _ => continue,
+            };
+            if field.replace(value).is_some() {
+                return None;
+            }
+        }
+        Some(fields)
+    }
+}
+
+fn name(bytes: &[u8]) -> Option<Box<str>> {
+    let is_good = (1..=MAX_NAME).contains(&bytes.len());
+    let text = std::str::from_utf8(bytes).ok().filter(|_| is_good)?;
+    Some(text.into())
+}
+
+fn number(bytes: &[u8]) -> Option<u64> {
+    digits(std::str::from_utf8(bytes).ok()?)
+}
+
+/// A number as it is written here: of digits alone.
+fn digits(text: &str) -> Option<u64> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
+}
+
+fn text(value: &Value) -> Option<&str> {
+    std::str::from_utf8(bytes(value)?).ok()
+}
+
+fn bytes(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.as_bytes()),
+        _ => None,
+    }
+}
+
+/// About how many bytes this takes in memory. Answers are not nested deeply: the library sees to it.
+fn size(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Array(values) => values.iter().map(size).sum(),
+            Value::BulkString(bytes) => bytes.len(),
+            Value::SimpleString(text) => text.len(),
+            _ => 0,
+        }
+}
+
+/// Far more than a record has; a later version may write some more.
+const MAX_FIELDS: usize = 32;
+const MAX_SIZE: usize = 64 * 1024;
 
 const USER: &str = "user";
 const MOMENT: &str = "moment";
@@ -96,23 +223,34 @@ mod tests {
     use super::*;
     use crate::simulation::cases::cases;
 
-    fn entry(fields: &[(&str, &str)]) -> StreamId {
-        let mut id = StreamId {
-            id: "5-7".to_owned(),
-            ..StreamId::default()
-        };
-        for (name, value) in fields {
-            let value = Value::BulkString(value.as_bytes().to_vec());
-            id.map.insert((*name).to_owned(), value);
-        }
-        id
+    const KEY: &str = "key";
+
+    fn bulk(text: impl AsRef<[u8]>) -> Value {
+        Value::BulkString(text.as_ref().to_vec())
+    }
+
+    fn entry(id: &str, fields: Vec<Value>) -> Value {
+        Value::Array(vec![bulk(id), Value::Array(fields)])
+    }
+
+    fn entry_of(fields: &[(&str, &str)]) -> Value {
+        let fields = fields.iter().flat_map(|(n, v)| [bulk(n), bulk(v)]);
+        entry("5-7", fields.collect())
+    }
+
+    fn answer(entries: Vec<Value>) -> Value {
+        let stream = vec![bulk(KEY), Value::Array(entries)];
+        Value::Array(vec![Value::Array(stream)])
     }
 
     fn read_back(record: &Record) -> Option<Record> {
         let mut fields = Vec::new();
-        write(record, |name, value| fields.push((name, value.to_owned())));
-        let fields: Vec<_> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
-        let entry = read(&entry(&fields)).unwrap();
+        write(record, |name, value| {
+            fields.extend([bulk(name), bulk(value)]);
+        });
+        let answer = answer(vec![entry("5-7", fields)]);
+        let (mut entries, _) = page(&answer, KEY, Place::START).unwrap();
+        let entry = entries.pop().unwrap();
         assert_eq!((entry.place.millis, entry.place.number), (5, 7));
         entry.record
     }
@@ -131,15 +269,15 @@ mod tests {
                 window,
             });
         prop_oneof![
-            (".*", any::<u64>()).prop_map(|(user, moment)| Record::User {
+            (".+", any::<u64>()).prop_map(|(user, moment)| Record::User {
                 user: user.into(),
                 moment
             }),
-            (".*", event).prop_map(|(user, event)| Record::Event {
+            (".+", event).prop_map(|(user, event)| Record::Event {
                 user: user.into(),
                 event
             }),
-            (".*", any::<u64>()).prop_map(|(token, until)| Record::Token {
+            (".+", any::<u64>()).prop_map(|(token, until)| Record::Token {
                 token: token.into(),
                 until
             }),
@@ -153,12 +291,60 @@ mod tests {
         });
     }
 
+    fn any_value() -> impl Strategy<Value = Value> {
+        const NAMES: &[&str] = &[
+            "user", "moment", "seq", "at", "ends", "window", "token", "until", "1",
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Nil),
+            any::<i64>().prop_map(Value::Int),
+            ".*".prop_map(Value::SimpleString),
+            any::<Vec<u8>>().prop_map(Value::BulkString),
+            prop::sample::select(NAMES).prop_map(bulk),
+            (any::<u64>(), any::<u64>()).prop_map(|(m, n)| bulk(format!("{m}-{n}"))),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Value::Array),
+                prop::collection::vec(inner.clone(), 0..4)
+                    .prop_map(|values| answer(values.into_iter().collect())),
+                prop::collection::vec((inner.clone(), inner), 0..4).prop_map(Value::Map),
+            ]
+        })
+    }
+
+    /// Whatever a server or a proxy answers: reading leads on, or it is an error.
+    #[test]
+    fn property_reading_leads_on_whatever_is_answered() {
+        let value = prop_oneof![
+            any_value(),
+            prop::collection::vec(any_value(), 0..6).prop_map(answer)
+        ];
+        proptest!(cases(256, 20_000), |(value in value, millis in 0..5u64)| {
+            let after = Place { millis, number: 3 };
+            let _ = has(&value, after);
+            if let Some((entries, _)) = page(&value, KEY, after) {
+                let places: Vec<_> = entries.iter().map(|entry| entry.place).collect();
+                prop_assert!(places.is_sorted());
+                prop_assert!(places.last().is_none_or(|last| *last > after));
+            }
+        });
+    }
+
     #[test]
     fn what_is_not_understood_is_passed_over() {
+        let long = "u".repeat(MAX_NAME + 1);
         for fields in [
             &[][..],
             &[("user", "u")],
             &[("user", "u"), ("moment", "-1")],
+            &[("user", "u"), ("moment", "+1")],
+            &[("user", "u"), ("moment", "")],
+            &[("user", "u"), ("moment", "18446744073709551616")],
+            &[("user", ""), ("moment", "5")],
+            &[("user", &long), ("moment", "5")],
+            &[("user", "u"), ("user", "v"), ("moment", "5")],
+            &[("user", "u"), ("moment", "5"), ("moment", "5")],
             &[("user", "u"), ("seq", "1"), ("at", "1")],
             &[("user", "u"), ("seq", "1"), ("at", "1"), ("ends", "2")],
             &[
@@ -172,14 +358,167 @@ mod tests {
             &[("token", "t"), ("until", "x")],
             &[("something", "else")],
         ] {
-            assert!(read(&entry(fields)).unwrap().record.is_none(), "{fields:?}");
+            assert!(record(&entry_of(fields)).is_none(), "{fields:?}");
         }
-        let bad = StreamId {
-            id: "x".to_owned(),
-            ..StreamId::default()
+        let longest = "u".repeat(MAX_NAME);
+        for fields in [
+            &[("user", "u"), ("moment", "5"), ("later", "x")][..],
+            &[("user", &longest), ("moment", "18446744073709551615")],
+        ] {
+            assert!(record(&entry_of(fields)).is_some());
+        }
+    }
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn what_is_foreign_costs_that_entry_alone() {
+        let good = || vec![bulk("user"), bulk("u"), bulk("moment"), bulk("5")];
+        let with = |mut more: Vec<Value>| {
+            more.extend(good());
+            more
         };
-        assert!(read(&bad).is_none());
-        let known = [("user", "u"), ("moment", "5"), ("later", "x")];
-        assert!(read(&entry(&known)).unwrap().record.is_some());
+        let foreign = [
+            (
+                "binary name",
+                entry("5-1", with(vec![bulk(b"\xff\xfe"), bulk("v")])),
+                true,
+            ),
+            (
+                "binary value",
+                entry("5-1", with(vec![bulk("n"), bulk(b"\xff")])),
+                true,
+            ),
+            (
+                "binary user",
+                entry(
+                    "5-1",
+                    vec![bulk("user"), bulk(b"\xff"), bulk("moment"), bulk("5")],
+                ),
+                false,
+            ),
+            (
+                "binary number",
+                entry(
+                    "5-1",
+                    vec![bulk("user"), bulk("u"), bulk("moment"), bulk(b"\xff")],
+                ),
+                false,
+            ),
+            (
+                "odd number of fields",
+                entry("5-1", with(vec![bulk("n")])),
+                false,
+            ),
+            (
+                "a number",
+                entry("5-1", with(vec![bulk("n"), Value::Int(5)])),
+                false,
+            ),
+            (
+                "nested",
+                entry("5-1", with(vec![bulk("n"), Value::Array(vec![])])),
+                false,
+            ),
+            (
+                "nothing for fields",
+                Value::Array(vec![bulk("5-1"), Value::Nil]),
+                false,
+            ),
+            ("no fields", Value::Array(vec![bulk("5-1")]), false),
+            (
+                "a third part",
+                Value::Array(vec![bulk("5-1"), Value::Array(good()), Value::Nil]),
+                false,
+            ),
+            (
+                "too many fields",
+                entry("5-1", with(vec![bulk("n"); 2 * MAX_FIELDS])),
+                false,
+            ),
+            (
+                "too large",
+                entry("5-1", with(vec![bulk("n"), bulk(vec![0; MAX_SIZE])])),
+                false,
+            ),
+            ("nothing", Value::Nil, false),
+            ("a text", bulk("5-1"), false),
+            ("an id of another form", entry("5", good()), false),
+            ("an id with a sign", entry("5-+1", good()), false),
+            (
+                "a binary id",
+                Value::Array(vec![bulk(b"\xff-1"), Value::Array(good())]),
+                false,
+            ),
+            (
+                "an id too large",
+                entry("18446744073709551616-0", good()),
+                false,
+            ),
+            ("an id of before", entry("4-9", good()), false),
+            ("the same id again", entry("4-10", good()), false),
+        ];
+        let place = |millis, number| Place { millis, number };
+        for (what, foreign, is_good) in foreign {
+            let first = || entry("4-10", good());
+            let last = || entry("6-0", good());
+            let around = answer(vec![first(), foreign.clone(), last()]);
+            let (entries, _) = page(&around, KEY, Place::START).expect(what);
+            let found: Vec<_> = entries.iter().map(|e| e.record.is_some()).collect();
+            assert_eq!(found, [true, is_good, true], "{what}");
+            assert_eq!(entries[2].place, place(6, 0), "{what}");
+
+            // As the last one it is the place, if it has one.
+            let at_the_end = answer(vec![first(), foreign.clone()]);
+            let (entries, _) = page(&at_the_end, KEY, Place::START).expect(what);
+            assert!(entries[1].place >= place(4, 10), "{what}");
+
+            // As the only one it leads on, or the answer is not one.
+            let alone = page(&answer(vec![foreign]), KEY, place(4, 10));
+            assert!(
+                alone.is_none_or(|(entries, _)| entries[0].place == place(5, 1)),
+                "{what}"
+            );
+        }
+        let largest = answer(vec![entry(
+            "18446744073709551615-18446744073709551615",
+            good(),
+        )]);
+        let (entries, _) = page(&largest, KEY, Place::START).unwrap();
+        assert_eq!(entries[0].place, place(u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_is_none() {
+        for other in [
+            Value::Int(1),
+            Value::Okay,
+            bulk("text"),
+            Value::Array(vec![Value::Nil]),
+            Value::Array(vec![Value::Array(vec![bulk(KEY)])]),
+            Value::Array(vec![Value::Array(vec![bulk(KEY), Value::Nil])]),
+            Value::Array(vec![Value::Array(vec![
+                bulk("other"),
+                Value::Array(vec![]),
+            ])]),
+            Value::Map(vec![(bulk(KEY), Value::Array(vec![]))]),
+        ] {
+            assert!(page(&other, KEY, Place::START).is_none(), "{other:?}");
+        }
+        for nothing in [Value::Nil, Value::Array(vec![]), answer(vec![])] {
+            let (entries, _) = page(&nothing, KEY, Place::START).unwrap();
+            assert!(entries.is_empty());
+        }
+        let five = Place {
+            millis: 5,
+            number: 7,
+        };
+        let foreign = entry("5-7", vec![bulk(b"\xff"), bulk(b"\xfe")]);
+        assert_eq!(has(&Value::Array(vec![foreign]), five), Some(true));
+        assert_eq!(has(&Value::Array(vec![]), five), Some(false));
+        assert_eq!(
+            has(&Value::Array(vec![entry("5-8", vec![])]), five),
+            Some(false)
+        );
+        assert_eq!(has(&Value::Nil, five), None);
     }
 }

@@ -6,12 +6,13 @@ mod entry;
 mod tls;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
 use self::address::Address;
-use self::connection::RedisConnection;
+use self::connection::{PageSize, RedisConnection};
 use super::log::{Log, LogError};
 use crate::error::ConfigError;
 use crate::secret::Secret;
@@ -93,6 +94,8 @@ impl Redis {
     /// Refuses users (503) once the server has been out of contact for this long, until contact is
     /// regained. At least 10 seconds. Default: never; what is known is refused, and all else goes
     /// on.
+    ///
+    /// Contact is that the stream can be read. A server that takes no writes is in contact.
     pub fn max_out_of_contact(mut self, time: Duration) -> Self {
         self.max_out_of_contact = Some(time);
         self
@@ -127,6 +130,7 @@ const MIN_OUT_OF_CONTACT: Duration = Duration::from_secs(10);
 pub(crate) struct RedisLog {
     address: Address,
     key: String,
+    page: Arc<PageSize>,
     max_out_of_contact: Option<Duration>,
 }
 
@@ -144,6 +148,7 @@ impl RedisLog {
         Ok(Self {
             address: Address::new(redis)?,
             key: format!("{}{issuer}", redis.key_prefix),
+            page: Arc::new(PageSize::new()),
             max_out_of_contact: redis.max_out_of_contact,
         })
     }
@@ -163,10 +168,10 @@ impl Log for RedisLog {
             .map_err(LogError::Unreachable)?;
         stream.set_nodelay(true).map_err(LogError::Unreachable)?;
         match &address.tls {
-            None => RedisConnection::new(&address.info, stream, &self.key).await,
+            None => RedisConnection::new(&address.info, stream, &self.key, &self.page).await,
             Some(tls) => {
                 let stream = tls.connect(stream).await.map_err(LogError::Unreachable)?;
-                RedisConnection::new(&address.info, stream, &self.key).await
+                RedisConnection::new(&address.info, stream, &self.key, &self.page).await
             }
         }
     }

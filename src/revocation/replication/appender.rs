@@ -1,0 +1,111 @@
+//! Appends what happens here to the log.
+//!
+//! A log that takes nothing (it is out of memory, or read-only) is asked again at growing intervals
+//! over the same connection, and does not disturb the reading: what others could append is learnt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::follower::{PATIENCE, Retries, within};
+use super::log::{Log, LogConnection, LogError};
+use super::log_time::LogTime;
+use super::outbox::Shared;
+use crate::revocation::Known;
+use crate::telemetry;
+
+/// How much is appended at one time.
+const BATCH: usize = 512;
+/// How often what is out of date is dropped from the log, besides at each append.
+const TRIM_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+pub(in crate::revocation) struct Teller<L: Log> {
+    log: Arc<L>,
+    known: Arc<Known>,
+    shared: Arc<Shared>,
+    writer: Option<L::Connection>,
+    retries: Retries,
+    /// How much is appended the next time: little where the last time failed.
+    batch: usize,
+    is_trim_due: bool,
+}
+
+impl<L: Log> Teller<L> {
+    pub(in crate::revocation) fn new(log: Arc<L>, known: Arc<Known>, shared: Arc<Shared>) -> Self {
+        Self {
+            log,
+            known,
+            shared,
+            writer: None,
+            retries: Retries::new(),
+            batch: BATCH,
+            is_trim_due: false,
+        }
+    }
+
+    /// Appends whatever comes. Returns when another server may have taken over: then whoever reads
+    /// should connect once more, too.
+    pub(in crate::revocation) async fn tell(&mut self, time: LogTime) {
+        self.writer = None;
+        loop {
+            let is_new = self.writer.is_none();
+            let Err(error) = self.step(time).await else {
+                continue;
+            };
+            if matches!(error, LogError::Closed) && !is_new {
+                // Servers close connections that are idle.
+                self.writer = None;
+                self.shared.send_again();
+            } else if self.failed(error).await {
+                return;
+            }
+        }
+    }
+
+    /// Appends once, or waits until there is something to append.
+    async fn step(&mut self, time: LogTime) -> Result<(), LogError> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self
+                .writer
+                .insert(within(PATIENCE, self.log.connect()).await?),
+        };
+        let keep = time.keep_from(self.known.retention);
+        let batch = self.shared.unsent(self.batch);
+        if !batch.is_empty() {
+            within(PATIENCE, writer.append(&batch, keep)).await?;
+            self.batch = (self.batch * 8).min(BATCH);
+        } else if self.is_trim_due {
+            within(PATIENCE, writer.trim(keep)).await?;
+            self.is_trim_due = false;
+        } else {
+            self.retries = Retries::new();
+            if self.shared.taken() {
+                telemetry::revocation_log_takes();
+            }
+            tokio::select! {
+                () = self.shared.news() => {}
+                () = sleep(TRIM_INTERVAL) => self.is_trim_due = true,
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits before the next attempt. Returns whether another server may have taken over.
+    async fn failed(&mut self, error: LogError) -> bool {
+        let (is_answer, is_demotion) = (error.is_answer(), error.is_demotion());
+        let error = Arc::new(error);
+        if self.shared.refused(Arc::clone(&error)) {
+            telemetry::revocation_log_refuses(&*error);
+        }
+        if !is_answer {
+            self.writer = None;
+        }
+        self.batch = 1;
+        sleep(self.retries.next()).await;
+        // Not before: what did get through has been read back by now.
+        self.shared.send_again();
+        is_demotion
+    }
+}

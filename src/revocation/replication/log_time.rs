@@ -1,0 +1,56 @@
+//! The log's own clock, as it was read last.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::log::Place;
+use crate::clock::Moment;
+
+#[derive(Clone, Copy, Debug)]
+pub(in crate::revocation) struct LogTime {
+    millis: u64,
+    /// Before the log was asked.
+    asked: Moment,
+    answered: Instant,
+}
+
+impl LogTime {
+    /// The log has just given this time, in milliseconds since the Unix epoch.
+    pub(in crate::revocation) fn new(millis: u64, asked: Moment) -> Self {
+        Self {
+            millis,
+            asked,
+            answered: Instant::now(),
+        }
+    }
+
+    /// The log's time now, or a little before: the monotonic clock counts, so that nothing is dropped
+    /// because a clock was set forward.
+    pub(in crate::revocation) fn now(self) -> u64 {
+        self.millis.saturating_add(millis(self.answered.elapsed()))
+    }
+
+    /// The log's time now, or a little later: a machine may have been asleep.
+    pub(in crate::revocation) fn at_most(self, now: Moment) -> u64 {
+        let elapsed = millis(now.elapsed(self.asked));
+        self.millis.saturating_add(elapsed).saturating_add(1)
+    }
+
+    /// By how many seconds our clock was ahead of the log's; negative where it was behind.
+    pub(in crate::revocation) fn our_lead(self) -> i64 {
+        let own = i64::try_from(self.asked.unix().as_secs()).unwrap_or(i64::MAX);
+        own.saturating_sub_unsigned(self.millis / 1000)
+    }
+
+    /// What lies before this place in the log need not be kept: a little longer ago than the
+    /// retention, since clocks differ.
+    pub(in crate::revocation) fn keep_from(self, retention: Duration) -> Place {
+        let slack = retention / 8 + Duration::from_secs(60);
+        Place::at(self.now().saturating_sub(millis(retention + slack)))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
