@@ -1,6 +1,7 @@
 //! [`Authgear`]: the handle that a service keeps.
 
-use std::error::Error;
+mod status;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::time::timeout;
 
+pub use self::status::{Health, Status};
 use crate::authenticate::{AuthenticateLayer, Authenticator, ForwardAuth};
 use crate::authorize::{AuthorizeLayer, Requirement};
 #[cfg(feature = "webhook")]
@@ -143,13 +145,14 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     ///
     /// What ending users promises and costs: [`revocation`](crate::docs::revocation).
     pub fn revoke_user(&self, id: &str) {
-        self.revocations().end_user(id);
+        self.revocations().store().end_user(id);
     }
 
     /// Ends the token that this user was verified by, and no other: a log-out route is the place
     /// for it. It stays ended until it expires.
     pub fn revoke_token(&self, user: &AuthUser<C>) {
         self.revocations()
+            .store()
             .end_token(&user.verified().identity, user.id());
     }
 
@@ -181,8 +184,11 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         I: IntoIterator<Item: AsRef<str>>,
     {
         let secrets = crate::webhook::WebhookSecrets::new(secrets)?;
-        self.revocations().turn_on();
-        Ok(crate::webhook::route(self.clone(), secrets))
+        self.revocations().store().turn_on();
+        Ok(crate::webhook::route(
+            Arc::clone(self.revocations()),
+            secrets,
+        ))
     }
 
     pub(crate) fn revocations(&self) -> &Arc<Revocations> {
@@ -273,7 +279,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     #[must_use]
     pub fn status(&self) -> Status {
         let status = self.authenticator.verifier().status();
-        let trouble = self.revocations().trouble();
+        let trouble = self.revocations().store().trouble();
         let refuses = trouble.as_ref().is_some_and(|trouble| trouble.refuses)
             && self.authenticator.verifier().reads_tokens();
         let last_error = status.error.or(trouble.map(|trouble| trouble.error));
@@ -303,70 +309,5 @@ impl<C> fmt::Debug for Authgear<C> {
         f.debug_struct("Authgear")
             .field("authenticator", &self.authenticator)
             .finish_non_exhaustive()
-    }
-}
-
-/// How an [`Authgear`] is doing.
-#[derive(Clone, Debug)]
-pub struct Status {
-    health: Health,
-    key_age: Option<Duration>,
-    last_error: Option<Arc<dyn Error + Send + Sync>>,
-}
-
-impl Status {
-    /// The summary.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        self.health
-    }
-
-    /// How long ago the current keys were asked for. `None` before the first success, and where no
-    /// keys are used.
-    #[must_use]
-    pub fn key_age(&self) -> Option<Duration> {
-        self.key_age
-    }
-
-    /// Why the last attempt to fetch keys, or the last probe of the resolver, failed, if it did, or
-    /// why what other replicas know of ended users is out of reach, if it is; that the runtime of
-    /// `build()` has ended, if it has. It names no address and no secret.
-    #[must_use]
-    pub fn last_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
-        self.last_error.as_deref()
-    }
-}
-
-/// The summary of a [`Status`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Health {
-    /// Credentials can be verified, and nothing has failed lately.
-    Healthy,
-    /// Some or all credentials can be verified, but the last refresh of the keys, or the last probe
-    /// of the resolver, failed, or what other replicas know of ended users is out of reach.
-    ///
-    /// With live sessions, and the resolver away for longer than their bound and grace, users are
-    /// answered with 503, while machines and open routes go on.
-    Degraded,
-    /// Credentials cannot be verified: requests with one are answered with 503.
-    Down,
-}
-
-impl Health {
-    /// The stable name: `healthy`, `degraded` or `down`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Degraded => "degraded",
-            Self::Down => "down",
-        }
-    }
-}
-
-impl fmt::Display for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

@@ -234,7 +234,7 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
         let sessions = Arc::new(sessions);
         // What was said of a user before the end is not believed after it.
         let kept = Arc::downgrade(&sessions);
-        self.revocations.observe(Box::new(move |user| {
+        self.revocations.store().observe(Box::new(move |user| {
             if let Some(sessions) = kept.upgrade() {
                 sessions.purge_user(user);
             }

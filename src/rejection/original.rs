@@ -4,10 +4,9 @@
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::AuthRejection;
-use super::response::JSON;
 use super::template::FixedTexts;
 
 /// Stands in the extensions of a response that a layer further out may answer itself.
@@ -69,6 +68,8 @@ impl AsRef<[u8]> for Watched {
         &self.bytes
     }
 }
+
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 #[cfg(test)]
 mod tests {

@@ -3,10 +3,10 @@
 use axum::body::Body;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{Response, header};
 
 use super::AuthRejection;
-use super::original::Original;
+use super::original::{JSON, Original};
 use super::template::FixedTexts;
 
 /// Makes the response to a refused request.
@@ -59,8 +59,6 @@ impl<B: From<Bytes>> RejectionResponse<B> for JsonResponse {
         response
     }
 }
-
-pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Like [`JsonResponse`], but without a body: for stacks whose body cannot be made of bytes.
 #[derive(Clone, Copy, Debug, Default)]

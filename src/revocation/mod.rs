@@ -13,7 +13,6 @@ mod store;
 mod table;
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,11 +21,11 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 #[cfg(feature = "redis")]
-use self::replication::outbox::Shared;
-#[cfg(feature = "redis")]
 pub use self::replication::redis_stream::Redis;
 #[cfg(feature = "redis")]
 pub(crate) use self::replication::redis_stream::RedisLog;
+#[cfg(feature = "redis")]
+use self::replication::{Replication, outbox::Shared};
 pub(crate) use self::store::Known;
 use crate::clock::Clock;
 use crate::error::ConfigError;
@@ -102,7 +101,7 @@ impl Revocations {
         let log = Arc::new(log);
         let shared = Arc::new(Shared::new(log.max_out_of_contact(), clock.now()));
         let mut known = Known::new(policy, clock);
-        known.shared = Some(Arc::clone(&shared));
+        known.replication = Replication::On(Arc::clone(&shared));
         known.turn_on();
         let known = Arc::new(known);
         let following = replication::follower::follow(log, Arc::clone(&known), shared);
@@ -112,12 +111,8 @@ impl Revocations {
         ];
         Self { known, tasks }
     }
-}
 
-impl Deref for Revocations {
-    type Target = Known;
-
-    fn deref(&self) -> &Known {
+    pub(crate) fn store(&self) -> &Known {
         &self.known
     }
 }
@@ -146,7 +141,7 @@ impl fmt::Debug for Revocations {
         f.debug_struct("Revocations")
             .field("table", &self.known.table)
             .field("is_on", &self.known.is_on)
-            .field("shared", &self.known.shared)
+            .field("replication", &self.known.replication)
             .finish_non_exhaustive()
     }
 }

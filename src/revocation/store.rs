@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+#[cfg(feature = "webhook")]
+use super::record::Event;
 use super::record::{MAX_NAME, Record};
-use super::replication::outbox::Shared;
+use super::replication::Replication;
 use super::table::Table;
 use super::{DEFAULT_RETENTION, RevocationPolicy};
 use crate::clock::{Clock, Moment};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::user::{Identity, NumericDate};
-#[cfg(feature = "webhook")]
-use crate::webhook::event;
 
 /// Who was ended, and when.
 pub(crate) struct Known {
@@ -27,7 +27,7 @@ pub(crate) struct Known {
     /// While this is not 0, nothing is forgotten.
     keeping: AtomicUsize,
     observers: RwLock<Vec<Observer>>,
-    pub(super) shared: Option<Arc<Shared>>,
+    pub(super) replication: Replication,
 }
 
 /// Is told the id of each user of whom something new is known.
@@ -44,7 +44,7 @@ impl Known {
             is_on: AtomicBool::new(policy.retention.is_some()),
             keeping: AtomicUsize::new(0),
             observers: RwLock::default(),
-            shared: None,
+            replication: Replication::Off,
         }
     }
 
@@ -90,40 +90,35 @@ impl Known {
     /// Whether what others know is known here, or is not to be waited for. Where it is false, wait
     /// for [`settled`](Self::settled) before the [`check`](Self::check). It stays true.
     pub(crate) fn is_settled(&self) -> bool {
-        self.shared
-            .as_ref()
-            .is_none_or(|shared| shared.is_settled())
+        self.replication.is_settled()
     }
 
     /// Returns when [`is_settled`](Self::is_settled) is true: 2 seconds after the start at the
     /// latest.
     pub(crate) async fn settled(&self) {
-        if let Some(shared) = &self.shared {
-            shared.settled().await;
-        }
+        self.replication.settled().await;
     }
 
     /// Whether what others know is out of reach, and why; and whether for so long that users are
     /// refused.
     pub(crate) fn trouble(&self) -> Option<Trouble> {
         let now = self.clock.now();
-        let shared = self.shared.as_ref()?;
-        let error = shared.error()?;
+        let error = self.replication.error()?;
         Some(Trouble {
-            refuses: shared.is_too_old(now),
+            refuses: self.replication.is_too_old(now),
             error,
         })
     }
 
     fn check_contact(&self, now: Moment) -> Result<(), AuthError> {
-        match &self.shared {
-            Some(shared) if shared.is_too_old(now) => Err(AuthError::unavailable(
+        if self.replication.is_too_old(now) {
+            return Err(AuthError::unavailable(
                 AuthErrorKind::RevocationsUnavailable,
                 Duration::from_secs(1),
-                shared.error().map(|error| error as _),
-            )),
-            _ => Ok(()),
+                self.replication.error(),
+            ));
         }
+        Ok(())
     }
 
     /// Ends all tokens of this user that were issued until now.
@@ -143,15 +138,11 @@ impl Known {
     /// not taken: deliveries come within a minute or never, and what an old one would be taken back
     /// by may have been forgotten.
     #[cfg(feature = "webhook")]
-    pub(crate) fn take(&self, delivery: event::Delivery) {
+    pub(crate) fn take(&self, user: Box<str>, mut event: Event) {
         let now = self.now_by_the_log();
-        let mut event = delivery.event;
         if !self.table.is_past(event.at, now) {
             event.at = event.at.min(now);
-            self.learn_own(Record::Event {
-                user: delivery.user,
-                event,
-            });
+            self.learn_own(Record::Event { user, event });
         }
     }
 
@@ -182,10 +173,8 @@ impl Known {
 
     /// Learns what happened here, for others to learn too.
     fn learn_own(&self, record: Record) {
-        if self.learn(&record)
-            && let Some(shared) = &self.shared
-        {
-            shared.owe(record);
+        if self.learn(&record) {
+            self.replication.owe(record);
         }
     }
 
@@ -232,7 +221,7 @@ impl Known {
     fn now_by_the_log(&self) -> u64 {
         let now = self.clock.now();
         let own = now.unix().as_secs();
-        let log = self.shared.as_ref().and_then(|shared| shared.log_time(now));
+        let log = self.replication.log_time(now);
         log.map_or(own, |log| own.min(log))
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use self::signature::Signature;
 pub(crate) use self::signature::WebhookSecrets;
-use crate::authgear::Authgear;
+use crate::revocation::Revocations;
 use crate::telemetry;
 
 const SIGNATURE: &str = "x-authgear-body-signature";
@@ -29,26 +29,26 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many bodies are read at one time: they must be read before their signature can be checked.
 const MAX_BODIES: usize = 256;
 
-pub(crate) fn route<C, S>(authgear: Authgear<C>, secrets: WebhookSecrets) -> MethodRouter<S>
-where
-    C: Send + Sync + 'static,
-    S: Clone + Send + Sync + 'static,
-{
+/// A route that stores what deliveries say in `revocations`.
+pub(crate) fn route<S: Clone + Send + Sync + 'static>(
+    revocations: Arc<Revocations>,
+    secrets: WebhookSecrets,
+) -> MethodRouter<S> {
     let receiver = Arc::new(Receiver {
-        authgear,
+        revocations,
         secrets,
         bodies: Semaphore::new(MAX_BODIES),
     });
     post(move |request: Request| async move { receiver.answer(request).await })
 }
 
-struct Receiver<C> {
-    authgear: Authgear<C>,
+struct Receiver {
+    revocations: Arc<Revocations>,
     secrets: WebhookSecrets,
     bodies: Semaphore,
 }
 
-impl<C: Send + Sync + 'static> Receiver<C> {
+impl Receiver {
     async fn answer(&self, request: Request) -> Response<Body> {
         match self.take(request).await {
             Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -71,7 +71,7 @@ impl<C: Send + Sync + 'static> Receiver<C> {
         let delivery = event::read(&body).map_err(|event::Malformed| Refused::Body)?;
         if let Some(delivery) = delivery {
             telemetry::webhook_taken(delivery.event_type.name());
-            self.authgear.revocations().take(delivery);
+            self.revocations.store().take(delivery.user, delivery.event);
         }
         Ok(())
     }

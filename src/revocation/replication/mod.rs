@@ -1,4 +1,7 @@
 //! Sharing revocations among replicas, through a log that all of them append to and follow.
+//!
+//! `follower` reads the log, `appender` writes to it, `outbox` is what they and the requests have in
+//! common; `log` is what a log can do, and `redis_stream` is one.
 
 #[cfg(feature = "redis")]
 mod appender;
@@ -8,10 +11,93 @@ pub(super) mod follower;
 pub(super) mod log;
 #[cfg(feature = "redis")]
 mod log_time;
-#[cfg_attr(not(feature = "redis"), path = "unshared.rs")]
+#[cfg(feature = "redis")]
 pub(super) mod outbox;
 #[cfg(feature = "redis")]
 pub(super) mod redis_stream;
 #[cfg(all(test, feature = "redis", feature = "webhook", feature = "testkit"))]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
+
+use std::error::Error;
+use std::sync::Arc;
+
+#[cfg(feature = "redis")]
+use self::outbox::Shared;
+use super::record::Record;
+use crate::clock::Moment;
+
+/// Whether there is a log to share through.
+#[derive(Debug)]
+pub(super) enum Replication {
+    /// What is known here stays here.
+    Off,
+    #[cfg(feature = "redis")]
+    On(Arc<Shared>),
+}
+
+impl Replication {
+    pub(super) fn is_settled(&self) -> bool {
+        match self {
+            Self::Off => true,
+            #[cfg(feature = "redis")]
+            Self::On(outbox) => outbox.is_settled(),
+        }
+    }
+
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(clippy::unused_async, reason = "there is no log to wait for")
+    )]
+    pub(super) async fn settled(&self) {
+        match self {
+            Self::Off => {}
+            #[cfg(feature = "redis")]
+            Self::On(outbox) => outbox.settled().await,
+        }
+    }
+
+    /// Why the log is out of reach, if it is.
+    pub(super) fn error(&self) -> Option<Arc<dyn Error + Send + Sync>> {
+        match self {
+            Self::Off => None,
+            #[cfg(feature = "redis")]
+            Self::On(outbox) => Some(outbox.error()? as _),
+        }
+    }
+
+    /// Whether the log has been out of reach for so long that users are refused.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(unused_variables, reason = "there is no log")
+    )]
+    pub(super) fn is_too_old(&self, now: Moment) -> bool {
+        match self {
+            Self::Off => false,
+            #[cfg(feature = "redis")]
+            Self::On(outbox) => outbox.is_too_old(now),
+        }
+    }
+
+    /// The log's own time, in seconds since the Unix epoch, where it is known.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(unused_variables, reason = "there is no log")
+    )]
+    pub(super) fn log_time(&self, now: Moment) -> Option<u64> {
+        match self {
+            Self::Off => None,
+            #[cfg(feature = "redis")]
+            Self::On(outbox) => outbox.log_time(now),
+        }
+    }
+
+    /// Sends a record to the other replicas.
+    pub(super) fn owe(&self, record: Record) {
+        match self {
+            Self::Off => drop(record),
+            #[cfg(feature = "redis")]
+            Self::On(outbox) => outbox.owe(record),
+        }
+    }
+}

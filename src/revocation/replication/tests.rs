@@ -314,13 +314,16 @@ impl World {
                     let user = delivery.user.clone();
                     replica.taken.push(Record::Event { user, event });
                 }
-                replica.revocations.take(delivery);
+                replica
+                    .revocations
+                    .store()
+                    .take(delivery.user, delivery.event);
             }
             Step::EndUser { user, replica } => {
                 let moment = self.now();
                 let user = name(user);
                 let replica = &mut self.replicas[replica];
-                replica.revocations.end_user(&user);
+                replica.revocations.store().end_user(&user);
                 replica.taken.push(Record::User { user, moment });
             }
             Step::EndToken { token, replica } => {
@@ -328,6 +331,7 @@ impl World {
                 let identity = identity("someone", Some(self.now()), expires_at, token);
                 self.replicas[replica]
                     .revocations
+                    .store()
                     .end_token(&identity, "someone");
             }
             Step::Restart(replica) => self.replicas[replica] = self.replica(replica, None),
@@ -380,7 +384,7 @@ impl World {
     /// What must hold at any time: nothing known is forgotten, and nobody waits for long.
     fn check(&self) {
         for replica in &self.replicas {
-            let known = &replica.revocations.known;
+            let known = replica.revocations.store();
             for record in &replica.taken {
                 assert!(self.is_known(&known.table, record), "forgotten: {record:?}");
             }
@@ -435,7 +439,7 @@ impl World {
                     .replicas
                     .iter()
                     .map(|replica| {
-                        let table = &replica.revocations.known.table;
+                        let table = &replica.revocations.store().table;
                         let moment = table.user(&user, *time);
                         // At the very end of the retention they may differ by as much as an
                         // event's clock was ahead, if it arrived first where contact was lost; and
@@ -452,7 +456,7 @@ impl World {
         // A token that has expired, by any clock, may be forgotten or not.
         let latest = self.leading.now().unix().as_secs();
         for replica in &self.replicas {
-            replica.revocations.table.sweep(latest);
+            replica.revocations.store().table.sweep(latest);
         }
         for token in 0..USERS {
             let identity = identity("someone", None, 0, token);
@@ -462,6 +466,7 @@ impl World {
                 .map(|replica| {
                     replica
                         .revocations
+                        .store()
                         .table
                         .has_token(&crate::revocation::store::token_key(&identity))
                 })
@@ -472,7 +477,7 @@ impl World {
         for teller in &self.replicas {
             for record in &teller.taken {
                 for replica in &self.replicas {
-                    let table = &replica.revocations.known.table;
+                    let table = &replica.revocations.store().table;
                     assert!(self.is_known(table, record), "not told: {record:?}");
                 }
             }
@@ -681,7 +686,7 @@ fn a_window_far_ahead_outlives_the_log_and_its_taking_back_too() {
         }
         sleep(Duration::from_secs(5)).await;
         world.check_agreement();
-        let table = &world.replicas[2].revocations.known.table;
+        let table = &world.replicas[2].revocations.store().table;
         let later = NOW + 7 * RETENTION;
         assert_eq!(table.user("user-0", later), Some(NOW + 6 * RETENTION));
         assert_eq!(table.user("user-1", later), None);
@@ -700,13 +705,14 @@ fn out_of_contact_for_too_long_refuses_users_until_contact_is_regained() {
         let user = || identity("user-0", Some(world.now()), world.now() + 1800, 0);
         let kind = || {
             replica
+                .store()
                 .check(&user(), now())
                 .err()
                 .map(|error| error.kind())
         };
         sleep(Duration::from_secs(120)).await;
         assert_eq!(kind(), None);
-        assert!(replica.trouble().is_none());
+        assert!(replica.store().trouble().is_none());
 
         for fault in [Step::Cut(7), Step::Down(true)] {
             let mut world = World {
@@ -720,13 +726,13 @@ fn out_of_contact_for_too_long_refuses_users_until_contact_is_regained() {
             world.step(fault).await;
             sleep(Duration::from_secs(20)).await;
             assert_eq!(kind(), None);
-            assert!(!replica.trouble().unwrap().refuses);
+            assert!(!replica.store().trouble().unwrap().refuses);
             sleep(Duration::from_secs(11)).await;
             assert_eq!(kind(), Some(AuthErrorKind::RevocationsUnavailable));
-            assert!(replica.trouble().unwrap().refuses);
+            assert!(replica.store().trouble().unwrap().refuses);
             world.heal().await;
             assert_eq!(kind(), None);
-            assert!(replica.trouble().is_none());
+            assert!(replica.store().trouble().is_none());
         }
     });
 }
@@ -761,19 +767,22 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
             user: format!("event-{seq}").into(),
             event: EventType::Disabled.event(seq, NOW + LEAD, None),
         };
-        let ahead = &world.replicas[REPLICAS - 1].revocations;
+        let ahead = world.replicas[REPLICAS - 1].revocations.store();
         // Out of contact from the start, in contact, and out of contact later on.
         ahead.end_user("before");
-        ahead.take(from_ahead(1));
+        let delivery = from_ahead(1);
+        ahead.take(delivery.user, delivery.event);
         world.log.server().is_down = false;
         sleep(Duration::from_secs(10)).await;
         ahead.end_user("within");
-        ahead.take(from_ahead(2));
+        let delivery = from_ahead(2);
+        ahead.take(delivery.user, delivery.event);
         sleep(Duration::from_secs(10)).await;
         world.log.server().is_down = true;
         sleep(Duration::from_secs(10)).await;
         ahead.end_user("after");
-        ahead.take(from_ahead(3));
+        let delivery = from_ahead(3);
+        ahead.take(delivery.user, delivery.event);
         world.log.server().is_down = false;
         sleep(Duration::from_secs(10)).await;
 
@@ -782,7 +791,7 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
             let moments: Vec<_> = world
                 .replicas
                 .iter()
-                .map(|replica| replica.revocations.table.user(user, now + 2 * LEAD))
+                .map(|replica| replica.revocations.store().table.user(user, now + 2 * LEAD))
                 .collect();
             assert!(
                 moments.iter().all(|moment| *moment == moments[0]),
@@ -826,7 +835,7 @@ fn an_entry_of_the_future_counts_as_of_its_own_time() {
         sleep(Duration::from_secs(5)).await;
         for replica in &world.replicas {
             for user in 0..USERS {
-                let table = &replica.revocations.table;
+                let table = &replica.revocations.store().table;
                 assert_eq!(table.user(&name(user), NOW + 9_000), Some(NOW));
             }
         }
@@ -845,7 +854,10 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
             };
             world.log.server().refusal = Some(code);
             for number in 0..2_000 {
-                first.revocations.end_user(&format!("user-{number}"));
+                first
+                    .revocations
+                    .store()
+                    .end_user(&format!("user-{number}"));
             }
             sleep(Duration::from_secs(30)).await;
             let counts = || {
@@ -863,9 +875,9 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
                 connections <= asked * most,
                 "{code}: {connections} of {asked}"
             );
-            let trouble = first.revocations.trouble().unwrap();
+            let trouble = first.revocations.store().trouble().unwrap();
             assert!(!trouble.refuses && trouble.error.to_string().contains(code));
-            assert!(other.revocations.trouble().is_none());
+            assert!(other.revocations.store().trouble().is_none());
 
             // What is written in another way is read.
             world.log.server().push(Some(Record::User {
@@ -874,12 +886,15 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
             }));
             world.log.1.notify_waiters();
             sleep(Duration::from_secs(1)).await;
-            assert_eq!(first.revocations.table.user("elsewhere", NOW), Some(NOW));
+            assert_eq!(
+                first.revocations.store().table.user("elsewhere", NOW),
+                Some(NOW)
+            );
 
             world.log.server().refusal = None;
             sleep(Duration::from_secs(10)).await;
-            assert!(first.revocations.trouble().is_none());
-            assert_eq!(other.revocations.table.len(), 2_001, "{code}");
+            assert!(first.revocations.store().trouble().is_none());
+            assert_eq!(other.revocations.store().table.len(), 2_001, "{code}");
             let appended = world.log.server().appended;
             assert_eq!(appended, 2_001, "each once");
             world.check();
@@ -892,29 +907,29 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
 fn requests_wait_for_the_first_reading_alone_and_two_seconds_at_most() {
     paused(async {
         let world = World::new();
-        world.replicas[0].revocations.end_user("user-0");
+        world.replicas[0].revocations.store().end_user("user-0");
         sleep(Duration::from_secs(5)).await;
 
         let late = world.replica(1, None);
-        assert!(!late.revocations.is_settled());
-        late.revocations.settled().await;
+        assert!(!late.revocations.store().is_settled());
+        late.revocations.store().settled().await;
         assert!(late.started.elapsed() < Duration::from_millis(500));
         assert_eq!(
-            late.revocations.table.user("user-0", world.now()),
+            late.revocations.store().table.user("user-0", world.now()),
             Some(NOW)
         );
 
         world.log.server().is_down = true;
         let refused = world.replica(1, None);
-        refused.revocations.settled().await;
+        refused.revocations.store().settled().await;
         assert!(refused.started.elapsed() < Duration::from_millis(100));
 
         world.log.server().is_down = false;
         world.log.server().hangs = true;
         let hanging = world.replica(1, None);
-        hanging.revocations.settled().await;
+        hanging.revocations.store().settled().await;
         assert_eq!(hanging.started.elapsed().as_secs(), 2);
-        assert!(hanging.revocations.is_settled());
+        assert!(hanging.revocations.store().is_settled());
     });
 }
 
@@ -925,10 +940,11 @@ fn replicas_that_know_a_lot_share_the_work_of_telling_it() {
         for number in 0..5_000 {
             world.replicas[0]
                 .revocations
+                .store()
                 .end_user(&format!("user-{number}"));
         }
         sleep(Duration::from_secs(60)).await;
-        assert_eq!(world.replicas[2].revocations.table.len(), 5_000);
+        assert_eq!(world.replicas[2].revocations.store().table.len(), 5_000);
         let before = world.log.server().appended;
         assert_eq!(before, 5_000, "each is appended once");
         world.log.server().entries.clear();
@@ -937,7 +953,7 @@ fn replicas_that_know_a_lot_share_the_work_of_telling_it() {
         assert!((5_000..15_000).contains(&again), "{again}");
         let late = world.replica(1, None);
         sleep(Duration::from_secs(20)).await;
-        assert_eq!(late.revocations.table.len(), 5_000);
+        assert_eq!(late.revocations.store().table.len(), 5_000);
     });
 }
 

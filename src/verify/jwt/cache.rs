@@ -44,7 +44,7 @@ use highway::{HighwayHash, HighwayHasher, Key};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::validation::Times;
+use super::claims::Times;
 use crate::jwks::VerificationKey;
 use crate::user::Principal;
 

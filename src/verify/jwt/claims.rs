@@ -5,7 +5,6 @@ use std::fmt;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 
 use super::json::{self, Str, Strings};
-use super::validation::Times;
 use crate::error::AuthErrorKind;
 use crate::user::{Identity, NumericDate, TextReader};
 
@@ -199,4 +198,12 @@ impl<'de> serde::Deserialize<'de> for Name {
 
         deserializer.deserialize_identifier(NameVisitor)
     }
+}
+
+/// The claims that are compared with the clock, each time that the token comes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::verify) struct Times {
+    pub(super) expires_at: NumericDate,
+    pub(super) not_before: Option<NumericDate>,
+    pub(super) issued_at: Option<NumericDate>,
 }

@@ -116,7 +116,7 @@ impl<C> JwtVerifier<C> {
         };
         let issued_at = unverified.claims.identity.issued_at;
         match opened.key {
-            Some(key) if self.revocations.is_settled() => {
+            Some(key) if self.revocations.store().is_settled() => {
                 Verification::Done(self.finish(&opened, unverified, key, memory.as_ref(), now))
             }
             None if self.keys.is_unknown(&opened.kid, issued_at, now) => {
@@ -143,7 +143,7 @@ impl<C> JwtVerifier<C> {
         if let Some(key) = &verified.signed_by {
             self.keys.check_current(key, now)?;
         }
-        self.revocations.check(&verified.identity, now)
+        self.revocations.store().check(&verified.identity, now)
     }
 
     /// Waits for the key and for what is known of ended users, then verifies the token once more:
@@ -155,7 +155,7 @@ impl<C> JwtVerifier<C> {
         issued_at: Option<NumericDate>,
     ) -> Result<Principal<C>, AuthError> {
         let key = self.keys.wait_for(kid.expose(), issued_at).await?;
-        self.revocations.settled().await;
+        self.revocations.store().settled().await;
         let mut buffer = None;
         let now = self.clock.now();
         let opened = self.open(token.expose().as_bytes(), None, &mut buffer)?;
@@ -184,7 +184,10 @@ impl<C> JwtVerifier<C> {
             return None;
         }
         if let Principal::User(user) = &known.principal
-            && let Err(error) = self.revocations.check(&user.verified().identity, now)
+            && let Err(error) = self
+                .revocations
+                .store()
+                .check(&user.verified().identity, now)
         {
             return Some(Err(error));
         }
@@ -249,7 +252,7 @@ impl<C> JwtVerifier<C> {
         let principal = match unverified.bearer {
             Bearer::Machine => Principal::Client(AuthClient::new(Arc::new(identity))),
             Bearer::User => {
-                self.revocations.check(&identity, now)?;
+                self.revocations.store().check(&identity, now)?;
                 // The reader's own error would quote the claims.
                 let claims = (self.read_claims)(identity.text.original())
                     .map_err(|_| AuthErrorKind::MalformedCustomClaims)?;

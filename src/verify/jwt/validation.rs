@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
+use super::claims::Times;
 use super::claims::{Claim, Claims};
 use super::jws::Header;
 use crate::error::AuthErrorKind;
@@ -19,14 +20,6 @@ pub(crate) struct Validation {
     pub(crate) client_ids: Option<Vec<String>>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
-}
-
-/// The claims that are compared with the clock, each time that the token comes.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::verify) struct Times {
-    pub(super) expires_at: NumericDate,
-    pub(super) not_before: Option<NumericDate>,
-    pub(super) issued_at: Option<NumericDate>,
 }
 
 /// Whose token it is.

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::bounded_map::BoundedMap;
 use super::call::CallError;
+use super::options::Keep;
 use crate::clock::Moment;
 use crate::credential::session_cookies;
 use crate::user::{CredentialForm, Digest, NumericDate, Session, SessionCredential};
@@ -129,14 +130,6 @@ pub(super) struct Answers {
     /// Counts the purges.
     generation: AtomicU64,
     keep: Keep,
-}
-
-/// How long answers count.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Keep {
-    pub(crate) capacity: usize,
-    pub(crate) good: Duration,
-    pub(crate) nobody: Duration,
 }
 
 impl Answers {

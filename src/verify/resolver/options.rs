@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::answers::Keep;
 use crate::error::ConfigError;
 
 /// How Authgear's session resolver is asked, for
@@ -198,3 +197,11 @@ const MAX_NOBODY: Duration = Duration::from_secs(1);
 const MAX_CACHE: Duration = Duration::from_secs(60 * 60);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const MAX_COUNT: usize = 1_000_000;
+
+/// How long answers count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    pub(crate) capacity: usize,
+    pub(crate) good: Duration,
+    pub(crate) nobody: Duration,
+}

@@ -9,10 +9,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use super::answers::{Answer, Answers, Keep};
+use super::answers::{Answer, Answers};
 use super::bounded_map::BoundedMap;
 use super::call::{Ask, CallError, Client};
 use super::limits::{Admission, Place};
+use super::options::Keep;
 use super::options::Resolver;
 use super::probe::Probes;
 use super::purges::{PurgeWatch, Purges};

@@ -1,0 +1,143 @@
+//! [`ResolverVerifier`]: the mode that asks the resolver, and nothing else.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answers::Answer;
+use super::call::CallError;
+use super::requester::Requester;
+use super::sessions::Sessions;
+use crate::clock::Moment;
+use crate::credential::{is_b64token, session_cookies};
+use crate::error::{AuthError, AuthErrorKind};
+use crate::user::{AuthUser, CredentialForm, Principal, SessionCredential, Verified};
+use crate::verify::verification::Verification;
+
+/// Verifies credentials by asking the resolver, and by that alone.
+pub(crate) struct ResolverVerifier<C> {
+    sessions: Arc<Sessions>,
+    /// What there is of a user without a token.
+    base: Arc<Verified<C>>,
+    /// How old an answer may be.
+    max_age: Duration,
+}
+
+impl<C: Send + Sync + 'static> ResolverVerifier<C> {
+    pub(crate) fn new(sessions: Arc<Sessions>, base: Arc<Verified<C>>, max_age: Duration) -> Self {
+        Self {
+            sessions,
+            base,
+            max_age,
+        }
+    }
+
+    pub(crate) fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    pub(crate) fn verify(
+        self: &Arc<Self>,
+        form: CredentialForm,
+        value: &str,
+        now: Moment,
+        requester: impl FnOnce() -> Requester,
+    ) -> Verification<C> {
+        if let Err(kind) = check(form, value) {
+            return Verification::Done(Err(kind.into()));
+        }
+        let digest = form.digest(value);
+        let requester = requester();
+        if let Some(answer) = self.sessions.current(&digest, now, self.max_age) {
+            requester.hand_over(&answer);
+            return Verification::Done(self.conclude(&answer).map(Principal::User));
+        }
+        let credential = Arc::new(SessionCredential::new(form, value, digest));
+        let this = Arc::clone(self);
+        Verification::Waiting(Box::pin(async move {
+            let user = this.ask(credential, &requester).await?;
+            Ok(Principal::User(user))
+        }))
+    }
+
+    /// Asks about a user once more.
+    pub(crate) async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
+        let credential = user
+            .session()
+            .and_then(|session| session.credential.clone());
+        let credential = credential.ok_or(AuthErrorKind::SessionInvalid)?;
+        let again = self.ask(credential, &Requester::default()).await?;
+        if again.id() == user.id() {
+            Ok(again)
+        } else {
+            Err(AuthErrorKind::SessionMismatch.into())
+        }
+    }
+
+    async fn ask(
+        &self,
+        credential: Arc<SessionCredential>,
+        requester: &Requester,
+    ) -> Result<AuthUser<C>, AuthError> {
+        let client = requester.client.clone();
+        let answer = self
+            .sessions
+            .ask(credential, client, self.max_age)
+            .await
+            .map_err(unavailable)?;
+        requester.hand_over(&answer);
+        self.conclude(&answer)
+    }
+
+    fn conclude(&self, answer: &Answer) -> Result<AuthUser<C>, AuthError> {
+        let session = answer.session().ok_or(AuthErrorKind::SessionInvalid)?;
+        let user = AuthUser::new(Arc::clone(&self.base));
+        Ok(user.with_session(Some(Arc::clone(session))))
+    }
+}
+
+/// Refuses what cannot be a credential of this form by its characters and length alone.
+pub(crate) fn check(form: CredentialForm, value: &str) -> Result<(), AuthErrorKind> {
+    let length = match form {
+        CredentialForm::Bearer => value.len(),
+        CredentialForm::SessionCookies => session_cookies::values(value).map(<[u8]>::len).sum(),
+    };
+    if length > MAX_CREDENTIAL {
+        return Err(AuthErrorKind::TokenTooLong);
+    }
+    let is_plain = match form {
+        CredentialForm::Bearer => is_b64token(value.as_bytes()),
+        // RFC 6265 §4.1.1: `cookie-octet`.
+        CredentialForm::SessionCookies => session_cookies::values(value)
+            .flatten()
+            .all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(byte)),
+    };
+    if is_plain {
+        Ok(())
+    } else {
+        Err(AuthErrorKind::MalformedToken)
+    }
+}
+
+/// The same as for tokens that are verified here; of cookies, their values together.
+const MAX_CREDENTIAL: usize = 8 * 1024;
+
+/// What a caller is told when there is no answer.
+pub(crate) fn unavailable(error: Arc<CallError>) -> AuthError {
+    AuthError::unavailable(
+        AuthErrorKind::SessionUnavailable,
+        RETRY_AFTER,
+        Some(error as _),
+    )
+}
+
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl<C> fmt::Debug for ResolverVerifier<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResolverVerifier")
+            .field("sessions", &self.sessions)
+            .field("max_age", &self.max_age)
+            .finish_non_exhaustive()
+    }
+}
