@@ -7,41 +7,27 @@
 //! documentation has the configurations of the gateways; they ask below a path of their own
 //! (`/_auth`), so that no path of a client reaches `/healthz` or `/readyz`.
 
-// The same settings, and the same life, as the other server's.
-#[path = "resource_server/config.rs"]
-mod config;
-#[path = "resource_server/health.rs"]
-mod health;
-#[path = "resource_server/project.rs"]
-mod project;
-#[path = "resource_server/serve.rs"]
-mod serve;
-#[path = "resource_server/shutdown.rs"]
-mod shutdown;
-
 use std::process::ExitCode;
 
 use axum_authgear::ProtectedResource;
-
-use crate::config::Mode;
+use support::config::{AUTHGEAR_VERIFY, Mode};
+use support::{health, project, serve};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     serve::serve(|settings| {
         if settings.mode == Mode::Gateway {
             let problem = "gateway is for who stands behind one: this one is asked by it";
-            return Err(config::AUTHGEAR_VERIFY.bad(problem).into());
+            return Err(AUTHGEAR_VERIFY.bad(problem).into());
         }
-        // Webhooks are the resource server's: it shares what they say by Redis.
-        let _ = &settings.webhook_secret;
         let mut builder = project::builder(settings);
         if let Some(url) = &settings.public_url {
             // It is named in challenges, and published by the API itself.
             builder = builder.protected_resource(ProtectedResource::new(url));
         }
-        // Webhooks are for the API: their route is not served here.
-        let _ = &settings.webhook_secret;
         let authgear = project::build(builder)?;
+        // Webhooks are for the API, which shares what they say through Redis: their route is not served
+        // here.
         Ok(health::router(&authgear).fallback_service(authgear.forward_auth()))
     })
     .await

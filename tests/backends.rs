@@ -17,14 +17,14 @@ fn a_program_with_one_backend_keeps_it() {
 }
 
 fn assert_runs(program: &str, features: &[&str]) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--offline", "--locked", "--bin", program])
         .args(features)
         .arg("--manifest-path")
-        .arg(root.join("tests/backends/Cargo.toml"))
+        .arg(tests.join("backends/Cargo.toml"))
         .arg("--target-dir")
-        .arg(root.join("target/backends"))
+        .arg(tests.join("../target/backends"))
         .output()
         .expect("cargo runs");
     let stdout = String::from_utf8_lossy(&output.stdout);

@@ -7,13 +7,13 @@ use std::process::Command;
 #[test]
 #[ignore = "needs a build of its own"]
 fn features_that_other_crates_turn_on_change_nothing() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--offline", "--locked"])
         .arg("--manifest-path")
-        .arg(root.join("tests/neighbours/Cargo.toml"))
+        .arg(tests.join("neighbours/Cargo.toml"))
         .arg("--target-dir")
-        .arg(root.join("target/neighbours"))
+        .arg(tests.join("../target/neighbours"))
         // Nothing listens at that port.
         .env("HTTPS_PROXY", DEAD)
         .env("HTTP_PROXY", DEAD)

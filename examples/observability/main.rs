@@ -9,14 +9,13 @@
 use std::error::Error;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::routing::get;
-use axum::{Json, Router};
 use axum_authgear::authorize::has_role;
-use axum_authgear::{AuthUser, Authgear, Health, LiveSessions};
+use axum_authgear::{AuthUser, Authgear, LiveSessions};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use serde_json::{Value, json};
+use support::health;
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -54,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/admin", admin)
         .route_layer(authgear.layer())
         // For those who run the API, and not for its clients: keep them off the public network.
-        .route("/readyz", get(readyz).with_state(authgear))
+        .merge(health::router(&authgear))
         .route("/metrics", get(scrape).with_state(metrics));
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -65,20 +64,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn scrape(State(metrics): State<PrometheusHandle>) -> String {
     metrics.run_upkeep();
     metrics.render()
-}
-
-async fn readyz(State(authgear): State<Authgear>) -> (StatusCode, Json<Value>) {
-    let status = authgear.status();
-    let code = match status.health() {
-        Health::Healthy | Health::Degraded => StatusCode::OK,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let answer = json!({
-        "status": status.health().as_str(),
-        "key_age_secs": status.key_age().map(|age| age.as_secs()),
-        "last_error": status.last_error().map(ToString::to_string),
-    });
-    (code, Json(answer))
 }
 
 /// From a token that is verified at once to one that waits for keys.

@@ -1,21 +1,17 @@
 //! A small server as a team would deploy it, configured by its environment alone:
 //! `AUTHGEAR_ENDPOINT=https://my-project.authgear.cloud cargo run --example resource_server`.
 //!
-//! `config.rs` lists the variables, `routes.rs` the routes, and `project.rs` makes the one of the
-//! other. A variable with a bad value ends the process with exit code 2 and one line that names it;
-//! SIGTERM and SIGINT end it gracefully. It starts whether Authgear can be reached or not: ask
-//! `/readyz`.
+//! `routes.rs` has the routes. The variables are listed in `examples/support/config.rs`, for
+//! `forward_auth` has the same. A variable with a bad value ends the process with exit code 2 and one
+//! line that names it; SIGTERM and SIGINT end it gracefully. It starts whether Authgear can be reached
+//! or not: ask `/readyz`.
 
-mod config;
-mod health;
-mod project;
 mod routes;
-mod serve;
-mod shutdown;
 
 use std::process::ExitCode;
 
 use axum_authgear::ProtectedResource;
+use support::{project, serve};
 
 #[tokio::main]
 async fn main() -> ExitCode {

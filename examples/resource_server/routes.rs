@@ -10,9 +10,9 @@ use axum_authgear::authorize::{
 };
 use axum_authgear::{AuthClient, AuthRejection, AuthUser, Authgear, Principal};
 use serde_json::{Map, Value, json};
-
-use crate::config::{AUTHGEAR_WEBHOOK_SECRET, BadVariable, Settings};
-use crate::health;
+use support::config::{AUTHGEAR_WEBHOOK_SECRET, Settings};
+use support::health;
+use support::variable::BadVariable;
 
 pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router, BadVariable> {
     let is_admin = authgear.require(has_role("admin"));

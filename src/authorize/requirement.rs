@@ -308,19 +308,3 @@ impl<C> fmt::Debug for Requirement<C> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_requirement_shows_as_the_expression_that_makes_it() {
-        let requirement: Requirement = has_role("admin")
-            .and(all_scopes(["a", "b"]).unwrap())
-            .or(authenticated_within(Duration::from_secs(300)));
-        assert_eq!(
-            format!("{requirement:?}"),
-            r#"has_role("admin").and(all_scopes(["a", "b"])).or(authenticated_within(300s))"#
-        );
-    }
-}

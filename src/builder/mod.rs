@@ -473,39 +473,3 @@ fn runtime() -> Option<Handle> {
     catch_unwind(|| drop(sleep(Duration::ZERO))).ok()?;
     Some(runtime)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_endpoint_that_no_issuer_equals_cannot_be_configured() {
-        let good = ["http://127.0.0.1:1", "http://localhost:1/"];
-        for endpoint in good {
-            assert!(Authgear::builder(endpoint).build().is_ok(), "{endpoint}");
-        }
-        for endpoint in [
-            "",
-            "auth.example",
-            "http://",
-            " http://127.0.0.1:1",
-            "http://127.0.0.1:1 ",
-            "http://127.0.0.1:1\n",
-            "http://127.0\t.0.1:1",
-            "http:127.0.0.1:1",
-            "http:///127.0.0.1:1",
-            "http:\\\\127.0.0.1:1",
-            "http://127.0.0.1:1//",
-            "http://127.0.0.1:1/path",
-            "http://127.0.0.1:1?",
-            "http://127.0.0.1:1#x",
-            "http://user@127.0.0.1:1",
-            "http://auth.example",
-            "ftp://127.0.0.1:1",
-        ] {
-            let refused = Authgear::builder(endpoint).build().err();
-            let option = refused.and_then(|error| error.option());
-            assert_eq!(option, Some("endpoint"), "{endpoint:?}");
-        }
-    }
-}

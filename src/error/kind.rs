@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// The kinds of [`AuthError`].
+/// The kinds of [`AuthError`](crate::AuthError).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthErrorKind {

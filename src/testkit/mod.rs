@@ -80,8 +80,6 @@ mod server;
 mod session;
 mod sign_in;
 mod state;
-#[cfg(test)]
-mod tests;
 mod time;
 mod token;
 mod webhook;

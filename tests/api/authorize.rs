@@ -357,6 +357,17 @@ async fn roles_and_scopes_are_compared_letter_by_letter() {
     }
 }
 
+#[test]
+fn a_requirement_shows_as_the_expression_that_makes_it() {
+    let requirement: Requirement = has_role("admin")
+        .and(all_scopes(["a", "b"]).unwrap())
+        .or(authenticated_within(Duration::from_secs(300)));
+    assert_eq!(
+        format!("{requirement:?}"),
+        r#"has_role("admin").and(all_scopes(["a", "b"])).or(authenticated_within(300s))"#
+    );
+}
+
 #[tokio::test]
 async fn the_time_of_authentication() {
     let world = World::new().await;

@@ -7,7 +7,7 @@ const THREAT_MODEL: &str = include_str!("../../src/docs/threat_model.md");
 
 #[test]
 fn the_threat_model_names_files_and_tests_that_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let named: Vec<_> = THREAT_MODEL
         .split('`')
         .skip(1)
@@ -20,12 +20,8 @@ fn the_threat_model_names_files_and_tests_that_exist() {
             Some((file, test)) => (file, Some(test)),
             None => (name, None),
         };
-        let folder = if file.starts_with("src/") {
-            ""
-        } else {
-            "tests"
-        };
-        let path = root.join(folder).join(file);
+        let folder = if file.starts_with("src/") { ".." } else { "" };
+        let path = tests.join(folder).join(file);
         let code = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
         if let Some(test) = test {
             assert!(code.contains(&format!("fn {test}(")), "{name} is not there");

@@ -56,10 +56,7 @@ struct Provider {
 
 impl Provider {
     async fn start() -> Self {
-        let script = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/oidc_provider/server.mjs"
-        );
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/oidc_provider/server.mjs");
         let mut process = Command::new("node")
             .arg(script)
             .stdin(Stdio::piped())

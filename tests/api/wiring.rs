@@ -31,6 +31,37 @@ fn nothing(path: &str) -> Request<Body> {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_no_issuer_equals_cannot_be_configured() {
+    let good = ["http://127.0.0.1:1", "http://localhost:1/"];
+    for endpoint in good {
+        assert!(Authgear::builder(endpoint).build().is_ok(), "{endpoint}");
+    }
+    for endpoint in [
+        "",
+        "auth.example",
+        "http://",
+        " http://127.0.0.1:1",
+        "http://127.0.0.1:1 ",
+        "http://127.0.0.1:1\n",
+        "http://127.0\t.0.1:1",
+        "http:127.0.0.1:1",
+        "http:///127.0.0.1:1",
+        "http:\\\\127.0.0.1:1",
+        "http://127.0.0.1:1//",
+        "http://127.0.0.1:1/path",
+        "http://127.0.0.1:1?",
+        "http://127.0.0.1:1#x",
+        "http://user@127.0.0.1:1",
+        "http://auth.example",
+        "ftp://127.0.0.1:1",
+    ] {
+        let refused = Authgear::builder(endpoint).build().err();
+        let option = refused.and_then(|error| error.option());
+        assert_eq!(option, Some("endpoint"), "{endpoint:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_the_layer_every_extractor_says_what_to_add() {
     let app = routes()
         .route(

@@ -1,7 +1,7 @@
 //! Every example, run as a process and asked from outside.
 //!
-//! `cargo test` builds the examples; after a change of one, `cargo test --test examples` alone runs
-//! the old one: say `cargo build --examples` first.
+//! `cargo test --all-features` builds the examples; after a change of one, the same with
+//! `--test examples` alone runs the old one: say `cargo build --examples` first.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod process;

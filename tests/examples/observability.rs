@@ -134,7 +134,7 @@ fn kinds_and_panels_are_well_formed() {
         }
     }
 
-    let kinds = include_str!("../../src/error/mod.rs");
+    let kinds = include_str!("../../src/error/kind.rs");
     let mut named = 0;
     for text in [DASHBOARD, ALERTS] {
         let text = text.replace('\\', "");
@@ -153,10 +153,7 @@ fn kinds_and_panels_are_well_formed() {
 #[test]
 #[ignore = "needs promtool"]
 fn alerts_are_raised_when_they_should_be() {
-    let cases = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/examples/alerts_test.yaml"
-    );
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/alerts_test.yaml");
     let run = Command::new("promtool")
         .args(["test", "rules", cases])
         .output();

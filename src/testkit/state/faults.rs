@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::testkit::state::endpoint::Endpoint;
 
-/// What an endpoint does in the place of its ordinary answer: see [`FakeAuthgear::fail`].
+/// What an endpoint does in the place of its ordinary answer: see
+/// [`FakeAuthgear::fail`](crate::testkit::FakeAuthgear::fail).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Fault {
@@ -13,7 +14,7 @@ pub enum Fault {
     /// time).
     Delay(Duration),
     /// The ordinary answer, as it was when the request arrived, held back until
-    /// [`FakeAuthgear::heal`].
+    /// [`FakeAuthgear::heal`](crate::testkit::FakeAuthgear::heal).
     Hold,
     /// No answer, and an open connection, until the client gives up.
     Hang,

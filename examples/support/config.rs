@@ -1,27 +1,23 @@
 //! The environment, as typed settings.
 //!
 //! A variable that is set must have a good value, those that the chosen mode does not use included.
-//! Empty is bad too (an empty list of allowed clients must not come to mean *all*), but for
-//! `AUTHGEAR_COOKIE_PREFIX`, whose default it is. Blanks around a value are bad. In a list, blanks
-//! around a member are left out, and an empty member is bad. No secret is ever printed.
+//! `AUTHGEAR_COOKIE_PREFIX` alone may be empty, which is its default.
 
-use std::env;
-use std::error::Error;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
-use axum_authgear::ConfigError;
 use ipnet::IpNet;
 use url::{Host, Url};
+
+use crate::variable::{BadVariable, Variable};
 
 /// The project's endpoint; one trailing slash is dropped. Required.
 pub(crate) const AUTHGEAR_ENDPOINT: Variable = Variable("AUTHGEAR_ENDPOINT");
 /// Where to listen; port 0 takes a free one. Default: `127.0.0.1:3000`.
 pub(crate) const LISTEN: Variable = Variable("LISTEN");
 /// `jwt`, `resolver`, `jwt+resolver` or `gateway`. Default: `jwt`.
-pub(crate) const AUTHGEAR_VERIFY: Variable = Variable("AUTHGEAR_VERIFY");
+pub const AUTHGEAR_VERIFY: Variable = Variable("AUTHGEAR_VERIFY");
 /// Audiences, any of which will do. Default: the endpoint.
 pub(crate) const AUTHGEAR_AUDIENCE: Variable = Variable("AUTHGEAR_AUDIENCE");
 /// Clients whose tokens are taken. Default: any.
@@ -57,14 +53,16 @@ pub(crate) const TRUSTED_ORIGINS: Variable = Variable("TRUSTED_ORIGINS");
 /// This API's own URL: publishes its metadata (RFC 9728). Default: none.
 pub(crate) const PUBLIC_URL: Variable = Variable("PUBLIC_URL");
 /// Takes Authgear's webhooks, which this secret signs. Default: none.
-pub(crate) const AUTHGEAR_WEBHOOK_SECRET: Variable = Variable("AUTHGEAR_WEBHOOK_SECRET");
+pub const AUTHGEAR_WEBHOOK_SECRET: Variable = Variable("AUTHGEAR_WEBHOOK_SECRET");
 /// Shares ended users and sessions among replicas. Default: none.
 pub(crate) const REDIS_URL: Variable = Variable("REDIS_URL");
 
 /// Everything that the environment says. What is `None` has the crate's default.
-pub(crate) struct Settings {
+#[expect(missing_debug_implementations, reason = "it holds secrets")]
+pub struct Settings {
     pub(crate) listen: SocketAddr,
-    pub(crate) mode: Mode,
+    /// How credentials are verified.
+    pub mode: Mode,
     pub(crate) endpoint: String,
     pub(crate) audiences: Option<Vec<String>>,
     pub(crate) client_ids: Option<Vec<String>>,
@@ -74,19 +72,26 @@ pub(crate) struct Settings {
     pub(crate) leeway: Option<Duration>,
     pub(crate) allow_http: bool,
     pub(crate) trusted_origins: Option<Vec<String>>,
-    pub(crate) public_url: Option<String>,
+    /// This API's own URL.
+    pub public_url: Option<String>,
     pub(crate) resolver: ResolverSettings,
     pub(crate) gateway_secret: Option<String>,
-    pub(crate) webhook_secret: Option<String>,
+    /// What signs Authgear's webhooks.
+    pub webhook_secret: Option<String>,
     pub(crate) redis_url: Option<String>,
 }
 
 /// How credentials are verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+#[non_exhaustive]
+pub enum Mode {
+    /// By the token alone.
     Jwt,
+    /// Authgear's resolver is asked.
     Resolver,
+    /// By the token, while the resolver says that its session is alive.
     JwtAndResolver,
+    /// A gateway in front has done it.
     Gateway,
 }
 
@@ -278,146 +283,3 @@ fn is_loopback(url: &Url) -> bool {
         None => false,
     }
 }
-
-/// The name of a variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Variable(&'static str);
-
-impl Variable {
-    /// The complaint about this variable.
-    pub(crate) fn bad(self, problem: impl Into<String>) -> BadVariable {
-        BadVariable {
-            variable: self,
-            problem: problem.into(),
-        }
-    }
-
-    /// The value, which may be empty.
-    fn value(self) -> Result<Option<String>, BadVariable> {
-        env::var_os(self.0)
-            .map(|value| value.into_string().map_err(|_| self.bad("is not UTF-8")))
-            .transpose()
-    }
-
-    /// The value: neither empty nor with blanks around it.
-    fn text(self) -> Result<Option<String>, BadVariable> {
-        let value = self.value()?;
-        match &value {
-            Some(text) if text.is_empty() => Err(self.bad("is empty")),
-            Some(text) if text.trim() != text => Err(self.bad("has blanks around it")),
-            _ => Ok(value),
-        }
-    }
-
-    fn list(self) -> Result<Option<Vec<String>>, BadVariable> {
-        let Some(text) = self.text()? else {
-            return Ok(None);
-        };
-        let members: Vec<String> = text
-            .split(',')
-            .map(|member| member.trim().to_owned())
-            .collect();
-        if members.iter().any(String::is_empty) {
-            return Err(self.bad(format!("{text:?} has an empty member")));
-        }
-        Ok(Some(members))
-    }
-
-    /// Whole seconds, in digits alone, 30 days at most.
-    fn seconds(self) -> Result<Option<Duration>, BadVariable> {
-        let Some(text) = self.text()? else {
-            return Ok(None);
-        };
-        let number = text.bytes().all(|byte| byte.is_ascii_digit());
-        number
-            .then(|| text.parse().ok())
-            .flatten()
-            .filter(|seconds| *seconds <= MAX_SECONDS)
-            .map(|seconds| Some(Duration::from_secs(seconds)))
-            .ok_or_else(|| {
-                self.bad(format!(
-                    "{text:?} is not a number of seconds up to {MAX_SECONDS}"
-                ))
-            })
-    }
-
-    /// An http or https URL. It is never printed: there may be a password in it.
-    fn url(self) -> Result<Option<Url>, BadVariable> {
-        let Some(text) = self.text()? else {
-            return Ok(None);
-        };
-        let scheme_and_host = ["http://", "https://"]
-            .iter()
-            .any(|start| text.starts_with(start));
-        let url = Url::parse(&text)
-            .ok()
-            .filter(|url| scheme_and_host && url.has_host())
-            .ok_or_else(|| self.bad("is not an http or https URL"))?;
-        let has_more = !url.username().is_empty()
-            || url.password().is_some()
-            || url.query().is_some()
-            || url.fragment().is_some();
-        if has_more || text.contains(char::is_whitespace) {
-            return Err(self.bad("must be scheme, host, port and path, and nothing else"));
-        }
-        Ok(Some(url))
-    }
-}
-
-impl fmt::Display for Variable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-const MAX_SECONDS: u64 = 30 * 24 * 60 * 60;
-
-/// What is wrong with which variable, in one line.
-#[derive(Debug)]
-pub(crate) struct BadVariable {
-    variable: Variable,
-    problem: String,
-}
-
-impl BadVariable {
-    /// The complaint of the builder, if one of its options is what is wrong.
-    pub(crate) fn from_config(error: &ConfigError) -> Option<Self> {
-        let variable = match error.option()? {
-            "endpoint" => AUTHGEAR_ENDPOINT,
-            "audience" => AUTHGEAR_AUDIENCE,
-            "client_ids" => AUTHGEAR_CLIENT_IDS,
-            "token_cookie" => AUTHGEAR_TOKEN_COOKIE,
-            "internal_url" => AUTHGEAR_INTERNAL_URL,
-            "jwks_cooldown" => AUTHGEAR_JWKS_COOLDOWN_SECS,
-            "jwks_refresh_interval" => AUTHGEAR_JWKS_REFRESH_SECS,
-            "jwks_max_stale" => AUTHGEAR_JWKS_MAX_STALE_SECS,
-            "leeway" => AUTHGEAR_LEEWAY_SECS,
-            "trusted_origins" => TRUSTED_ORIGINS,
-            "protected_resource" => PUBLIC_URL,
-            "url" => AUTHGEAR_RESOLVER_URL,
-            "cookie_prefix" => AUTHGEAR_COOKIE_PREFIX,
-            "cache" => AUTHGEAR_RESOLVER_CACHE_SECS,
-            "live_sessions" => AUTHGEAR_RECHECK_SECS,
-            "gateway" => AUTHGEAR_GATEWAY_SECRET,
-            "trusted_proxies" => TRUSTED_PROXIES,
-            "redis" => REDIS_URL,
-            _ => return None,
-        };
-        Some(match error {
-            // A value that is not shown, for it may be a secret.
-            ConfigError::Invalid { value, reason, .. } if value.is_empty() => variable.bad(*reason),
-            ConfigError::Invalid { value, reason, .. } => {
-                variable.bad(format!("{value:?} {reason}"))
-            }
-            other => variable.bad(other.to_string()),
-        })
-    }
-}
-
-impl fmt::Display for BadVariable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.variable, self.problem)
-    }
-}
-
-impl Error for BadVariable {}

@@ -1,38 +1,24 @@
 //! The fake against what a real Authgear answered.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod faults;
 mod http;
+mod principal;
 mod resolver;
 mod tokens;
 mod webhooks;
 
 use std::time::Duration;
 
+use axum_authgear::testkit::*;
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::*;
-
-const HTTP: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/recorded/http.json"
-));
-const RESOLVER: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/recorded/resolver.json"
-));
-const ROTATION: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/recorded/rotation.json"
-));
-const TOKENS: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/recorded/tokens.json"
-));
-const WEBHOOKS: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/recorded/webhooks.json"
-));
+const HTTP: &str = include_str!("../recorded/http.json");
+const RESOLVER: &str = include_str!("../recorded/resolver.json");
+const ROTATION: &str = include_str!("../recorded/rotation.json");
+const TOKENS: &str = include_str!("../recorded/tokens.json");
+const WEBHOOKS: &str = include_str!("../recorded/webhooks.json");
 
 const ENDPOINT: &str = "https://auth.shop.example";
 const ALICE: &str = "1b05d516-6e88-4040-843e-69bfc8f3c1a8";

@@ -8,7 +8,8 @@ use axum::{Json, Router};
 use axum_authgear::{Authgear, Health};
 use serde_json::{Value, json};
 
-pub(crate) fn router(authgear: &Authgear) -> Router {
+/// `/healthz`, and `/readyz` with what is known of the keys.
+pub fn router(authgear: &Authgear) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))

@@ -2,13 +2,14 @@
 
 use std::error::Error;
 
-use axum_authgear::{Authgear, AuthgearBuilder, GatewayProof, LiveSessions, Resolver};
+use axum_authgear::{Authgear, AuthgearBuilder, ConfigError, GatewayProof, LiveSessions, Resolver};
 use ipnet::IpNet;
 
-use crate::config::{BadVariable, Mode, Settings};
+use crate::config::{self, Mode, Settings};
+use crate::variable::BadVariable;
 
 /// What the settings ask for.
-pub(crate) fn builder(settings: &Settings) -> AuthgearBuilder {
+pub fn builder(settings: &Settings) -> AuthgearBuilder {
     let mut builder = Authgear::builder(&settings.endpoint);
     for audience in settings.audiences.iter().flatten() {
         builder = builder.audience(audience);
@@ -77,11 +78,40 @@ fn in_mode(builder: AuthgearBuilder, settings: &Settings) -> AuthgearBuilder {
 }
 
 /// Starts to verify. It does not wait for Authgear.
-pub(crate) fn build(builder: AuthgearBuilder) -> Result<Authgear, Box<dyn Error>> {
-    builder
-        .build()
-        .map_err(|error| match BadVariable::from_config(&error) {
-            Some(bad) => bad.into(),
-            None => error.into(),
-        })
+pub fn build(builder: AuthgearBuilder) -> Result<Authgear, Box<dyn Error>> {
+    builder.build().map_err(|error| match bad_variable(&error) {
+        Some(bad) => bad.into(),
+        None => error.into(),
+    })
+}
+
+/// The complaint of the builder, if one of its options is what is wrong.
+fn bad_variable(error: &ConfigError) -> Option<BadVariable> {
+    let variable = match error.option()? {
+        "endpoint" => config::AUTHGEAR_ENDPOINT,
+        "audience" => config::AUTHGEAR_AUDIENCE,
+        "client_ids" => config::AUTHGEAR_CLIENT_IDS,
+        "token_cookie" => config::AUTHGEAR_TOKEN_COOKIE,
+        "internal_url" => config::AUTHGEAR_INTERNAL_URL,
+        "jwks_cooldown" => config::AUTHGEAR_JWKS_COOLDOWN_SECS,
+        "jwks_refresh_interval" => config::AUTHGEAR_JWKS_REFRESH_SECS,
+        "jwks_max_stale" => config::AUTHGEAR_JWKS_MAX_STALE_SECS,
+        "leeway" => config::AUTHGEAR_LEEWAY_SECS,
+        "trusted_origins" => config::TRUSTED_ORIGINS,
+        "protected_resource" => config::PUBLIC_URL,
+        "url" => config::AUTHGEAR_RESOLVER_URL,
+        "cookie_prefix" => config::AUTHGEAR_COOKIE_PREFIX,
+        "cache" => config::AUTHGEAR_RESOLVER_CACHE_SECS,
+        "live_sessions" => config::AUTHGEAR_RECHECK_SECS,
+        "gateway" => config::AUTHGEAR_GATEWAY_SECRET,
+        "trusted_proxies" => config::TRUSTED_PROXIES,
+        "redis" => config::REDIS_URL,
+        _ => return None,
+    };
+    Some(match error {
+        // A value that is not shown, for it may be a secret.
+        ConfigError::Invalid { value, reason, .. } if value.is_empty() => variable.bad(*reason),
+        ConfigError::Invalid { value, reason, .. } => variable.bad(format!("{value:?} {reason}")),
+        other => variable.bad(other.to_string()),
+    })
 }

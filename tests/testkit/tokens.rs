@@ -255,6 +255,15 @@ async fn keys_rotate_as_recorded() {
     assert_eq!(list(&fake.jwks(), "keys").len(), 1);
 }
 
+#[test]
+fn debug_shows_no_key() {
+    let key = SigningKey::rsa().with_kid("mine");
+    assert_eq!(
+        format!("{key:?}"),
+        r#"SigningKey { kid: "mine", algorithm: "RS256", .. }"#
+    );
+}
+
 #[tokio::test]
 async fn debug_shows_no_secret() {
     let fake = FakeAuthgear::builder().webhook_secret("hush").start().await;

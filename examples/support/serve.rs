@@ -8,13 +8,12 @@ use std::process::ExitCode;
 use axum::Router;
 use tokio::net::TcpListener;
 
-use crate::config::{self, BadVariable, Settings};
+use crate::config::{self, Settings};
 use crate::shutdown::Shutdown;
+use crate::variable::BadVariable;
 
 /// Serves what `app` makes of the settings, until the process is to end.
-pub(crate) async fn serve(
-    app: impl FnOnce(&Settings) -> Result<Router, Box<dyn Error>>,
-) -> ExitCode {
+pub async fn serve(app: impl FnOnce(&Settings) -> Result<Router, Box<dyn Error>>) -> ExitCode {
     match run(app).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
