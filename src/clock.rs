@@ -38,7 +38,7 @@
 //! # What is trusted
 //!
 //! The system's wall clock, give or take the leeway: whoever sets it back revives ended tokens. The
-//! age of keys trusts neither clock alone, see [`Moment::elapsed`].
+//! age of keys trusts neither clock alone, see [`Timestamp::elapsed`].
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -47,12 +47,12 @@ use tokio::time::Instant;
 /// Where the crate takes its time from.
 ///
 /// Claims (`exp`, `nbf`, `iat`) are compared with the wall clock; the age of keys and answers is
-/// measured on both clocks, see [`Moment::elapsed`].
+/// measured on both clocks, see [`Timestamp::elapsed`].
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Source);
+pub struct Clock(ClockSource);
 
 #[derive(Clone, Debug, Default)]
-enum Source {
+enum ClockSource {
     #[default]
     System,
     #[cfg(feature = "testkit")]
@@ -62,17 +62,17 @@ enum Source {
 impl Clock {
     /// Both clocks, read now.
     #[must_use]
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Timestamp {
         let wall = match &self.0 {
             // A clock set before 1970 reads as 1970: every token is then "not yet valid" rather
             // than a panic.
-            Source::System => SystemTime::now()
+            ClockSource::System => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default(),
             #[cfg(feature = "testkit")]
-            Source::Test(time) => time.wall(),
+            ClockSource::Test(time) => time.wall(),
         };
-        Moment {
+        Timestamp {
             wall,
             monotonic: Instant::now(),
         }
@@ -81,12 +81,12 @@ impl Clock {
 
 /// One reading of the wall clock and of the monotonic clock.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub struct Timestamp {
     wall: Duration,
     monotonic: Instant,
 }
 
-impl Moment {
+impl Timestamp {
     /// Time since the Unix epoch, by the wall clock.
     #[must_use]
     pub fn unix(self) -> Duration {
@@ -98,14 +98,14 @@ impl Moment {
     /// The monotonic clock of many systems stands still while a machine is suspended, and the wall
     /// clock can be set back: taking the larger one means that neither stretches a bound.
     #[must_use]
-    pub fn elapsed(self, earlier: Moment) -> Duration {
+    pub fn elapsed(self, earlier: Timestamp) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         monotonic.max(self.wall.saturating_sub(earlier.wall))
     }
 
     /// Whether this came first, by the monotonic clock alone: the wall clock can be set back between
     /// the two, and each would then be younger than the other.
-    pub(crate) fn is_before(self, other: Moment) -> bool {
+    pub(crate) fn is_before(self, other: Timestamp) -> bool {
         self.monotonic < other.monotonic
     }
 
@@ -120,7 +120,7 @@ impl Moment {
     ///
     /// A wall clock that ran ahead then and has been corrected since does not make `earlier` look
     /// younger than it is.
-    pub(crate) fn earliest_unix_of(self, earlier: Moment) -> Duration {
+    pub(crate) fn earliest_unix_of(self, earlier: Timestamp) -> Duration {
         let passed = self.monotonic.saturating_duration_since(earlier.monotonic);
         earlier.wall.min(self.wall.saturating_sub(passed))
     }
@@ -134,7 +134,7 @@ mod test {
 
     use tokio::time::Instant;
 
-    use super::{Clock, Source};
+    use super::{Clock, ClockSource};
 
     #[derive(Debug)]
     pub(super) struct TestTime {
@@ -176,13 +176,13 @@ mod test {
         /// Sets the wall clock forward (or, negative, back) and leaves the monotonic one alone, in
         /// every clone of this clock. The system's clock cannot be shifted: nothing happens.
         pub fn shift_millis(&self, millis: i64) {
-            if let Source::Test(time) = &self.0 {
+            if let ClockSource::Test(time) = &self.0 {
                 time.shift_millis.fetch_add(millis, Ordering::SeqCst);
             }
         }
 
         fn test(unix_seconds: u64, running_since: Option<Instant>) -> Self {
-            Self(Source::Test(Arc::new(TestTime {
+            Self(ClockSource::Test(Arc::new(TestTime {
                 start: Duration::from_secs(unix_seconds),
                 shift_millis: AtomicI64::new(0),
                 running_since,

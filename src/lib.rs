@@ -35,8 +35,10 @@ pub use credential::TokenSource;
 pub use error::{AuthError, AuthErrorKind, ConfigError};
 pub use jsonwebtoken::Algorithm;
 pub use protected_resource::ProtectedResource;
-pub use rejection::{AuthRejection, JsonResponse, RejectionResponse, StatusResponse};
+pub use rejection::{
+    AuthRejection, EmptyRejectionResponse, JsonRejectionResponse, RejectionResponse,
+};
 #[cfg(feature = "redis")]
-pub use revocation::Redis;
+pub use revocation::RedisConfig;
 pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
-pub use verify::{GatewayProof, LiveSessions, Resolver};
+pub use verify::{GatewayProof, LiveSessions, SessionResolver};

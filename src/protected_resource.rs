@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use url::Url;
 
-use crate::authorize::is_word;
+use crate::authorize::is_scope_token;
 use crate::error::ConfigError;
 
 /// What this API says of itself, for
@@ -32,7 +32,7 @@ use crate::error::ConfigError;
 /// let app: Router = Router::new()
 ///     .layer(authgear.layer())
 ///     // For everyone: outside of the layer.
-///     .merge(authgear.metadata_router());
+///     .merge(authgear.resource_metadata_router());
 /// # Ok(())
 /// # }
 /// ```
@@ -81,7 +81,7 @@ impl ProtectedResource {
     /// The metadata, with the authorization server that issues the tokens.
     pub(crate) fn metadata(&self, issuer: &str) -> Result<ResourceMetadata, ConfigError> {
         let url = self.check_url()?;
-        if let Some(scope) = self.scopes.iter().find(|scope| !is_word(scope)) {
+        if let Some(scope) = self.scopes.iter().find(|scope| !is_scope_token(scope)) {
             return Err(invalid(scope, "is no scope of RFC 6749 §3.3"));
         }
         if let Some(page) = &self.documentation

@@ -31,11 +31,11 @@ fn passing(info: AllocationInfo) -> i64 {
 
 const RESOURCE: &str = "https://api.example.com";
 
-async fn ready(fake: &FakeAuthgear, cached_tokens: usize) -> Authgear {
+async fn ready(fake: &FakeAuthgear, token_cache_capacity: usize) -> Authgear {
     let authgear = Authgear::builder(fake.endpoint())
         .audience(fake.endpoint())
         .audience(RESOURCE)
-        .cached_tokens(cached_tokens)
+        .token_cache_capacity(token_cache_capacity)
         .build()
         .unwrap();
     authgear.ready(Duration::from_secs(10)).await.unwrap();
@@ -55,10 +55,7 @@ fn kinds(fake: &FakeAuthgear) -> [(&'static str, TokenBuilder); 5] {
         ("user with roles", fake.token(&full)),
         ("third party", fake.token(&full).third_party()),
         ("refreshed", fake.token(&full).refreshed()),
-        (
-            "machine",
-            fake.machine_token("job", RESOURCE).scope("a b c"),
-        ),
+        ("machine", fake.client_token("job", RESOURCE).scope("a b c")),
     ]
 }
 

@@ -66,7 +66,7 @@ impl World {
             .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
             .unwrap();
         let authgear = ready(builder(&fake)).await;
-        let uncached = ready(builder(&fake).cached_tokens(0)).await;
+        let uncached = ready(builder(&fake).token_cache_capacity(0)).await;
         Self {
             fake,
             components,

@@ -34,7 +34,7 @@ pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router,
         .merge(anyone)
         .merge(health::router(authgear))
         .merge(webhook(authgear, settings)?)
-        .merge(authgear.metadata_router()))
+        .merge(authgear.resource_metadata_router()))
 }
 
 /// Outside of every layer: what comes here has a signature, and no credential of ours.

@@ -90,7 +90,7 @@ pub enum Mode {
     /// Authgear's resolver is asked.
     Resolver,
     /// By the token, while the resolver says that its session is alive.
-    JwtAndResolver,
+    LiveSession,
     /// A gateway in front has done it.
     Gateway,
 }
@@ -98,7 +98,7 @@ pub enum Mode {
 impl Mode {
     /// Whether audience and client of a credential are known.
     fn sees_the_token(self) -> bool {
-        matches!(self, Self::Jwt | Self::JwtAndResolver)
+        matches!(self, Self::Jwt | Self::LiveSession)
     }
 }
 
@@ -199,7 +199,7 @@ fn mode() -> Result<Mode, BadVariable> {
     Ok(match AUTHGEAR_VERIFY.text()?.as_deref() {
         None | Some("jwt") => Mode::Jwt,
         Some("resolver") => Mode::Resolver,
-        Some("jwt+resolver") => Mode::JwtAndResolver,
+        Some("jwt+resolver") => Mode::LiveSession,
         Some("gateway") => Mode::Gateway,
         Some(other) => {
             return Err(AUTHGEAR_VERIFY.bad(format!(

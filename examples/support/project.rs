@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-use axum_authgear::{Authgear, AuthgearBuilder, ConfigError, GatewayProof, LiveSessions, Resolver};
+use axum_authgear::{
+    Authgear, AuthgearBuilder, ConfigError, GatewayProof, LiveSessions, SessionResolver,
+};
 use ipnet::IpNet;
 
 use crate::config::{self, Mode, Settings};
@@ -59,15 +61,15 @@ pub fn builder(settings: &Settings) -> AuthgearBuilder {
 
 fn in_mode(builder: AuthgearBuilder, settings: &Settings) -> AuthgearBuilder {
     let resolver = &settings.resolver;
-    let mut how = Resolver::new().cookie_prefix(&resolver.cookie_prefix);
+    let mut how = SessionResolver::new().cookie_prefix(&resolver.cookie_prefix);
     if let Some(url) = &resolver.url {
         how = how.url(url.as_str());
     }
     match settings.mode {
         Mode::Jwt => builder,
-        Mode::Resolver => builder.resolver(how.cache(resolver.cache)),
-        Mode::JwtAndResolver => {
-            builder.live_sessions(LiveSessions::within(resolver.recheck).through(how))
+        Mode::Resolver => builder.session_resolver(how.cache_ttl(resolver.cache)),
+        Mode::LiveSession => {
+            builder.live_sessions(LiveSessions::within(resolver.recheck).session_resolver(how))
         }
         Mode::Gateway => {
             // Without one, the settings are bad.

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
-use crate::telemetry::Outcome;
-use crate::user::{AuthClient, AuthUser, Principal, Session, Verified};
+use crate::telemetry::RequestOutcome;
+use crate::user::{AuthClient, AuthUser, Principal, Session, VerifiedUser};
 
 /// Who is calling, as a layer found out, and which layer that was.
 ///
@@ -16,8 +16,8 @@ use crate::user::{AuthClient, AuthUser, Principal, Session, Verified};
 /// ran.
 #[derive(Clone)]
 pub(crate) struct Authentication {
-    authority: Authority,
-    caller: Caller,
+    authgear_id: AuthgearId,
+    identified: Identified,
 }
 
 /// One `Authgear`, as far as the requests that it has seen need to know.
@@ -25,16 +25,16 @@ pub(crate) struct Authentication {
 /// A clone goes into every request. It shares nothing unless challenges are configured: a count of
 /// references, kept by all requests of all threads, would be the one thing they contend for.
 #[derive(Clone)]
-pub(crate) struct Authority {
+pub(crate) struct AuthgearId {
     id: u64,
     claims: TypeId,
     challenge: Option<Arc<ChallengeParameters>>,
 }
 
-impl Authority {
+impl AuthgearId {
     /// The authority of an `Authgear` whose users have custom claims `C`.
     pub(crate) fn new<C: 'static>(challenge: Option<ChallengeParameters>) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(STAND_IN + 1);
+        static NEXT: AtomicU64 = AtomicU64::new(TESTKIT_ID + 1);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             claims: TypeId::of::<C>(),
@@ -45,9 +45,9 @@ impl Authority {
     /// An authority that every requirement takes for its own: made by hand in a test, in the place
     /// of any other.
     #[cfg(feature = "testkit")]
-    pub(crate) fn stand_in<C: 'static>() -> Self {
+    pub(crate) fn of_testkit<C: 'static>() -> Self {
         Self {
-            id: STAND_IN,
+            id: TESTKIT_ID,
             ..Self::new::<C>(None)
         }
     }
@@ -63,82 +63,85 @@ impl Authority {
 }
 
 /// No authority that was built has this id.
-const STAND_IN: u64 = 0;
+const TESTKIT_ID: u64 = 0;
 
 #[derive(Clone)]
-enum Caller {
+enum Identified {
     /// No credential.
-    Nobody,
-    /// An `Arc<Verified<C>>` of the authority's `C`.
+    Unauthenticated,
+    /// An `Arc<VerifiedUser<C>>` of the authority's `C`.
     User(Arc<dyn Any + Send + Sync>, Option<Arc<Session>>),
     Client(AuthClient),
 }
 
 impl Authentication {
-    pub(crate) fn nobody(authority: Authority) -> Self {
+    pub(crate) fn unauthenticated(authgear_id: AuthgearId) -> Self {
         Self {
-            authority,
-            caller: Caller::Nobody,
+            authgear_id,
+            identified: Identified::Unauthenticated,
         }
     }
 
     pub(crate) fn of<C: Send + Sync + 'static>(
         principal: Principal<C>,
-        authority: Authority,
+        authgear_id: AuthgearId,
     ) -> Self {
         let caller = match principal {
             Principal::User(user) => {
                 let (verified, session) = user.into_parts();
-                Caller::User(verified, session)
+                Identified::User(verified, session)
             }
-            Principal::Client(client) => Caller::Client(client),
+            Principal::Client(client) => Identified::Client(client),
         };
-        Self { authority, caller }
+        Self {
+            authgear_id,
+            identified: caller,
+        }
     }
 
-    pub(super) fn is_by(&self, authority: &Authority) -> bool {
-        self.authority.id == authority.id
+    pub(super) fn is_by(&self, authgear_id: &AuthgearId) -> bool {
+        self.authgear_id.id == authgear_id.id
     }
 
     /// Whether a requirement of this authority may rely on it.
-    pub(crate) fn counts_for(&self, authority: &Authority) -> bool {
+    pub(crate) fn counts_for(&self, authgear_id: &AuthgearId) -> bool {
         #[cfg(feature = "testkit")]
-        if self.authority.id == STAND_IN {
+        if self.authgear_id.id == TESTKIT_ID {
             return true;
         }
-        self.is_by(authority)
+        self.is_by(authgear_id)
     }
 
-    pub(super) fn outcome(&self) -> Outcome {
-        match self.caller {
-            Caller::Nobody => Outcome::Nobody,
-            Caller::User(..) => Outcome::User,
-            Caller::Client(_) => Outcome::Machine,
+    pub(super) fn outcome(&self) -> RequestOutcome {
+        match self.identified {
+            Identified::Unauthenticated => RequestOutcome::Unauthenticated,
+            Identified::User(..) => RequestOutcome::User,
+            Identified::Client(_) => RequestOutcome::Machine,
         }
     }
 
-    pub(super) fn is_nobody(&self) -> bool {
-        matches!(self.caller, Caller::Nobody)
+    pub(super) fn is_unauthenticated(&self) -> bool {
+        matches!(self.identified, Identified::Unauthenticated)
     }
 
     /// Who is calling, `None` for a request without a credential.
     ///
     /// # Errors
-    /// `OtherClaims` if the layer reads other custom claims than `C`, even if nobody is calling:
+    /// `ClaimsTypeMismatch` if the layer reads other custom claims than `C`, even if nobody is calling:
     /// wrong wiring should show on the first request.
     pub(crate) fn principal<C: Send + Sync + 'static>(
         &self,
     ) -> Result<Option<Principal<C>>, AuthErrorKind> {
-        if self.authority.claims != TypeId::of::<C>() {
-            return Err(AuthErrorKind::OtherClaims);
+        if self.authgear_id.claims != TypeId::of::<C>() {
+            return Err(AuthErrorKind::ClaimsTypeMismatch);
         }
-        Ok(match &self.caller {
-            Caller::Nobody => None,
-            Caller::Client(client) => Some(Principal::Client(client.clone())),
-            Caller::User(user, session) => {
+        Ok(match &self.identified {
+            Identified::Unauthenticated => None,
+            Identified::Client(client) => Some(Principal::Client(client.clone())),
+            Identified::User(user, session) => {
                 let user = Arc::clone(user)
-                    .downcast::<Verified<C>>()
-                    .map_err(|_| AuthErrorKind::OtherClaims)?;
+                    .downcast::<VerifiedUser<C>>()
+                    .map_err(|_| AuthErrorKind::ClaimsTypeMismatch)?;
                 let user = AuthUser::new(user).with_session(session.clone());
                 Some(Principal::User(user))
             }
@@ -147,16 +150,16 @@ impl Authentication {
 
     /// The machine that is calling; custom claims play no part.
     pub(crate) fn client(&self) -> Result<Option<AuthClient>, AuthErrorKind> {
-        match &self.caller {
-            Caller::Nobody => Ok(None),
-            Caller::Client(client) => Ok(Some(client.clone())),
-            Caller::User(..) => Err(AuthErrorKind::MachineRequired),
+        match &self.identified {
+            Identified::Unauthenticated => Ok(None),
+            Identified::Client(client) => Ok(Some(client.clone())),
+            Identified::User(..) => Err(AuthErrorKind::ClientRequired),
         }
     }
 
     /// A refusal with the challenge of this authority.
     pub(crate) fn reject(&self, error: impl Into<AuthError>) -> AuthRejection {
-        self.authority.reject(error)
+        self.authgear_id.reject(error)
     }
 }
 

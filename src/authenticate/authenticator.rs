@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use http::Request;
 
-use super::authentication::{Authentication, Authority};
+use super::authentication::{Authentication, AuthgearId};
 use super::client_info;
-use super::client_info::PeerRules;
+use super::client_info::ClientInfoRules;
 use super::csrf::CsrfCheck;
 use super::identity_headers;
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::credential::{self, Sources};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::revocation::Revocations;
-use crate::telemetry::{Attempt, Outcome};
+use crate::telemetry::{AuthenticationSpan, RequestOutcome};
 use crate::user::Principal;
-use crate::verify::{PendingVerification, Requester, SetCookies, Verification, Verifier, Word};
+use crate::verify::{
+    GatewayIdentity, PendingVerification, Requester, SetCookies, Verification, Verifier,
+};
 
 /// Finds out who is calling. One for each `Authgear`, shared by its layers.
 pub(crate) struct Authenticator<C> {
@@ -25,21 +27,21 @@ pub(crate) struct Authenticator<C> {
     csrf: CsrfCheck,
     verifier: Verifier<C>,
     revocations: Arc<Revocations>,
-    peer_rules: PeerRules,
-    pass_set_cookie: bool,
-    authority: Authority,
+    client_info_rules: ClientInfoRules,
+    forward_set_cookie: bool,
+    authgear_id: AuthgearId,
     clock: Clock,
     trace_user_ids: bool,
 }
 
 /// What is to be done with a request.
-pub(super) enum Step<C> {
+pub(super) enum Decision<C> {
     /// An outer layer of the same `Authgear` has done it all.
     Known,
     /// It is known who is calling.
     Pass(Authentication),
     /// The request is refused.
-    Refuse(AuthError),
+    Reject(AuthError),
     /// Ask again when this is done.
     Wait(PendingVerification<C>),
 }
@@ -51,9 +53,9 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         csrf: CsrfCheck,
         verifier: Verifier<C>,
         revocations: Arc<Revocations>,
-        peer_rules: PeerRules,
-        pass_set_cookie: bool,
-        authority: Authority,
+        client_info_rules: ClientInfoRules,
+        forward_set_cookie: bool,
+        authgear_id: AuthgearId,
         clock: Clock,
         trace_user_ids: bool,
     ) -> Self {
@@ -62,21 +64,21 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             csrf,
             verifier,
             revocations,
-            peer_rules,
-            pass_set_cookie,
-            authority,
+            client_info_rules,
+            forward_set_cookie,
+            authgear_id,
             clock,
             trace_user_ids,
         }
     }
 
-    pub(crate) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// The authentication of a request that comes now.
-    pub(super) fn attempt(&self) -> Attempt {
-        Attempt::begin(self.now())
+    pub(super) fn start_span(&self) -> AuthenticationSpan {
+        AuthenticationSpan::begin(self.now())
     }
 
     pub(crate) fn verifier(&self) -> &Verifier<C> {
@@ -88,108 +90,115 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
     }
 
     /// Takes what only a gateway may say out of the request, and gives what it says if it is one.
-    pub(super) fn hear<B>(&self, request: &mut Request<B>) -> Word {
-        let word = match &self.verifier {
+    pub(super) fn take_gateway_identity<B>(&self, request: &mut Request<B>) -> GatewayIdentity {
+        let gateway_identity = match &self.verifier {
             Verifier::Gateway(gateway) => {
                 let peer = client_info::connection(request.extensions());
-                gateway.hear(request.headers_mut(), peer)
+                gateway.take_gateway_identity(request.headers_mut(), peer)
             }
             Verifier::Jwt(_) | Verifier::Resolver(_) | Verifier::Live(_) => None,
         };
         // On every route: nobody else may say who the user is, to whatever is further inside.
         identity_headers::remove(request.headers_mut());
-        word
+        gateway_identity
     }
 
     /// Where the cookies of the resolver's answer to a request go, if they are passed on.
     pub(super) fn set_cookies(&self) -> Option<Arc<SetCookies>> {
-        self.pass_set_cookie.then(Arc::default)
+        self.forward_set_cookie.then(Arc::default)
     }
 
-    /// Finds out who is calling. The request must have been [heard](Self::hear) before.
+    /// Finds out who is calling. The request must have been [heard](Self::take_gateway_identity) before.
     pub(super) fn begin<B>(
         &self,
         request: &Request<B>,
-        word: Word,
-        now: Moment,
+        gateway_identity: GatewayIdentity,
+        now: Timestamp,
         is_optional: bool,
         set_cookies: Option<&Arc<SetCookies>>,
-    ) -> Step<C> {
+    ) -> Decision<C> {
         let without_credential =
-            || (!is_optional).then_some(Step::Refuse(AuthErrorKind::MissingCredential.into()));
+            || (!is_optional).then_some(Decision::Reject(AuthErrorKind::MissingCredential.into()));
         if let Some(known) = request.extensions().get::<Authentication>()
-            && known.is_by(&self.authority)
+            && known.is_by(&self.authgear_id)
         {
             return known
-                .is_nobody()
+                .is_unauthenticated()
                 .then(without_credential)
                 .flatten()
-                .unwrap_or(Step::Known);
+                .unwrap_or(Decision::Known);
         }
-        let nobody = || {
-            without_credential()
-                .unwrap_or_else(|| Step::Pass(Authentication::nobody(self.authority.clone())))
+        let unauthenticated = || {
+            without_credential().unwrap_or_else(|| {
+                Decision::Pass(Authentication::unauthenticated(self.authgear_id.clone()))
+            })
         };
         if let Verifier::Gateway(gateway) = &self.verifier {
-            let Some(word) = word else {
-                return nobody();
+            let Some(gateway_identity) = gateway_identity else {
+                return unauthenticated();
             };
             // The gateway does not say whether the user came by a cookie.
             if !credential::has_bearer(request.headers()) && !self.csrf.allows(request) {
-                return Step::Refuse(AuthErrorKind::CrossOrigin.into());
+                return Decision::Reject(AuthErrorKind::CrossOriginRequest.into());
             }
-            return self.conclude(gateway.verify(word));
+            return self.conclude(gateway.verify(gateway_identity));
         }
         let credential = match self.sources.find(request.headers()) {
             Ok(Some(credential)) => credential,
-            Ok(None) => return nobody(),
-            Err(kind) => return Step::Refuse(kind.into()),
+            Ok(None) => return unauthenticated(),
+            Err(kind) => return Decision::Reject(kind.into()),
         };
         if credential.is_ambient() && !self.csrf.allows(request) {
-            return Step::Refuse(AuthErrorKind::CrossOrigin.into());
+            return Decision::Reject(AuthErrorKind::CrossOriginRequest.into());
         }
         let requester = || Requester {
-            client: self.peer_rules.client(request),
+            client: self.client_info_rules.client(request),
             set_cookies: set_cookies.cloned(),
         };
         match self.verifier.verify(&credential, now, requester) {
-            Verification::Done(outcome) => self.conclude(outcome),
-            Verification::Waiting(pending) => Step::Wait(pending),
+            Verification::Ready(outcome) => self.conclude(outcome),
+            Verification::Pending(pending) => Decision::Wait(pending),
         }
     }
 
-    pub(super) fn conclude(&self, outcome: Result<Principal<C>, AuthError>) -> Step<C> {
+    pub(super) fn conclude(&self, outcome: Result<Principal<C>, AuthError>) -> Decision<C> {
         match outcome {
-            Ok(principal) => Step::Pass(Authentication::of(principal, self.authority.clone())),
-            Err(error) => Step::Refuse(error),
+            Ok(principal) => {
+                Decision::Pass(Authentication::of(principal, self.authgear_id.clone()))
+            }
+            Err(error) => Decision::Reject(error),
         }
     }
 
     /// Tells telemetry who the request comes from.
-    pub(super) fn tell(&self, attempt: Attempt, authentication: &Authentication) -> Outcome {
+    pub(super) fn record(
+        &self,
+        span: AuthenticationSpan,
+        authentication: &Authentication,
+    ) -> RequestOutcome {
         let outcome = authentication.outcome();
-        if attempt.is_traced()
+        if span.is_traced()
             && let Ok(Some(Principal::User(user))) = authentication.principal::<C>()
         {
-            attempt.method(user.verified_by().as_str());
+            span.method(user.verified_by().as_str());
             if self.trace_user_ids {
-                attempt.user_id(user.id());
+                span.user_id(user.id());
             }
         }
-        attempt.end(outcome);
+        span.end(outcome);
         outcome
     }
 
-    pub(crate) fn authority(&self) -> &Authority {
-        &self.authority
+    pub(crate) fn authgear_id(&self) -> &AuthgearId {
+        &self.authgear_id
     }
 
     pub(super) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
-        self.authority.challenge()
+        self.authgear_id.challenge()
     }
 
     pub(super) fn reject(&self, error: AuthError) -> AuthRejection {
-        self.authority.reject(error)
+        self.authgear_id.reject(error)
     }
 }
 

@@ -11,13 +11,13 @@ use crate::verify::Client;
 
 /// What of a request's sender may be told to the resolver.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PeerRules {
+pub(crate) struct ClientInfoRules {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) forward_user_agent: bool,
     pub(crate) forward_address: bool,
 }
 
-impl PeerRules {
+impl ClientInfoRules {
     pub(super) fn client<B>(&self, request: &Request<B>) -> Client {
         let headers = request.headers();
         Client {
@@ -86,7 +86,7 @@ mod tests {
     use crate::networks::read_networks;
 
     fn client(connection: &str, forwarded: &[&str]) -> String {
-        let rules = PeerRules {
+        let rules = ClientInfoRules {
             trusted_proxies: read_networks(
                 "trusted_proxies",
                 &["10.0.0.0/8", "fd00::/8", "::ffff:172.16.0.0/112"].map(str::to_owned),
@@ -150,9 +150,9 @@ mod tests {
 
     #[test]
     fn without_a_connection_there_is_no_address() {
-        let rules = PeerRules {
+        let rules = ClientInfoRules {
             forward_address: true,
-            ..PeerRules::default()
+            ..ClientInfoRules::default()
         };
         let request = Request::builder()
             .header(FORWARDED_FOR, "198.51.100.7")

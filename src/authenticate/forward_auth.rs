@@ -14,14 +14,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use tower::Service;
 
 use super::authentication::Authentication;
-use super::authenticator::{Authenticator, Step};
+use super::authenticator::{Authenticator, Decision};
 use super::csrf::{is_safe, names_something};
 use super::future::with_cookies;
 use crate::error::{AuthError, AuthErrorKind};
-use crate::telemetry::{self, Attempt, Outcome};
+use crate::telemetry::{self, AuthenticationSpan, RequestOutcome};
 use crate::user::{AuthUser, NoClaims, Principal};
 use crate::verify::session_headers as headers;
-use crate::verify::{SetCookies, Word};
+use crate::verify::{GatewayIdentity, SetCookies};
 
 /// A server for the sub-requests of a gateway (nginx's `auth_request`, Traefik's `ForwardAuth`,
 /// Envoy's `ext_authz`, Caddy's `forward_auth`), from
@@ -60,20 +60,28 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut original = original(request);
-        let word: Word = self.authenticator.hear(&mut original);
+        let gateway_identity: GatewayIdentity =
+            self.authenticator.take_gateway_identity(&mut original);
         let authenticator = Arc::clone(&self.authenticator);
-        let attempt = authenticator.attempt();
-        let now = attempt.began();
+        let span = authenticator.start_span();
+        let now = span.began();
         let set_cookies = authenticator.set_cookies();
-        let step = attempt
-            .in_scope(|| authenticator.begin(&original, word, now, false, set_cookies.as_ref()));
+        let decision = span.in_scope(|| {
+            authenticator.begin(
+                &original,
+                gateway_identity,
+                now,
+                false,
+                set_cookies.as_ref(),
+            )
+        });
         Box::pin(async move {
-            let step = match step {
-                Step::Wait(pending) => authenticator.conclude(pending.await),
-                step => step,
+            let decision = match decision {
+                Decision::Wait(pending) => authenticator.conclude(pending.await),
+                decision => decision,
             };
             let set_cookies = set_cookies.as_deref();
-            Ok(respond(&authenticator, step, attempt, set_cookies))
+            Ok(respond(&authenticator, decision, span, set_cookies))
         })
     }
 }
@@ -113,32 +121,32 @@ fn is_gateways(name: &HeaderName, endings: &[&str]) -> bool {
 
 fn respond<C: Send + Sync + 'static>(
     authenticator: &Authenticator<C>,
-    step: Step<C>,
-    attempt: Attempt,
+    decision: Decision<C>,
+    span: AuthenticationSpan,
     cookies: Option<&SetCookies>,
 ) -> Response<Body> {
-    let answer = match step {
-        Step::Pass(authentication) => {
-            authenticator.tell(attempt, &authentication);
+    let answer = match decision {
+        Decision::Pass(authentication) => {
+            authenticator.record(span, &authentication);
             user::<C>(&authentication).and_then(|user| tell(&user))
         }
-        Step::Refuse(error) => {
-            attempt.end(Outcome::Refused(error.kind()));
+        Decision::Reject(error) => {
+            span.end(RequestOutcome::Rejected(error.kind()));
             Err(error)
         }
         // There is no layer around this, and what waited has been waited for.
-        Step::Known | Step::Wait(_) => Err(AuthErrorKind::MissingCredential.into()),
+        Decision::Known | Decision::Wait(_) => Err(AuthErrorKind::MissingCredential.into()),
     };
     let response = match answer {
         Ok(headers) => {
-            telemetry::answered(Outcome::User);
+            telemetry::answered(RequestOutcome::User);
             let mut response = Response::new(Body::empty());
             *response.headers_mut() = headers;
             response
         }
         Err(error) => {
             let rejection = authenticator.reject(error);
-            telemetry::answered(Outcome::Refused(rejection.kind()));
+            telemetry::answered(RequestOutcome::Rejected(rejection.kind()));
             rejection.into_response()
         }
     };
@@ -161,7 +169,11 @@ fn tell<C>(user: &AuthUser<C>) -> Result<HeaderMap, AuthError> {
         .filter(|id| !id.is_empty() && is_tellable(id))
         .and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok())
         .ok_or_else(|| {
-            AuthError::unavailable(AuthErrorKind::UntellableUser, UNTELLABLE_RETRY, None)
+            AuthError::unavailable(
+                AuthErrorKind::UserIdNotHeaderSafe,
+                RETRY_AFTER_UNSAFE_USER_ID,
+                None,
+            )
         })?;
     let flag = |value| HeaderValue::from_static(if value { "true" } else { "false" });
     let mut told = HeaderMap::with_capacity(8);
@@ -204,7 +216,7 @@ fn is_tellable(text: &str) -> bool {
 }
 
 /// Such an id does not change by itself.
-const UNTELLABLE_RETRY: Duration = Duration::from_secs(60);
+const RETRY_AFTER_UNSAFE_USER_ID: Duration = Duration::from_secs(60);
 
 impl<C> Clone for ForwardAuth<C> {
     fn clone(&self) -> Self {

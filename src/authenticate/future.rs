@@ -10,9 +10,9 @@ use http::{Request, Response, header};
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::authenticator::{Authenticator, Step};
-use crate::rejection::{AuthRejection, Refuser, RejectionResponse};
-use crate::telemetry::{Attempt, Outcome};
+use super::authenticator::{Authenticator, Decision};
+use crate::rejection::{AuthRejection, RejectionResponse, Responder};
+use crate::telemetry::{AuthenticationSpan, RequestOutcome};
 use crate::verify::{PendingVerification, SetCookies};
 
 pin_project! {
@@ -24,7 +24,7 @@ pin_project! {
     {
         #[pin]
         state: State<S, S::Future, B, C>,
-        refuser: Refuser<R>,
+        responder: Responder<R>,
         set_cookies: Option<Arc<SetCookies>>,
     }
 }
@@ -36,65 +36,65 @@ pin_project! {
             #[pin]
             response: F,
         },
-        Refused {
+        Rejected {
             rejection: Option<AuthRejection>,
         },
         Waiting {
             pending: PendingVerification<C>,
             // Boxed, because few requests wait and every future is as large as this; taken when
             // the wait is over.
-            held: Option<Box<Held<S, B, C>>>,
+            suspended: Option<Box<Suspended<S, B, C>>>,
         },
     }
 }
 
 /// What is needed to go on after a wait.
-pub(super) struct Held<S, B, C> {
+pub(super) struct Suspended<S, B, C> {
     pub(super) request: Request<B>,
     pub(super) service: S,
     pub(super) authenticator: Arc<Authenticator<C>>,
-    pub(super) attempt: Attempt,
+    pub(super) span: AuthenticationSpan,
 }
 
 impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
     pub(super) fn calling(
         response: S::Future,
         set_cookies: Option<Arc<SetCookies>>,
-        refuser: Refuser<R>,
+        responder: Responder<R>,
     ) -> Self {
         Self {
             state: State::Calling { response },
-            refuser,
+            responder,
             set_cookies,
         }
     }
 
-    pub(super) fn refused(
+    pub(super) fn rejected(
         rejection: AuthRejection,
         set_cookies: Option<Arc<SetCookies>>,
-        refuser: Refuser<R>,
+        responder: Responder<R>,
     ) -> Self {
         Self {
-            state: State::Refused {
+            state: State::Rejected {
                 rejection: Some(rejection),
             },
-            refuser,
+            responder,
             set_cookies,
         }
     }
 
     pub(super) fn waiting(
         pending: PendingVerification<C>,
-        held: Held<S, B, C>,
+        suspended: Suspended<S, B, C>,
         set_cookies: Option<Arc<SetCookies>>,
-        refuser: Refuser<R>,
+        responder: Responder<R>,
     ) -> Self {
         Self {
             state: State::Waiting {
                 pending,
-                held: Some(Box::new(held)),
+                suspended: Some(Box::new(suspended)),
             },
-            refuser,
+            responder,
             set_cookies,
         }
     }
@@ -115,43 +115,45 @@ where
             let next = match this.state.as_mut().project() {
                 StateProjection::Calling { response } => {
                     let response = ready!(response.poll(cx))?;
-                    let response = this.refuser.review(response);
+                    let response = this.responder.review(response);
                     return Poll::Ready(Ok(with_cookies(response, this.set_cookies.as_deref())));
                 }
-                StateProjection::Refused { rejection } => match rejection.take() {
+                StateProjection::Rejected { rejection } => match rejection.take() {
                     Some(rejection) => {
-                        let response = this.refuser.refuse(rejection);
+                        let response = this.responder.reject(rejection);
                         let cookies = this.set_cookies.as_deref();
                         return Poll::Ready(Ok(with_cookies(response, cookies)));
                     }
                     None => return Poll::Pending,
                 },
-                StateProjection::Waiting { pending, held } => {
-                    let outcome = match held {
-                        Some(held) => held.attempt.in_scope(|| pending.as_mut().poll(cx)),
+                StateProjection::Waiting { pending, suspended } => {
+                    let outcome = match suspended {
+                        Some(suspended) => suspended.span.in_scope(|| pending.as_mut().poll(cx)),
                         None => pending.as_mut().poll(cx),
                     };
                     let outcome = ready!(outcome);
-                    let Some(mut held) = held.take() else {
+                    let Some(mut suspended) = suspended.take() else {
                         return Poll::Pending;
                     };
-                    match held.authenticator.conclude(outcome) {
-                        Step::Pass(authentication) => {
-                            let outcome = held.authenticator.tell(held.attempt, &authentication);
-                            this.refuser.passed = Some(outcome);
-                            held.request.extensions_mut().insert(authentication);
+                    match suspended.authenticator.conclude(outcome) {
+                        Decision::Pass(authentication) => {
+                            let outcome = suspended
+                                .authenticator
+                                .record(suspended.span, &authentication);
+                            this.responder.passed = Some(outcome);
+                            suspended.request.extensions_mut().insert(authentication);
                             State::Calling {
-                                response: held.service.call(held.request),
+                                response: suspended.service.call(suspended.request),
                             }
                         }
-                        Step::Refuse(error) => {
-                            held.attempt.end(Outcome::Refused(error.kind()));
-                            State::Refused {
-                                rejection: Some(held.authenticator.reject(error)),
+                        Decision::Reject(error) => {
+                            suspended.span.end(RequestOutcome::Rejected(error.kind()));
+                            State::Rejected {
+                                rejection: Some(suspended.authenticator.reject(error)),
                             }
                         }
                         // A conclusion is one of the two above.
-                        Step::Known | Step::Wait(_) => return Poll::Pending,
+                        Decision::Known | Decision::Wait(_) => return Poll::Pending,
                     }
                 }
             };

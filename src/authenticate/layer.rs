@@ -7,8 +7,8 @@ use tower::Layer;
 
 use super::authenticator::Authenticator;
 use super::service::Authenticate;
-use super::service::Settings;
-use crate::rejection::JsonResponse;
+use super::service::AuthenticateSettings;
+use crate::rejection::JsonRejectionResponse;
 use crate::user::NoClaims;
 
 /// Authenticates every request, from [`Authgear::layer`](crate::Authgear::layer).
@@ -19,12 +19,12 @@ use crate::user::NoClaims;
 /// ```
 /// # fn example(authgear: axum_authgear::Authgear) {
 /// use axum::{Router, routing::get};
-/// use axum_authgear::{AuthUser, StatusResponse};
+/// use axum_authgear::{AuthUser, EmptyRejectionResponse};
 ///
 /// // An optional layer around all routes, a required one around some: a token is verified once.
 /// let account = Router::new()
 ///     .route("/account", get(|user: AuthUser| async move { user.id().to_owned() }))
-///     .route_layer(authgear.layer().respond_with(StatusResponse));
+///     .route_layer(authgear.layer().respond_with(EmptyRejectionResponse));
 /// let app: Router = Router::new()
 ///     .route("/", get(|user: Option<AuthUser>| async move {
 ///         user.map_or("hello".to_owned(), |user| format!("hello, {}", user.id()))
@@ -37,9 +37,9 @@ use crate::user::NoClaims;
 /// Wrapped around a service of [`http::Request`]s whose response body is `Default` and, for the
 /// default responses, `From<Bytes>`: axum's is both.
 #[must_use = "a layer does nothing until it is added to a router or a service"]
-pub struct AuthenticateLayer<C = NoClaims, R = JsonResponse> {
+pub struct AuthenticateLayer<C = NoClaims, R = JsonRejectionResponse> {
     authenticator: Arc<Authenticator<C>>,
-    settings: Settings,
+    settings: AuthenticateSettings,
     responder: R,
 }
 
@@ -47,8 +47,8 @@ impl<C> AuthenticateLayer<C> {
     pub(crate) fn new(authenticator: Arc<Authenticator<C>>) -> Self {
         Self {
             authenticator,
-            settings: Settings::default(),
-            responder: JsonResponse,
+            settings: AuthenticateSettings::default(),
+            responder: JsonRejectionResponse,
         }
     }
 }

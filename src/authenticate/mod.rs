@@ -14,9 +14,9 @@ mod layer;
 mod service;
 mod trusted_origins;
 
-pub(crate) use self::authentication::{Authentication, Authority};
+pub(crate) use self::authentication::{Authentication, AuthgearId};
 pub(crate) use self::authenticator::Authenticator;
-pub(crate) use self::client_info::PeerRules;
+pub(crate) use self::client_info::ClientInfoRules;
 pub(crate) use self::csrf::CsrfCheck;
 pub use self::forward_auth::ForwardAuth;
 pub use self::future::ResponseFuture;

@@ -8,18 +8,18 @@ use std::task::{Context, Poll};
 use http::{Method, Request, Response};
 use tower::Service;
 
-use super::authenticator::{Authenticator, Step};
-use super::future::{Held, ResponseFuture};
-use crate::rejection::{JsonResponse, Refuser, RejectionResponse, is_grpc};
-use crate::telemetry::Outcome;
+use super::authenticator::{Authenticator, Decision};
+use super::future::{ResponseFuture, Suspended};
+use crate::rejection::{JsonRejectionResponse, RejectionResponse, Responder, is_grpc};
+use crate::telemetry::RequestOutcome;
 use crate::user::NoClaims;
 
 /// The service that [`AuthenticateLayer`](crate::AuthenticateLayer) wraps around another.
 #[must_use = "a service does nothing until it is called"]
-pub struct Authenticate<S, C = NoClaims, R = JsonResponse> {
+pub struct Authenticate<S, C = NoClaims, R = JsonRejectionResponse> {
     pub(super) inner: S,
     pub(super) authenticator: Arc<Authenticator<C>>,
-    pub(super) settings: Settings,
+    pub(super) settings: AuthenticateSettings,
     pub(super) responder: R,
 }
 
@@ -40,8 +40,8 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // Before anything else.
-        let word = self.authenticator.hear(&mut request);
-        let mut refuser = Refuser {
+        let gateway_identity = self.authenticator.take_gateway_identity(&mut request);
+        let mut responder = Responder {
             responder: self.responder.clone(),
             as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
             is_head: request.method() == Method::HEAD,
@@ -49,40 +49,40 @@ where
             challenge: self.authenticator.challenge(),
             passed: None,
         };
-        let attempt = self.authenticator.attempt();
+        let span = self.authenticator.start_span();
         let set_cookies = self.authenticator.set_cookies();
-        let step = attempt.in_scope(|| {
+        let decision = span.in_scope(|| {
             self.authenticator.begin(
                 &request,
-                word,
-                attempt.began(),
+                gateway_identity,
+                span.began(),
                 self.settings.is_optional,
                 set_cookies.as_ref(),
             )
         });
-        match step {
-            Step::Known => ResponseFuture::calling(self.inner.call(request), None, refuser),
-            Step::Pass(authentication) => {
-                refuser.passed = Some(self.authenticator.tell(attempt, &authentication));
+        match decision {
+            Decision::Known => ResponseFuture::calling(self.inner.call(request), None, responder),
+            Decision::Pass(authentication) => {
+                responder.passed = Some(self.authenticator.record(span, &authentication));
                 request.extensions_mut().insert(authentication);
-                ResponseFuture::calling(self.inner.call(request), set_cookies, refuser)
+                ResponseFuture::calling(self.inner.call(request), set_cookies, responder)
             }
-            Step::Refuse(error) => {
-                attempt.end(Outcome::Refused(error.kind()));
-                ResponseFuture::refused(self.authenticator.reject(error), set_cookies, refuser)
+            Decision::Reject(error) => {
+                span.end(RequestOutcome::Rejected(error.kind()));
+                ResponseFuture::rejected(self.authenticator.reject(error), set_cookies, responder)
             }
-            Step::Wait(pending) => {
+            Decision::Wait(pending) => {
                 // The service that was polled ready is the one to be called later.
                 let next = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, next);
                 let authenticator = Arc::clone(&self.authenticator);
-                let held = Held {
+                let suspended = Suspended {
                     request,
                     service: ready,
                     authenticator,
-                    attempt,
+                    span,
                 };
-                ResponseFuture::waiting(pending, held, set_cookies, refuser)
+                ResponseFuture::waiting(pending, suspended, set_cookies, responder)
             }
         }
     }
@@ -110,7 +110,7 @@ impl<S: fmt::Debug, C, R> fmt::Debug for Authenticate<S, C, R> {
 
 /// How one layer differs from another of the same `Authgear`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Settings {
+pub(super) struct AuthenticateSettings {
     pub(super) is_optional: bool,
     pub(super) speaks_grpc: bool,
 }

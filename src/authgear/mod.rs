@@ -88,7 +88,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # }
     /// ```
     pub fn require(&self, requirement: Requirement<C>) -> AuthorizeLayer<C> {
-        AuthorizeLayer::new(requirement, self.authenticator.authority().clone())
+        AuthorizeLayer::new(requirement, self.authenticator.authgear_id().clone())
     }
 
     /// A router with the metadata of the
@@ -99,7 +99,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// It belongs outside of the layer, where clients without a token reach it, and at the root of
     /// the host: do not nest it. It is public: pages of any origin may read it (CORS), and a preflight
     /// is answered. It needs no CORS layer of its own.
-    pub fn metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+    pub fn resource_metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         self.resource
             .as_ref()
             .map_or_else(Router::new, ResourceMetadata::router)
@@ -134,8 +134,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     pub async fn verify_principal(&self, token: &str) -> Result<Principal<C>, AuthError> {
         let now = self.authenticator.now();
         match self.authenticator.verifier().verify_token(token, now) {
-            Verification::Done(outcome) => outcome,
-            Verification::Waiting(pending) => pending.await,
+            Verification::Ready(outcome) => outcome,
+            Verification::Pending(pending) => pending.await,
         }
     }
 
@@ -145,7 +145,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     ///
     /// What ending users promises and costs: [`revocation`](crate::docs::revocation).
     pub fn revoke_user(&self, id: &str) {
-        self.revocations().store().end_user(id);
+        self.revocations().store().revoke_user(id);
     }
 
     /// Ends the token that this user was verified by, and no other: a log-out route is the place
@@ -153,7 +153,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     pub fn revoke_token(&self, user: &AuthUser<C>) {
         self.revocations()
             .store()
-            .end_token(&user.verified().identity, user.id());
+            .revoke_token(&user.verified().identity, user.id());
     }
 
     /// A route that takes Authgear's webhooks and ends users at once. It answers POST alone; mount
@@ -219,7 +219,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     ///
     /// That it cannot be said any more ends the user as well, but not at once: `SessionUnavailable`
     /// comes when the last confirmation is older than a minute (with the resolver alone) or than the
-    /// bound, and the [grace](crate::LiveSessions::grace) where it is open; `KeysUnavailable` when the
+    /// bound, and the [grace](crate::LiveSessions::grace_period) where it is open; `KeysUnavailable` when the
     /// keys are too old. A shorter outage ends nobody. Where the runtime of `build()` has ended,
     /// nothing can be asked, and `SessionUnavailable` comes at once.
     ///
@@ -242,8 +242,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
 
     /// Forgets what the resolver has said of a user, so that it is asked again before the user is
     /// let in once more. For events that this crate does not see.
-    pub fn purge_user(&self, user_id: &str) {
-        self.authenticator.verifier().purge_user(user_id);
+    pub fn invalidate_user(&self, user_id: &str) {
+        self.authenticator.verifier().invalidate_user(user_id);
     }
 
     /// Waits until credentials can be verified, for at most this long: the way to fail fast at
@@ -279,10 +279,10 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     #[must_use]
     pub fn status(&self) -> Status {
         let status = self.authenticator.verifier().status();
-        let trouble = self.revocations().store().trouble();
-        let refuses = trouble.as_ref().is_some_and(|trouble| trouble.refuses)
+        let outage = self.revocations().store().outage();
+        let refuses = outage.as_ref().is_some_and(|outage| outage.refuses)
             && self.authenticator.verifier().reads_tokens();
-        let last_error = status.error.or(trouble.map(|trouble| trouble.error));
+        let last_error = status.error.or(outage.map(|outage| outage.error));
         Status {
             health: match (status.is_usable && !refuses, &last_error) {
                 (true, None) => Health::Healthy,

@@ -1,10 +1,10 @@
 //! Why a requirement is not met, and which of two reasons is told.
 
-use crate::error::{AuthError, AuthErrorKind, Demand};
+use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
 
 /// The refusal of a requirement, with words borrowed from it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unmet<'r> {
+pub(super) struct Denial<'r> {
     pub(super) kind: AuthErrorKind,
     pub(super) scopes: Vec<&'r str>,
     pub(super) max_age: Option<u64>,
@@ -21,7 +21,7 @@ enum Remedy {
     Nothing,
 }
 
-impl<'r> Unmet<'r> {
+impl<'r> Denial<'r> {
     pub(super) fn new(kind: AuthErrorKind) -> Self {
         Self {
             kind,
@@ -33,7 +33,7 @@ impl<'r> Unmet<'r> {
 
     /// Of two that must both be met, the one that the caller can do less about: nobody is sent to
     /// sign in again, only to be told afterwards that it was in vain.
-    pub(super) fn harder(self, other: Self) -> Self {
+    pub(super) fn for_all(self, other: Self) -> Self {
         match self.remedy().cmp(&other.remedy()) {
             std::cmp::Ordering::Less => other,
             std::cmp::Ordering::Greater => self,
@@ -43,7 +43,7 @@ impl<'r> Unmet<'r> {
 
     /// Of two of which one is enough, the one that the caller can do more about; the first, if
     /// that is the same.
-    pub(super) fn easier(self, other: Self) -> Self {
+    pub(super) fn for_any(self, other: Self) -> Self {
         if other.remedy() < self.remedy() {
             other
         } else {
@@ -91,15 +91,15 @@ impl<'r> Unmet<'r> {
     }
 }
 
-impl From<Unmet<'_>> for AuthError {
-    fn from(unmet: Unmet<'_>) -> Self {
+impl From<Denial<'_>> for AuthError {
+    fn from(denial: Denial<'_>) -> Self {
         let joined = |words: Vec<&str>| (!words.is_empty()).then(|| words.join(" "));
-        Self::unmet(
-            unmet.kind,
-            Demand {
-                scope: joined(unmet.scopes),
-                max_age: unmet.max_age,
-                acr_values: joined(unmet.acr_values),
+        Self::denied(
+            denial.kind,
+            ChallengeHints {
+                scope: joined(denial.scopes),
+                max_age: denial.max_age,
+                acr_values: joined(denial.acr_values),
             },
         )
     }

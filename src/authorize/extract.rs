@@ -7,8 +7,8 @@ use std::ops::Deref;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::scope_tokens::is_word;
-use crate::error::{AuthError, AuthErrorKind, Demand};
+use super::scope_tokens::is_scope_token;
+use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
 use crate::extract::{reject, required};
 use crate::rejection::AuthRejection;
 use crate::user::{AuthUser, NoClaims, Principal};
@@ -130,17 +130,17 @@ where
     async fn from_request_parts(parts: &mut Parts, _: &T) -> Result<Self, AuthRejection> {
         const {
             assert!(
-                is_word(S::NAME),
+                is_scope_token(S::NAME),
                 "a scope has characters of RFC 6749 §3.3 alone"
             );
         }
         let caller: Principal<C> = required(&parts.extensions)?;
         if !caller.has_scope(S::NAME) {
-            let demand = Demand {
+            let demand = ChallengeHints {
                 scope: Some(S::NAME.to_owned()),
-                ..Demand::default()
+                ..ChallengeHints::default()
             };
-            let error = AuthError::unmet(AuthErrorKind::InsufficientScope, demand);
+            let error = AuthError::denied(AuthErrorKind::InsufficientScope, demand);
             return Err(reject(&parts.extensions, error));
         }
         Ok(Self {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use http::Response;
 use pin_project_lite::pin_project;
 
-use crate::rejection::{AuthRejection, Refuser, RejectionResponse};
+use crate::rejection::{AuthRejection, RejectionResponse, Responder};
 
 pin_project! {
     /// The response of [`Authorize`](super::Authorize).
@@ -16,7 +16,7 @@ pin_project! {
     pub struct ResponseFuture<F, R> {
         #[pin]
         state: State<F>,
-        refuser: Refuser<R>,
+        responder: Responder<R>,
     }
 }
 
@@ -27,26 +27,26 @@ pin_project! {
             #[pin]
             response: F,
         },
-        Refused {
+        Rejected {
             rejection: Option<AuthRejection>,
         },
     }
 }
 
 impl<F, R> ResponseFuture<F, R> {
-    pub(super) fn calling(response: F, refuser: Refuser<R>) -> Self {
+    pub(super) fn calling(response: F, responder: Responder<R>) -> Self {
         Self {
             state: State::Calling { response },
-            refuser,
+            responder,
         }
     }
 
-    pub(super) fn refused(rejection: AuthRejection, refuser: Refuser<R>) -> Self {
+    pub(super) fn rejected(rejection: AuthRejection, responder: Responder<R>) -> Self {
         Self {
-            state: State::Refused {
+            state: State::Rejected {
                 rejection: Some(rejection),
             },
-            refuser,
+            responder,
         }
     }
 }
@@ -64,10 +64,10 @@ where
         match this.state.project() {
             StateProjection::Calling { response } => {
                 let response = ready!(response.poll(cx))?;
-                Poll::Ready(Ok(this.refuser.review(response)))
+                Poll::Ready(Ok(this.responder.review(response)))
             }
-            StateProjection::Refused { rejection } => match rejection.take() {
-                Some(rejection) => Poll::Ready(Ok(this.refuser.refuse(rejection))),
+            StateProjection::Rejected { rejection } => match rejection.take() {
+                Some(rejection) => Poll::Ready(Ok(this.responder.reject(rejection))),
                 None => Poll::Pending,
             },
         }

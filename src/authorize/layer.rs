@@ -5,9 +5,9 @@ use std::fmt;
 use tower::Layer;
 
 use super::requirement::Requirement;
-use super::service::{Authorize, Settings};
-use crate::authenticate::Authority;
-use crate::rejection::JsonResponse;
+use super::service::{Authorize, AuthorizeSettings};
+use crate::authenticate::AuthgearId;
+use crate::rejection::JsonRejectionResponse;
 use crate::user::NoClaims;
 
 /// Lets only those callers pass who meet a requirement, from
@@ -21,19 +21,19 @@ use crate::user::NoClaims;
 /// Its refusals are answered as the authentication layer around it does, unless it is told
 /// otherwise with [`grpc`](Self::grpc) or [`respond_with`](Self::respond_with).
 #[must_use = "a layer does nothing until it is added to a router or a service"]
-pub struct AuthorizeLayer<C = NoClaims, R = JsonResponse> {
-    settings: Settings<C, R>,
+pub struct AuthorizeLayer<C = NoClaims, R = JsonRejectionResponse> {
+    settings: AuthorizeSettings<C, R>,
 }
 
 impl<C> AuthorizeLayer<C> {
-    pub(crate) fn new(requirement: Requirement<C>, authority: Authority) -> Self {
+    pub(crate) fn new(requirement: Requirement<C>, authgear_id: AuthgearId) -> Self {
         Self {
-            settings: Settings {
+            settings: AuthorizeSettings {
                 requirement,
-                authority,
+                authgear_id,
                 speaks_grpc: false,
                 has_last_word: false,
-                responder: JsonResponse,
+                responder: JsonRejectionResponse,
             },
         }
     }
@@ -58,9 +58,9 @@ impl<C, R> AuthorizeLayer<C, R> {
     /// but for those that describe the old body: `Content-*`, `ETag`, `Last-Modified`, digests.
     pub fn respond_with<T>(self, responder: T) -> AuthorizeLayer<C, T> {
         AuthorizeLayer {
-            settings: Settings {
+            settings: AuthorizeSettings {
                 requirement: self.settings.requirement,
-                authority: self.settings.authority,
+                authgear_id: self.settings.authgear_id,
                 speaks_grpc: self.settings.speaks_grpc,
                 has_last_word: true,
                 responder,

@@ -101,5 +101,5 @@ pub use self::requirement::{
     Requirement, all_scopes, amr, any_role, any_scope, authenticated_within, has_role,
     not_anonymous, satisfies, verified,
 };
-pub(crate) use self::scope_tokens::is_word;
+pub(crate) use self::scope_tokens::is_scope_token;
 pub use self::service::Authorize;

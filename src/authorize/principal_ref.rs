@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use super::denial::Unmet;
+use super::denial::Denial;
 use crate::error::AuthErrorKind;
 use crate::user::{AuthClient, AuthUser, Principal};
 
 /// A borrowed [`Principal`].
-pub(super) enum Caller<'c, C> {
+pub(super) enum PrincipalRef<'c, C> {
     User(&'c AuthUser<C>),
     Client(&'c AuthClient),
 }
 
-impl<'c, C> Caller<'c, C> {
-    pub(super) fn user<'r>(self) -> Result<&'c AuthUser<C>, Unmet<'r>> {
+impl<'c, C> PrincipalRef<'c, C> {
+    pub(super) fn user<'r>(self) -> Result<&'c AuthUser<C>, Denial<'r>> {
         match self {
             Self::User(user) => Ok(user),
-            Self::Client(_) => Err(Unmet::new(AuthErrorKind::UserRequired)),
+            Self::Client(_) => Err(Denial::new(AuthErrorKind::UserRequired)),
         }
     }
 
@@ -36,15 +36,15 @@ impl<'c, C> Caller<'c, C> {
     }
 }
 
-impl<C> Clone for Caller<'_, C> {
+impl<C> Clone for PrincipalRef<'_, C> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<C> Copy for Caller<'_, C> {}
+impl<C> Copy for PrincipalRef<'_, C> {}
 
-impl<'c, C> From<&'c Principal<C>> for Caller<'c, C> {
+impl<'c, C> From<&'c Principal<C>> for PrincipalRef<'c, C> {
     fn from(principal: &'c Principal<C>) -> Self {
         match principal {
             Principal::User(user) => Self::User(user),

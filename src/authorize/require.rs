@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use super::principal_ref::Caller;
+use super::principal_ref::PrincipalRef;
 use super::requirement::Requirement;
 use crate::rejection::AuthRejection;
 use crate::user::{AuthClient, AuthUser, Principal};
@@ -22,7 +22,7 @@ impl<C> AuthUser<C> {
     /// # Errors
     /// The refusal, ready to be returned from a handler.
     pub fn require(&self, requirement: impl Borrow<Requirement<C>>) -> Result<(), AuthRejection> {
-        require(Caller::User(self), requirement.borrow())
+        require(PrincipalRef::User(self), requirement.borrow())
     }
 }
 
@@ -32,7 +32,7 @@ impl AuthClient {
     /// # Errors
     /// The refusal, ready to be returned from a handler.
     pub fn require(&self, requirement: impl Borrow<Requirement>) -> Result<(), AuthRejection> {
-        require(Caller::Client(self), requirement.borrow())
+        require(PrincipalRef::Client(self), requirement.borrow())
     }
 }
 
@@ -42,12 +42,15 @@ impl<C> Principal<C> {
     /// # Errors
     /// The refusal, ready to be returned from a handler.
     pub fn require(&self, requirement: impl Borrow<Requirement<C>>) -> Result<(), AuthRejection> {
-        require(Caller::from(self), requirement.borrow())
+        require(PrincipalRef::from(self), requirement.borrow())
     }
 }
 
-fn require<C>(caller: Caller<'_, C>, requirement: &Requirement<C>) -> Result<(), AuthRejection> {
+fn require<C>(
+    principal: PrincipalRef<'_, C>,
+    requirement: &Requirement<C>,
+) -> Result<(), AuthRejection> {
     requirement
-        .check(caller)
+        .check(principal)
         .map_err(|error| AuthRejection::new(error, None))
 }

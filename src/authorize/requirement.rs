@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::denial::Unmet;
-use super::principal_ref::Caller;
-use super::scope_tokens::Words;
+use super::denial::Denial;
+use super::principal_ref::PrincipalRef;
+use super::scope_tokens::ScopeTokens;
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::user::{AuthUser, NoClaims};
 
@@ -22,16 +22,16 @@ type Condition<C> = dyn Fn(&AuthUser<C>) -> bool + Send + Sync;
 enum Rule<C> {
     Role(Cow<'static, str>),
     AnyRole(Vec<Cow<'static, str>>),
-    AllScopes(Words),
-    AnyScope(Words),
-    Verified,
+    AllScopes(ScopeTokens),
+    AnyScope(ScopeTokens),
+    VerifiedUser,
     NotAnonymous,
     AuthenticatedWithin(Duration),
     Amr(Cow<'static, str>),
     Satisfies(Box<Condition<C>>),
     Both(Requirement<C>, Requirement<C>),
     Either(Requirement<C>, Requirement<C>),
-    AcrValues(Requirement<C>, Words),
+    AcrValues(Requirement<C>, ScopeTokens),
 }
 
 /// The user has the role with this key.
@@ -59,7 +59,7 @@ pub fn all_scopes<C, I>(scopes: I) -> Result<Requirement<C>, ConfigError>
 where
     I: IntoIterator<Item: Into<String>>,
 {
-    let scopes = Words::new("all_scopes", scopes)?;
+    let scopes = ScopeTokens::new("all_scopes", scopes)?;
     Ok(Requirement::new(Rule::AllScopes(scopes)))
 }
 
@@ -74,14 +74,14 @@ pub fn any_scope<C, I>(scopes: I) -> Result<Requirement<C>, ConfigError>
 where
     I: IntoIterator<Item: Into<String>>,
 {
-    let scopes = Words::new("any_scope", scopes)?;
+    let scopes = ScopeTokens::new("any_scope", scopes)?;
     Ok(Requirement::new(Rule::AnyScope(scopes)))
 }
 
 /// The user has a verified identity, such as an email address. An anonymous user may count as
 /// verified where the token says so: add [`not_anonymous`] where a known person is needed.
 pub fn verified<C>() -> Requirement<C> {
-    Requirement::new(Rule::Verified)
+    Requirement::new(Rule::VerifiedUser)
 }
 
 /// The user is not an anonymous one. A token that does not say counts as anonymous.
@@ -174,22 +174,22 @@ impl<C> Requirement<C> {
     where
         I: IntoIterator<Item: Into<String>>,
     {
-        let values = Words::new("acr_values", values)?;
+        let values = ScopeTokens::new("acr_values", values)?;
         Ok(Self::new(Rule::AcrValues(self, values)))
     }
 
     /// Whether the caller meets this.
-    pub(super) fn check(&self, caller: Caller<'_, C>) -> Result<(), AuthError> {
+    pub(super) fn check(&self, caller: PrincipalRef<'_, C>) -> Result<(), AuthError> {
         self.check_at(caller, caller.now()).map_err(AuthError::from)
     }
 
     /// Whether the caller meets this at `now`, the time since the Unix epoch.
-    fn check_at(&self, caller: Caller<'_, C>, now: Duration) -> Result<(), Unmet<'_>> {
+    fn check_at(&self, caller: PrincipalRef<'_, C>, now: Duration) -> Result<(), Denial<'_>> {
         let unless = |is_met: bool, kind: AuthErrorKind| {
             if is_met {
                 Ok(())
             } else {
-                Err(Unmet::new(kind))
+                Err(Denial::new(kind))
             }
         };
         match &*self.0 {
@@ -204,11 +204,11 @@ impl<C> Requirement<C> {
             Rule::AllScopes(scopes) if scopes.iter().all(|scope| caller.has_scope(scope)) => Ok(()),
             Rule::AnyScope(scopes) if scopes.iter().any(|scope| caller.has_scope(scope)) => Ok(()),
             Rule::AllScopes(scopes) | Rule::AnyScope(scopes) => {
-                let mut unmet = Unmet::new(AuthErrorKind::InsufficientScope);
-                unmet.add_scopes(scopes.iter());
-                Err(unmet)
+                let mut denial = Denial::new(AuthErrorKind::InsufficientScope);
+                denial.add_scopes(scopes.iter());
+                Err(denial)
             }
-            Rule::Verified => unless(caller.user()?.is_verified(), AuthErrorKind::NotVerified),
+            Rule::VerifiedUser => unless(caller.user()?.is_verified(), AuthErrorKind::NotVerified),
             Rule::NotAnonymous => {
                 unless(!caller.user()?.is_anonymous(), AuthErrorKind::AnonymousUser)
             }
@@ -216,9 +216,9 @@ impl<C> Requirement<C> {
                 if authenticated_at_most(caller.user()?, *age, now) {
                     return Ok(());
                 }
-                let mut unmet = Unmet::new(AuthErrorKind::AuthenticationTooOld);
-                unmet.max_age = Some(age.as_secs());
-                Err(unmet)
+                let mut denial = Denial::new(AuthErrorKind::AuthenticationTooOld);
+                denial.max_age = Some(age.as_secs());
+                Err(denial)
             }
             Rule::Amr(method) => unless(
                 caller.user()?.amr().any(|own| own == method),
@@ -228,41 +228,41 @@ impl<C> Requirement<C> {
                 unless(condition(caller.user()?), AuthErrorKind::ConditionNotMet)
             }
             Rule::Both(one, other) => {
-                let unmet = match (one.check_at(caller, now), other.check_at(caller, now)) {
+                let denial = match (one.check_at(caller, now), other.check_at(caller, now)) {
                     (Ok(()), Ok(())) => return Ok(()),
-                    (Err(unmet), Ok(())) | (Ok(()), Err(unmet)) => unmet,
-                    (Err(one), Err(other)) => one.harder(other),
+                    (Err(denial), Ok(())) | (Ok(()), Err(denial)) => denial,
+                    (Err(one), Err(other)) => one.for_all(other),
                 };
-                Err(self.with_all_scopes(unmet))
+                Err(self.with_all_scopes(denial))
             }
             Rule::Either(one, other) => match one.check_at(caller, now) {
                 Ok(()) => Ok(()),
-                Err(unmet) => other
+                Err(denial) => other
                     .check_at(caller, now)
-                    .map_err(|others| unmet.easier(others)),
+                    .map_err(|others| denial.for_any(others)),
             },
-            Rule::AcrValues(inner, values) => inner.check_at(caller, now).map_err(|mut unmet| {
-                if unmet.is_about_authentication() {
-                    unmet.acr_values = values.iter().collect();
+            Rule::AcrValues(inner, values) => inner.check_at(caller, now).map_err(|mut denial| {
+                if denial.is_about_authentication() {
+                    denial.acr_values = values.iter().collect();
                 }
-                unmet
+                denial
             }),
         }
     }
 
     /// A client that asks for a token with a missing scope must not lose those that it has.
-    fn with_all_scopes<'r>(&'r self, mut unmet: Unmet<'r>) -> Unmet<'r> {
-        if unmet.is_about_scopes() {
-            let mut all = Unmet::new(unmet.kind);
+    fn with_all_scopes<'r>(&'r self, mut denial: Denial<'r>) -> Denial<'r> {
+        if denial.is_about_scopes() {
+            let mut all = Denial::new(denial.kind);
             self.add_needed_scopes(&mut all);
-            all.add_scopes(unmet.scopes);
-            unmet = all;
+            all.add_scopes(denial.scopes);
+            denial = all;
         }
-        unmet
+        denial
     }
 
     /// The scopes without which this cannot be met.
-    fn add_needed_scopes<'r>(&'r self, to: &mut Unmet<'r>) {
+    fn add_needed_scopes<'r>(&'r self, to: &mut Denial<'r>) {
         match &*self.0 {
             Rule::AllScopes(scopes) => to.add_scopes(scopes.iter()),
             Rule::AcrValues(inner, _) => inner.add_needed_scopes(to),
@@ -297,7 +297,7 @@ impl<C> fmt::Debug for Requirement<C> {
             Rule::AnyRole(keys) => write!(f, "any_role({keys:?})"),
             Rule::AllScopes(scopes) => write!(f, "all_scopes({scopes:?})"),
             Rule::AnyScope(scopes) => write!(f, "any_scope({scopes:?})"),
-            Rule::Verified => f.write_str("verified()"),
+            Rule::VerifiedUser => f.write_str("verified()"),
             Rule::NotAnonymous => f.write_str("not_anonymous()"),
             Rule::AuthenticatedWithin(age) => write!(f, "authenticated_within({age:?})"),
             Rule::Amr(method) => write!(f, "amr({method:?})"),

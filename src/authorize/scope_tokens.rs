@@ -6,9 +6,9 @@ use crate::error::ConfigError;
 
 /// One or more scope tokens (RFC 6749 §3.3), in the order of the configuration.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Words(Vec<String>);
+pub(super) struct ScopeTokens(Vec<String>);
 
-impl Words {
+impl ScopeTokens {
     pub(super) fn new<I>(option: &'static str, words: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator<Item: Into<String>>,
@@ -17,7 +17,7 @@ impl Words {
         if words.is_empty() {
             return Err(ConfigError::invalid(option, "", "names nothing"));
         }
-        if let Some(word) = words.iter().find(|word| !is_word(word)) {
+        if let Some(word) = words.iter().find(|word| !is_scope_token(word)) {
             return Err(ConfigError::invalid(
                 option,
                 word.clone(),
@@ -33,14 +33,14 @@ impl Words {
     }
 }
 
-impl fmt::Debug for Words {
+impl fmt::Debug for ScopeTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
 /// `scope-token` of RFC 6749 §3.3: `1*( %x21 / %x23-5B / %x5D-7E )`.
-pub(crate) const fn is_word(text: &str) -> bool {
+pub(crate) const fn is_scope_token(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut index = 0;
     while index < bytes.len() {
@@ -59,16 +59,16 @@ mod tests {
     #[test]
     fn a_word_is_what_needs_no_escape() {
         for good in ["a", "read:orders", "https://a.example/b?c=d", "!#~", "[]"] {
-            assert!(is_word(good), "{good}");
+            assert!(is_scope_token(good), "{good}");
         }
         for bad in [
             "", " ", "a b", "a\"b", "a\\b", "a\tb", "a\u{7f}", "é", "a\r\nb",
         ] {
-            assert!(!is_word(bad), "{bad:?}");
-            let error = Words::new("all_scopes", ["fine", bad]).unwrap_err();
+            assert!(!is_scope_token(bad), "{bad:?}");
+            let error = ScopeTokens::new("all_scopes", ["fine", bad]).unwrap_err();
             assert_eq!(error.option(), Some("all_scopes"));
             assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
         }
-        assert!(Words::new("all_scopes", [""; 0]).is_err());
+        assert!(ScopeTokens::new("all_scopes", [""; 0]).is_err());
     }
 }

@@ -7,24 +7,26 @@ use http::{Method, Request, Response};
 use tower::Service;
 
 use super::future::ResponseFuture;
-use super::principal_ref::Caller;
+use super::principal_ref::PrincipalRef;
 use super::requirement::Requirement;
-use crate::authenticate::{Authentication, Authority};
+use crate::authenticate::{Authentication, AuthgearId};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::rejection::{AuthRejection, JsonResponse, Refuser, RejectionResponse, is_grpc};
+use crate::rejection::{
+    AuthRejection, JsonRejectionResponse, RejectionResponse, Responder, is_grpc,
+};
 use crate::user::NoClaims;
 
 /// The service that [`AuthorizeLayer`](super::AuthorizeLayer) wraps around another.
 #[must_use = "a service does nothing until it is called"]
-pub struct Authorize<S, C = NoClaims, R = JsonResponse> {
+pub struct Authorize<S, C = NoClaims, R = JsonRejectionResponse> {
     pub(super) inner: S,
-    pub(super) settings: Settings<C, R>,
+    pub(super) settings: AuthorizeSettings<C, R>,
 }
 
 /// What one layer requires, and how its refusals are answered.
-pub(super) struct Settings<C, R> {
+pub(super) struct AuthorizeSettings<C, R> {
     pub(super) requirement: Requirement<C>,
-    pub(super) authority: Authority,
+    pub(super) authgear_id: AuthgearId,
     pub(super) speaks_grpc: bool,
     /// Whether it has been told how to answer, so that no other layer does it.
     pub(super) has_last_word: bool,
@@ -47,12 +49,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let challenge = self.settings.authority.challenge();
+        let challenge = self.settings.authgear_id.challenge();
         let outcome = self
             .settings
             .authorize(&request)
             .map_err(|error| AuthRejection::new(error, challenge.clone()));
-        let refuser = Refuser {
+        let responder = Responder {
             responder: self.settings.responder.clone(),
             as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
             is_head: request.method() == Method::HEAD,
@@ -61,26 +63,26 @@ where
             passed: None,
         };
         match outcome {
-            Ok(()) => ResponseFuture::calling(self.inner.call(request), refuser),
-            Err(rejection) => ResponseFuture::refused(rejection, refuser),
+            Ok(()) => ResponseFuture::calling(self.inner.call(request), responder),
+            Err(rejection) => ResponseFuture::rejected(rejection, responder),
         }
     }
 }
 
-impl<C: Send + Sync + 'static, R> Settings<C, R> {
+impl<C: Send + Sync + 'static, R> AuthorizeSettings<C, R> {
     fn authorize<B>(&self, request: &Request<B>) -> Result<(), AuthError> {
         let authentication = request
             .extensions()
             .get::<Authentication>()
             .ok_or(AuthErrorKind::LayerMissing)?;
         // Another project's users have roles of the same names.
-        if !authentication.counts_for(&self.authority) {
-            return Err(AuthErrorKind::OtherAuthgear.into());
+        if !authentication.counts_for(&self.authgear_id) {
+            return Err(AuthErrorKind::AuthgearMismatch.into());
         }
         let principal = authentication
             .principal::<C>()?
             .ok_or(AuthErrorKind::MissingCredential)?;
-        self.requirement.check(Caller::from(&principal))
+        self.requirement.check(PrincipalRef::from(&principal))
     }
 }
 
@@ -102,11 +104,11 @@ impl<S: fmt::Debug, C, R> fmt::Debug for Authorize<S, C, R> {
     }
 }
 
-impl<C, R: Clone> Clone for Settings<C, R> {
+impl<C, R: Clone> Clone for AuthorizeSettings<C, R> {
     fn clone(&self) -> Self {
         Self {
             requirement: self.requirement.clone(),
-            authority: self.authority.clone(),
+            authgear_id: self.authgear_id.clone(),
             speaks_grpc: self.speaks_grpc,
             has_last_word: self.has_last_word,
             responder: self.responder.clone(),
@@ -114,7 +116,7 @@ impl<C, R: Clone> Clone for Settings<C, R> {
     }
 }
 
-impl<C, R> fmt::Debug for Settings<C, R> {
+impl<C, R> fmt::Debug for AuthorizeSettings<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("requirement", &self.requirement)

@@ -20,17 +20,17 @@ use url::Url;
 pub use self::danger::Dangerous;
 use self::mode::Setup;
 use self::options::{Options, SourceOption, sources};
-use crate::authenticate::{Authenticator, Authority};
+use crate::authenticate::{Authenticator, AuthgearId};
 use crate::authgear::Authgear;
 use crate::credential::TokenSource;
 use crate::error::ConfigError;
 use crate::outbound::Outbound;
 use crate::protected_resource::ProtectedResource;
 #[cfg(feature = "redis")]
-use crate::revocation::Redis;
+use crate::revocation::RedisConfig;
 use crate::telemetry;
 use crate::user::NoClaims;
-use crate::verify::{LiveSessions, ReadClaims, Resolver};
+use crate::verify::{LiveSessions, ReadClaims, SessionResolver};
 
 /// Configures an [`Authgear`], from [`Authgear::builder`].
 ///
@@ -127,8 +127,8 @@ impl<C> AuthgearBuilder<C> {
     /// An entry takes about 768 bytes beside the text of its claims; in all it is at most 2 KiB for
     /// each of the tokens. No token is kept, only a keyed digest of it. Expiry, key, and the age of
     /// the keys are checked on every request all the same.
-    pub fn cached_tokens(mut self, count: usize) -> Self {
-        self.options.cached_tokens = count;
+    pub fn token_cache_capacity(mut self, count: usize) -> Self {
+        self.options.token_cache_capacity = count;
         self
     }
 
@@ -174,7 +174,7 @@ impl<C> AuthgearBuilder<C> {
     /// The resolver names neither client nor scopes, and takes a token of any client of the project,
     /// third-party ones too, with the user's full roles. An API that must tell them apart needs
     /// [`live_sessions`](Self::live_sessions) with [`client_ids`](Self::client_ids).
-    pub fn resolver(mut self, resolver: Resolver) -> Self {
+    pub fn session_resolver(mut self, resolver: SessionResolver) -> Self {
         self.options.resolver = Some(resolver);
         self
     }
@@ -251,7 +251,7 @@ impl<C> AuthgearBuilder<C> {
 
     /// Describes this API to clients that know nothing of it, such as those of the Model Context
     /// Protocol: challenges name its metadata, which
-    /// [`metadata_router`](Authgear::metadata_router) serves (RFC 9728). Default: none.
+    /// [`resource_metadata_router`](Authgear::resource_metadata_router) serves (RFC 9728). Default: none.
     pub fn protected_resource(mut self, resource: ProtectedResource) -> Self {
         self.options.protected_resource = Some(resource);
         self
@@ -331,12 +331,12 @@ impl<C> AuthgearBuilder<C> {
 #[cfg(feature = "redis")]
 impl<C> AuthgearBuilder<C> {
     /// Shares ended users and tokens with all replicas of this API through a Redis or Valkey
-    /// server: a [`Redis`], or its URL. Default: none.
+    /// server: a [`RedisConfig`], or its URL. Default: none.
     ///
     /// Requests do not wait for it, but for one exception: until what it holds has been read once,
     /// they wait, for 2 seconds after `build()` at most. Turns revocation on, see
     /// [`revocation_retention`](Self::revocation_retention).
-    pub fn redis(mut self, redis: impl Into<Redis>) -> Self {
+    pub fn redis(mut self, redis: impl Into<RedisConfig>) -> Self {
         self.options.redis = Some(redis.into());
         self
     }
@@ -383,7 +383,7 @@ impl<C> AuthgearBuilder<C> {
     /// (`redirect(Policy::none())`) and keep no cookies: an answer from another address is refused,
     /// but the redirect was followed before. Where an address is internal
     /// ([`internal_url`](Self::internal_url), a resolver of another origin) it must speak HTTP/1.1
-    /// (`http1_only()`): in HTTP/2 the internal host is `:authority` and the public one a second
+    /// (`http1_only()`): in HTTP/2 the internal host is `:authgear_id` and the public one a second
     /// field, `Host`, and nginx answers 400. Set `no_proxy()`, `tls_backend_rustls()`,
     /// `no_hickory_dns()` and `retry(never())` too, unless you mean otherwise.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
@@ -413,7 +413,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let challenge = options.challenge(resource.as_ref())?;
         let csrf = options.csrf()?;
         let mode = options.mode(&endpoint, self.reads_claims)?;
-        let peer_rules = options.peer_rules(&mode)?;
+        let client_info_rules = options.client_info_rules(&mode)?;
         let sources = sources(options.sources, mode.session_cookies())?;
         let runtime = runtime().ok_or(ConfigError::NoRuntime)?;
 
@@ -425,9 +425,9 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             .chain(asks_endpoint.then_some(&endpoint.url))
             .collect();
         let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
-        let pass_set_cookie = mode
+        let forward_set_cookie = mode
             .resolver()
-            .is_some_and(|(resolver, _)| resolver.pass_set_cookie);
+            .is_some_and(|(resolver, _)| resolver.forward_set_cookie);
         let revocations = Arc::new(revocation.start(options.clock.clone(), &runtime));
         let setup = Setup {
             runtime: &runtime,
@@ -438,7 +438,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             jwks_uri,
             keys: options.keys,
             validation,
-            cached_tokens: options.cached_tokens,
+            token_cache_capacity: options.token_cache_capacity,
             read_claims: self.read_claims,
             endpoint,
         };
@@ -448,9 +448,9 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             csrf,
             verifier,
             revocations,
-            peer_rules,
-            pass_set_cookie,
-            Authority::new::<C>(challenge),
+            client_info_rules,
+            forward_set_cookie,
+            AuthgearId::new::<C>(challenge),
             options.clock,
             options.trace_user_ids,
         );

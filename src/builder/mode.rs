@@ -7,29 +7,29 @@ use url::Url;
 
 use super::Options;
 use super::urls::Endpoint;
-use crate::authenticate::PeerRules;
+use crate::authenticate::ClientInfoRules;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
 use crate::networks::read_networks;
 use crate::outbound::{Outbound, Upstream};
 use crate::revocation::Revocations;
-use crate::user::{Identity, Timekeeper, Verified, VerifiedBy};
+use crate::user::{Identity, TimeContext, VerifiedBy, VerifiedUser};
 use crate::verify::{
-    GatewayVerifier, HttpResolver, JwtVerifier, Keep, LiveSessions, LiveVerifier, Proof,
-    ReadClaims, Resolver, ResolverVerifier, Sessions, Validation, Verifier,
+    CachePolicy, GatewayVerifier, HttpResolver, JwtVerifier, LiveSessions, LiveVerifier, Proof,
+    ReadClaims, ResolverClient, ResolverVerifier, SessionResolver, Validation, Verifier,
 };
 
 /// The mode that the options ask for, checked.
 pub(super) enum Mode {
     Jwt,
-    Resolver(Resolver, Url),
+    Resolver(SessionResolver, Url),
     Live(LiveSessions, Url),
     Gateway(Proof),
 }
 
 impl Mode {
-    pub(super) fn resolver(&self) -> Option<(&Resolver, &Url)> {
+    pub(super) fn resolver(&self) -> Option<(&SessionResolver, &Url)> {
         match self {
             Self::Resolver(resolver, url) => Some((resolver, url)),
             Self::Live(live, url) => Some((&live.resolver, url)),
@@ -71,12 +71,12 @@ impl Options {
                 "behind a gateway nobody is asked: choose one of the two",
             ),
             (Some(_), None, Some(_)) => conflict(
-                "resolver",
+                "session_resolver",
                 "behind a gateway nobody is asked: choose one of the two",
             ),
             (None, Some(_), Some(_)) => conflict(
-                "resolver",
-                "live sessions are another mode: hand it to LiveSessions::through, or take one of \
+                "session_resolver",
+                "live sessions are another mode: hand it to LiveSessions::session_resolver, or take one of \
                  the two",
             ),
             (Some(_), None, None) if has_token_source => {
@@ -135,7 +135,11 @@ impl Options {
         Ok(())
     }
 
-    fn resolver_url(&self, resolver: &Resolver, endpoint: &Endpoint) -> Result<Url, ConfigError> {
+    fn resolver_url(
+        &self,
+        resolver: &SessionResolver,
+        endpoint: &Endpoint,
+    ) -> Result<Url, ConfigError> {
         if let Some(url) = &resolver.url {
             return self.url("url", url);
         }
@@ -144,9 +148,9 @@ impl Options {
         Ok(url)
     }
 
-    pub(super) fn peer_rules(&self, mode: &Mode) -> Result<PeerRules, ConfigError> {
+    pub(super) fn client_info_rules(&self, mode: &Mode) -> Result<ClientInfoRules, ConfigError> {
         let resolver = mode.resolver().map(|(resolver, _)| resolver);
-        Ok(PeerRules {
+        Ok(ClientInfoRules {
             trusted_proxies: read_networks("trusted_proxies", &self.trusted_proxies)?,
             forward_user_agent: resolver.is_some_and(|resolver| resolver.forward_user_agent),
             forward_address: resolver.is_some_and(|resolver| resolver.forward_client_address),
@@ -167,7 +171,7 @@ pub(super) struct Setup<'s, C> {
     pub(super) jwks_uri: Option<Url>,
     pub(super) keys: KeyPolicy,
     pub(super) validation: Validation,
-    pub(super) cached_tokens: usize,
+    pub(super) token_cache_capacity: usize,
     pub(super) read_claims: ReadClaims<C>,
 }
 
@@ -183,7 +187,7 @@ impl Mode {
                 let base = setup.without_token(VerifiedBy::Resolver)?;
                 let keep = resolver.keep();
                 let sessions = setup.sessions(&resolver, url, keep);
-                let verifier = ResolverVerifier::new(sessions, base, keep.good);
+                let verifier = ResolverVerifier::new(sessions, base, keep.valid_ttl);
                 Verifier::Resolver(Arc::new(verifier))
             }
             Self::Live(live, url) => {
@@ -220,37 +224,42 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
             keys,
             refresher,
             self.revocations,
-            self.cached_tokens,
+            self.token_cache_capacity,
             self.read_claims,
         ))
     }
 
-    fn sessions(&self, resolver: &Resolver, url: Url, keep: Keep) -> Arc<Sessions> {
+    fn sessions(
+        &self,
+        resolver: &SessionResolver,
+        url: Url,
+        keep: CachePolicy,
+    ) -> Arc<ResolverClient> {
         let outbound = self.outbound.clone();
         let source = HttpResolver::new(outbound, url, &self.endpoint.url, resolver);
         let clock = self.clock.clone();
         let issuer = &self.endpoint.issuer;
-        let sessions = Sessions::new(source, issuer, resolver, keep, clock, self.runtime);
+        let sessions = ResolverClient::new(source, issuer, resolver, keep, clock, self.runtime);
         let sessions = Arc::new(sessions);
         // What was said of a user before the end is not believed after it.
         let kept = Arc::downgrade(&sessions);
-        self.revocations.store().observe(Box::new(move |user| {
+        self.revocations.store().on_change(Box::new(move |user| {
             if let Some(sessions) = kept.upgrade() {
-                sessions.purge_user(user);
+                sessions.invalidate_user(user);
             }
         }));
         sessions
     }
 
     /// What there is of users who come without a token: it has no claims.
-    fn without_token(&self, method: VerifiedBy) -> Result<Arc<Verified<C>>, ConfigError> {
+    fn without_token(&self, method: VerifiedBy) -> Result<Arc<VerifiedUser<C>>, ConfigError> {
         let claims = (self.read_claims)("{}").map_err(|_| NO_CLAIMS)?;
-        Ok(Arc::new(Verified {
+        Ok(Arc::new(VerifiedUser {
             identity: Identity::of_issuer(&self.endpoint.issuer),
             claims,
             method,
             signed_by: None,
-            time: Timekeeper {
+            time: TimeContext {
                 clock: self.clock.clone(),
                 leeway: self.keys.leeway,
             },

@@ -6,16 +6,16 @@ use jsonwebtoken::Algorithm;
 
 use crate::authenticate::CsrfCheck;
 use crate::clock::Clock;
-use crate::credential::{CookieName, SessionCookies, Source, Sources, TokenSource};
+use crate::credential::{CookieName, CredentialSource, SessionCookies, Sources, TokenSource};
 use crate::error::ConfigError;
 use crate::jwks::KeyPolicy;
 use crate::outbound::HttpOptions;
 use crate::protected_resource::{ProtectedResource, ResourceMetadata};
 use crate::rejection::ChallengeParameters;
 #[cfg(feature = "redis")]
-use crate::revocation::{Redis, RedisLog};
+use crate::revocation::{RedisConfig, RedisLog};
 use crate::revocation::{RevocationPlan, RevocationPolicy};
-use crate::verify::{GatewayProof, LiveSessions, Resolver, Validation, asymmetric_name};
+use crate::verify::{GatewayProof, LiveSessions, SessionResolver, Validation, asymmetric_name};
 
 /// Everything that does not depend on the type of the custom claims.
 pub(crate) struct Options {
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) sources: Vec<SourceOption>,
     pub(super) trusted_origins: Vec<String>,
-    pub(super) cached_tokens: usize,
+    pub(super) token_cache_capacity: usize,
     pub(super) realm: Option<String>,
     pub(super) resource_metadata: Option<String>,
     pub(super) protected_resource: Option<ProtectedResource>,
@@ -37,8 +37,8 @@ pub(crate) struct Options {
     /// `Some`: revocation is on, whatever else feeds it.
     pub(super) revocation_retention: Option<Duration>,
     #[cfg(feature = "redis")]
-    pub(super) redis: Option<Redis>,
-    pub(super) resolver: Option<Resolver>,
+    pub(super) redis: Option<RedisConfig>,
+    pub(super) resolver: Option<SessionResolver>,
     pub(super) live_sessions: Option<LiveSessions>,
     pub(super) trusted_proxies: Vec<String>,
     pub(crate) gateway: Option<GatewayProof>,
@@ -61,7 +61,7 @@ impl Options {
             algorithms: vec![Algorithm::RS256],
             sources: Vec::new(),
             trusted_origins: Vec::new(),
-            cached_tokens: DEFAULT_CACHED_TOKENS,
+            token_cache_capacity: DEFAULT_TOKEN_CACHE_CAPACITY,
             realm: None,
             resource_metadata: None,
             protected_resource: None,
@@ -105,10 +105,10 @@ impl Options {
                 ));
             }
         }
-        if self.cached_tokens > MAX_CACHED_TOKENS {
+        if self.token_cache_capacity > MAX_TOKEN_CACHE_CAPACITY {
             return Err(ConfigError::invalid(
-                "cached_tokens",
-                self.cached_tokens.to_string(),
+                "token_cache_capacity",
+                self.token_cache_capacity.to_string(),
                 "is more than ten million",
             ));
         }
@@ -172,8 +172,8 @@ impl Options {
     }
 }
 
-const DEFAULT_CACHED_TOKENS: usize = 10_000;
-const MAX_CACHED_TOKENS: usize = 10_000_000;
+const DEFAULT_TOKEN_CACHE_CAPACITY: usize = 10_000;
+const MAX_TOKEN_CACHE_CAPACITY: usize = 10_000_000;
 
 fn no_empty(option: &'static str, values: &[String]) -> Result<(), ConfigError> {
     if values.is_empty() {
@@ -198,14 +198,16 @@ pub(super) fn sources(
         .map(|source| {
             Ok(match source {
                 SourceOption::Cookie(name) => {
-                    Source::Cookie(CookieName::new("token_cookie", name)?)
+                    CredentialSource::Cookie(CookieName::new("token_cookie", name)?)
                 }
-                SourceOption::Custom(source) => Source::Custom(source),
+                SourceOption::Custom(source) => CredentialSource::Custom(source),
             })
         })
         .collect::<Result<Vec<_>, ConfigError>>()?;
     if let Some(prefix) = session_cookie_prefix {
-        others.push(Source::SessionCookies(SessionCookies::new(prefix)?));
+        others.push(CredentialSource::SessionCookies(SessionCookies::new(
+            prefix,
+        )?));
     }
     Ok(Sources { others })
 }

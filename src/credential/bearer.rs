@@ -26,7 +26,7 @@ pub(super) fn find(headers: &HeaderMap) -> Result<Option<&[u8]>, AuthErrorKind> 
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = rest.get(spaces..).unwrap_or_default();
     if spaces == 0 || token.is_empty() {
-        return Err(AuthErrorKind::MalformedHeader);
+        return Err(AuthErrorKind::MalformedAuthorizationHeader);
     }
     Ok(Some(token))
 }
@@ -107,7 +107,7 @@ mod tests {
             );
         }
         match find(&headers)? {
-            Some(token) if !is_b64token(token) => Err(AuthErrorKind::MalformedHeader),
+            Some(token) if !is_b64token(token) => Err(AuthErrorKind::MalformedAuthorizationHeader),
             token => Ok(token.map(|token| String::from_utf8(token.into()).unwrap())),
         }
     }
@@ -151,7 +151,7 @@ mod tests {
         ] {
             assert_eq!(
                 read(&[field]),
-                Err(AuthErrorKind::MalformedHeader),
+                Err(AuthErrorKind::MalformedAuthorizationHeader),
                 "{field:?}"
             );
         }

@@ -50,13 +50,13 @@ impl Credential<'_> {
     /// What is wrong with it as a credential of its source, whatever it is as a token.
     pub(crate) fn fault(&self) -> Option<AuthErrorKind> {
         let is_malformed = self.kind == CredentialKind::Bearer && !bearer::is_b64token(&self.bytes);
-        is_malformed.then_some(AuthErrorKind::MalformedHeader)
+        is_malformed.then_some(AuthErrorKind::MalformedAuthorizationHeader)
     }
 
     /// What came, as text.
     ///
     /// # Errors
-    /// `MalformedHeader` if it is a bearer whose characters are not those of a token.
+    /// `MalformedAuthorizationHeader` if it is a bearer whose characters are not those of a token.
     pub(crate) fn text(&self) -> Result<&str, AuthErrorKind> {
         match self.fault() {
             Some(fault) => Err(fault),
@@ -94,12 +94,12 @@ impl fmt::Debug for Credential<'_> {
 /// Where credentials are looked for, after the `Authorization` header.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
-    pub(crate) others: Vec<Source>,
+    pub(crate) others: Vec<CredentialSource>,
 }
 
 /// One place to look, after the `Authorization` header.
 #[derive(Clone, Debug)]
-pub(crate) enum Source {
+pub(crate) enum CredentialSource {
     /// A cookie of the API's own.
     Cookie(CookieName),
     SessionCookies(SessionCookies),
@@ -128,15 +128,19 @@ impl Sources {
         }
         for source in &self.others {
             let found = match source {
-                Source::Cookie(name) => cookie::find(headers, name)?.map(|token| Credential {
-                    bytes: token.into(),
-                    kind: CredentialKind::TokenCookie,
-                }),
-                Source::SessionCookies(names) => names.find(headers)?.map(|field| Credential {
-                    bytes: field.into(),
-                    kind: CredentialKind::SessionCookies,
-                }),
-                Source::Custom(custom) => custom.find(headers).map(|token| Credential {
+                CredentialSource::Cookie(name) => {
+                    cookie::find(headers, name)?.map(|token| Credential {
+                        bytes: token.into(),
+                        kind: CredentialKind::TokenCookie,
+                    })
+                }
+                CredentialSource::SessionCookies(names) => {
+                    names.find(headers)?.map(|field| Credential {
+                        bytes: field.into(),
+                        kind: CredentialKind::SessionCookies,
+                    })
+                }
+                CredentialSource::Custom(custom) => custom.find(headers).map(|token| Credential {
                     bytes: token.into_bytes().into(),
                     kind: CredentialKind::Custom,
                 }),

@@ -9,7 +9,7 @@ pub enum AuthErrorKind {
     /// The request carries no credential of ours.
     MissingCredential,
     /// `Authorization: Bearer` is not followed by spaces and one `b64token` (RFC 6750 §2.1).
-    MalformedHeader,
+    MalformedAuthorizationHeader,
     /// More than one credential of a source: two `Authorization` fields, or two values of a cookie.
     MultipleCredentials,
 
@@ -51,7 +51,7 @@ pub enum AuthErrorKind {
     /// `sub` is a `client_id_…` that is not the token's client.
     SubjectMismatch,
     /// The token is bound to a key (`cnf`), and no proof of possession is checked here.
-    BoundToken,
+    SenderConstrainedToken,
     /// The token's client is not in the list of allowed clients.
     ClientNotAllowed,
     /// The custom claims do not have the shape that this API asks for.
@@ -61,7 +61,7 @@ pub enum AuthErrorKind {
     Revoked,
     /// The token was issued longer ago than ended users are remembered
     /// ([`revocation_retention`](crate::AuthgearBuilder::revocation_retention)).
-    IssuedTooLongAgo,
+    OlderThanRevocationRetention,
     /// The user's token has no `iat`, and revocation is on: nothing says whether it was issued
     /// before a revocation, or longer ago than these are remembered.
     MissingIssuedAt,
@@ -69,7 +69,7 @@ pub enum AuthErrorKind {
     /// No key of that name is known, and there is reason to believe that none will be.
     UnknownKey,
     /// The key cannot be used with the token's algorithm.
-    KeyMismatch,
+    KeyAlgorithmMismatch,
     /// The signature is not the key's.
     BadSignature,
 
@@ -78,17 +78,17 @@ pub enum AuthErrorKind {
     /// The token is one user's, and its session another's.
     SessionMismatch,
     /// The gateway has proved itself, and what it says of the user makes no sense.
-    MalformedIdentity,
+    MalformedIdentityHeaders,
     /// A token was given to [`Authgear::verify`](crate::Authgear::verify) where none is read: behind
     /// a gateway.
-    TokenNotTaken,
+    TokensNotAccepted,
 
     /// A machine's token where a user is needed.
     UserRequired,
     /// A user's token where a machine is needed.
-    MachineRequired,
+    ClientRequired,
     /// A cookie credential on an unsafe request from another origin.
-    CrossOrigin,
+    CrossOriginRequest,
 
     /// The token lacks a scope that is required.
     InsufficientScope,
@@ -113,14 +113,14 @@ pub enum AuthErrorKind {
     /// The resolver is out of reach, overloaded, or gives answers that make no sense.
     SessionUnavailable,
     /// The user's id cannot be told in a header.
-    UntellableUser,
+    UserIdNotHeaderSafe,
 
     /// The handler wants a user, but no authentication layer ran before it.
     LayerMissing,
     /// The authentication layer that ran reads other custom claims than the handler asks for.
-    OtherClaims,
+    ClaimsTypeMismatch,
     /// The authentication layer that ran is of another `Authgear` than the requirement.
-    OtherAuthgear,
+    AuthgearMismatch,
     /// A requirement that a handler makes cannot be used; the error's source says why.
     InvalidRequirement,
 }
@@ -131,7 +131,7 @@ impl AuthErrorKind {
     pub fn description(self) -> &'static str {
         match self {
             Self::MissingCredential => "the request carries no access token",
-            Self::MalformedHeader => "the authorization header is malformed",
+            Self::MalformedAuthorizationHeader => "the authorization header is malformed",
             Self::MultipleCredentials => "the request carries more than one credential",
             Self::TokenTooLong => "the access token is too long",
             Self::MalformedToken => "the access token is malformed",
@@ -151,22 +151,22 @@ impl AuthErrorKind {
             Self::IssuedInFuture => "the access token was issued in the future",
             Self::MissingSubject => "the access token names no subject",
             Self::SubjectMismatch => "the subject of the access token is not its client",
-            Self::BoundToken => "the access token is bound to a key",
+            Self::SenderConstrainedToken => "the access token is bound to a key",
             Self::ClientNotAllowed => "the client of the access token is not allowed",
             Self::MalformedCustomClaims => "the custom claims of the access token are malformed",
             Self::Revoked => "the access token has been revoked",
-            Self::IssuedTooLongAgo => "the access token was issued too long ago",
+            Self::OlderThanRevocationRetention => "the access token was issued too long ago",
             Self::MissingIssuedAt => "the access token does not say when it was issued",
             Self::UnknownKey => "the access token is signed by an unknown key",
-            Self::KeyMismatch => "the key does not fit the algorithm of the access token",
+            Self::KeyAlgorithmMismatch => "the key does not fit the algorithm of the access token",
             Self::BadSignature => "the signature of the access token is invalid",
             Self::SessionInvalid => "the session is not or no longer valid",
             Self::SessionMismatch => "the session is of another user than the access token",
-            Self::MalformedIdentity => "the identity headers of the gateway are malformed",
-            Self::TokenNotTaken => "access tokens are not taken here",
+            Self::MalformedIdentityHeaders => "the identity headers of the gateway are malformed",
+            Self::TokensNotAccepted => "access tokens are not taken here",
             Self::UserRequired => "a user is required",
-            Self::MachineRequired => "a machine is required",
-            Self::CrossOrigin => "a cookie was sent from another origin",
+            Self::ClientRequired => "a machine is required",
+            Self::CrossOriginRequest => "a cookie was sent from another origin",
             Self::InsufficientScope => "the access token lacks a required scope",
             Self::RoleMissing => "the user lacks a required role",
             Self::NotVerified => "the user is not verified",
@@ -177,14 +177,14 @@ impl AuthErrorKind {
             Self::KeysUnavailable => "the keys to verify access tokens are unavailable",
             Self::RevocationsUnavailable => "the list of revoked access tokens is unavailable",
             Self::SessionUnavailable => "sessions cannot be checked at the moment",
-            Self::UntellableUser => "the id of the user cannot be told in a header",
+            Self::UserIdNotHeaderSafe => "the id of the user cannot be told in a header",
             Self::LayerMissing => {
                 "no authentication layer ran: add `.layer(authgear.layer())` around this route"
             }
-            Self::OtherClaims => {
+            Self::ClaimsTypeMismatch => {
                 "the authentication layer reads other custom claims: extract the type that the builder's `claims` names"
             }
-            Self::OtherAuthgear => {
+            Self::AuthgearMismatch => {
                 "the authentication layer is of another `Authgear`: make layer and requirement with the same one"
             }
             Self::InvalidRequirement => {

@@ -20,13 +20,13 @@ pub(crate) use self::kind::PerKind;
 pub struct AuthError {
     kind: AuthErrorKind,
     retry_after: Option<Duration>,
-    demand: Option<Arc<Demand>>,
+    challenge_hints: Option<Arc<ChallengeHints>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// What a caller who was refused would have to bring.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Demand {
+pub(crate) struct ChallengeHints {
     /// Separated by spaces (RFC 6749 §3.3).
     pub(crate) scope: Option<String>,
     /// In whole seconds, as RFC 9470 §3 has it.
@@ -44,15 +44,16 @@ impl AuthError {
         Self {
             kind,
             retry_after: Some(retry_after),
-            demand: None,
+            challenge_hints: None,
             source,
         }
     }
 
     /// The caller is known, and does not meet a requirement.
-    pub(crate) fn unmet(kind: AuthErrorKind, demand: Demand) -> Self {
+    pub(crate) fn denied(kind: AuthErrorKind, challenge_hints: ChallengeHints) -> Self {
         Self {
-            demand: (demand != Demand::default()).then(|| Arc::new(demand)),
+            challenge_hints: (challenge_hints != ChallengeHints::default())
+                .then(|| Arc::new(challenge_hints)),
             ..kind.into()
         }
     }
@@ -82,24 +83,27 @@ impl AuthError {
     /// The scopes that were asked for, separated by spaces, where one was missing.
     #[must_use]
     pub fn required_scope(&self) -> Option<&str> {
-        self.demand.as_ref()?.scope.as_deref()
+        self.challenge_hints.as_ref()?.scope.as_deref()
     }
 
     /// How long ago the user may have authenticated, where it was too long ago.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
-        self.demand.as_ref()?.max_age.map(Duration::from_secs)
+        self.challenge_hints
+            .as_ref()?
+            .max_age
+            .map(Duration::from_secs)
     }
 
     /// The authentication context classes that the requirement names, separated by spaces, where
     /// the authentication was too old or too weak.
     #[must_use]
     pub fn acr_values(&self) -> Option<&str> {
-        self.demand.as_ref()?.acr_values.as_deref()
+        self.challenge_hints.as_ref()?.acr_values.as_deref()
     }
 
-    pub(crate) fn demand(&self) -> Option<&Demand> {
-        self.demand.as_deref()
+    pub(crate) fn challenge_hints(&self) -> Option<&ChallengeHints> {
+        self.challenge_hints.as_deref()
     }
 }
 
@@ -108,7 +112,7 @@ impl From<AuthErrorKind> for AuthError {
         Self {
             kind,
             retry_after: None,
-            demand: None,
+            challenge_hints: None,
             source: None,
         }
     }
@@ -119,7 +123,7 @@ impl fmt::Debug for AuthError {
         f.debug_struct("AuthError")
             .field("kind", &self.kind)
             .field("retry_after", &self.retry_after)
-            .field("demand", &self.demand)
+            .field("demand", &self.challenge_hints)
             .field("source", &self.source)
             .finish()
     }

@@ -91,7 +91,7 @@ impl Outbound {
         if !is_secure(&target.url) && !self.allow_http {
             return Err(FetchError::Insecure);
         }
-        timeout(self.total, contained(self.read(target)))
+        timeout(self.total, catch_panics(self.read(target)))
             .await
             .map_err(|_| FetchError::Timeout)?
     }
@@ -101,19 +101,19 @@ impl Outbound {
         &self,
         target: &Target,
         headers: &HeaderMap,
-        patience: Duration,
+        max_wait: Duration,
     ) -> Result<HeaderMap, FetchError> {
         if !is_secure(&target.url) && !self.allow_http {
             return Err(FetchError::Insecure);
         }
-        let mut response = timeout(patience, contained(self.get_once_more(target, headers)))
+        let mut response = timeout(max_wait, catch_panics(self.get_with_retry(target, headers)))
             .await
             .map_err(|_| FetchError::Timeout)??;
         Ok(std::mem::take(response.headers_mut()))
     }
 
     /// An answer of status 200, from the very address.
-    async fn get_once_more(
+    async fn get_with_retry(
         &self,
         target: &Target,
         headers: &HeaderMap,
@@ -144,7 +144,7 @@ impl Outbound {
         // Without the field, any coding would do (RFC 9110 §12.5.3).
         let identity = HeaderValue::from_static("identity");
         headers.insert(header::ACCEPT_ENCODING, identity);
-        let mut response = self.get_once_more(target, &headers).await?;
+        let mut response = self.get_with_retry(target, &headers).await?;
         if let Some(coding) = ContentCoding::of(response.headers()) {
             return Err(FetchError::Coded(coding));
         }
@@ -177,7 +177,7 @@ impl Outbound {
 
 /// The functions of others run here: those of a proxy, of a client that was brought along. Where one
 /// of them panics, its request has failed, and the task that waits for it goes on.
-async fn contained<T>(
+async fn catch_panics<T>(
     request: impl Future<Output = Result<T, FetchError>>,
 ) -> Result<T, FetchError> {
     let mut request = pin!(request);
@@ -200,9 +200,9 @@ pub(crate) struct Document {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("the request failed")]
-    Request(#[source] Cause),
+    Request(#[source] RedactedError),
     #[error("the connection failed")]
-    Connection(#[source] Cause),
+    Connection(#[source] RedactedError),
     #[error("the request panicked")]
     Panicked,
     #[error("no answer within the timeout")]
@@ -250,9 +250,9 @@ impl FetchError {
         if error.is_timeout() {
             Self::Timeout
         } else if error.is_connect() || was_closed(&error) {
-            Self::Connection(Cause::new(&error.without_url()))
+            Self::Connection(RedactedError::new(&error.without_url()))
         } else {
-            Self::Request(Cause::new(&error.without_url()))
+            Self::Request(RedactedError::new(&error.without_url()))
         }
     }
 }
@@ -269,12 +269,12 @@ fn was_closed(error: &reqwest::Error) -> bool {
 }
 
 /// What an error of another library says, and its causes: their own `Debug` names the address.
-pub(crate) struct Cause {
+pub(crate) struct RedactedError {
     message: String,
-    source: Option<Box<Cause>>,
+    source: Option<Box<RedactedError>>,
 }
 
-impl Cause {
+impl RedactedError {
     fn new(error: &(dyn Error + 'static)) -> Self {
         Self {
             message: error.to_string(),
@@ -283,19 +283,19 @@ impl Cause {
     }
 }
 
-impl fmt::Debug for Cause {
+impl fmt::Debug for RedactedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.message.fmt(f)
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for RedactedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl Error for Cause {
+impl Error for RedactedError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }

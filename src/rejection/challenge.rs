@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use http::HeaderValue;
 
-use crate::error::{ConfigError, Demand};
+use crate::error::{ChallengeHints, ConfigError};
 
 /// Which parameters a challenge has.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ fn is_plain(byte: u8) -> bool {
 pub(super) fn value(
     form: Form,
     description: &str,
-    demand: Option<&Demand>,
+    challenge_hints: Option<&ChallengeHints>,
     parameters: Option<&ChallengeParameters>,
 ) -> Option<HeaderValue> {
     let mut challenge = Challenge::new();
@@ -77,14 +77,14 @@ pub(super) fn value(
             challenge.add("error", "insufficient_user_authentication");
         }
     }
-    if let Some(demand) = demand {
-        if let Some(scope) = &demand.scope {
+    if let Some(challenge_hints) = challenge_hints {
+        if let Some(scope) = &challenge_hints.scope {
             challenge.add("scope", scope);
         }
-        if let Some(max_age) = demand.max_age {
+        if let Some(max_age) = challenge_hints.max_age {
             challenge.add("max_age", &max_age.to_string());
         }
-        if let Some(values) = &demand.acr_values {
+        if let Some(values) = &challenge_hints.acr_values {
             challenge.add("acr_values", values);
         }
     }

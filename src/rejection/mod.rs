@@ -1,7 +1,7 @@
 //! Stage 6: what a refused client is told.
 //!
 //! [`AuthRejection`] is the refusal as a value; a [`RejectionResponse`] makes a response of it. The
-//! default is [`JsonResponse`]; a layer takes another one, or a closure, with
+//! default is [`JsonRejectionResponse`]; a layer takes another one, or a closure, with
 //! [`respond_with`](crate::AuthenticateLayer::respond_with).
 
 mod challenge;
@@ -19,10 +19,10 @@ use http::{HeaderValue, StatusCode};
 
 pub(crate) use self::challenge::ChallengeParameters;
 pub(crate) use self::grpc::is_grpc;
-pub(crate) use self::responder::Refuser;
-pub use self::response::{JsonResponse, RejectionResponse, StatusResponse};
+pub(crate) use self::responder::Responder;
+pub use self::response::{EmptyRejectionResponse, JsonRejectionResponse, RejectionResponse};
 use self::template::FixedTexts;
-use self::template::refusal;
+use self::template::template;
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 
 /// A refused request: the error, and how it is told to a client.
@@ -67,7 +67,7 @@ impl AuthRejection {
     /// The status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        refusal(self.kind()).status
+        template(self.kind()).status
     }
 
     /// The status in the language of gRPC: 3, 7, 13, 14 or 16.
@@ -81,7 +81,7 @@ impl AuthRejection {
     /// `temporarily_unavailable`, `server_error`.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        refusal(self.kind()).code
+        template(self.kind()).code
     }
 
     /// The sentence in the body's `error_description`. It is the same for every request.
@@ -93,12 +93,13 @@ impl AuthRejection {
     /// The value of `WWW-Authenticate` (RFC 6750 §3), where the refusal has one.
     #[must_use]
     pub fn challenge(&self) -> Option<HeaderValue> {
-        let (demand, configured) = (self.error.demand(), self.challenge.as_deref());
-        if demand.is_none() && configured.is_none() {
+        let (challenge_hints, configured) =
+            (self.error.challenge_hints(), self.challenge.as_deref());
+        if challenge_hints.is_none() && configured.is_none() {
             return FixedTexts::of(self.kind(), |texts| texts.challenge.clone());
         }
-        let form = refusal(self.kind()).challenge?;
-        challenge::value(form, self.description(), demand, configured)
+        let form = template(self.kind()).challenge?;
+        challenge::value(form, self.description(), challenge_hints, configured)
     }
 
     /// The value of `Retry-After`, in whole seconds, where the refusal has one.

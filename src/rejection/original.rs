@@ -77,14 +77,14 @@ mod tests {
 
     use super::*;
     use crate::error::AuthErrorKind;
-    use crate::rejection::{JsonResponse, RejectionResponse};
+    use crate::rejection::{JsonRejectionResponse, RejectionResponse};
 
     /// A body that takes the bytes over, and one that copies them.
     fn answers() -> (AuthRejection, Response<Body>, Response<Vec<u8>>) {
         let rejection = AuthRejection::new(AuthErrorKind::RoleMissing, None);
         let (taken, copied) = (
-            JsonResponse.response(&rejection),
-            JsonResponse.response(&rejection),
+            JsonRejectionResponse.response(&rejection),
+            JsonRejectionResponse.response(&rejection),
         );
         (rejection, taken, copied)
     }

@@ -9,10 +9,10 @@ use super::grpc::response as grpc_response;
 use super::original::is_original;
 use super::response::without_body;
 use super::{AuthRejection, ChallengeParameters, RejectionResponse};
-use crate::telemetry::{self, Outcome};
+use crate::telemetry::{self, RequestOutcome};
 
 /// Makes the refusals of one layer, for one request.
-pub(crate) struct Refuser<R> {
+pub(crate) struct Responder<R> {
     pub(crate) responder: R,
     pub(crate) as_grpc: bool,
     /// Whether the request is a HEAD, whose answer has no body.
@@ -22,11 +22,11 @@ pub(crate) struct Refuser<R> {
     /// For refusals from places that know no configuration: a call in a handler.
     pub(crate) challenge: Option<Arc<ChallengeParameters>>,
     /// Who the request comes from, until telemetry has been told; `None` if another layer tells it.
-    pub(crate) passed: Option<Outcome>,
+    pub(crate) passed: Option<RequestOutcome>,
 }
 
-impl<R> Refuser<R> {
-    pub(crate) fn refuse<B: Default>(&self, mut rejection: AuthRejection) -> Response<B>
+impl<R> Responder<R> {
+    pub(crate) fn reject<B: Default>(&self, mut rejection: AuthRejection) -> Response<B>
     where
         R: RejectionResponse<B>,
     {
@@ -66,7 +66,7 @@ impl<R> Refuser<R> {
             }
             return response;
         }
-        let mut refusal = self.refuse(rejection.clone());
+        let mut refusal = self.reject(rejection.clone());
         let own = without_body(rejection, ());
         keep_added(response.headers(), own.headers(), refusal.headers_mut());
         refusal
@@ -77,7 +77,7 @@ impl AuthRejection {
     /// Tells telemetry, once.
     fn record(&mut self) {
         if !self.is_recorded {
-            telemetry::answered(Outcome::Refused(self.kind()));
+            telemetry::answered(RequestOutcome::Rejected(self.kind()));
             self.is_recorded = true;
         }
     }

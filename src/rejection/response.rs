@@ -42,9 +42,9 @@ where
 /// The default: status, `WWW-Authenticate`, `Retry-After`, and
 /// `{"error": "<code>", "error_description": "<one fixed sentence>"}`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct JsonResponse;
+pub struct JsonRejectionResponse;
 
-impl<B: From<Bytes>> RejectionResponse<B> for JsonResponse {
+impl<B: From<Bytes>> RejectionResponse<B> for JsonRejectionResponse {
     fn response(&self, rejection: &AuthRejection) -> Response<B> {
         let bytes = FixedTexts::of(rejection.kind(), |texts| texts.body.clone());
         let mut response = if rejection.is_final {
@@ -60,11 +60,11 @@ impl<B: From<Bytes>> RejectionResponse<B> for JsonResponse {
     }
 }
 
-/// Like [`JsonResponse`], but without a body: for stacks whose body cannot be made of bytes.
+/// Like [`JsonRejectionResponse`], but without a body: for stacks whose body cannot be made of bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct StatusResponse;
+pub struct EmptyRejectionResponse;
 
-impl<B: Default> RejectionResponse<B> for StatusResponse {
+impl<B: Default> RejectionResponse<B> for EmptyRejectionResponse {
     fn response(&self, rejection: &AuthRejection) -> Response<B> {
         without_body(rejection, B::default())
     }
@@ -85,7 +85,7 @@ pub(super) fn without_body<B>(rejection: &AuthRejection, body: B) -> Response<B>
 
 impl IntoResponse for AuthRejection {
     fn into_response(self) -> Response<Body> {
-        let mut response = JsonResponse.response(&self);
+        let mut response = JsonRejectionResponse.response(&self);
         response.extensions_mut().insert(self);
         response
     }

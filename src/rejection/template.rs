@@ -8,13 +8,13 @@ use super::challenge::{self, Form};
 use crate::error::{AuthErrorKind as Kind, PerKind};
 
 /// How one kind of error is told.
-pub(super) struct Refusal {
+pub(super) struct Template {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) challenge: Option<Form>,
 }
 
-pub(super) fn refusal(kind: Kind) -> Refusal {
+pub(super) fn template(kind: Kind) -> Template {
     let (status, code, challenge) = match kind {
         // RFC 6750 §3.1: without authentication information, no error code.
         Kind::MissingCredential => (
@@ -22,7 +22,7 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
             "missing_credential",
             Some(Form::Bare),
         ),
-        Kind::MalformedHeader | Kind::MultipleCredentials => (
+        Kind::MalformedAuthorizationHeader | Kind::MultipleCredentials => (
             StatusCode::BAD_REQUEST,
             "invalid_request",
             Some(Form::InvalidRequest),
@@ -45,19 +45,19 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
         | Kind::IssuedInFuture
         | Kind::MissingSubject
         | Kind::SubjectMismatch
-        | Kind::BoundToken
+        | Kind::SenderConstrainedToken
         | Kind::ClientNotAllowed
         | Kind::MalformedCustomClaims
         | Kind::Revoked
-        | Kind::IssuedTooLongAgo
+        | Kind::OlderThanRevocationRetention
         | Kind::MissingIssuedAt
         | Kind::UnknownKey
-        | Kind::KeyMismatch
+        | Kind::KeyAlgorithmMismatch
         | Kind::BadSignature
         | Kind::SessionInvalid
         | Kind::SessionMismatch
-        | Kind::MalformedIdentity
-        | Kind::TokenNotTaken => (
+        | Kind::MalformedIdentityHeaders
+        | Kind::TokensNotAccepted => (
             StatusCode::UNAUTHORIZED,
             "invalid_token",
             Some(Form::InvalidToken),
@@ -74,25 +74,26 @@ pub(super) fn refusal(kind: Kind) -> Refusal {
             Some(Form::InsufficientAuthentication),
         ),
         Kind::UserRequired
-        | Kind::MachineRequired
+        | Kind::ClientRequired
         | Kind::RoleMissing
         | Kind::NotVerified
         | Kind::AnonymousUser
         | Kind::ConditionNotMet => (StatusCode::FORBIDDEN, "forbidden", None),
-        Kind::CrossOrigin => (StatusCode::FORBIDDEN, "cross_origin_request", None),
+        Kind::CrossOriginRequest => (StatusCode::FORBIDDEN, "cross_origin_request", None),
         Kind::KeysUnavailable
         | Kind::SessionUnavailable
         | Kind::RevocationsUnavailable
-        | Kind::UntellableUser => (
+        | Kind::UserIdNotHeaderSafe => (
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
             None,
         ),
-        Kind::LayerMissing | Kind::OtherClaims | Kind::OtherAuthgear | Kind::InvalidRequirement => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None)
-        }
+        Kind::LayerMissing
+        | Kind::ClaimsTypeMismatch
+        | Kind::AuthgearMismatch
+        | Kind::InvalidRequirement => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
     };
-    Refusal {
+    Template {
         status,
         code,
         challenge,
@@ -123,7 +124,7 @@ impl FixedTexts {
             error_description: &'static str,
         }
 
-        let refusal = refusal(kind);
+        let refusal = template(kind);
         let content = Content {
             error: refusal.code,
             error_description: kind.description(),

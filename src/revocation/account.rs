@@ -20,21 +20,21 @@ pub(super) struct Account {
 
 impl Account {
     /// Adds a moment. Returns whether that is news.
-    pub(super) fn name(&mut self, moment: u64) -> bool {
-        let is_news = moment > self.named;
-        self.named = self.named.max(moment);
-        self.ended = self.ended.max(moment);
+    pub(super) fn name(&mut self, revoked_before: u64) -> bool {
+        let is_news = revoked_before > self.named;
+        self.named = self.named.max(revoked_before);
+        self.ended = self.ended.max(revoked_before);
         is_news
     }
 
     /// Puts a moment in the place of the one that was named, if it was this one: who named it had a
     /// clock that was ahead. Else adds it. Returns whether that is news.
     #[cfg(feature = "redis")]
-    pub(super) fn correct(&mut self, named: u64, moment: u64) -> bool {
+    pub(super) fn correct(&mut self, named: u64, revoked_before: u64) -> bool {
         if self.named != named {
-            return self.name(moment);
+            return self.name(revoked_before);
         }
-        self.named = moment;
+        self.named = revoked_before;
         self.ended = self.ended_until();
         true
     }
@@ -42,8 +42,8 @@ impl Account {
     /// Adds an event. Returns whether that is news.
     pub(super) fn add(&mut self, event: Event) -> bool {
         match self.events.binary_search_by_key(&event.seq, |e| e.seq) {
-            Ok(place) => {
-                let Some(known) = self.events.get_mut(place) else {
+            Ok(position) => {
+                let Some(known) = self.events.get_mut(position) else {
                     return false;
                 };
                 let joined = known.join(event);
@@ -52,10 +52,10 @@ impl Account {
                 }
                 *known = joined;
             }
-            Err(place) => {
+            Err(position) => {
                 // Most users have one event: no room for four.
                 self.events.reserve_exact(1);
-                self.events.insert(place, event);
+                self.events.insert(position, event);
             }
         }
         self.ended = self.ended_until();
@@ -69,7 +69,7 @@ impl Account {
     }
 
     /// Tokens that were issued until this moment are ended at `now`. 0: none are.
-    pub(super) fn moment(&self, now: u64) -> u64 {
+    pub(super) fn revoked_before(&self, now: u64) -> u64 {
         if !self.has_window {
             return self.ended;
         }
@@ -157,7 +157,7 @@ mod tests {
             assert!(!backward.clone().add(*event), "twice is once");
         }
         assert_eq!(forward, backward);
-        times.map(|now| forward.moment(now))
+        times.map(|now| forward.revoked_before(now))
     }
 
     #[test]
@@ -214,9 +214,9 @@ mod tests {
         assert!(!account.name(90));
         assert!(!account.name(100));
         assert!(account.add(ended(1, 50)));
-        assert_eq!(account.moment(0), 100);
+        assert_eq!(account.revoked_before(0), 100);
         assert!(account.name(120));
-        assert_eq!((account.moment(0), account.latest()), (120, 120));
+        assert_eq!((account.revoked_before(0), account.latest()), (120, 120));
     }
 
     #[cfg(feature = "redis")]
@@ -226,12 +226,15 @@ mod tests {
         assert!(account.add(ended(1, 50)));
         assert!(account.name(3_700));
         assert!(account.correct(3_700, 100));
-        assert_eq!((account.moment(0), account.named()), (100, Some(100)));
+        assert_eq!(
+            (account.revoked_before(0), account.named()),
+            (100, Some(100))
+        );
         // Another one, of a clock that is right.
         assert!(account.name(200));
         assert!(!account.correct(3_700, 110));
         assert_eq!(account.named(), Some(200));
         assert!(account.correct(200, 20));
-        assert_eq!((account.moment(0), account.named()), (50, Some(20)));
+        assert_eq!((account.revoked_before(0), account.named()), (50, Some(20)));
     }
 }

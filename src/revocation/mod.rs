@@ -3,7 +3,7 @@
 //! What is known is a set of records that only grows until they are out of date: `account` says
 //! what follows from those of one user, `table` keeps them where each request finds them, and
 //! `known` is what a request asks. They come from the application, from webhooks (`webhook`, a
-//! feature), and from other replicas through a log (`follower` reads it, `teller` appends to it,
+//! feature), and from other replicas through a log (`follower` reads it, `appender` appends to it,
 //! `shared` is between them; a feature; `redis` is that log).
 
 mod account;
@@ -21,12 +21,12 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 #[cfg(feature = "redis")]
-pub use self::replication::redis_stream::Redis;
+pub use self::replication::redis_stream::RedisConfig;
 #[cfg(feature = "redis")]
 pub(crate) use self::replication::redis_stream::RedisLog;
 #[cfg(feature = "redis")]
-use self::replication::{Replication, outbox::Shared};
-pub(crate) use self::store::Known;
+use self::replication::{Replication, outbox::Outbox};
+pub(crate) use self::store::RevocationStore;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 
@@ -79,13 +79,13 @@ impl RevocationPlan {
 /// Who was ended, and when, with the tasks that keep it up to date: they stop when this is
 /// dropped. One for each `Authgear`, shared by its verifiers and routes.
 pub(crate) struct Revocations {
-    known: Arc<Known>,
+    known: Arc<RevocationStore>,
     tasks: Vec<AbortHandle>,
 }
 
 impl Revocations {
     pub(crate) fn start(policy: RevocationPolicy, clock: Clock, runtime: &Handle) -> Self {
-        let known = Arc::new(Known::new(policy, clock));
+        let known = Arc::new(RevocationStore::new(policy, clock));
         let tasks = vec![runtime.spawn(sweep(Arc::clone(&known))).abort_handle()];
         Self { known, tasks }
     }
@@ -99,8 +99,8 @@ impl Revocations {
         log: impl replication::log::Log,
     ) -> Self {
         let log = Arc::new(log);
-        let shared = Arc::new(Shared::new(log.max_out_of_contact(), clock.now()));
-        let mut known = Known::new(policy, clock);
+        let shared = Arc::new(Outbox::new(log.max_staleness(), clock.now()));
+        let mut known = RevocationStore::new(policy, clock);
         known.replication = Replication::On(Arc::clone(&shared));
         known.turn_on();
         let known = Arc::new(known);
@@ -112,7 +112,7 @@ impl Revocations {
         Self { known, tasks }
     }
 
-    pub(crate) fn store(&self) -> &Known {
+    pub(crate) fn store(&self) -> &RevocationStore {
         &self.known
     }
 }
@@ -126,7 +126,7 @@ impl Drop for Revocations {
 }
 
 /// Forgets, from time to time, what is out of date, and announces the ends that have come.
-async fn sweep(known: Arc<Known>) {
+async fn sweep(known: Arc<RevocationStore>) {
     let mut swept = known.now();
     loop {
         sleep(SWEEP_INTERVAL).await;

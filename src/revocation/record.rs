@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Record {
     /// The user's tokens that were issued until this moment are ended.
-    User { user: Box<str>, moment: u64 },
+    User { user: Box<str>, revoked_before: u64 },
     /// Something happened to the user's account.
     #[cfg_attr(
         not(any(feature = "redis", feature = "webhook")),
@@ -26,9 +26,12 @@ impl Record {
     /// it had a clock that was ahead. What is announced for later is not such a moment.
     pub(super) fn bounded(&self, time: u64) -> Option<Self> {
         match self {
-            Self::User { user, moment } if *moment > time => Some(Self::User {
+            Self::User {
+                user,
+                revoked_before,
+            } if *revoked_before > time => Some(Self::User {
                 user: user.clone(),
-                moment: time,
+                revoked_before: time,
             }),
             Self::Event { user, event } if event.at > time => Some(Self::Event {
                 user: user.clone(),
@@ -77,9 +80,9 @@ impl Event {
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::User { moment, .. } => f
+            Self::User { revoked_before, .. } => f
                 .debug_struct("User")
-                .field("moment", moment)
+                .field("moment", revoked_before)
                 .finish_non_exhaustive(),
             Self::Event { event, .. } => f.debug_tuple("Event").field(event).finish(),
             Self::Token { until, .. } => f

@@ -12,12 +12,12 @@ use super::record::{MAX_NAME, Record};
 use super::replication::Replication;
 use super::table::Table;
 use super::{DEFAULT_RETENTION, RevocationPolicy};
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::user::{Identity, NumericDate};
 
 /// Who was ended, and when.
-pub(crate) struct Known {
+pub(crate) struct RevocationStore {
     pub(super) table: Table,
     pub(super) clock: Clock,
     pub(super) retention: Duration,
@@ -33,7 +33,7 @@ pub(crate) struct Known {
 /// Is told the id of each user of whom something new is known.
 pub(crate) type Observer = Box<dyn Fn(&str) + Send + Sync>;
 
-impl Known {
+impl RevocationStore {
     pub(super) fn new(policy: RevocationPolicy, clock: Clock) -> Self {
         let retention = policy.retention.unwrap_or(DEFAULT_RETENTION);
         Self {
@@ -61,26 +61,27 @@ impl Known {
     /// before as well, each time; it takes no lock that all requests share.
     ///
     /// # Errors
-    /// `Revoked`; `IssuedTooLongAgo` and `MissingIssuedAt` where that could not be known any more;
+    /// `Revoked`; `OlderThanRevocationRetention` and `MissingIssuedAt` where that could not be known any more;
     /// and `RevocationsUnavailable` where it is not known now.
-    pub(crate) fn check(&self, identity: &Identity, now: Moment) -> Result<(), AuthError> {
+    pub(crate) fn check(&self, identity: &Identity, now: Timestamp) -> Result<(), AuthError> {
         let unix = now.unix();
         if self.is_on.load(Ordering::Acquire) {
             let oldest = unix.saturating_sub(self.retention).as_secs_f64();
             match identity.issued_at {
                 None => return Err(AuthErrorKind::MissingIssuedAt.into()),
                 Some(issued_at) if issued_at.0 < oldest => {
-                    return Err(AuthErrorKind::IssuedTooLongAgo.into());
+                    return Err(AuthErrorKind::OlderThanRevocationRetention.into());
                 }
                 Some(_) => {}
             }
         }
         let is_ended = || {
-            let moment = self.table.user(identity.subject(), unix.as_secs());
-            moment.is_some_and(|moment| is_until(identity.issued_at, moment))
+            let revoked_before = self.table.user(identity.subject(), unix.as_secs());
+            revoked_before
+                .is_some_and(|revoked_before| is_until(identity.issued_at, revoked_before))
         };
         if self.table.has_users() && is_ended()
-            || self.table.has_tokens() && self.table.has_token(&token_key(identity))
+            || self.table.has_tokens() && self.table.is_token_revoked(&token_key(identity))
         {
             return Err(AuthErrorKind::Revoked.into());
         }
@@ -88,29 +89,29 @@ impl Known {
     }
 
     /// Whether what others know is known here, or is not to be waited for. Where it is false, wait
-    /// for [`settled`](Self::settled) before the [`check`](Self::check). It stays true.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.replication.is_settled()
+    /// for [`synced`](Self::synced) before the [`check`](Self::check). It stays true.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.replication.is_synced()
     }
 
-    /// Returns when [`is_settled`](Self::is_settled) is true: 2 seconds after the start at the
+    /// Returns when [`is_synced`](Self::is_synced) is true: 2 seconds after the start at the
     /// latest.
-    pub(crate) async fn settled(&self) {
-        self.replication.settled().await;
+    pub(crate) async fn synced(&self) {
+        self.replication.synced().await;
     }
 
     /// Whether what others know is out of reach, and why; and whether for so long that users are
     /// refused.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
+    pub(crate) fn outage(&self) -> Option<Outage> {
         let now = self.clock.now();
         let error = self.replication.error()?;
-        Some(Trouble {
+        Some(Outage {
             refuses: self.replication.is_too_old(now),
             error,
         })
     }
 
-    fn check_contact(&self, now: Moment) -> Result<(), AuthError> {
+    fn check_contact(&self, now: Timestamp) -> Result<(), AuthError> {
         if self.replication.is_too_old(now) {
             return Err(AuthError::unavailable(
                 AuthErrorKind::RevocationsUnavailable,
@@ -122,12 +123,12 @@ impl Known {
     }
 
     /// Ends all tokens of this user that were issued until now.
-    pub(crate) fn end_user(&self, user: &str) {
+    pub(crate) fn revoke_user(&self, user: &str) {
         // No token has another subject.
         if (1..=MAX_NAME).contains(&user.len()) {
-            self.learn_own(Record::User {
+            self.apply_own(Record::User {
                 user: user.into(),
-                moment: self.now_by_the_log(),
+                revoked_before: self.now_by_log_clock(),
             });
         }
     }
@@ -139,18 +140,18 @@ impl Known {
     /// by may have been forgotten.
     #[cfg(feature = "webhook")]
     pub(crate) fn take(&self, user: Box<str>, mut event: Event) {
-        let now = self.now_by_the_log();
+        let now = self.now_by_log_clock();
         if !self.table.is_past(event.at, now) {
             event.at = event.at.min(now);
-            self.learn_own(Record::Event { user, event });
+            self.apply_own(Record::Event { user, event });
         }
     }
 
     /// Ends the token of this identity, which is this user's.
-    pub(crate) fn end_token(&self, identity: &Identity, user: &str) {
+    pub(crate) fn revoke_token(&self, identity: &Identity, user: &str) {
         // A user who was not verified by a token has none to be ended.
         if let Some(expires_at) = identity.expires_at {
-            self.learn_own(Record::Token {
+            self.apply_own(Record::Token {
                 token: token_key(identity).as_ref().into(),
                 // One second more, because the end may have a fraction.
                 until: expires_at
@@ -158,13 +159,13 @@ impl Known {
                     .saturating_add(self.leeway.as_secs() + 1),
             });
         }
-        self.announce(user);
+        self.notify(user);
     }
 
     /// Calls this with the id of each user of whom something new becomes known, or whose announced
     /// end has come (within a minute): whatever is kept of the user elsewhere should be dropped. It
     /// is called wherever the news arrive, and must be quick.
-    pub(crate) fn observe(&self, observer: Observer) {
+    pub(crate) fn on_change(&self, observer: Observer) {
         self.observers
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -172,14 +173,14 @@ impl Known {
     }
 
     /// Learns what happened here, for others to learn too.
-    fn learn_own(&self, record: Record) {
-        if self.learn(&record) {
-            self.replication.owe(record);
+    fn apply_own(&self, record: Record) {
+        if self.apply(&record) {
+            self.replication.push(record);
         }
     }
 
-    pub(super) fn learn(&self, record: &Record) -> bool {
-        let is_news = self.table.learn(record, self.now());
+    pub(super) fn apply(&self, record: &Record) -> bool {
+        let is_news = self.table.apply(record, self.now());
         if is_news {
             self.announce_news(record);
         }
@@ -188,21 +189,21 @@ impl Known {
 
     fn announce_news(&self, record: &Record) {
         if let Record::User { user, .. } | Record::Event { user, .. } = record {
-            self.announce(user);
+            self.notify(user);
         }
     }
 
     /// Forgets what is out of date, and announces the ends that have come since then.
     pub(super) fn sweep(&self, since: u64, now: u64) {
         for user in self.table.began(since, now) {
-            self.announce(&user);
+            self.notify(&user);
         }
         if self.keeping.load(Ordering::Acquire) == 0 {
             self.table.sweep(now);
         }
     }
 
-    fn announce(&self, user: &str) {
+    fn notify(&self, user: &str) {
         let observers = self
             .observers
             .read()
@@ -218,7 +219,7 @@ impl Known {
 
     /// The present second, as others are told of it: by the log's clock where ours is ahead of that.
     /// A moment in the future would end tokens that are issued after it was named.
-    fn now_by_the_log(&self) -> u64 {
+    fn now_by_log_clock(&self) -> u64 {
         let now = self.clock.now();
         let own = now.unix().as_secs();
         let log = self.replication.log_time(now);
@@ -228,11 +229,11 @@ impl Known {
 
 /// For the follower of the log, whose times are in milliseconds.
 #[cfg(feature = "redis")]
-impl Known {
+impl RevocationStore {
     /// Learns what an entry says that the log got at this second. Returns it as it counts.
-    pub(super) fn learn_at(&self, record: Record, second: u64) -> Record {
+    pub(super) fn apply_at(&self, record: Record, second: u64) -> Record {
         let Some(bounded) = record.bounded(second) else {
-            self.learn(&record);
+            self.apply(&record);
             return record;
         };
         if self.table.correct(&record, &bounded, self.now()) {
@@ -285,7 +286,7 @@ impl Known {
 }
 
 #[cfg(feature = "redis")]
-pub(super) struct Keeping<'k>(&'k Known);
+pub(super) struct Keeping<'k>(&'k RevocationStore);
 
 #[cfg(feature = "redis")]
 impl Drop for Keeping<'_> {
@@ -295,19 +296,19 @@ impl Drop for Keeping<'_> {
 }
 
 /// What others know is out of reach.
-pub(crate) struct Trouble {
+pub(crate) struct Outage {
     /// Whether users are refused for it.
     pub(crate) refuses: bool,
     pub(crate) error: Arc<dyn Error + Send + Sync>,
 }
 
 /// A token that does not say when it was issued counts as issued before any moment.
-fn is_until(issued_at: Option<NumericDate>, moment: u64) -> bool {
+fn is_until(issued_at: Option<NumericDate>, revoked_before: u64) -> bool {
     #[expect(
         clippy::cast_precision_loss,
         reason = "exact for any date of the next million years"
     )]
-    issued_at.is_none_or(|issued_at| issued_at.0 <= moment as f64)
+    issued_at.is_none_or(|issued_at| issued_at.0 <= revoked_before as f64)
 }
 
 /// What tells a token from all others: its `jti`. Authgear's tokens have one; for another issuer's,

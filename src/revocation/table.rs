@@ -28,9 +28,12 @@ impl Table {
     }
 
     /// Learns a piece. Returns whether it is news; a token that has expired is none.
-    pub(super) fn learn(&self, record: &Record, now: u64) -> bool {
+    pub(super) fn apply(&self, record: &Record, now: u64) -> bool {
         match record {
-            Record::User { user, moment } => self.users.update(user, |a| a.name(*moment)),
+            Record::User {
+                user,
+                revoked_before,
+            } => self.users.update(user, |a| a.name(*revoked_before)),
             Record::Event { user, event } => self.users.update(user, |a| a.add(*event)),
             Record::Token { token, until } => {
                 *until > now
@@ -50,21 +53,23 @@ impl Table {
             (
                 Record::User {
                     user,
-                    moment: named,
+                    revoked_before: named,
                 },
-                Record::User { moment, .. },
+                Record::User { revoked_before, .. },
             ) => self
                 .users
-                .update(user, |account| account.correct(*named, *moment)),
+                .update(user, |account| account.correct(*named, *revoked_before)),
             // Of two times of one event the earlier one counts anyway.
-            _ => self.learn(bounded, now),
+            _ => self.apply(bounded, now),
         }
     }
 
     /// The user's tokens that were issued until this moment are ended at `now`, if any are.
     pub(super) fn user(&self, user: &str, now: u64) -> Option<u64> {
-        let moment = self.users.read(user, |account| account.moment(now))?;
-        (moment > 0).then_some(moment)
+        let revoked_before = self
+            .users
+            .read(user, |account| account.revoked_before(now))?;
+        (revoked_before > 0).then_some(revoked_before)
     }
 
     pub(super) fn has_users(&self) -> bool {
@@ -72,7 +77,7 @@ impl Table {
     }
 
     /// Whether this very token is ended.
-    pub(super) fn has_token(&self, token: &str) -> bool {
+    pub(super) fn is_token_revoked(&self, token: &str) -> bool {
         self.tokens.read(token, |_| ()).is_some()
     }
 
@@ -106,9 +111,15 @@ impl Table {
                 return;
             }
             let until = account.latest().saturating_add(self.retention);
-            if let Some(moment) = account.named() {
+            if let Some(revoked_before) = account.named() {
                 let user = user.into();
-                visit(Record::User { user, moment }, until);
+                visit(
+                    Record::User {
+                        user,
+                        revoked_before,
+                    },
+                    until,
+                );
             }
             for event in account.events() {
                 let (user, event) = (user.into(), *event);
@@ -130,8 +141,8 @@ impl Table {
     }
 
     /// Whether no good token can be as old as this moment.
-    pub(super) fn is_past(&self, moment: u64, now: u64) -> bool {
-        moment.saturating_add(self.retention) < now
+    pub(super) fn is_past(&self, revoked_before: u64, now: u64) -> bool {
+        revoked_before.saturating_add(self.retention) < now
     }
 }
 
@@ -250,29 +261,29 @@ mod tests {
     use super::super::record::Event;
     use super::*;
 
-    fn user(user: &str, moment: u64) -> Record {
+    fn user(user: &str, revoked_before: u64) -> Record {
         Record::User {
             user: user.into(),
-            moment,
+            revoked_before,
         }
     }
 
     #[test]
     fn users_and_tokens_are_found_by_their_own_name_alone() {
         let table = Table::new(1000);
-        assert!(table.learn(&user("alice", 50), 50));
+        assert!(table.apply(&user("alice", 50), 50));
         let token = Record::Token {
             token: "t".into(),
             until: 100,
         };
         assert!(!table.has_tokens());
-        assert!(table.learn(&token, 50));
-        assert!(!table.learn(&token, 50), "twice is once");
+        assert!(table.apply(&token, 50));
+        assert!(!table.apply(&token, 50), "twice is once");
         assert!(table.has_tokens());
         assert_eq!(table.user("alice", 50), Some(50));
         assert_eq!(table.user("alic", 50), None);
         assert_eq!(table.user("bob", 50), None);
-        assert!(table.has_token("t") && !table.has_token("alice"));
+        assert!(table.is_token_revoked("t") && !table.is_token_revoked("alice"));
         assert_eq!(table.len(), 2);
     }
 
@@ -288,8 +299,8 @@ mod tests {
                 window: Some(5000),
             },
         };
-        assert!(table.learn(&user("alice", 100), 100));
-        assert!(table.learn(&window, 100));
+        assert!(table.apply(&user("alice", 100), 100));
+        assert!(table.apply(&window, 100));
         table.sweep(1100);
         assert_eq!(table.len(), 2);
         table.sweep(1101);

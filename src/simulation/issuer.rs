@@ -8,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::error::AuthErrorKind;
 use crate::jwks::fetch::{FetchedKeys, KeyFetchError, KeySource};
 use crate::jwks::policy::KeyPolicy;
@@ -53,17 +53,17 @@ pub(crate) enum Fault {
 /// One attempt to fetch the keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
-    pub(crate) began: Moment,
+    pub(crate) began: Timestamp,
     pub(crate) at: Instant,
     /// Whether a request had asked for it.
     pub(crate) on_demand: bool,
     /// When it ended, and with which keys, if it was a good one.
-    pub(crate) ended: Option<(Moment, Option<Vec<usize>>)>,
+    pub(crate) ended: Option<(Timestamp, Option<Vec<usize>>)>,
 }
 
 impl Attempt {
     /// How long ago it began, by whichever clock says more.
-    pub(crate) fn age(&self, now: Moment) -> Duration {
+    pub(crate) fn age(&self, now: Timestamp) -> Duration {
         let by_wall = now.unix().saturating_sub(self.began.unix());
         self.at.elapsed().max(by_wall)
     }

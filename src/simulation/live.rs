@@ -18,7 +18,9 @@ use crate::outbound::FetchError;
 use crate::user::{CredentialForm, NoClaims, Principal, SessionCredential, VerifiedBy};
 use crate::verify::resolver::{Ask, Asking, CallError, Client};
 use crate::verify::session_headers::{SESSION_VALID, USER_ID};
-use crate::verify::{LiveSessions, LiveVerifier, Requester, Resolver, Sessions, Verification};
+use crate::verify::{
+    LiveSessions, LiveVerifier, Requester, ResolverClient, SessionResolver, Verification,
+};
 
 const CALLERS: usize = 3;
 const BOUND: Duration = Duration::from_secs(10);
@@ -185,8 +187,8 @@ async fn request(live: Arc<LiveVerifier<NoClaims>>, server: Server, caller: usiz
     let now = live.sessions().clock().now();
     let form = CredentialForm::Bearer;
     let outcome = match live.verify(form, &token, now, Requester::default) {
-        Verification::Done(outcome) => outcome,
-        Verification::Waiting(pending) => pending.await,
+        Verification::Ready(outcome) => outcome,
+        Verification::Pending(pending) => pending.await,
     };
     let state = server.state();
     let disabled = state.disabled[caller].filter(|since| *since < began);
@@ -199,7 +201,7 @@ async fn request(live: Arc<LiveVerifier<NoClaims>>, server: Server, caller: usiz
             VerifiedBy::Jwt if away_for.is_none_or(|time| time > GRACE) => {
                 Some("let in by the token alone, and nothing is away")
             }
-            VerifiedBy::JwtAndResolver if disabled.is_some_and(|since| began - since > BOUND) => {
+            VerifiedBy::LiveSession if disabled.is_some_and(|since| began - since > BOUND) => {
                 Some("disabled, and let in")
             }
             _ => None,
@@ -258,9 +260,9 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         wrong: Vec::new(),
     })));
     let options = LiveSessions::within(BOUND)
-        .grace(GRACE)
-        .through(Resolver::new().timeout(TIMEOUT));
-    let sessions = Sessions::new(
+        .grace_period(GRACE)
+        .session_resolver(SessionResolver::new().timeout(TIMEOUT));
+    let sessions = ResolverClient::new(
         server.clone(),
         super::request::ISSUER,
         &options.resolver,

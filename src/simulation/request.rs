@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::issuer::{Attempt, key};
 use super::world::Shared;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::verify::Verification;
 
@@ -18,7 +18,7 @@ pub(super) const ISSUER: &str = "https://auth.example";
 pub(super) const LEEWAY: Duration = Duration::from_secs(60);
 
 /// How long a request may wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A fetch that is nearer than this is waited for, by so many requests.
 const NEAR: Duration = Duration::from_secs(2);
 const MAX_EARLY_WAITERS: usize = 256;
@@ -130,7 +130,7 @@ fn encoded(bytes: &[u8]) -> String {
 pub(super) struct Trial<'t> {
     shared: &'t Shared,
     token: &'t Token,
-    began: Moment,
+    began: Timestamp,
     at: Instant,
     /// How long no fetch on demand could begin.
     cooling: Duration,
@@ -169,8 +169,8 @@ impl<'t> Trial<'t> {
             self.shared.clock.now(),
             || None,
         ) {
-            Verification::Done(outcome) => outcome,
-            Verification::Waiting(pending) => pending.await,
+            Verification::Ready(outcome) => outcome,
+            Verification::Pending(pending) => pending.await,
         }
         .map(drop);
         self.judge(&outcome);
@@ -205,7 +205,7 @@ impl<'t> Trial<'t> {
             let known = known(attempts, self.shared, now);
             known.is_some_and(|keys| facts.key.is_some_and(|key| keys.contains(&key)))
         };
-        if self.at.elapsed() > PATIENCE + Duration::from_millis(2) {
+        if self.at.elapsed() > WAIT_TIMEOUT + Duration::from_millis(2) {
             self.wrong("waited for too long", outcome);
         }
         match outcome {
@@ -312,7 +312,7 @@ impl<'t> Trial<'t> {
 }
 
 /// The keys of the last good attempt, unless they are stale.
-fn known<'a>(attempts: &'a [Attempt], shared: &Shared, now: Moment) -> Option<&'a [usize]> {
+fn known<'a>(attempts: &'a [Attempt], shared: &Shared, now: Timestamp) -> Option<&'a [usize]> {
     attempts
         .iter()
         .rev()

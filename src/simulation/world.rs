@@ -23,7 +23,7 @@ const LIFETIME: u64 = 1_800;
 /// How long a machine's may.
 const LONG_LIFETIME: u64 = 28 * 86_400;
 /// Few enough for some to be evicted.
-const CACHED_TOKENS: usize = 16;
+const TOKEN_CACHE_CAPACITY: usize = 16;
 /// How many keys an issuer lists at most.
 const MAX_LISTED: usize = 6;
 
@@ -89,7 +89,7 @@ impl World {
             store,
             refresher,
             Arc::new(revocations),
-            CACHED_TOKENS,
+            TOKEN_CACHE_CAPACITY,
             |_| Ok(NoClaims),
         );
         let start = Instant::now();

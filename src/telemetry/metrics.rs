@@ -7,8 +7,8 @@ use metrics::{
     describe_histogram, with_recorder,
 };
 
-use super::{Cache, Outcome};
-use crate::clock::Moment;
+use super::{Cache, RequestOutcome};
+use crate::clock::Timestamp;
 use crate::error::{AuthErrorKind, PerKind};
 
 const METADATA: Metadata<'static> = Metadata::new(super::TARGET, Level::INFO, Some(module_path!()));
@@ -32,14 +32,18 @@ fn histogram(key: &Key) -> Histogram {
     with_recorder(|recorder| recorder.register_histogram(key, &METADATA))
 }
 
-pub(super) fn answered(outcome: Outcome) {
+pub(super) fn answered(outcome: RequestOutcome) {
     static REFUSED: PerKind<Key> = PerKind::new();
 
     match outcome {
-        Outcome::User => counter(key!(REQUESTS, "outcome" => "user", "kind" => "none")),
-        Outcome::Machine => counter(key!(REQUESTS, "outcome" => "machine", "kind" => "none")),
-        Outcome::Nobody => counter(key!(REQUESTS, "outcome" => "nobody", "kind" => "none")),
-        Outcome::Refused(kind) => REFUSED.with(kind, refused, counter),
+        RequestOutcome::User => counter(key!(REQUESTS, "outcome" => "user", "kind" => "none")),
+        RequestOutcome::Machine => {
+            counter(key!(REQUESTS, "outcome" => "machine", "kind" => "none"))
+        }
+        RequestOutcome::Unauthenticated => {
+            counter(key!(REQUESTS, "outcome" => "nobody", "kind" => "none"))
+        }
+        RequestOutcome::Rejected(kind) => REFUSED.with(kind, refused, counter),
     }
     .increment(1);
 }
@@ -52,13 +56,14 @@ fn refused(kind: AuthErrorKind) -> Key {
     Key::from_parts(REQUESTS, labels)
 }
 
-pub(super) fn verified(outcome: Outcome, began: Moment) {
+pub(super) fn verified(outcome: RequestOutcome, began: Timestamp) {
     let key = match outcome {
-        Outcome::User => key!(VERIFICATION_SECONDS, "outcome" => "user"),
-        Outcome::Machine => key!(VERIFICATION_SECONDS, "outcome" => "machine"),
+        RequestOutcome::User => key!(VERIFICATION_SECONDS, "outcome" => "user"),
+        RequestOutcome::Machine => key!(VERIFICATION_SECONDS, "outcome" => "machine"),
         // There was nothing to verify.
-        Outcome::Nobody | Outcome::Refused(AuthErrorKind::MissingCredential) => return,
-        Outcome::Refused(_) => key!(VERIFICATION_SECONDS, "outcome" => "refused"),
+        RequestOutcome::Unauthenticated
+        | RequestOutcome::Rejected(AuthErrorKind::MissingCredential) => return,
+        RequestOutcome::Rejected(_) => key!(VERIFICATION_SECONDS, "outcome" => "refused"),
     };
     histogram(key).record(began.time_since());
 }

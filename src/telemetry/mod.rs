@@ -16,7 +16,7 @@ use tracing::Span;
 use tracing::field::{Empty, debug};
 use tracing::level_filters::LevelFilter;
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::error::AuthErrorKind;
 
 /// The target of all events and spans.
@@ -24,33 +24,33 @@ const TARGET: &str = "axum_authgear";
 
 /// Who a request was found to come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum RequestOutcome {
     User,
     Machine,
     /// No credential, where none is needed.
-    Nobody,
-    Refused(AuthErrorKind),
+    Unauthenticated,
+    Rejected(AuthErrorKind),
 }
 
-impl Outcome {
+impl RequestOutcome {
     fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::Machine => "machine",
-            Self::Nobody => "nobody",
-            Self::Refused(_) => "refused",
+            Self::Unauthenticated => "nobody",
+            Self::Rejected(_) => "refused",
         }
     }
 }
 
 /// The authentication of one request, as the span `authenticate`.
-pub(crate) struct Attempt {
+pub(crate) struct AuthenticationSpan {
     span: Option<Span>,
-    began: Moment,
+    began: Timestamp,
 }
 
-impl Attempt {
-    pub(crate) fn begin(now: Moment) -> Self {
+impl AuthenticationSpan {
+    pub(crate) fn begin(now: Timestamp) -> Self {
         // A span that nobody looks at still costs something each time that it is touched.
         let span = (LevelFilter::current() >= LevelFilter::DEBUG).then(|| {
             tracing::debug_span!(
@@ -68,7 +68,7 @@ impl Attempt {
         }
     }
 
-    pub(crate) fn began(&self) -> Moment {
+    pub(crate) fn began(&self) -> Timestamp {
         self.began
     }
 
@@ -98,10 +98,10 @@ impl Attempt {
         }
     }
 
-    pub(crate) fn end(self, outcome: Outcome) {
+    pub(crate) fn end(self, outcome: RequestOutcome) {
         if let Some(span) = &self.span {
             span.record("outcome", outcome.as_str());
-            if let Outcome::Refused(kind) = outcome {
+            if let RequestOutcome::Rejected(kind) = outcome {
                 span.record("kind", debug(kind));
             }
         }
@@ -111,8 +111,8 @@ impl Attempt {
 }
 
 /// A request has been answered: by the service inside, or refused by one of our layers.
-pub(crate) fn answered(outcome: Outcome) {
-    if let Outcome::Refused(kind) = outcome {
+pub(crate) fn answered(outcome: RequestOutcome) {
+    if let RequestOutcome::Rejected(kind) = outcome {
         tracing::debug!(target: TARGET, ?kind, "request refused");
     }
     #[cfg(feature = "metrics")]

@@ -20,7 +20,7 @@
 //! // ... and asked with tokens such as these:
 //! let good = fake.token(&alice).sign();
 //! let expired = fake.token(&alice).issued_at(1_000_000_000).sign();
-//! let of_a_machine = fake.machine_token("worker", "https://api.example.com").sign();
+//! let of_a_machine = fake.client_token("worker", "https://api.example.com").sign();
 //! # assert!(good != expired && good != of_a_machine);
 //! # }
 //! ```
@@ -85,9 +85,9 @@ mod token;
 mod webhook;
 
 pub use self::fake::{FakeAuthgear, FakeAuthgearBuilder};
-pub use self::principal::{ClientBuilder, UserBuilder, client, user};
+pub use self::principal::{ClientBuilder, UserBuilder, auth_client, auth_user};
 pub use self::session::{Session, SessionCookie, SessionCookies};
-pub use self::sign_in::{SignIn, SignedIn};
+pub use self::sign_in::{SignIn, SignInLayer};
 pub use self::state::accounts::User;
 pub use self::state::endpoint::Endpoint;
 pub use self::state::faults::Fault;

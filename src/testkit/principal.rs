@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::user::{
-    AuthClient, AuthUser, Identity, NoClaims, NumericDate, TextReader, Timekeeper, Verified,
-    VerifiedBy,
+    AuthClient, AuthUser, Identity, NoClaims, NumericDate, TextReader, TimeContext, VerifiedBy,
+    VerifiedUser,
 };
 
 /// A signed-in user with this id, made by hand.
@@ -23,11 +23,11 @@ use crate::user::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let alice = testkit::user("alice").role("admin").build();
+/// let alice = testkit::auth_user("alice").role("admin").build();
 /// assert_eq!(greet(alice).await, "alice, administrator: true");
 /// # }
 /// ```
-pub fn user(id: impl Into<String>) -> UserBuilder {
+pub fn auth_user(id: impl Into<String>) -> UserBuilder {
     let now = Clock::default().now().unix().as_secs();
     UserBuilder {
         facts: Facts {
@@ -55,11 +55,11 @@ pub fn user(id: impl Into<String>) -> UserBuilder {
 /// ```
 /// use axum_authgear::testkit;
 ///
-/// let worker = testkit::client("worker").scope("read:orders").build();
+/// let worker = testkit::auth_client("worker").scope("read:orders").build();
 /// assert_eq!(worker.client_id(), "worker");
 /// assert!(worker.has_scope("read:orders"));
 /// ```
-pub fn client(id: impl Into<String>) -> ClientBuilder {
+pub fn auth_client(id: impl Into<String>) -> ClientBuilder {
     let id = id.into();
     let now = Clock::default().now().unix().as_secs();
     ClientBuilder {
@@ -171,12 +171,12 @@ impl<C> UserBuilder<C> {
     /// The user.
     #[must_use]
     pub fn build(self) -> AuthUser<C> {
-        AuthUser::new(Arc::new(Verified {
+        AuthUser::new(Arc::new(VerifiedUser {
             signed_by: None,
             identity: self.facts.into_identity(),
             claims: self.claims,
             method: self.verified_by,
-            time: Timekeeper {
+            time: TimeContext {
                 clock: Clock::default(),
                 leeway: LEEWAY,
             },

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use http::Request;
 use tower::{Layer, Service};
 
-use crate::authenticate::{Authentication, Authority};
+use crate::authenticate::{Authentication, AuthgearId};
 use crate::user::{AuthClient, AuthUser, NoClaims, Principal};
 
 /// Stands in for [`Authgear::layer`](crate::Authgear::layer) in a test of handlers: every request
@@ -19,7 +19,7 @@ use crate::user::{AuthClient, AuthUser, NoClaims, Principal};
 ///
 /// ```
 /// use axum::{Router, body::Body, routing::get};
-/// use axum_authgear::{AuthUser, testkit::{self, SignIn}};
+/// use axum_authgear::{AuthUser, testkit::{self, SignInLayer}};
 /// use http::{Request, StatusCode};
 /// use tower::ServiceExt;
 ///
@@ -28,20 +28,20 @@ use crate::user::{AuthClient, AuthUser, NoClaims, Principal};
 /// let app = Router::new().route("/me", get(|user: AuthUser| async move { user.id().to_owned() }));
 /// let request = || Request::get("/me").body(Body::empty()).unwrap();
 ///
-/// let as_alice = app.clone().layer(SignIn::user(testkit::user("alice").build()));
+/// let as_alice = app.clone().layer(SignInLayer::user(testkit::auth_user("alice").build()));
 /// assert_eq!(as_alice.oneshot(request()).await.unwrap().status(), StatusCode::OK);
 ///
-/// let as_nobody = app.layer(SignIn::nobody());
+/// let as_nobody = app.layer(SignInLayer::unauthenticated());
 /// assert_eq!(as_nobody.oneshot(request()).await.unwrap().status(), StatusCode::UNAUTHORIZED);
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is added to a router or a service"]
-pub struct SignIn {
+pub struct SignInLayer {
     authentication: Authentication,
 }
 
-impl SignIn {
+impl SignInLayer {
     /// Every request is this user's, who has the custom claims that the handlers ask for.
     pub fn user<C: Send + Sync + 'static>(user: AuthUser<C>) -> Self {
         Self::caller(Some(Principal::User(user)))
@@ -53,18 +53,18 @@ impl SignIn {
     }
 
     /// No request carries a credential, as behind an optional layer.
-    pub fn nobody() -> Self {
+    pub fn unauthenticated() -> Self {
         Self::caller(None::<Principal>)
     }
 
     /// Any of the three, where handlers ask for custom claims `C` of a user who is not there:
-    /// `SignIn::caller(None::<Principal<Shop>>)`.
+    /// `SignInLayer::caller(None::<Principal<Shop>>)`.
     pub fn caller<C: Send + Sync + 'static>(caller: Option<Principal<C>>) -> Self {
-        let authority = Authority::stand_in::<C>();
+        let authgear_id = AuthgearId::of_testkit::<C>();
         Self {
             authentication: match caller {
-                Some(principal) => Authentication::of(principal, authority),
-                None => Authentication::nobody(authority),
+                Some(principal) => Authentication::of(principal, authgear_id),
+                None => Authentication::unauthenticated(authgear_id),
             },
         }
     }
@@ -77,26 +77,26 @@ impl SignIn {
     }
 }
 
-impl<S> Layer<S> for SignIn {
-    type Service = SignedIn<S>;
+impl<S> Layer<S> for SignInLayer {
+    type Service = SignIn<S>;
 
-    fn layer(&self, inner: S) -> SignedIn<S> {
-        SignedIn {
+    fn layer(&self, inner: S) -> SignIn<S> {
+        SignIn {
             inner,
             sign_in: self.clone(),
         }
     }
 }
 
-/// The service that [`SignIn`] wraps around another.
+/// The service that [`SignInLayer`] wraps around another.
 #[derive(Clone)]
 #[must_use = "a service does nothing until it is called"]
-pub struct SignedIn<S> {
+pub struct SignIn<S> {
     inner: S,
-    sign_in: SignIn,
+    sign_in: SignInLayer,
 }
 
-impl<S: Service<Request<B>>, B> Service<Request<B>> for SignedIn<S> {
+impl<S: Service<Request<B>>, B> Service<Request<B>> for SignIn<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -110,7 +110,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for SignedIn<S> {
     }
 }
 
-impl<S> fmt::Debug for SignedIn<S> {
+impl<S> fmt::Debug for SignIn<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedIn").finish_non_exhaustive()
     }

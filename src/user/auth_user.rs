@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::identity::{Identity, NumericDate};
 use super::session::Session;
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 
 /// A signed-in user whose credential was verified.
 ///
@@ -33,19 +33,19 @@ use crate::clock::{Clock, Moment};
 /// }
 /// ```
 ///
-/// A test makes one by hand with `testkit::user` (feature `testkit`).
+/// A test makes one by hand with `testkit::auth_user` (feature `testkit`).
 pub struct AuthUser<C = NoClaims> {
-    inner: Arc<Verified<C>>,
+    inner: Arc<VerifiedUser<C>>,
     /// Laid over what the token says, so that nothing of it is copied.
     session: Option<Arc<Session>>,
 }
 
 /// What one verification found out.
-pub(crate) struct Verified<C> {
+pub(crate) struct VerifiedUser<C> {
     pub(crate) identity: Identity,
     pub(crate) claims: C,
     pub(crate) method: VerifiedBy,
-    pub(crate) time: Timekeeper,
+    pub(crate) time: TimeContext,
     /// The key whose signature holds, if it was a signature: it must still be in use when the user
     /// is checked again.
     pub(crate) signed_by: Option<Arc<dyn Any + Send + Sync>>,
@@ -53,7 +53,7 @@ pub(crate) struct Verified<C> {
 
 /// What tells how long ago something was, for checks that come after the verification.
 #[derive(Clone, Debug)]
-pub(crate) struct Timekeeper {
+pub(crate) struct TimeContext {
     pub(crate) clock: Clock,
     /// How far ahead of ours the issuer's clock may be.
     pub(crate) leeway: Duration,
@@ -69,7 +69,7 @@ pub struct NoClaims;
 #[non_exhaustive]
 pub enum VerifiedBy {
     /// The JWT was verified here, with the project's keys, and nobody confirms its session: where
-    /// none is asked for, and in the [grace](crate::LiveSessions::grace) of live sessions.
+    /// none is asked for, and in the [grace](crate::LiveSessions::grace_period) of live sessions.
     #[serde(rename = "jwt")]
     Jwt,
     /// Authgear's resolver was asked.
@@ -77,7 +77,7 @@ pub enum VerifiedBy {
     Resolver,
     /// The JWT was verified here, and the resolver has confirmed its session within the bound.
     #[serde(rename = "jwt+resolver")]
-    JwtAndResolver,
+    LiveSession,
     /// A gateway in front asked the resolver, and has proved that it is the gateway.
     #[serde(rename = "gateway")]
     Gateway,
@@ -90,7 +90,7 @@ impl VerifiedBy {
         match self {
             Self::Jwt => "jwt",
             Self::Resolver => "resolver",
-            Self::JwtAndResolver => "jwt+resolver",
+            Self::LiveSession => "jwt+resolver",
             Self::Gateway => "gateway",
         }
     }
@@ -103,7 +103,7 @@ impl fmt::Display for VerifiedBy {
 }
 
 impl<C> AuthUser<C> {
-    pub(crate) fn new(verified: Arc<Verified<C>>) -> Self {
+    pub(crate) fn new(verified: Arc<VerifiedUser<C>>) -> Self {
         Self {
             inner: verified,
             session: None,
@@ -115,19 +115,19 @@ impl<C> AuthUser<C> {
         Self { session, ..self }
     }
 
-    pub(crate) fn time(&self) -> &Timekeeper {
+    pub(crate) fn time(&self) -> &TimeContext {
         &self.inner.time
     }
 
-    pub(crate) fn into_parts(self) -> (Arc<Verified<C>>, Option<Arc<Session>>) {
+    pub(crate) fn into_parts(self) -> (Arc<VerifiedUser<C>>, Option<Arc<Session>>) {
         (self.inner, self.session)
     }
 
-    pub(crate) fn verified(&self) -> &Verified<C> {
+    pub(crate) fn verified(&self) -> &VerifiedUser<C> {
         &self.inner
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Verified<C>> {
+    pub(crate) fn shared(&self) -> &Arc<VerifiedUser<C>> {
         &self.inner
     }
 
@@ -150,7 +150,7 @@ impl<C> AuthUser<C> {
         self.confirmed_at().is_some()
     }
 
-    pub(crate) fn confirmed_at(&self) -> Option<Moment> {
+    pub(crate) fn confirmed_at(&self) -> Option<Timestamp> {
         self.session.as_deref()?.confirmed_at
     }
 
@@ -270,7 +270,7 @@ impl<C> AuthUser<C> {
     #[must_use]
     pub fn verified_by(&self) -> VerifiedBy {
         match self.inner.method {
-            VerifiedBy::Jwt if self.is_confirmed() => VerifiedBy::JwtAndResolver,
+            VerifiedBy::Jwt if self.is_confirmed() => VerifiedBy::LiveSession,
             method => method,
         }
     }

@@ -9,7 +9,7 @@ mod session;
 
 pub use auth_client::AuthClient;
 pub use auth_user::{AuthUser, NoClaims, VerifiedBy};
-pub(crate) use auth_user::{Timekeeper, Verified};
+pub(crate) use auth_user::{TimeContext, VerifiedUser};
 pub(crate) use claim_text::{SpanList, TextReader};
 pub(crate) use identity::{Identity, NumericDate};
 pub use principal::Principal;

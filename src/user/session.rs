@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::SHA256;
 
 use super::identity::Identity;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::secret::Secret;
 
 /// What stands behind a user besides, or instead of, a verified token.
@@ -16,7 +16,7 @@ pub(crate) struct Session {
     /// How to ask again. `None`: nobody can be asked.
     pub(crate) credential: Option<Arc<SessionCredential>>,
     /// When the question was sent whose answer confirms the session. `None`: nobody confirms it now.
-    pub(crate) confirmed_at: Option<Moment>,
+    pub(crate) confirmed_at: Option<Timestamp>,
 }
 
 /// A credential as the resolver is asked about it.

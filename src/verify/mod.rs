@@ -15,13 +15,13 @@ mod verification;
 mod verifier;
 
 pub use gateway::GatewayProof;
-pub(crate) use gateway::{GatewayVerifier, Proof, Word};
+pub(crate) use gateway::{GatewayIdentity, GatewayVerifier, Proof};
 pub(crate) use jwt::{JwtVerifier, ReadClaims, Validation, asymmetric_name};
 pub use live::LiveSessions;
 pub(crate) use live::LiveVerifier;
-pub use resolver::Resolver;
+pub use resolver::SessionResolver;
 pub(crate) use resolver::{
-    Client, HttpResolver, Keep, Requester, ResolverVerifier, Sessions, SetCookies,
+    CachePolicy, Client, HttpResolver, Requester, ResolverClient, ResolverVerifier, SetCookies,
 };
 pub(crate) use verification::{PendingVerification, Verification};
 pub(crate) use verifier::Verifier;

@@ -8,8 +8,8 @@ use crate::user::Principal;
 
 /// The outcome of a verification, now or later.
 pub(crate) enum Verification<C> {
-    Done(Result<Principal<C>, AuthError>),
-    Waiting(PendingVerification<C>),
+    Ready(Result<Principal<C>, AuthError>),
+    Pending(PendingVerification<C>),
 }
 
 /// A verification that waits for something outside of this process.

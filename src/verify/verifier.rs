@@ -10,9 +10,9 @@ use tokio::time::sleep;
 use super::gateway::GatewayVerifier;
 use super::jwt::JwtVerifier;
 use super::live::LiveVerifier;
-use super::resolver::{PurgeWatch, Requester, ResolverVerifier, Sessions};
+use super::resolver::{PurgeWatch, Requester, ResolverClient, ResolverVerifier};
 use super::verification::Verification;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::credential::Credential;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::runtime::RuntimeEnded;
@@ -38,7 +38,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     pub(crate) fn verify(
         &self,
         credential: &Credential<'_>,
-        now: Moment,
+        now: Timestamp,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         if let Self::Jwt(jwt) = self {
@@ -46,12 +46,12 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         }
         match credential.text() {
             Ok(text) => self.verify_text(credential.form(), text, now, requester),
-            Err(kind) => Verification::Done(Err(kind.into())),
+            Err(kind) => Verification::Ready(Err(kind.into())),
         }
     }
 
     /// Verifies a token that came by another way than HTTP.
-    pub(crate) fn verify_token(&self, token: &str, now: Moment) -> Verification<C> {
+    pub(crate) fn verify_token(&self, token: &str, now: Timestamp) -> Verification<C> {
         self.verify_text(CredentialForm::Bearer, token, now, Requester::default)
     }
 
@@ -59,14 +59,14 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         &self,
         form: CredentialForm,
         text: &str,
-        now: Moment,
+        now: Timestamp,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         match self {
             Self::Jwt(jwt) => jwt.verify(text.as_bytes(), now, || None),
             Self::Resolver(resolver) => resolver.verify(form, text, now, requester),
             Self::Live(live) => live.verify(form, text, now, requester),
-            Self::Gateway(_) => Verification::Done(Err(AuthErrorKind::TokenNotTaken.into())),
+            Self::Gateway(_) => Verification::Ready(Err(AuthErrorKind::TokensNotAccepted.into())),
         }
     }
 
@@ -124,9 +124,9 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     }
 
     /// Forgets what the resolver said of a user: it is asked again.
-    pub(crate) fn purge_user(&self, user_id: &str) {
+    pub(crate) fn invalidate_user(&self, user_id: &str) {
         if let Some(sessions) = self.sessions() {
-            sessions.purge_user(user_id);
+            sessions.invalidate_user(user_id);
         }
     }
 
@@ -200,7 +200,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    fn sessions(&self) -> Option<&Arc<Sessions>> {
+    fn sessions(&self) -> Option<&Arc<ResolverClient>> {
         match self {
             Self::Resolver(resolver) => Some(resolver.sessions()),
             Self::Live(live) => Some(live.sessions()),

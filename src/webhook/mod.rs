@@ -25,7 +25,7 @@ use crate::telemetry;
 const SIGNATURE: &str = "x-authgear-body-signature";
 const MAX_BODY: usize = 1024 * 1024;
 /// How long a body may take. Authgear itself waits a minute for the answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many bodies are read at one time: they must be read before their signature can be checked.
 const MAX_BODIES: usize = 256;
 
@@ -78,7 +78,7 @@ impl Receiver {
 
     async fn read(&self, body: Body) -> Result<Bytes, Refused> {
         let _place = self.bodies.try_acquire().map_err(|_| Refused::Busy)?;
-        match timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
+        match timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLong),
             Ok(Err(_)) => Err(Refused::Body),

@@ -30,27 +30,27 @@ enum Told {
     /// 403 `insufficient_scope` with these scopes.
     Scope(&'static str),
     /// 401 `insufficient_user_authentication` with these parameters.
-    SignIn(AuthErrorKind, &'static str),
+    SignInLayer(AuthErrorKind, &'static str),
     /// 401 `missing_credential`.
     WhoAreYou,
 }
 
-use Told::{Forbidden, Pass, Scope, SignIn, WhoAreYou};
+use Told::{Forbidden, Pass, Scope, SignInLayer, WhoAreYou};
 
 const NO_ROLE: Told = Forbidden(AuthErrorKind::RoleMissing, "the user lacks a required role");
 const NOT_VERIFIED: Told = Forbidden(AuthErrorKind::NotVerified, "the user is not verified");
 const ANONYMOUS: Told = Forbidden(AuthErrorKind::AnonymousUser, "the user is anonymous");
 const NOT_YOU: Told = Forbidden(AuthErrorKind::ConditionNotMet, "the user may not do this");
 const MACHINE: Told = Forbidden(AuthErrorKind::UserRequired, "a user is required");
-const TOO_OLD: Told = SignIn(AuthErrorKind::AuthenticationTooOld, r#", max_age="300""#);
-const TOO_WEAK: Told = SignIn(AuthErrorKind::AuthenticationTooWeak, "");
+const TOO_OLD: Told = SignInLayer(AuthErrorKind::AuthenticationTooOld, r#", max_age="300""#);
+const TOO_WEAK: Told = SignInLayer(AuthErrorKind::AuthenticationTooWeak, "");
 
 impl Told {
     fn status(self) -> StatusCode {
         match self {
             Pass => StatusCode::OK,
             Forbidden(..) | Scope(_) => StatusCode::FORBIDDEN,
-            SignIn(..) | WhoAreYou => StatusCode::UNAUTHORIZED,
+            SignInLayer(..) | WhoAreYou => StatusCode::UNAUTHORIZED,
         }
     }
 
@@ -60,7 +60,7 @@ impl Told {
             Scope(scope) => {
                 format!(r#"Bearer realm="shop", error="insufficient_scope", scope="{scope}""#)
             }
-            SignIn(_, parameters) => format!(
+            SignInLayer(_, parameters) => format!(
                 r#"Bearer realm="shop", error="insufficient_user_authentication"{parameters}"#
             ),
             WhoAreYou => r#"Bearer realm="shop""#.to_owned(),
@@ -75,11 +75,11 @@ impl Told {
                 "insufficient_scope",
                 "the access token lacks a required scope",
             ),
-            SignIn(AuthErrorKind::AuthenticationTooOld, _) => (
+            SignInLayer(AuthErrorKind::AuthenticationTooOld, _) => (
                 "insufficient_user_authentication",
                 "the user must authenticate again",
             ),
-            SignIn(..) => (
+            SignInLayer(..) => (
                 "insufficient_user_authentication",
                 "the user must authenticate in another way",
             ),
@@ -91,7 +91,7 @@ impl Told {
     fn kind(self) -> Option<AuthErrorKind> {
         match self {
             Pass => None,
-            Forbidden(kind, _) | SignIn(kind, _) => Some(kind),
+            Forbidden(kind, _) | SignInLayer(kind, _) => Some(kind),
             Scope(_) => Some(AuthErrorKind::InsufficientScope),
             WhoAreYou => Some(AuthErrorKind::MissingCredential),
         }
@@ -155,13 +155,13 @@ impl World {
 
     /// A machine that may read and write orders.
     fn robot(&self) -> String {
-        let token = self.fake.machine_token("robot", RESOURCE);
+        let token = self.fake.client_token("robot", RESOURCE);
         token.scope("read:orders write:orders").sign()
     }
 
     /// A machine that may do nothing.
     fn drone(&self) -> String {
-        self.fake.machine_token("drone", RESOURCE).sign()
+        self.fake.client_token("drone", RESOURCE).sign()
     }
 
     /// One route that asks by a layer, one that asks in its handler.
@@ -256,9 +256,9 @@ async fn requirements_by_callers() {
                               [Scope("read:orders write:orders"), Scope("read:orders write:orders"), Scope("read:orders write:orders"), Scope("read:orders write:orders"), Pass, Scope("read:orders write:orders"), WhoAreYou]),
         // Two reasons to sign in again are one.
         (amr("mfa").and(recent()),
-                              [Pass,   SignIn(AuthErrorKind::AuthenticationTooWeak, r#", max_age="300""#), TOO_WEAK, TOO_WEAK, MACHINE, MACHINE, WhoAreYou]),
+                              [Pass,   SignInLayer(AuthErrorKind::AuthenticationTooWeak, r#", max_age="300""#), TOO_WEAK, TOO_WEAK, MACHINE, MACHINE, WhoAreYou]),
         (authenticated_within(Duration::from_secs(200)).and(recent()),
-                              [Pass,   SignIn(AuthErrorKind::AuthenticationTooOld, r#", max_age="200""#), SignIn(AuthErrorKind::AuthenticationTooOld, r#", max_age="200""#), Pass, MACHINE, MACHINE, WhoAreYou]),
+                              [Pass,   SignInLayer(AuthErrorKind::AuthenticationTooOld, r#", max_age="200""#), SignInLayer(AuthErrorKind::AuthenticationTooOld, r#", max_age="200""#), Pass, MACHINE, MACHINE, WhoAreYou]),
 
         // Either: what the caller can do more about is told, and else the first.
         (has_role("admin").or(orders()),
@@ -276,9 +276,9 @@ async fn requirements_by_callers() {
 
         // Context classes are named only where signing in again helps.
         (recent().acr_values(["urn:a", "urn:b"]).unwrap(),
-                              [Pass, SignIn(AuthErrorKind::AuthenticationTooOld, r#", max_age="300", acr_values="urn:a urn:b""#), Pass, Pass, MACHINE, MACHINE, WhoAreYou]),
+                              [Pass, SignInLayer(AuthErrorKind::AuthenticationTooOld, r#", max_age="300", acr_values="urn:a urn:b""#), Pass, Pass, MACHINE, MACHINE, WhoAreYou]),
         (amr("mfa").acr_values(["phr"]).unwrap().and(orders()),
-                              [Scope("read:orders"), SignIn(AuthErrorKind::AuthenticationTooWeak, r#", acr_values="phr""#), Scope("read:orders"), Scope("read:orders"), MACHINE, MACHINE, WhoAreYou]),
+                              [Scope("read:orders"), SignInLayer(AuthErrorKind::AuthenticationTooWeak, r#", acr_values="phr""#), Scope("read:orders"), Scope("read:orders"), MACHINE, MACHINE, WhoAreYou]),
     ];
 
     let mut rows = 0;
@@ -375,7 +375,7 @@ async fn the_time_of_authentication() {
     let token = || world.fake.token(&user);
     let too_old = |max_age: u64| {
         let parameters = format!(r#", max_age="{max_age}""#);
-        SignIn(AuthErrorKind::AuthenticationTooOld, parameters.leak())
+        SignInLayer(AuthErrorKind::AuthenticationTooOld, parameters.leak())
     };
     let five = FIVE_MINUTES;
     let rows = vec![
@@ -473,13 +473,17 @@ async fn a_requirement_takes_a_user_made_by_hand() {
     let api = Router::new()
         .route("/", get(|| async { "done" }))
         .route_layer(world.authgear.require(has_role("admin")));
-    let admin = testkit::SignIn::user(testkit::user("alice").role("admin").build());
+    let admin = testkit::SignInLayer::user(testkit::auth_user("alice").role("admin").build());
     let answer = send(&api.clone().layer(admin), request("/", None)).await;
     assert_eq!(answer.status, StatusCode::OK);
-    let other = testkit::SignIn::user(testkit::user("bob").build());
+    let other = testkit::SignInLayer::user(testkit::auth_user("bob").build());
     let answer = send(&api.clone().layer(other), request("/", None)).await;
     assert_eq!(answer.kind, Some(AuthErrorKind::RoleMissing));
-    let answer = send(&api.layer(testkit::SignIn::nobody()), request("/", None)).await;
+    let answer = send(
+        &api.layer(testkit::SignInLayer::unauthenticated()),
+        request("/", None),
+    )
+    .await;
     assert_eq!(answer.kind, Some(AuthErrorKind::MissingCredential));
 }
 
@@ -669,7 +673,7 @@ async fn wrong_wirings_are_a_500_that_names_the_cure() {
                 .route("/", hello())
                 .route_layer(twin.require(has_role("admin")))
                 .layer(authgear.layer()),
-            AuthErrorKind::OtherAuthgear,
+            AuthErrorKind::AuthgearMismatch,
             ANOTHER,
         ),
         (
@@ -678,13 +682,13 @@ async fn wrong_wirings_are_a_500_that_names_the_cure() {
                 .route("/", hello())
                 .route_layer(typed.require(has_role("admin")))
                 .layer(authgear.layer()),
-            AuthErrorKind::OtherAuthgear,
+            AuthErrorKind::AuthgearMismatch,
             ANOTHER,
         ),
         (
             "a user with other claims",
             Router::new().route("/", of_user).layer(typed.layer()),
-            AuthErrorKind::OtherClaims,
+            AuthErrorKind::ClaimsTypeMismatch,
             CLAIMS,
         ),
         (
@@ -692,7 +696,7 @@ async fn wrong_wirings_are_a_500_that_names_the_cure() {
             Router::new()
                 .route("/", get(|_: HasRole<Admin>| async { "hello" }))
                 .layer(typed.layer()),
-            AuthErrorKind::OtherClaims,
+            AuthErrorKind::ClaimsTypeMismatch,
             CLAIMS,
         ),
         (
@@ -700,7 +704,7 @@ async fn wrong_wirings_are_a_500_that_names_the_cure() {
             Router::new()
                 .route("/", get(|_: Option<Principal>| async { "hello" }))
                 .layer(typed.layer()),
-            AuthErrorKind::OtherClaims,
+            AuthErrorKind::ClaimsTypeMismatch,
             CLAIMS,
         ),
     ];

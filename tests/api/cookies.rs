@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum_authgear::AuthErrorKind::{
-    CrossOrigin, MalformedToken, MissingCredential, MultipleCredentials,
+    CrossOriginRequest, MalformedToken, MissingCredential, MultipleCredentials,
 };
 use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear};
@@ -129,7 +129,7 @@ async fn an_emptied_cookie_is_not_asked_where_it_comes_from() {
     for (value, kind) in [
         ("", MissingCredential),
         ("\"\"", MissingCredential),
-        ("x", CrossOrigin),
+        ("x", CrossOriginRequest),
     ] {
         let mut request = request("/user", &[format!("{NAME}={value}").as_bytes()]);
         *request.method_mut() = Method::POST;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum_authgear::AuthErrorKind::{
-    BadSignature, Expired, MalformedHeader, MalformedToken, MissingCredential, MultipleCredentials,
+    BadSignature, Expired, MalformedAuthorizationHeader, MalformedToken, MissingCredential,
+    MultipleCredentials,
 };
 use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear, TokenSource};
@@ -94,7 +95,7 @@ async fn the_first_source_with_a_credential_decides() {
         (
             "malformed bearer, good cookie",
             &[("authorization", "Bearer"), ("cookie", &token)],
-            Err(MalformedHeader),
+            Err(MalformedAuthorizationHeader),
         ),
         (
             "two bearers, good cookie",

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum_authgear::AuthErrorKind::{self, CrossOrigin, Expired, MissingCredential};
+use axum_authgear::AuthErrorKind::{self, CrossOriginRequest, Expired, MissingCredential};
 use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{Authgear, AuthgearBuilder, TokenSource};
 use http::{HeaderValue, Method, Request, header};
@@ -245,14 +245,18 @@ async fn a_cookie_needs_the_same_origin_or_a_trusted_one() {
             if *is_allowed {
                 assert_reached(&what, method, &answer);
             } else {
-                assert_refused(&what, &answer, CrossOrigin);
+                assert_refused(&what, &answer, CrossOriginRequest);
             }
             // Before anything is verified.
             let answer = world.ask(ExpiredCookie, method, fields).await;
             assert_refused(
                 &what,
                 &answer,
-                if *is_allowed { Expired } else { CrossOrigin },
+                if *is_allowed {
+                    Expired
+                } else {
+                    CrossOriginRequest
+                },
             );
             // Also where nobody need be signed in.
             let request = world.request(Cookie, method, "/optional", fields);
@@ -260,7 +264,7 @@ async fn a_cookie_needs_the_same_origin_or_a_trusted_one() {
             if *is_allowed {
                 assert_reached(&what, method, &answer);
             } else {
-                assert_refused(&what, &answer, CrossOrigin);
+                assert_refused(&what, &answer, CrossOriginRequest);
             }
         }
         for method in &safe {
@@ -318,7 +322,7 @@ async fn an_upgrade_counts_as_unsafe() {
             if *is_allowed {
                 assert_passed(&what, &answer, "alice");
             } else {
-                assert_refused(&what, &answer, CrossOrigin);
+                assert_refused(&what, &answer, CrossOriginRequest);
             }
             let answer = world.ask(Bearer, &Method::GET, &fields).await;
             assert_passed(&what, &answer, "alice");
@@ -348,7 +352,7 @@ async fn the_authority_of_the_address_is_the_host() {
             if is_allowed {
                 assert_reached(&what, &method, &answer);
             } else {
-                assert_refused(&what, &answer, CrossOrigin);
+                assert_refused(&what, &answer, CrossOriginRequest);
             }
         }
     }
@@ -444,14 +448,14 @@ async fn a_host_is_compared_without_regard_to_case_and_default_port() {
             if *is_same {
                 assert_passed(&what, &answer, "alice");
             } else {
-                assert_refused(&what, &answer, CrossOrigin);
+                assert_refused(&what, &answer, CrossOriginRequest);
             }
         }
         // What the browser itself says goes first.
         for (site, is_allowed) in [("same-origin", true), ("same-site", false)] {
             let fields = [fields, [("sec-fetch-site", site), ("x-none", "")]].concat();
             let answer = world.ask(Cookie, &Method::POST, &fields).await;
-            let kind = (!is_allowed).then_some(CrossOrigin);
+            let kind = (!is_allowed).then_some(CrossOriginRequest);
             assert_eq!(answer.kind, kind, "{what}, {site}");
         }
     }
@@ -472,7 +476,7 @@ async fn what_a_proxy_says_of_the_host_plays_no_part() {
     ] {
         let evil = [("origin", "https://evil.example"), (name, value)];
         let answer = world.ask(Cookie, &Method::POST, &evil).await;
-        assert_refused(name, &answer, CrossOrigin);
+        assert_refused(name, &answer, CrossOriginRequest);
         let own = [("origin", "https://api.shop.example"), (name, value)];
         let answer = world.ask(Cookie, &Method::POST, &own).await;
         assert_passed(name, &answer, "alice");
@@ -512,7 +516,7 @@ async fn fields_that_contradict_each_other_are_no_proof() {
             if is_allowed || method == Method::GET {
                 assert_passed(&what, &answer, "alice");
             } else {
-                assert_refused(&what, &answer, CrossOrigin);
+                assert_refused(&what, &answer, CrossOriginRequest);
             }
         }
     }
@@ -543,7 +547,7 @@ async fn the_origin_of_a_native_shell_can_be_trusted() {
                 fields.extend(site.map(|site| ("sec-fetch-site", site)));
                 assert_passed(&what, &world.ask(Cookie, &method, &fields).await, "alice");
                 let answer = nobodys.ask(Cookie, &method, &fields).await;
-                assert_refused(&what, &answer, CrossOrigin);
+                assert_refused(&what, &answer, CrossOriginRequest);
                 // A `WebSocket` of it.
                 fields.push(("upgrade", "websocket"));
                 let answer = world.ask(Cookie, &Method::GET, &fields).await;
@@ -577,7 +581,7 @@ async fn the_origin_of_a_native_shell_can_be_trusted() {
             if near.is_empty() && site.is_empty() {
                 assert_passed(near, &answer, "alice");
             } else {
-                assert_refused(near, &answer, CrossOrigin);
+                assert_refused(near, &answer, CrossOriginRequest);
             }
         }
     }
@@ -598,7 +602,7 @@ async fn an_empty_upgrade_is_none() {
         let fields = [("sec-fetch-site", "cross-site"), ("upgrade", upgrade)];
         let answer = world.ask(Cookie, &Method::GET, &fields).await;
         if is_one {
-            assert_refused(upgrade, &answer, CrossOrigin);
+            assert_refused(upgrade, &answer, CrossOriginRequest);
         } else {
             assert_passed(upgrade, &answer, "alice");
         }
@@ -609,7 +613,11 @@ async fn an_empty_upgrade_is_none() {
     request
         .headers_mut()
         .append(header::UPGRADE, HeaderValue::from_static("websocket"));
-    assert_refused("two", &send(&world.required, request).await, CrossOrigin);
+    assert_refused(
+        "two",
+        &send(&world.required, request).await,
+        CrossOriginRequest,
+    );
     // HTTP/2 has no key: the other fields of a handshake say it as well.
     for name in [
         "sec-websocket-key",
@@ -619,7 +627,7 @@ async fn an_empty_upgrade_is_none() {
     ] {
         let fields = [("sec-fetch-site", "cross-site"), (name, "13")];
         let answer = world.ask(Cookie, &Method::GET, &fields).await;
-        assert_refused(name, &answer, CrossOrigin);
+        assert_refused(name, &answer, CrossOriginRequest);
     }
 }
 

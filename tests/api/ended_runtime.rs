@@ -5,7 +5,9 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, AuthgearBuilder, Health, LiveSessions, Resolver};
+use axum_authgear::{
+    AuthErrorKind, Authgear, AuthgearBuilder, Health, LiveSessions, SessionResolver,
+};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cases::cases;
@@ -35,11 +37,11 @@ fn watched(work: impl FnOnce() + Send + 'static) {
 }
 
 fn resolver(fake: &FakeAuthgear) -> AuthgearBuilder {
-    Authgear::builder(fake.endpoint()).resolver(Resolver::new())
+    Authgear::builder(fake.endpoint()).session_resolver(SessionResolver::new())
 }
 
 fn live(fake: &FakeAuthgear) -> AuthgearBuilder {
-    let live = LiveSessions::within(Duration::from_secs(10)).grace(Duration::from_secs(600));
+    let live = LiveSessions::within(Duration::from_secs(10)).grace_period(Duration::from_secs(600));
     Authgear::builder(fake.endpoint()).live_sessions(live)
 }
 
@@ -80,7 +82,7 @@ fn a_question_is_an_error_at_once_and_the_status_says_why() {
                     let error = authgear.verify(&session.token().sign()).await.unwrap_err();
                     assert_eq!(error.kind(), AuthErrorKind::SessionUnavailable);
                     assert!(says_so(&error), "{error:?}");
-                    authgear.purge_user(alice.id());
+                    authgear.invalidate_user(alice.id());
                     let error = authgear.recheck(&user).await.unwrap_err();
                     assert!(says_so(&error), "{error:?}");
                     let error = authgear.ended(&user).await;
@@ -124,9 +126,9 @@ fn a_question_has_a_bound_of_its_own() {
         let fake = server.block_on(FakeAuthgear::start());
         let idle = Builder::new_current_thread().enable_all().build().unwrap();
         let authgear = idle.block_on(async {
-            let resolver = Resolver::new().timeout(Duration::from_millis(100));
+            let resolver = SessionResolver::new().timeout(Duration::from_millis(100));
             Authgear::builder(fake.endpoint())
-                .resolver(resolver)
+                .session_resolver(resolver)
                 .build()
         });
         let error = runtime()

@@ -10,7 +10,7 @@ use crate::support::Answer;
 const TABLE: &[(AuthErrorKind, u16, Challenge, &str, &str)] = &[
     (MissingCredential, 401, Challenge::Bare, "missing_credential", "the request carries no access token"),
 
-    (MalformedHeader, 400, Challenge::Request, "invalid_request", "the authorization header is malformed"),
+    (MalformedAuthorizationHeader, 400, Challenge::Request, "invalid_request", "the authorization header is malformed"),
     (MultipleCredentials, 400, Challenge::Request, "invalid_request", "the request carries more than one credential"),
 
     (TokenTooLong, 401, Challenge::Token, "invalid_token", "the access token is too long"),
@@ -31,23 +31,23 @@ const TABLE: &[(AuthErrorKind, u16, Challenge, &str, &str)] = &[
     (IssuedInFuture, 401, Challenge::Token, "invalid_token", "the access token was issued in the future"),
     (MissingSubject, 401, Challenge::Token, "invalid_token", "the access token names no subject"),
     (SubjectMismatch, 401, Challenge::Token, "invalid_token", "the subject of the access token is not its client"),
-    (BoundToken, 401, Challenge::Token, "invalid_token", "the access token is bound to a key"),
+    (SenderConstrainedToken, 401, Challenge::Token, "invalid_token", "the access token is bound to a key"),
     (ClientNotAllowed, 401, Challenge::Token, "invalid_token", "the client of the access token is not allowed"),
     (MalformedCustomClaims, 401, Challenge::Token, "invalid_token", "the custom claims of the access token are malformed"),
     (MissingIssuedAt, 401, Challenge::Token, "invalid_token", "the access token does not say when it was issued"),
 
     (UnknownKey, 401, Challenge::Token, "invalid_token", "the access token is signed by an unknown key"),
-    (KeyMismatch, 401, Challenge::Token, "invalid_token", "the key does not fit the algorithm of the access token"),
+    (KeyAlgorithmMismatch, 401, Challenge::Token, "invalid_token", "the key does not fit the algorithm of the access token"),
     (BadSignature, 401, Challenge::Token, "invalid_token", "the signature of the access token is invalid"),
 
     (UserRequired, 403, Challenge::None, "forbidden", "a user is required"),
-    (MachineRequired, 403, Challenge::None, "forbidden", "a machine is required"),
-    (CrossOrigin, 403, Challenge::None, "cross_origin_request", "a cookie was sent from another origin"),
+    (ClientRequired, 403, Challenge::None, "forbidden", "a machine is required"),
+    (CrossOriginRequest, 403, Challenge::None, "cross_origin_request", "a cookie was sent from another origin"),
 
     (KeysUnavailable, 503, Challenge::None, "temporarily_unavailable", "the keys to verify access tokens are unavailable"),
 
     (LayerMissing, 500, Challenge::None, "server_error", "no authentication layer ran: add `.layer(authgear.layer())` around this route"),
-    (OtherClaims, 500, Challenge::None, "server_error", "the authentication layer reads other custom claims: extract the type that the builder's `claims` names"),
+    (ClaimsTypeMismatch, 500, Challenge::None, "server_error", "the authentication layer reads other custom claims: extract the type that the builder's `claims` names"),
 ];
 
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, SessionResolver};
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::support::{Answer, assert_refused, get, ready, send, with_bearer, with_headers};
@@ -27,7 +27,7 @@ async fn a_user_is_told_in_headers_and_everyone_else_is_refused_by_status() {
                 .audience(fake.endpoint()),
         )
         .await,
-        ready(Authgear::builder(fake.endpoint()).resolver(Resolver::new())).await,
+        ready(Authgear::builder(fake.endpoint()).session_resolver(SessionResolver::new())).await,
         ready(
             Authgear::builder(fake.endpoint())
                 .live_sessions(LiveSessions::within(Duration::from_secs(1))),
@@ -90,7 +90,7 @@ async fn a_user_is_told_in_headers_and_everyone_else_is_refused_by_status() {
             (
                 &[("authorization", "Bearer a b")],
                 400,
-                AuthErrorKind::MalformedHeader,
+                AuthErrorKind::MalformedAuthorizationHeader,
             ),
         ] {
             let grpc = [headers, &[("content-type", "application/grpc")]].concat();
@@ -109,7 +109,7 @@ async fn a_user_is_told_in_headers_and_everyone_else_is_refused_by_status() {
             fake.heal(Endpoint::Resolver);
         }
     }
-    let machine = fake.machine_token("worker", "https://api.example").sign();
+    let machine = fake.client_token("worker", "https://api.example").sign();
     let answer = get(&server(&modes[0]), "/_auth", &machine).await;
     assert_refused(&answer, 403, AuthErrorKind::UserRequired);
 }
@@ -145,7 +145,7 @@ async fn what_cannot_be_told_is_left_out_or_is_503() {
     for id in ["a\nb", " a", "a\t", "a\u{0}", "\u{85}a"] {
         let token = fake.token(&bob).claim("sub", id).sign();
         let answer = get(&server, "/", &token).await;
-        assert_refused(&answer, 503, AuthErrorKind::UntellableUser);
+        assert_refused(&answer, 503, AuthErrorKind::UserIdNotHeaderSafe);
     }
     let token = fake.token(&bob).claim("sub", "J\u{fc}rgen").sign();
     let answer = get(&server, "/", &token).await;
@@ -223,7 +223,7 @@ impl CrossSite {
                 answer.body,
                 r#"{"error":"cross_origin_request","error_description":"a cookie was sent from another origin"}"#
             );
-            assert_refused(&answer, 403, AuthErrorKind::CrossOrigin);
+            assert_refused(&answer, 403, AuthErrorKind::CrossOriginRequest);
         } else {
             assert_eq!(answer.status, 200, "{what}");
         }

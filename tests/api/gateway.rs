@@ -74,7 +74,7 @@ async fn the_gateways_headers_are_the_user() {
     assert_says(&ask(&[PROOF, VALID, ALICE]).await, &wanted);
     assert_eq!(gateway().status().health(), Health::Healthy);
     let error = gateway().verify("token").await.unwrap_err();
-    assert_eq!(error.kind(), AuthErrorKind::TokenNotTaken);
+    assert_eq!(error.kind(), AuthErrorKind::TokensNotAccepted);
 }
 
 #[tokio::test]
@@ -118,20 +118,26 @@ async fn headers_that_make_no_sense_are_refused() {
             &[("x-authgear-session-valid", "false")][..],
             AuthErrorKind::SessionInvalid,
         ),
-        (&[VALID], AuthErrorKind::MalformedIdentity),
+        (&[VALID], AuthErrorKind::MalformedIdentityHeaders),
         (
             &[("x-authgear-session-valid", "True"), ALICE],
-            AuthErrorKind::MalformedIdentity,
+            AuthErrorKind::MalformedIdentityHeaders,
         ),
-        (&[VALID, VALID, ALICE], AuthErrorKind::MalformedIdentity),
-        (&[VALID, ALICE, ALICE], AuthErrorKind::MalformedIdentity),
+        (
+            &[VALID, VALID, ALICE],
+            AuthErrorKind::MalformedIdentityHeaders,
+        ),
+        (
+            &[VALID, ALICE, ALICE],
+            AuthErrorKind::MalformedIdentityHeaders,
+        ),
         (
             &[VALID, ("x-authgear-user-id", "")],
-            AuthErrorKind::MalformedIdentity,
+            AuthErrorKind::MalformedIdentityHeaders,
         ),
         (
             &[VALID, ALICE, ("x-authgear-user-anonymous", "no")],
-            AuthErrorKind::MalformedIdentity,
+            AuthErrorKind::MalformedIdentityHeaders,
         ),
         (
             &[
@@ -140,11 +146,11 @@ async fn headers_that_make_no_sense_are_refused() {
                 ("x-authgear-user-roles", "a"),
                 ("x-authgear-user-roles", "b"),
             ],
-            AuthErrorKind::MalformedIdentity,
+            AuthErrorKind::MalformedIdentityHeaders,
         ),
         (
             &[VALID, ALICE, ("x-authgear-session-authenticated-at", "1.5")],
-            AuthErrorKind::MalformedIdentity,
+            AuthErrorKind::MalformedIdentityHeaders,
         ),
     ] {
         let headers = [&[PROOF], more].concat();
@@ -227,7 +233,7 @@ async fn a_cross_site_request_is_refused_unless_a_bearer_shows_intent() {
         &[("origin", "https://evil.example"), ("host", "api.example")],
     ] {
         let answer = send(&api, post(more)).await;
-        assert_refused(&answer, 403, AuthErrorKind::CrossOrigin);
+        assert_refused(&answer, 403, AuthErrorKind::CrossOriginRequest);
     }
     for more in [&[][..], &[cross, ("authorization", "Bearer a")]] {
         assert_says(&send(&api, post(more)).await, &["id=alice"]);
@@ -238,11 +244,15 @@ async fn a_cross_site_request_is_refused_unless_a_bearer_shows_intent() {
         with_headers(&[&[PROOF, VALID, ALICE][..], &upgrade].concat()),
     )
     .await;
-    assert_refused(&answer, 403, AuthErrorKind::CrossOrigin);
+    assert_refused(&answer, 403, AuthErrorKind::CrossOriginRequest);
     // Before anything else is looked at; but without a session there is nothing to protect.
     let mut bad = with_headers(&[PROOF, ("x-authgear-session-valid", "?"), cross]);
     *bad.method_mut() = Method::POST;
-    assert_refused(&send(&api, bad).await, 403, AuthErrorKind::CrossOrigin);
+    assert_refused(
+        &send(&api, bad).await,
+        403,
+        AuthErrorKind::CrossOriginRequest,
+    );
     let mut nobody = with_headers(&[VALID, ALICE, cross]);
     *nobody.method_mut() = Method::POST;
     assert_refused(

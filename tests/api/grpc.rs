@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum_authgear::authorize::has_role;
 use axum_authgear::testkit::{FakeAuthgear, User};
-use axum_authgear::{AuthRejection, AuthUser, Authgear, StatusResponse};
+use axum_authgear::{AuthRejection, AuthUser, Authgear, EmptyRejectionResponse};
 use futures_util::Stream;
 use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
@@ -100,7 +100,7 @@ async fn a_service_of_tonic_sees_the_user() {
     let authgear = ready(Authgear::builder(fake.endpoint())).await;
     let (address, incoming) = listen().await;
     let server = Server::builder()
-        .layer(authgear.layer().grpc().respond_with(StatusResponse))
+        .layer(authgear.layer().grpc().respond_with(EmptyRejectionResponse))
         .add_service(HealthServer::new(Mirror));
     tokio::spawn(server.serve_with_incoming(incoming));
     let client = Client::to(address).await;
@@ -158,11 +158,11 @@ async fn a_requirement_for_a_whole_server() {
         .set_service_status("shop", tonic_health::ServingStatus::Serving)
         .await;
     let server = Server::builder()
-        .layer(authgear.layer().grpc().respond_with(StatusResponse))
+        .layer(authgear.layer().grpc().respond_with(EmptyRejectionResponse))
         .layer(
             authgear
                 .require(has_role("admin"))
-                .respond_with(StatusResponse)
+                .respond_with(EmptyRejectionResponse)
                 .grpc(),
         )
         .add_service(health);

@@ -4,20 +4,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::routing::get;
-use axum_authgear::testkit::{self, FakeAuthgear, SignIn, User};
+use axum_authgear::testkit::{self, FakeAuthgear, SignInLayer, User};
 use axum_authgear::{AuthErrorKind, AuthUser, Authgear, Principal};
 use http::{Request, StatusCode};
 
 use crate::support::{Answer, api, get as get_with, ready, routes, send};
 
-async fn ask(sign_in: SignIn, path: &str) -> Answer {
+async fn ask(sign_in: SignInLayer, path: &str) -> Answer {
     let request = Request::get(path).body(Body::empty()).unwrap();
     send(&routes().layer(sign_in), request).await
 }
 
 #[tokio::test]
 async fn the_extractors_find_the_user() {
-    let alice = SignIn::user(testkit::user("alice").client_id("mobile").build());
+    let alice = SignInLayer::user(testkit::auth_user("alice").client_id("mobile").build());
     for (path, body) in [
         ("/user", "alice"),
         ("/optional", "alice"),
@@ -32,12 +32,12 @@ async fn the_extractors_find_the_user() {
     }
     let answer = ask(alice, "/client").await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    assert_eq!(answer.kind, Some(AuthErrorKind::MachineRequired));
+    assert_eq!(answer.kind, Some(AuthErrorKind::ClientRequired));
 }
 
 #[tokio::test]
 async fn the_extractors_find_the_machine() {
-    let worker = SignIn::client(testkit::client("worker").build());
+    let worker = SignInLayer::client(testkit::auth_client("worker").build());
     for path in ["/client", "/principal"] {
         let answer = ask(worker.clone(), path).await;
         assert_eq!(
@@ -54,12 +54,12 @@ async fn the_extractors_find_the_machine() {
 
 #[tokio::test]
 async fn nobody_is_nobody() {
-    let answer = ask(SignIn::nobody(), "/optional").await;
+    let answer = ask(SignInLayer::unauthenticated(), "/optional").await;
     assert_eq!(
         (answer.status, answer.body.as_str()),
         (StatusCode::OK, "nobody")
     );
-    let answer = ask(SignIn::nobody(), "/user").await;
+    let answer = ask(SignInLayer::unauthenticated(), "/user").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.kind, Some(AuthErrorKind::MissingCredential));
     assert_eq!(answer.challenge(), Some("Bearer"));
@@ -80,23 +80,25 @@ async fn custom_claims_come_along() {
     );
     let request = || Request::get("/tenant").body(Body::empty()).unwrap();
 
-    let alice = testkit::user("alice").claims(Shop { tenant: 7 }).build();
-    let answer = send(&app.clone().layer(SignIn::user(alice)), request()).await;
+    let alice = testkit::auth_user("alice")
+        .claims(Shop { tenant: 7 })
+        .build();
+    let answer = send(&app.clone().layer(SignInLayer::user(alice)), request()).await;
     assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "7"));
-    let nobody = SignIn::caller(None::<Principal<Shop>>);
+    let nobody = SignInLayer::caller(None::<Principal<Shop>>);
     let answer = send(&app.clone().layer(nobody), request()).await;
     assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "0"));
 
-    let without = SignIn::user(testkit::user("alice").build());
+    let without = SignInLayer::user(testkit::auth_user("alice").build());
     let answer = send(&app.layer(without), request()).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(answer.kind, Some(AuthErrorKind::OtherClaims));
+    assert_eq!(answer.kind, Some(AuthErrorKind::ClaimsTypeMismatch));
 }
 
 #[tokio::test]
 async fn one_request_for_one_extractor() {
     let request = || Request::get("/").body(()).unwrap();
-    let alice = SignIn::user(testkit::user("alice").build());
+    let alice = SignInLayer::user(testkit::auth_user("alice").build());
     let (mut parts, ()) = alice.request(request()).into_parts();
     let user = <AuthUser as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await;
     assert_eq!(user.unwrap().id(), "alice");
@@ -112,7 +114,7 @@ async fn a_real_layer_inside_believes_credentials_alone() {
     let fake = FakeAuthgear::start().await;
     let bob = fake.add_user(User::new("bob"));
     let authgear = ready(Authgear::builder(fake.endpoint())).await;
-    let app = api(&authgear).layer(SignIn::user(testkit::user("alice").build()));
+    let app = api(&authgear).layer(SignInLayer::user(testkit::auth_user("alice").build()));
 
     let request = Request::get("/user").body(Body::empty()).unwrap();
     let answer = send(&app, request).await;

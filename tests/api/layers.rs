@@ -10,13 +10,13 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get as on_get};
 use axum_authgear::AuthErrorKind::{
-    Expired, KeysUnavailable, MachineRequired, MalformedHeader, MissingCredential, OtherClaims,
-    UserRequired,
+    ClaimsTypeMismatch, ClientRequired, Expired, KeysUnavailable, MalformedAuthorizationHeader,
+    MissingCredential, UserRequired,
 };
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, User};
 use axum_authgear::{
-    AuthClient, AuthErrorKind, AuthRejection, AuthUser, Authgear, Principal, StatusResponse,
-    TokenSource,
+    AuthClient, AuthErrorKind, AuthRejection, AuthUser, Authgear, EmptyRejectionResponse,
+    Principal, TokenSource,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
@@ -197,17 +197,22 @@ async fn grpc_clients_are_told_in_their_own_way() {
             .body(Body::empty())
             .unwrap()
     };
-    let machine = fake.machine_token("worker", fake.endpoint()).sign();
+    let machine = fake.client_token("worker", fake.endpoint()).sign();
     let expired = fake.token(&alice).expires_at(1).sign();
     let tenant = fake.token(&alice).claim("tenant", "acme").sign();
     // Extractors of `/user` and the others ask for no custom claims: that is the wiring error here.
     let cases: [(Request<Body>, AuthErrorKind, &str, u16); 6] = [
         (nothing(), MissingCredential, "16", 401),
         (with_bearer("/any", &expired), Expired, "16", 401),
-        (malformed(), MalformedHeader, "3", 400),
-        (cross_site(), AuthErrorKind::CrossOrigin, "7", 403),
-        (with_bearer("/user", &machine), OtherClaims, "13", 500),
-        (with_bearer("/client", &tenant), MachineRequired, "7", 403),
+        (malformed(), MalformedAuthorizationHeader, "3", 400),
+        (cross_site(), AuthErrorKind::CrossOriginRequest, "7", 403),
+        (
+            with_bearer("/user", &machine),
+            ClaimsTypeMismatch,
+            "13",
+            500,
+        ),
+        (with_bearer("/client", &tenant), ClientRequired, "7", 403),
     ];
     for (request, kind, code, status) in cases {
         let (parts, _) = request.into_parts();
@@ -320,7 +325,7 @@ async fn custom_claims_have_the_type_that_the_builder_names() {
         }
     }
     // A machine has none, and needs none.
-    let machine = fake.machine_token("worker", fake.endpoint()).sign();
+    let machine = fake.client_token("worker", fake.endpoint()).sign();
     assert_passed("a machine", &get(&app, "/client", &machine).await, "worker");
     assert_passed(
         "a machine",
@@ -381,7 +386,7 @@ async fn extractors_tell_users_machines_and_nobody_apart() {
         );
     let app = app.layer(authgear.layer().optional());
     let user = fake.token(&alice).sign();
-    let machine = fake.machine_token("worker", fake.endpoint()).sign();
+    let machine = fake.client_token("worker", fake.endpoint()).sign();
     let table: [(&str, Wanted, Wanted, Wanted); 7] = [
         (
             "/user",
@@ -393,13 +398,13 @@ async fn extractors_tell_users_machines_and_nobody_apart() {
         (
             "/client",
             Err(MissingCredential),
-            Err(MachineRequired),
+            Err(ClientRequired),
             Ok("worker"),
         ),
         (
             "/maybe-client",
             Ok("nobody"),
-            Err(MachineRequired),
+            Err(ClientRequired),
             Ok("worker"),
         ),
         (
@@ -412,7 +417,7 @@ async fn extractors_tell_users_machines_and_nobody_apart() {
         (
             "/both",
             Err(MissingCredential),
-            Ok("alice MachineRequired"),
+            Ok("alice ClientRequired"),
             Err(UserRequired),
         ),
     ];
@@ -495,7 +500,7 @@ async fn responses_of_ones_own_are_made_for_layers_and_extractors_alike() {
     assert_eq!(answer.body, "");
     assert_eq!(made.swap(0, Ordering::Relaxed), 1);
 
-    let machine = fake.machine_token("worker", fake.endpoint()).sign();
+    let machine = fake.client_token("worker", fake.endpoint()).sign();
     let answer = get(&app, "/user", &machine).await;
     assert_eq!(
         (answer.status, answer.body.as_str()),
@@ -505,7 +510,7 @@ async fn responses_of_ones_own_are_made_for_layers_and_extractors_alike() {
     let answer = get(&app, "/client", &fake.token(&alice).sign()).await;
     assert_eq!(
         (answer.status, answer.body.as_str()),
-        (StatusCode::FORBIDDEN, "forbidden MachineRequired")
+        (StatusCode::FORBIDDEN, "forbidden ClientRequired")
     );
     assert_eq!(made.swap(0, Ordering::Relaxed), 2);
 
@@ -519,7 +524,12 @@ async fn responses_of_ones_own_are_made_for_layers_and_extractors_alike() {
 
     // Of two layers the inner one has the say about what is refused inside.
     let two = routes()
-        .layer(authgear.layer().optional().respond_with(StatusResponse))
+        .layer(
+            authgear
+                .layer()
+                .optional()
+                .respond_with(EmptyRejectionResponse),
+        )
         .layer(authgear.layer().optional());
     let answer = get(&two, "/user", &machine).await;
     assert_eq!(
@@ -534,7 +544,7 @@ async fn a_status_without_a_body_keeps_its_headers() {
     let fake = FakeAuthgear::start().await;
     let alice = fake.add_user(User::new("alice"));
     let authgear = ready(Authgear::builder(fake.endpoint())).await;
-    let app = routes().layer(authgear.layer().respond_with(StatusResponse));
+    let app = routes().layer(authgear.layer().respond_with(EmptyRejectionResponse));
     let answer = get(&app, "/user", &fake.token(&alice).expires_at(1).sign()).await;
     assert_eq!(
         (answer.status, answer.kind),

@@ -170,7 +170,7 @@ fn tokens(fake: &FakeAuthgear) -> Vec<String> {
         token().raw_claims("{\"canary\":").sign(),
         token().raw_claims("[\"canary\"]").sign(),
         token().raw_header("{\"canary\":").sign(),
-        with_canaries(fake.machine_token("canary-client", fake.endpoint())).sign(),
+        with_canaries(fake.client_token("canary-client", fake.endpoint())).sign(),
         token().sign(),
     ]
 }
@@ -303,7 +303,7 @@ async fn no_token_cookie_claim_or_kid_is_ever_told() {
 async fn fail_in_every_way(ear: &Ear) {
     for fault in [
         Fault::Status(500),
-        Fault::Drop,
+        Fault::CloseConnection,
         Fault::Redirect("https://canary.example/canary".to_owned()),
         Fault::Body("canary".to_owned()),
         Fault::Body("{\"keys\":[{\"kid\":\"canary\"}]}".to_owned()),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum_authgear::testkit::{FakeAuthgear, User, WebhookEvent};
-use axum_authgear::{AuthErrorKind, Authgear, Health, Redis};
+use axum_authgear::{AuthErrorKind, Authgear, Health, RedisConfig};
 use http::{Request, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -201,7 +201,7 @@ const HOOK: &str = "/hook";
 
 impl Replica {
     /// Does not wait for the log, but for the keys.
-    pub(crate) async fn start(fake: &FakeAuthgear, redis: impl Into<Redis>) -> Self {
+    pub(crate) async fn start(fake: &FakeAuthgear, redis: impl Into<RedisConfig>) -> Self {
         let builder = Authgear::builder(fake.endpoint()).redis(redis);
         Self::of(fake, builder.build().unwrap()).await
     }
@@ -421,9 +421,13 @@ async fn a_password_and_a_prefix_keep_others_out() {
     let at = |credentials: &str| format!("redis://{credentials}127.0.0.1:{}/2", server.port);
     let fake = FakeAuthgear::start().await;
     let by_url = Replica::start(&fake, at(":s3cr%3At%2F%40@")).await;
-    let by_builder = Redis::at(at("")).username("default").password("s3cr:t/@");
+    let by_builder = RedisConfig::new(at(""))
+        .username("default")
+        .password("s3cr:t/@");
     let by_builder = Replica::start(&fake, by_builder).await;
-    let other = Redis::at(at("")).password("s3cr:t/@").key_prefix("other:");
+    let other = RedisConfig::new(at(""))
+        .password("s3cr:t/@")
+        .key_prefix("other:");
     let other = Replica::start(&fake, other).await;
     let (alice, token) = user(&fake, "alice");
     by_url
@@ -496,7 +500,8 @@ async fn tls_takes_the_servers_certificate_alone() {
 
     let fake = FakeAuthgear::start().await;
     let at = |host: &str, pem: &str| {
-        Redis::at(format!("rediss://{host}:{port}")).root_certificates(std::fs::read(pem).unwrap())
+        RedisConfig::new(format!("rediss://{host}:{port}"))
+            .root_certificates(std::fs::read(pem).unwrap())
     };
     let a = Replica::start(&fake, at("localhost", &pem)).await;
     let b = Replica::start(&fake, at("localhost", &pem)).await;

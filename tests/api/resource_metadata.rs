@@ -25,7 +25,7 @@ async fn api(builder: AuthgearBuilder) -> Router {
         )
         .route("/orders", get(|_: HasScope<ReadOrders>| async { "orders" }))
         .layer(authgear.layer())
-        .merge(authgear.metadata_router())
+        .merge(authgear.resource_metadata_router())
 }
 
 fn bare(path: &str, host: &str) -> Request<Body> {

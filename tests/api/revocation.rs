@@ -6,7 +6,9 @@ use axum::Router;
 use axum::routing::any;
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, User, WebhookEvent};
-use axum_authgear::{AuthErrorKind, AuthUser, Authgear, AuthgearBuilder, LiveSessions, Resolver};
+use axum_authgear::{
+    AuthErrorKind, AuthUser, Authgear, AuthgearBuilder, LiveSessions, SessionResolver,
+};
 use http::{Request, StatusCode};
 
 use crate::expected::assert_refused;
@@ -128,7 +130,7 @@ async fn a_users_token_from_before_the_retention_is_too_old() {
             .sign()
     };
     let long_ago = fake
-        .machine_token("worker", "https://api.example.com")
+        .client_token("worker", "https://api.example.com")
         .issued_at(NOW - 20 * DAY)
         .expires_at(NOW + 60)
         .sign();
@@ -140,7 +142,10 @@ async fn a_users_token_from_before_the_retention_is_too_old() {
     assert_good(&get(&on, "/user", &aged(2 * DAY)).await, &alice);
     let answer = get(&on, "/user", &aged(2 * DAY + 1)).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(answer.kind, Some(AuthErrorKind::IssuedTooLongAgo));
+    assert_eq!(
+        answer.kind,
+        Some(AuthErrorKind::OlderThanRevocationRetention)
+    );
     assert_eq!(
         answer.challenge(),
         Some(
@@ -156,7 +161,10 @@ async fn a_users_token_from_before_the_retention_is_too_old() {
     let _: Router = Router::new().route("/hook", by_webhook.webhooks(["secret"]).unwrap());
     assert_good(&get(&routes, "/user", &aged(DAY)).await, &alice);
     let answer = get(&routes, "/user", &aged(DAY + 1)).await;
-    assert_eq!(answer.kind, Some(AuthErrorKind::IssuedTooLongAgo));
+    assert_eq!(
+        answer.kind,
+        Some(AuthErrorKind::OlderThanRevocationRetention)
+    );
 }
 
 /// Nobody can say whether it was issued before a revocation, or longer ago than these are kept.
@@ -170,7 +178,7 @@ async fn a_users_token_without_iat_is_refused_where_revocation_is_on() {
         .expires_at(NOW + 90 * DAY)
         .sign();
     let machine = fake
-        .machine_token("worker", "https://api.example.com")
+        .client_token("worker", "https://api.example.com")
         .remove_claim("iat")
         .expires_at(NOW + 90 * DAY)
         .sign();
@@ -242,7 +250,7 @@ async fn long_connections_end_with_their_user() {
 async fn what_the_resolver_said_of_an_ended_user_is_forgotten() {
     let fake = FakeAuthgear::start().await;
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(Resolver::new().cache(Duration::from_secs(60)))
+        .session_resolver(SessionResolver::new().cache_ttl(Duration::from_secs(60)))
         .build()
         .unwrap();
     let api = api(&authgear);

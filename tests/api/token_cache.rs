@@ -174,7 +174,7 @@ async fn a_token_that_differs_in_one_bit_finds_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_requests_with_the_same_tokens_agree() {
     let world = World::new().await;
-    let authgear = ready(world.builder().cached_tokens(8)).await;
+    let authgear = ready(world.builder().token_cache_capacity(8)).await;
     let tokens: Vec<(String, bool)> = (0..32)
         .map(|index| {
             let token = world.fake.token(&world.alice);
@@ -236,7 +236,7 @@ fn property_a_cache_changes_no_answer() {
                 let world = World::new().await;
                 let mut all = Vec::new();
                 for size in [0, 2, 10_000] {
-                    all.push(ready(world.builder().cached_tokens(size)).await);
+                    all.push(ready(world.builder().token_cache_capacity(size)).await);
                 }
                 let mint = |index: usize| {
                     let now = world.clock.now().unix().as_secs();

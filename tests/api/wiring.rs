@@ -10,13 +10,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::any;
 use axum_authgear::AuthErrorKind::{
-    Expired, KeysUnavailable, LayerMissing, MachineRequired, MissingCredential, OtherClaims,
+    ClaimsTypeMismatch, ClientRequired, Expired, KeysUnavailable, LayerMissing, MissingCredential,
 };
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use axum_authgear::{
     Algorithm, AuthClient, AuthRejection, AuthUser, Authenticate, AuthenticateLayer, Authgear,
-    AuthgearBuilder, ConfigError, JsonResponse, NoClaims, Principal, ResponseFuture, Status,
-    StatusResponse, TokenSource,
+    AuthgearBuilder, ConfigError, EmptyRejectionResponse, JsonRejectionResponse, NoClaims,
+    Principal, ResponseFuture, Status, TokenSource,
 };
 use futures_util::future::{Ready, ready as at_once};
 use http::{Request, Response, StatusCode};
@@ -136,7 +136,7 @@ async fn a_layer_for_other_claims_is_a_wiring_error_for_everyone_who_calls() {
         .route("/client", any(|_: AuthClient| async { "reached" }))
         .layer(authgear.layer().optional());
     let user = fake.token(&alice).claim("tenant", "acme").sign();
-    let machine = fake.machine_token("worker", fake.endpoint()).sign();
+    let machine = fake.client_token("worker", fake.endpoint()).sign();
     for path in ["/user", "/maybe-user", "/principal", "/maybe-principal"] {
         // On the very first request, whoever sends it.
         for request in [
@@ -144,7 +144,7 @@ async fn a_layer_for_other_claims_is_a_wiring_error_for_everyone_who_calls() {
             with_bearer(path, &user),
             with_bearer(path, &machine),
         ] {
-            assert_refused(path, &send(&app, request).await, OtherClaims);
+            assert_refused(path, &send(&app, request).await, ClaimsTypeMismatch);
         }
     }
     assert_passed("nobody", &send(&app, nothing("/right")).await, "reached");
@@ -155,11 +155,7 @@ async fn a_layer_for_other_claims_is_a_wiring_error_for_everyone_who_calls() {
         &get(&app, "/client", &machine).await,
         "reached",
     );
-    assert_refused(
-        "a user",
-        &get(&app, "/client", &user).await,
-        MachineRequired,
-    );
+    assert_refused("a user", &get(&app, "/client", &user).await, ClientRequired);
 }
 
 /// Of two layers with different claims the inner one is the one that extractors ask.
@@ -180,7 +176,7 @@ async fn two_authgears_with_different_claims_can_be_nested() {
     assert_refused(
         "typed inside",
         &get(&app, "/user", &token).await,
-        OtherClaims,
+        ClaimsTypeMismatch,
     );
 }
 
@@ -703,7 +699,7 @@ async fn a_body_that_cannot_be_made_of_bytes() {
     let authgear = builder().build().unwrap();
     let service = authgear
         .layer()
-        .respond_with(StatusResponse)
+        .respond_with(EmptyRejectionResponse)
         .layer(tower::service_fn(|_: Request<()>| async {
             Ok::<_, Infallible>(Response::new(OwnBody))
         }));
@@ -723,9 +719,9 @@ fn public_types_can_be_sent_shared_and_cloned() {
     is_good::<Authgear>();
     is_good::<Authgear<Claims>>();
     is_good::<AuthenticateLayer>();
-    is_good::<AuthenticateLayer<Claims, StatusResponse>>();
+    is_good::<AuthenticateLayer<Claims, EmptyRejectionResponse>>();
     is_good::<Authenticate<Router>>();
-    is_good::<Authenticate<Router, Claims, JsonResponse>>();
+    is_good::<Authenticate<Router, Claims, JsonRejectionResponse>>();
     is_good::<AuthUser>();
     is_good::<AuthUser<Claims>>();
     is_good::<AuthClient>();
@@ -736,7 +732,7 @@ fn public_types_can_be_sent_shared_and_cloned() {
     is_good::<TokenSource>();
     is_sent::<AuthgearBuilder<Claims>>();
     is_sent::<ConfigError>();
-    is_sent::<ResponseFuture<Picky, Body, NoClaims, JsonResponse>>();
+    is_sent::<ResponseFuture<Picky, Body, NoClaims, JsonRejectionResponse>>();
 }
 
 /// The refresher lives as long as somebody can ask it: a handle, a layer, or a service.

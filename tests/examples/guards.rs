@@ -13,29 +13,29 @@ const RESOURCE: &str = "https://api.example.com";
 #[derive(Clone, Copy, Debug)]
 enum Gets {
     Ok(u16),
-    Refusal(u16, &'static str, Option<&'static str>),
+    Template(u16, &'static str, Option<&'static str>),
 }
 
-use Gets::{Ok, Refusal};
+use Gets::{Ok, Template};
 
-const NOBODY: Gets = Refusal(401, "missing_credential", Some("Bearer"));
-const FORBIDDEN: Gets = Refusal(403, "forbidden", None);
-const EXPIRED: Gets = Refusal(
+const NOBODY: Gets = Template(401, "missing_credential", Some("Bearer"));
+const FORBIDDEN: Gets = Template(403, "forbidden", None);
+const EXPIRED: Gets = Template(
     401,
     "invalid_token",
     Some(r#"Bearer error="invalid_token", error_description="the access token has expired""#),
 );
-const READ: Gets = Refusal(
+const READ: Gets = Template(
     403,
     "insufficient_scope",
     Some(r#"Bearer error="insufficient_scope", scope="read:orders""#),
 );
-const WRITE: Gets = Refusal(
+const WRITE: Gets = Template(
     403,
     "insufficient_scope",
     Some(r#"Bearer error="insufficient_scope", scope="write:orders""#),
 );
-const OLD: Gets = Refusal(
+const OLD: Gets = Template(
     401,
     "insufficient_user_authentication",
     Some(r#"Bearer error="insufficient_user_authentication", max_age="300""#),
@@ -72,12 +72,12 @@ async fn every_route_by_every_caller() {
                 .sign(),
         ),
         Some(
-            fake.machine_token("writer", RESOURCE)
+            fake.client_token("writer", RESOURCE)
                 .scope("write:orders")
                 .sign(),
         ),
         Some(
-            fake.machine_token("reader", RESOURCE)
+            fake.client_token("reader", RESOURCE)
                 .scope("read:orders")
                 .sign(),
         ),
@@ -112,7 +112,7 @@ async fn every_route_by_every_caller() {
                     assert_eq!(answer.status, status, "{row}: {}", answer.text);
                     assert_eq!(answer.header("www-authenticate"), None, "{row}");
                 }
-                Refusal(status, code, challenge) => {
+                Template(status, code, challenge) => {
                     assert_eq!(answer.status, status, "{row}: {}", answer.text);
                     assert_eq!(answer.json()["error"], code, "{row}");
                     assert_eq!(answer.header("www-authenticate"), challenge, "{row}");

@@ -101,7 +101,7 @@ async fn the_routes_for_a_user() {
 async fn the_routes_for_a_machine() {
     let fake = FakeAuthgear::start().await;
     let token = fake
-        .machine_token("worker", RESOURCE)
+        .client_token("worker", RESOURCE)
         .scope("read:orders")
         .expires_at(4_000_000_000)
         .sign();

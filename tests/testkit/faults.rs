@@ -24,7 +24,7 @@ async fn each_fault_does_what_it_says() {
     once(Fault::Status(503));
     assert_eq!(jwks(&fake).await.expect("an answer").status(), 503);
     assert_eq!(jwks(&fake).await.expect("an answer").status(), 200);
-    once(Fault::Drop);
+    once(Fault::CloseConnection);
     assert!(jwks(&fake).await.is_err());
     once(Fault::Redirect("http://127.0.0.1:1/".to_owned()));
     let moved = jwks(&fake).await.expect("an answer");
@@ -96,7 +96,7 @@ async fn faults_of_discovery_and_of_the_resolver() {
         let answer = client().get(url).bearer_auth(&token).send().await;
         answer.expect("an answer").headers().clone()
     };
-    fake.fail_once(Endpoint::Resolver, Fault::Nobody);
+    fake.fail_once(Endpoint::Resolver, Fault::NoSession);
     assert!(!resolve().await.contains_key("x-authgear-session-valid"));
     let twice =
         ["true", "false"].map(|valid| ("X-Authgear-Session-Valid".to_owned(), valid.to_owned()));

@@ -1,8 +1,8 @@
-use axum_authgear::testkit::{client, user};
+use axum_authgear::testkit::{auth_client, auth_user};
 
 #[test]
 fn a_user_says_what_it_was_told() {
-    let user = user("alice")
+    let user = auth_user("alice")
         .role("admin")
         .role("editor")
         .scope("read:orders")
@@ -34,18 +34,18 @@ fn a_user_says_what_it_was_told() {
 
 #[test]
 fn the_defaults_grant_nothing() {
-    let bob = user("bob").build();
+    let bob = auth_user("bob").build();
     assert_eq!(bob.roles().len(), 0);
     assert_eq!(bob.scopes().count(), 0);
     assert!(!bob.is_verified());
-    let anonymous = user("carol").anonymous(true).build();
+    let anonymous = auth_user("carol").anonymous(true).build();
     assert!(anonymous.is_anonymous() && !anonymous.can_reauthenticate());
     assert_eq!(anonymous.amr().len(), 0);
 }
 
 #[test]
 fn a_machine_says_what_it_was_told() {
-    let client = client("worker")
+    let client = auth_client("worker")
         .scope("read:orders")
         .audience("https://stock.example")
         .expires_at(1_700_000_000)

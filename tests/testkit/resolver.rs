@@ -57,7 +57,7 @@ impl World {
         let prefixed = fake.sign_in_at(&alice, 1_795_511_746);
         let third = fake.sign_in_at(&alice, 1_795_512_757);
         let token = |user: &User, time: u64| fake.sign_in_at(user, time).token().sign();
-        let machine = fake.machine_token("worker", "https://api.shop.example");
+        let machine = fake.client_token("worker", "https://api.shop.example");
         let good = first.token().sign();
         let cookies = first.cookies();
         self.credentials = vec![

@@ -61,10 +61,10 @@ async fn tokens_are_as_recorded() {
                 .client_id("brief")
                 .lifetime(Duration::from_secs(300)),
             "m2m" => fake
-                .machine_token("worker", "https://api.shop.example")
+                .client_token("worker", "https://api.shop.example")
                 .scope("read:orders write:orders"),
             "m2m_one_scope" => fake
-                .machine_token("worker", "https://api.shop.example")
+                .client_token("worker", "https://api.shop.example")
                 .scope("read:orders"),
             "user_plain" => fake.token(&plain),
             "user_refreshed" => fake.token(&alice).refreshed(),
@@ -249,9 +249,9 @@ async fn keys_rotate_as_recorded() {
     assert_eq!(decoded(&by_old).0["kid"], json!(ours[1]));
     fake.remove_key(&ours[1]);
     assert!(!verifies(&fake, &first));
-    fake.odd_key(json!({ "kty": "oct", "kid": 5 }));
+    fake.add_raw_jwk(json!({ "kty": "oct", "kid": 5 }));
     assert_eq!(list(&fake.jwks(), "keys").len(), 2);
-    fake.remove_odd_keys();
+    fake.remove_raw_jwks();
     assert_eq!(list(&fake.jwks(), "keys").len(), 1);
 }
 

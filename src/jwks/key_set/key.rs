@@ -80,7 +80,7 @@ impl VerificationKey {
             .verifiers
             .iter()
             .find(|(own, _)| *own == algorithm)
-            .ok_or(AuthErrorKind::KeyMismatch)?;
+            .ok_or(AuthErrorKind::KeyAlgorithmMismatch)?;
         key.verify_sig(message, signature)
             .map_err(|_| AuthErrorKind::BadSignature)
     }

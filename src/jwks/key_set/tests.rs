@@ -177,7 +177,7 @@ fn every_kind_of_key_serves_its_own_algorithm_alone() {
         );
         assert_eq!(
             found.verify(Algorithm::RS256, b"message", &signature),
-            Err(AuthErrorKind::KeyMismatch)
+            Err(AuthErrorKind::KeyAlgorithmMismatch)
         );
     }
     // An algorithm that is not allowed makes no verifier.

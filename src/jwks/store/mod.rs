@@ -17,7 +17,7 @@ use self::waiting::{MIN_RETRY_AFTER, unavailable};
 use super::fetch::KeyFetchError;
 use super::key_set::{KeySet, VerificationKey};
 use super::policy::KeyPolicy;
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::runtime::RuntimeEnded;
 
@@ -39,13 +39,13 @@ pub(crate) struct KeyStore {
 #[derive(Clone, Debug)]
 pub(crate) struct KeyState {
     /// The last good set, and when the question was sent that it answers.
-    pub(crate) good: Option<(Arc<KeySet>, Moment)>,
+    pub(crate) good: Option<(Arc<KeySet>, Timestamp)>,
     /// The number of the last attempt that began, from 1.
     pub(crate) attempt: u64,
     /// Whether it is still under way.
     pub(crate) in_flight: bool,
     /// When the last attempt began that a request had asked for.
-    pub(crate) last_demand: Option<Moment>,
+    pub(crate) last_demand: Option<Timestamp>,
     /// When the next attempt begins if nobody asks for one, and while there are usable keys.
     pub(crate) next_attempt: Instant,
     /// When it begins at the latest while there are none: a service that is not ready gets no
@@ -82,7 +82,7 @@ impl KeyStore {
     }
 
     /// The current set, if it is fresh enough to be trusted.
-    pub(crate) fn current(&self, now: Moment) -> Option<CurrentKeys> {
+    pub(crate) fn current(&self, now: Timestamp) -> Option<CurrentKeys> {
         let state = self.state.load();
         self.fresh(&state, now)?;
         Some(CurrentKeys(state))
@@ -95,7 +95,7 @@ impl KeyStore {
     pub(crate) fn check_current(
         &self,
         key: &Arc<dyn Any + Send + Sync>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(), AuthError> {
         let state = self.state.load();
         let set = self
@@ -116,13 +116,13 @@ impl KeyStore {
     }
 
     /// The last good set, unless it is too old to be trusted.
-    fn fresh<'s>(&self, state: &'s KeyState, now: Moment) -> Option<&'s KeySet> {
+    fn fresh<'s>(&self, state: &'s KeyState, now: Timestamp) -> Option<&'s KeySet> {
         let (set, asked_at) = state.good.as_ref()?;
         (now.elapsed(*asked_at) < self.policy.max_stale).then_some(set)
     }
 
     /// How long no attempt may begin on demand.
-    fn cooldown_left(&self, state: &KeyState, now: Moment) -> Duration {
+    fn cooldown_left(&self, state: &KeyState, now: Timestamp) -> Duration {
         state.last_demand.map_or(Duration::ZERO, |began| {
             self.policy.cooldown.saturating_sub(now.elapsed(began))
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::waiting::{MAX_EARLY_WAITERS, MAX_WAITERS, PATIENCE};
+use super::waiting::{MAX_EARLY_WAITERS, MAX_WAITERS, WAIT_TIMEOUT};
 use crate::error::AuthErrorKind;
 use crate::jwks::policy::KeyPolicy;
 use crate::simulation::issuer::{Bench, Fault, key};
@@ -170,7 +170,7 @@ async fn patience_and_room_are_bounded_while_a_fetch_hangs() {
     assert!(
         outcomes
             .iter()
-            .all(|(_, after)| *after <= PATIENCE + SECOND / 100)
+            .all(|(_, after)| *after <= WAIT_TIMEOUT + SECOND / 100)
     );
     // The known key served all the while, and the room is free again.
     assert!(bench.knows(0));

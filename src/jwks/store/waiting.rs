@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::{KeyState, KeyStore};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::key_set::VerificationKey;
 use crate::user::NumericDate;
 
 /// How long a request waits for a fetch that is under way, or that it asked for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A fetch that is further away than this is not waited for.
 const NEAR: Duration = Duration::from_secs(2);
 /// How many requests may wait for a fetch that has not begun because of the cooldown.
@@ -26,7 +26,7 @@ impl KeyStore {
         &self,
         kid: &str,
         issued_at: Option<NumericDate>,
-        now: Moment,
+        now: Timestamp,
     ) -> bool {
         let state = self.state.load();
         self.fresh(&state, now)
@@ -46,7 +46,7 @@ impl KeyStore {
         kid: &str,
         issued_at: Option<NumericDate>,
     ) -> Result<Arc<VerificationKey>, AuthError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         let mut changes = self.changes.subscribe();
         // The attempt that this very request waits for.
         let mut joined = 0;
@@ -93,7 +93,7 @@ impl KeyStore {
         }
     }
 
-    fn decide(&self, state: &KeyState, now: Moment, issued_at: Option<NumericDate>) -> Decision {
+    fn decide(&self, state: &KeyState, now: Timestamp, issued_at: Option<NumericDate>) -> Decision {
         let cooldown = self.cooldown_left(state, now);
         let cooling = !cooldown.is_zero();
         if cooling && self.is_older_than_keys(state, now, issued_at) {
@@ -120,7 +120,7 @@ impl KeyStore {
     fn is_older_than_keys(
         &self,
         state: &KeyState,
-        now: Moment,
+        now: Timestamp,
         issued_at: Option<NumericDate>,
     ) -> bool {
         let Some((_, asked_at)) = &state.good else {

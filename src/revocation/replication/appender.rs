@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::follower::{PATIENCE, Retries, within};
+use super::follower::{REPLY_TIMEOUT, Retries, within};
 use super::log::{Log, LogConnection, LogError};
 use super::log_time::LogTime;
-use super::outbox::Shared;
-use crate::revocation::Known;
+use super::outbox::Outbox;
+use crate::revocation::RevocationStore;
 use crate::telemetry;
 
 /// How much is appended at one time.
@@ -20,10 +20,10 @@ const BATCH: usize = 512;
 /// How often what is out of date is dropped from the log, besides at each append.
 const TRIM_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-pub(in crate::revocation) struct Teller<L: Log> {
+pub(in crate::revocation) struct Appender<L: Log> {
     log: Arc<L>,
-    known: Arc<Known>,
-    shared: Arc<Shared>,
+    known: Arc<RevocationStore>,
+    shared: Arc<Outbox>,
     writer: Option<L::Connection>,
     retries: Retries,
     /// How much is appended the next time: little where the last time failed.
@@ -31,8 +31,12 @@ pub(in crate::revocation) struct Teller<L: Log> {
     is_trim_due: bool,
 }
 
-impl<L: Log> Teller<L> {
-    pub(in crate::revocation) fn new(log: Arc<L>, known: Arc<Known>, shared: Arc<Shared>) -> Self {
+impl<L: Log> Appender<L> {
+    pub(in crate::revocation) fn new(
+        log: Arc<L>,
+        known: Arc<RevocationStore>,
+        shared: Arc<Outbox>,
+    ) -> Self {
         Self {
             log,
             known,
@@ -69,15 +73,15 @@ impl<L: Log> Teller<L> {
             Some(writer) => writer,
             None => self
                 .writer
-                .insert(within(PATIENCE, self.log.connect()).await?),
+                .insert(within(REPLY_TIMEOUT, self.log.connect()).await?),
         };
         let keep = time.keep_from(self.known.retention);
         let batch = self.shared.unsent(self.batch);
         if !batch.is_empty() {
-            within(PATIENCE, writer.append(&batch, keep)).await?;
+            within(REPLY_TIMEOUT, writer.append(&batch, keep)).await?;
             self.batch = (self.batch * 8).min(BATCH);
         } else if self.is_trim_due {
-            within(PATIENCE, writer.trim(keep)).await?;
+            within(REPLY_TIMEOUT, writer.trim(keep)).await?;
             self.is_trim_due = false;
         } else {
             self.retries = Retries::new();

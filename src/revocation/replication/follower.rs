@@ -12,11 +12,11 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::appender::Teller;
-use super::log::{Entry, Log, LogConnection, LogError, Place};
+use super::appender::Appender;
+use super::log::{Entry, Log, LogConnection, LogError, LogPosition};
 use super::log_time::LogTime;
-use super::outbox::Shared;
-use crate::revocation::Known;
+use super::outbox::Outbox;
+use crate::revocation::RevocationStore;
 use crate::revocation::record::Record;
 use crate::telemetry;
 
@@ -24,7 +24,7 @@ use crate::telemetry;
 /// and the patience for an answer.
 const WAIT: Duration = Duration::from_secs(1);
 /// How long an answer may take.
-pub(in crate::revocation) const PATIENCE: Duration = Duration::from_secs(2);
+pub(in crate::revocation) const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often skipped entries are worth a line in the log of the program.
 const SKIPS_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// By how many seconds our clock and the log's, and the log's own entries, may differ without a
@@ -34,34 +34,34 @@ const MAX_SKEW: u64 = 30;
 /// Follows the log for ever.
 pub(in crate::revocation) async fn follow<L: Log>(
     log: Arc<L>,
-    known: Arc<Known>,
-    shared: Arc<Shared>,
+    known: Arc<RevocationStore>,
+    shared: Arc<Outbox>,
 ) {
-    let teller = Teller::new(Arc::clone(&log), Arc::clone(&known), Arc::clone(&shared));
+    let appender = Appender::new(Arc::clone(&log), Arc::clone(&known), Arc::clone(&shared));
     let mut follower = Follower {
         log,
         known,
         shared,
-        place: Place::START,
-        anchor: Place::START,
+        position: LogPosition::START,
+        anchor: LogPosition::START,
         next_audit: Instant::now(),
         is_in_contact: false,
         skips: Skips::default(),
         is_skewed: false,
         is_ahead: false,
     };
-    follower.run(teller).await;
+    follower.run(appender).await;
 }
 
 struct Follower<L> {
     log: Arc<L>,
-    known: Arc<Known>,
-    shared: Arc<Shared>,
+    known: Arc<RevocationStore>,
+    shared: Arc<Outbox>,
     /// The last entry that was read; the start if all of the log is to be read.
-    place: Place,
+    position: LogPosition,
     /// An entry that was read a while ago. What was appended since then may be there though
     /// everything before was lost; this one would be missing.
-    anchor: Place,
+    anchor: LogPosition,
     /// When all of the log is to be read again, if something lives for longer than the log keeps.
     next_audit: Instant,
     is_in_contact: bool,
@@ -73,11 +73,11 @@ struct Follower<L> {
 }
 
 impl<L: Log> Follower<L> {
-    async fn run(&mut self, mut teller: Teller<L>) {
+    async fn run(&mut self, mut appender: Appender<L>) {
         let mut retries = Retries::new();
         loop {
             let mut since = None;
-            let Err(error) = self.session(&mut teller, &mut since).await else {
+            let Err(error) = self.session(&mut appender, &mut since).await else {
                 continue;
             };
             if since.is_some_and(|since: Instant| since.elapsed() >= LAST_RETRY) {
@@ -99,10 +99,10 @@ impl<L: Log> Follower<L> {
     /// when it had caught up.
     async fn session(
         &mut self,
-        teller: &mut Teller<L>,
+        appender: &mut Appender<L>,
         since: &mut Option<Instant>,
     ) -> Result<(), LogError> {
-        let mut reader = within(PATIENCE, self.log.connect()).await?;
+        let mut reader = within(REPLY_TIMEOUT, self.log.connect()).await?;
         let time = self.read_clock(&mut reader).await?;
         self.shared.send_again();
         let lacking = self.catch_up(&mut reader, time).await?;
@@ -114,7 +114,7 @@ impl<L: Log> Follower<L> {
 
         tokio::select! {
             ended = self.listen(&mut reader, time) => ended,
-            () = teller.tell(time) => Ok(()),
+            () = appender.tell(time) => Ok(()),
         }
     }
 
@@ -126,12 +126,12 @@ impl<L: Log> Follower<L> {
         time: LogTime,
     ) -> Result<usize, LogError> {
         if self.shared.were_too_many()
-            || self.is_missing(reader, self.place).await?
+            || self.is_missing(reader, self.position).await?
             || self.is_missing(reader, self.anchor).await?
         {
-            self.place = Place::START;
+            self.position = LogPosition::START;
         }
-        if self.place != Place::START {
+        if self.position != LogPosition::START {
             while self.read_on(reader, None).await? {}
             return Ok(0);
         }
@@ -142,26 +142,26 @@ impl<L: Log> Follower<L> {
         let _reading = known.keep_all();
         let mut seen = HashMap::new();
         let start = time.keep_from(self.known.retention);
-        let mut place = start;
+        let mut position = start;
         loop {
-            let page = within(PATIENCE, reader.read(place, None)).await?;
+            let page = within(REPLY_TIMEOUT, reader.read(position, None)).await?;
             let Some(last) = page.last() else { break };
-            place = last.place;
+            position = last.position;
             for entry in page {
-                let appended = entry.place.millis;
-                if let Some(record) = self.learn(entry) {
+                let appended = entry.position.millis;
+                if let Some(record) = self.apply(entry) {
                     seen.insert(record, appended);
                 }
             }
             self.skips.tell();
         }
-        if place != start {
-            self.place = place;
+        if position != start {
+            self.position = position;
         }
-        self.anchor = self.place;
+        self.anchor = self.position;
         self.next_audit = Instant::now() + audit_interval(self.known.retention);
         let lacking = || self.known.lacking(&seen, time.now());
-        Ok(self.shared.owe_all(lacking))
+        Ok(self.shared.push_all(lacking))
     }
 
     /// Learns what others append, and notices when the log has lost something.
@@ -176,8 +176,8 @@ impl<L: Log> Follower<L> {
             }
             // Only one who has read what came since then can say that something did not.
             let time = self.read_clock(reader).await?;
-            if !is_behind || self.place.millis > wondered_at {
-                self.shared.wonder();
+            if !is_behind || self.position.millis > wondered_at {
+                self.shared.requeue_unconfirmed();
                 wondered_at = time.now();
             }
             let is_lost = self.is_missing(reader, self.anchor).await?;
@@ -186,16 +186,20 @@ impl<L: Log> Follower<L> {
                 self.known.outlives_log()
             };
             if is_lost || is_audit || self.shared.were_too_many() {
-                self.place = Place::START;
+                self.position = LogPosition::START;
                 return Ok(());
             }
-            self.anchor = self.place;
+            self.anchor = self.position;
             checked = now;
         }
     }
 
-    async fn is_missing(&self, reader: &mut L::Connection, place: Place) -> Result<bool, LogError> {
-        Ok(place != Place::START && !within(PATIENCE, reader.has(place)).await?)
+    async fn is_missing(
+        &self,
+        reader: &mut L::Connection,
+        position: LogPosition,
+    ) -> Result<bool, LogError> {
+        Ok(position != LogPosition::START && !within(REPLY_TIMEOUT, reader.has(position)).await?)
     }
 
     /// Reads a page. Returns whether there was one.
@@ -204,35 +208,35 @@ impl<L: Log> Follower<L> {
         reader: &mut L::Connection,
         wait: Option<Duration>,
     ) -> Result<bool, LogError> {
-        let patience = PATIENCE + wait.unwrap_or_default();
-        let page = within(patience, reader.read(self.place, wait)).await?;
+        let patience = REPLY_TIMEOUT + wait.unwrap_or_default();
+        let page = within(patience, reader.read(self.position, wait)).await?;
         self.shared.contact(self.known.clock.now());
         let is_page = !page.is_empty();
         for entry in page {
-            self.place = entry.place;
-            if self.anchor == Place::START {
-                self.anchor = entry.place;
+            self.position = entry.position;
+            if self.anchor == LogPosition::START {
+                self.anchor = entry.position;
             }
-            self.learn(entry);
+            self.apply(entry);
         }
         self.skips.tell();
         Ok(is_page)
     }
 
     /// Learns what an entry says, and returns that, if it can be read.
-    fn learn(&mut self, entry: Entry) -> Option<Record> {
+    fn apply(&mut self, entry: Entry) -> Option<Record> {
         let Some(record) = entry.record else {
-            self.skips.add(entry.place);
+            self.skips.add(entry.position);
             return None;
         };
         // As it was written: whoever owes it has told it, also where it counts otherwise.
         self.shared.seen(&record);
-        Some(self.known.learn_at(record, entry.place.millis / 1000))
+        Some(self.known.apply_at(record, entry.position.millis / 1000))
     }
 
     async fn read_clock(&mut self, reader: &mut L::Connection) -> Result<LogTime, LogError> {
         let asked = self.known.clock.now();
-        let time = LogTime::new(within(PATIENCE, reader.now()).await?, asked);
+        let time = LogTime::new(within(REPLY_TIMEOUT, reader.now()).await?, asked);
         self.shared.set_log_time(time);
         let lead = time.our_lead();
         let is_skewed = lead.unsigned_abs() > MAX_SKEW;
@@ -240,7 +244,7 @@ impl<L: Log> Follower<L> {
         if is_skewed && !was_skewed {
             telemetry::revocation_clocks_differ(lead);
         }
-        let ahead = self.place.millis.saturating_sub(time.now()) / 1000;
+        let ahead = self.position.millis.saturating_sub(time.now()) / 1000;
         let is_ahead = ahead > MAX_SKEW;
         let was_ahead = std::mem::replace(&mut self.is_ahead, is_ahead);
         if is_ahead && !was_ahead {
@@ -254,14 +258,14 @@ impl<L: Log> Follower<L> {
 #[derive(Default)]
 struct Skips {
     count: u64,
-    last: Place,
+    last: LogPosition,
     told: Option<Instant>,
 }
 
 impl Skips {
-    fn add(&mut self, place: Place) {
-        if place > self.last {
-            self.last = place;
+    fn add(&mut self, position: LogPosition) {
+        if position > self.last {
+            self.last = position;
             self.count += 1;
         }
     }

@@ -11,7 +11,7 @@ pub(crate) trait Log: Send + Sync + 'static {
     type Connection: LogConnection;
 
     /// For how long it may be out of contact before users are refused.
-    fn max_out_of_contact(&self) -> Option<Duration>;
+    fn max_staleness(&self) -> Option<Duration>;
 
     fn connect(&self) -> impl Future<Output = Result<Self::Connection, LogError>> + Send;
 }
@@ -22,23 +22,24 @@ pub(crate) trait LogConnection: Send {
     /// long for the first one. Their places do not decrease, and the last one lies after `after`.
     fn read(
         &mut self,
-        after: Place,
+        after: LogPosition,
         wait: Option<Duration>,
     ) -> impl Future<Output = Result<Vec<Entry>, LogError>> + Send;
 
     /// Whether the entry of this place is still there.
-    fn has(&mut self, place: Place) -> impl Future<Output = Result<bool, LogError>> + Send;
+    fn has(&mut self, position: LogPosition)
+    -> impl Future<Output = Result<bool, LogError>> + Send;
 
     /// Appends these, and may drop what lies before `keep`. Some of them may be appended where
     /// others are refused.
     fn append(
         &mut self,
         records: &[Record],
-        keep: Place,
+        keep: LogPosition,
     ) -> impl Future<Output = Result<(), LogError>> + Send;
 
     /// Drops what lies before `keep`.
-    fn trim(&mut self, keep: Place) -> impl Future<Output = Result<(), LogError>> + Send;
+    fn trim(&mut self, keep: LogPosition) -> impl Future<Output = Result<(), LogError>> + Send;
 
     /// The log's own time, in milliseconds since the Unix epoch.
     fn now(&mut self) -> impl Future<Output = Result<u64, LogError>> + Send;
@@ -48,18 +49,18 @@ pub(crate) trait LogConnection: Send {
 /// what this one does not know, and others may write to the log, too.
 pub(crate) struct Entry {
     /// The place of the entry before it, where its own cannot be read.
-    pub(in crate::revocation) place: Place,
+    pub(in crate::revocation) position: LogPosition,
     pub(in crate::revocation) record: Option<Record>,
 }
 
 /// A place in the log, by the log's own time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct LogPosition {
     pub(in crate::revocation) millis: u64,
     pub(in crate::revocation) number: u64,
 }
 
-impl Place {
+impl LogPosition {
     /// Before everything.
     pub(in crate::revocation) const START: Self = Self::at(0);
 

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::log::Place;
-use crate::clock::Moment;
+use super::log::LogPosition;
+use crate::clock::Timestamp;
 
 #[derive(Clone, Copy, Debug)]
 pub(in crate::revocation) struct LogTime {
     millis: u64,
     /// Before the log was asked.
-    asked: Moment,
+    asked: Timestamp,
     answered: Instant,
 }
 
 impl LogTime {
     /// The log has just given this time, in milliseconds since the Unix epoch.
-    pub(in crate::revocation) fn new(millis: u64, asked: Moment) -> Self {
+    pub(in crate::revocation) fn new(millis: u64, asked: Timestamp) -> Self {
         Self {
             millis,
             asked,
@@ -32,7 +32,7 @@ impl LogTime {
     }
 
     /// The log's time now, or a little later: a machine may have been asleep.
-    pub(in crate::revocation) fn at_most(self, now: Moment) -> u64 {
+    pub(in crate::revocation) fn at_most(self, now: Timestamp) -> u64 {
         let elapsed = millis(now.elapsed(self.asked));
         self.millis.saturating_add(elapsed).saturating_add(1)
     }
@@ -45,9 +45,9 @@ impl LogTime {
 
     /// What lies before this place in the log need not be kept: a little longer ago than the
     /// retention, since clocks differ.
-    pub(in crate::revocation) fn keep_from(self, retention: Duration) -> Place {
+    pub(in crate::revocation) fn keep_from(self, retention: Duration) -> LogPosition {
         let slack = retention / 8 + Duration::from_secs(60);
-        Place::at(self.now().saturating_sub(millis(retention + slack)))
+        LogPosition::at(self.now().saturating_sub(millis(retention + slack)))
     }
 }
 

@@ -23,9 +23,9 @@ use std::error::Error;
 use std::sync::Arc;
 
 #[cfg(feature = "redis")]
-use self::outbox::Shared;
+use self::outbox::Outbox;
 use super::record::Record;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// Whether there is a log to share through.
 #[derive(Debug)]
@@ -33,15 +33,15 @@ pub(super) enum Replication {
     /// What is known here stays here.
     Off,
     #[cfg(feature = "redis")]
-    On(Arc<Shared>),
+    On(Arc<Outbox>),
 }
 
 impl Replication {
-    pub(super) fn is_settled(&self) -> bool {
+    pub(super) fn is_synced(&self) -> bool {
         match self {
             Self::Off => true,
             #[cfg(feature = "redis")]
-            Self::On(outbox) => outbox.is_settled(),
+            Self::On(outbox) => outbox.is_synced(),
         }
     }
 
@@ -49,11 +49,11 @@ impl Replication {
         not(feature = "redis"),
         expect(clippy::unused_async, reason = "there is no log to wait for")
     )]
-    pub(super) async fn settled(&self) {
+    pub(super) async fn synced(&self) {
         match self {
             Self::Off => {}
             #[cfg(feature = "redis")]
-            Self::On(outbox) => outbox.settled().await,
+            Self::On(outbox) => outbox.synced().await,
         }
     }
 
@@ -71,7 +71,7 @@ impl Replication {
         not(feature = "redis"),
         expect(unused_variables, reason = "there is no log")
     )]
-    pub(super) fn is_too_old(&self, now: Moment) -> bool {
+    pub(super) fn is_too_old(&self, now: Timestamp) -> bool {
         match self {
             Self::Off => false,
             #[cfg(feature = "redis")]
@@ -84,7 +84,7 @@ impl Replication {
         not(feature = "redis"),
         expect(unused_variables, reason = "there is no log")
     )]
-    pub(super) fn log_time(&self, now: Moment) -> Option<u64> {
+    pub(super) fn log_time(&self, now: Timestamp) -> Option<u64> {
         match self {
             Self::Off => None,
             #[cfg(feature = "redis")]
@@ -93,11 +93,11 @@ impl Replication {
     }
 
     /// Sends a record to the other replicas.
-    pub(super) fn owe(&self, record: Record) {
+    pub(super) fn push(&self, record: Record) {
         match self {
             Self::Off => drop(record),
             #[cfg(feature = "redis")]
-            Self::On(outbox) => outbox.owe(record),
+            Self::On(outbox) => outbox.push(record),
         }
     }
 }

@@ -12,39 +12,39 @@ use tokio::time::{Instant, timeout_at};
 
 use super::log::LogError;
 use super::log_time::LogTime;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::revocation::record::Record;
 
 /// How long requests wait, after the start, for the log to be read once.
-const PATIENCE: Duration = Duration::from_secs(2);
+const START_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many of our own records wait to be sent. Beyond that, all that is known is compared with the
 /// log instead.
 const MAX_FRESH: usize = 100_000;
 
 /// The side of the log that requests and events see.
-pub(in crate::revocation) struct Shared {
-    owed: Mutex<Owed>,
+pub(in crate::revocation) struct Outbox {
+    owed: Mutex<Pending>,
     news: Notify,
-    is_settled: AtomicBool,
+    is_synced: AtomicBool,
     settling: watch::Sender<bool>,
     patience: Instant,
     contact: ArcSwap<Contact>,
     /// Why the log takes nothing, if it does not: what others write may be read all the same.
     refusal: ArcSwapOption<LogError>,
     log_time: ArcSwapOption<LogTime>,
-    max_out_of_contact: Option<Duration>,
+    max_staleness: Option<Duration>,
 }
 
 struct Contact {
     /// When the log answered last; before that, the start.
-    last: Moment,
+    last: Timestamp,
     /// Why it does not, if it does not.
     error: Option<Arc<LogError>>,
 }
 
 /// Records that are known here and were not seen in the log.
 #[derive(Default)]
-struct Owed {
+struct Pending {
     /// What happened here, in its order: the first to be sent.
     fresh: VecDeque<Record>,
     /// What the log lacks. In no order, so that replicas that are about the same share the work.
@@ -56,44 +56,44 @@ struct Owed {
     were_too_many: bool,
 }
 
-impl Shared {
-    pub(in crate::revocation) fn new(max_out_of_contact: Option<Duration>, now: Moment) -> Self {
+impl Outbox {
+    pub(in crate::revocation) fn new(max_staleness: Option<Duration>, now: Timestamp) -> Self {
         Self {
             owed: Mutex::default(),
             news: Notify::new(),
-            is_settled: AtomicBool::new(false),
+            is_synced: AtomicBool::new(false),
             settling: watch::Sender::new(false),
-            patience: Instant::now() + PATIENCE,
+            patience: Instant::now() + START_TIMEOUT,
             contact: ArcSwap::from_pointee(Contact {
                 last: now,
                 error: None,
             }),
             refusal: ArcSwapOption::empty(),
             log_time: ArcSwapOption::empty(),
-            max_out_of_contact,
+            max_staleness,
         }
     }
 
     /// Whether the log has been read, or is not to be waited for any longer.
-    pub(in crate::revocation) fn is_settled(&self) -> bool {
-        self.is_settled.load(Ordering::Acquire) || {
-            let is_settled = Instant::now() >= self.patience;
-            if is_settled {
+    pub(in crate::revocation) fn is_synced(&self) -> bool {
+        self.is_synced.load(Ordering::Acquire) || {
+            let is_synced = Instant::now() >= self.patience;
+            if is_synced {
                 self.settle();
             }
-            is_settled
+            is_synced
         }
     }
 
-    /// Returns when [`is_settled`](Self::is_settled) is true.
-    pub(in crate::revocation) async fn settled(&self) {
+    /// Returns when [`is_synced`](Self::is_synced) is true.
+    pub(in crate::revocation) async fn synced(&self) {
         let mut settling = self.settling.subscribe();
         // Out of patience is as good as an answer here.
-        let _ = timeout_at(self.patience, settling.wait_for(|settled| *settled)).await;
+        let _ = timeout_at(self.patience, settling.wait_for(|synced| *synced)).await;
     }
 
     fn settle(&self) {
-        self.is_settled.store(true, Ordering::Release);
+        self.is_synced.store(true, Ordering::Release);
         self.settling.send_replace(true);
     }
 
@@ -104,19 +104,19 @@ impl Shared {
     }
 
     /// The present second by the log's own clock, once it is known; rather a little late than early.
-    pub(in crate::revocation) fn log_time(&self, now: Moment) -> Option<u64> {
+    pub(in crate::revocation) fn log_time(&self, now: Timestamp) -> Option<u64> {
         let time = self.log_time.load();
         Some(time.as_ref()?.at_most(now) / 1000)
     }
 
     /// Whether the log has been out of contact for longer than is allowed.
-    pub(in crate::revocation) fn is_too_old(&self, now: Moment) -> bool {
-        self.max_out_of_contact
+    pub(in crate::revocation) fn is_too_old(&self, now: Timestamp) -> bool {
+        self.max_staleness
             .is_some_and(|max| now.elapsed(self.contact.load().last) > max)
     }
 
     /// Owes the log what happened here.
-    pub(in crate::revocation) fn owe(&self, record: Record) {
+    pub(in crate::revocation) fn push(&self, record: Record) {
         let mut owed = self.owed();
         if owed.fresh.len() < MAX_FRESH {
             owed.fresh.push_back(record);
@@ -129,9 +129,9 @@ impl Shared {
 }
 
 /// What the follower of the log does with it.
-impl Shared {
+impl Outbox {
     /// The log answered.
-    pub(in crate::revocation) fn contact(&self, now: Moment) {
+    pub(in crate::revocation) fn contact(&self, now: Timestamp) {
         self.contact.store(Arc::new(Contact {
             last: now,
             error: None,
@@ -140,7 +140,7 @@ impl Shared {
 
     /// The log has been read once: requests wait for it no longer.
     pub(in crate::revocation) fn caught_up(&self) {
-        if !self.is_settled.load(Ordering::Acquire) {
+        if !self.is_synced.load(Ordering::Acquire) {
             self.settle();
         }
     }
@@ -182,7 +182,7 @@ impl Shared {
 
     /// What was sent before this was called the last time, and was not read back, got lost: it is
     /// to be sent again.
-    pub(in crate::revocation) fn wonder(&self) {
+    pub(in crate::revocation) fn requeue_unconfirmed(&self) {
         let mut owed = self.owed();
         let sent = std::mem::take(&mut owed.sent);
         let overdue = std::mem::replace(&mut owed.overdue, sent);
@@ -193,7 +193,7 @@ impl Shared {
     }
 
     /// Owes the log what it lacks of all that is known, and nothing else.
-    pub(in crate::revocation) fn owe_all(
+    pub(in crate::revocation) fn push_all(
         &self,
         lacking: impl FnOnce() -> HashSet<Record>,
     ) -> usize {
@@ -237,16 +237,16 @@ impl Shared {
         self.news.notified().await;
     }
 
-    fn owed(&self) -> MutexGuard<'_, Owed> {
+    fn owed(&self) -> MutexGuard<'_, Pending> {
         self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("error", &self.contact.load().error)
-            .field("max_out_of_contact", &self.max_out_of_contact)
+            .field("max_staleness", &self.max_staleness)
             .finish_non_exhaustive()
     }
 }

@@ -11,11 +11,11 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::log::{Entry, Log, LogConnection, LogError, Place};
+use super::log::{Entry, Log, LogConnection, LogError, LogPosition};
 use crate::clock::Clock;
 use crate::error::AuthErrorKind;
 use crate::revocation::record::{Event, Record};
-use crate::revocation::store::Known;
+use crate::revocation::store::RevocationStore;
 use crate::revocation::table::Table;
 use crate::revocation::{RevocationPolicy, Revocations};
 use crate::simulation::cases::cases;
@@ -37,7 +37,7 @@ struct FakeLog(Arc<Mutex<Server>>, Arc<Notify>);
 
 struct Server {
     /// Nothing in the place of a record stands for what cannot be read.
-    entries: Vec<(Place, Option<Record>)>,
+    entries: Vec<(LogPosition, Option<Record>)>,
     /// Ids are not smaller than this.
     least: u64,
     /// Why it takes nothing, if it does not.
@@ -58,7 +58,7 @@ struct Server {
 struct Way {
     log: FakeLog,
     replica: usize,
-    max_out_of_contact: Option<Duration>,
+    max_staleness: Option<Duration>,
     /// A connection ends with the server that it was made to.
     failovers: Option<usize>,
 }
@@ -95,11 +95,11 @@ impl Server {
 
     fn push(&mut self, record: Option<Record>) {
         self.appended += 1;
-        let place = Place {
+        let position = LogPosition {
             millis: self.now().max(self.least),
             number: self.appended as u64,
         };
-        self.entries.push((place, record));
+        self.entries.push((position, record));
     }
 }
 
@@ -128,13 +128,16 @@ impl Way {
         (!server.hangs && !server.cut.contains(&self.replica)).then_some(Ok(()))
     }
 
-    fn page(&self, after: Place) -> Vec<Entry> {
+    fn page(&self, after: LogPosition) -> Vec<Entry> {
         let server = self.log.server();
-        let later = server.entries.iter().filter(|(place, _)| *place > after);
+        let later = server
+            .entries
+            .iter()
+            .filter(|(position, _)| *position > after);
         later
             .take(7)
-            .map(|(place, record)| Entry {
-                place: *place,
+            .map(|(position, record)| Entry {
+                position: *position,
                 record: record.clone(),
             })
             .collect()
@@ -144,8 +147,8 @@ impl Way {
 impl Log for Way {
     type Connection = Self;
 
-    fn max_out_of_contact(&self) -> Option<Duration> {
-        self.max_out_of_contact
+    fn max_staleness(&self) -> Option<Duration> {
+        self.max_staleness
     }
 
     async fn connect(&self) -> Result<Self, LogError> {
@@ -160,7 +163,11 @@ impl Log for Way {
 }
 
 impl LogConnection for Way {
-    async fn read(&mut self, after: Place, wait: Option<Duration>) -> Result<Vec<Entry>, LogError> {
+    async fn read(
+        &mut self,
+        after: LogPosition,
+        wait: Option<Duration>,
+    ) -> Result<Vec<Entry>, LogError> {
         self.answer().await?;
         let until = Instant::now() + wait.unwrap_or_default();
         loop {
@@ -174,12 +181,17 @@ impl LogConnection for Way {
         }
     }
 
-    async fn has(&mut self, place: Place) -> Result<bool, LogError> {
+    async fn has(&mut self, position: LogPosition) -> Result<bool, LogError> {
         self.answer().await?;
-        Ok(self.log.server().entries.iter().any(|(at, _)| *at == place))
+        Ok(self
+            .log
+            .server()
+            .entries
+            .iter()
+            .any(|(at, _)| *at == position))
     }
 
-    async fn append(&mut self, records: &[Record], keep: Place) -> Result<(), LogError> {
+    async fn append(&mut self, records: &[Record], keep: LogPosition) -> Result<(), LogError> {
         self.answer().await?;
         {
             let mut server = self.log.server();
@@ -196,12 +208,12 @@ impl LogConnection for Way {
         self.trim(keep).await
     }
 
-    async fn trim(&mut self, keep: Place) -> Result<(), LogError> {
+    async fn trim(&mut self, keep: LogPosition) -> Result<(), LogError> {
         // Its answer may be lost when it is done.
         self.log
             .server()
             .entries
-            .retain(|(place, _)| *place >= keep);
+            .retain(|(position, _)| *position >= keep);
         self.answer().await
     }
 
@@ -251,7 +263,7 @@ impl World {
         world
     }
 
-    fn replica(&self, number: usize, max_out_of_contact: Option<Duration>) -> Replica {
+    fn replica(&self, number: usize, max_staleness: Option<Duration>) -> Replica {
         let policy = RevocationPolicy {
             retention: Some(Duration::from_secs(RETENTION)),
             leeway: Duration::from_secs(60),
@@ -259,7 +271,7 @@ impl World {
         let way = Way {
             log: self.log.clone(),
             replica: number,
-            max_out_of_contact,
+            max_staleness,
             failovers: None,
         };
         let clock = self.clock_of(number).clone();
@@ -320,11 +332,14 @@ impl World {
                     .take(delivery.user, delivery.event);
             }
             Step::EndUser { user, replica } => {
-                let moment = self.now();
+                let revoked_before = self.now();
                 let user = name(user);
                 let replica = &mut self.replicas[replica];
-                replica.revocations.store().end_user(&user);
-                replica.taken.push(Record::User { user, moment });
+                replica.revocations.store().revoke_user(&user);
+                replica.taken.push(Record::User {
+                    user,
+                    revoked_before,
+                });
             }
             Step::EndToken { token, replica } => {
                 let expires_at = self.now() + MAX_LEAD + 1800;
@@ -332,7 +347,7 @@ impl World {
                 self.replicas[replica]
                     .revocations
                     .store()
-                    .end_token(&identity, "someone");
+                    .revoke_token(&identity, "someone");
             }
             Step::Restart(replica) => self.replicas[replica] = self.replica(replica, None),
             Step::Cut(replica) => {
@@ -356,7 +371,7 @@ impl World {
                 let record = record.map(|poison| match poison {
                     Poison::User { user, ahead } => Record::User {
                         user: name(user),
-                        moment: now + ahead,
+                        revoked_before: now + ahead,
                     },
                     Poison::Event { user, seq, ahead } => Record::Event {
                         user: name(user),
@@ -389,7 +404,7 @@ impl World {
                 assert!(self.is_known(&known.table, record), "forgotten: {record:?}");
             }
             if replica.started.elapsed() >= Duration::from_secs(2) {
-                assert!(known.is_settled());
+                assert!(known.is_synced());
             }
         }
     }
@@ -397,8 +412,8 @@ impl World {
     /// Whether the table knows of it, or need not any more.
     fn is_known(&self, table: &Table, record: &Record) -> bool {
         let now = self.leading.now().unix().as_secs();
-        let moment = match record {
-            Record::User { moment, .. } => *moment,
+        let revoked_before = match record {
+            Record::User { revoked_before, .. } => *revoked_before,
             Record::Event { event, .. } => {
                 let earliest = self.arrivals.get(&event.seq).copied();
                 event.at.min(earliest.unwrap_or(u64::MAX))
@@ -406,7 +421,7 @@ impl World {
             Record::Token { .. } => return true,
         };
         // An event that was ahead may count as of its arrival, and be out of date as much sooner.
-        table.is_past(moment - MAX_AHEAD, now) || !table.learn(record, now)
+        table.is_past(revoked_before - MAX_AHEAD, now) || !table.apply(record, now)
     }
 
     /// Everything is in order again; after a while all know the same.
@@ -440,11 +455,13 @@ impl World {
                     .iter()
                     .map(|replica| {
                         let table = &replica.revocations.store().table;
-                        let moment = table.user(&user, *time);
+                        let revoked_before = table.user(&user, *time);
                         // At the very end of the retention they may differ by as much as an
                         // event's clock was ahead, if it arrived first where contact was lost; and
                         // by as much as a replica's is.
-                        moment.filter(|moment| !table.is_past(moment - MAX_AHEAD - MAX_LEAD, now))
+                        revoked_before.filter(|revoked_before| {
+                            !table.is_past(revoked_before - MAX_AHEAD - MAX_LEAD, now)
+                        })
                     })
                     .collect();
                 assert!(
@@ -468,14 +485,14 @@ impl World {
                         .revocations
                         .store()
                         .table
-                        .has_token(&crate::revocation::store::token_key(&identity))
+                        .is_token_revoked(&crate::revocation::store::token_key(&identity))
                 })
                 .collect();
             assert!(ended.windows(2).all(|pair| pair[0] == pair[1]), "{ended:?}");
         }
         // What one of them took and lived to tell, all know.
-        for teller in &self.replicas {
-            for record in &teller.taken {
+        for appender in &self.replicas {
+            for record in &appender.taken {
                 for replica in &self.replicas {
                     let table = &replica.revocations.store().table;
                     assert!(self.is_known(table, record), "not told: {record:?}");
@@ -712,7 +729,7 @@ fn out_of_contact_for_too_long_refuses_users_until_contact_is_regained() {
         };
         sleep(Duration::from_secs(120)).await;
         assert_eq!(kind(), None);
-        assert!(replica.store().trouble().is_none());
+        assert!(replica.store().outage().is_none());
 
         for fault in [Step::Cut(7), Step::Down(true)] {
             let mut world = World {
@@ -726,13 +743,13 @@ fn out_of_contact_for_too_long_refuses_users_until_contact_is_regained() {
             world.step(fault).await;
             sleep(Duration::from_secs(20)).await;
             assert_eq!(kind(), None);
-            assert!(!replica.store().trouble().unwrap().refuses);
+            assert!(!replica.store().outage().unwrap().refuses);
             sleep(Duration::from_secs(11)).await;
             assert_eq!(kind(), Some(AuthErrorKind::RevocationsUnavailable));
-            assert!(replica.store().trouble().unwrap().refuses);
+            assert!(replica.store().outage().unwrap().refuses);
             world.heal().await;
             assert_eq!(kind(), None);
-            assert!(replica.store().trouble().is_none());
+            assert!(replica.store().outage().is_none());
         }
     });
 }
@@ -756,7 +773,7 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
             let way = Way {
                 log: world.log.clone(),
                 replica: number,
-                max_out_of_contact: None,
+                max_staleness: None,
                 failovers: None,
             };
             let runtime = Handle::current();
@@ -769,18 +786,18 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
         };
         let ahead = world.replicas[REPLICAS - 1].revocations.store();
         // Out of contact from the start, in contact, and out of contact later on.
-        ahead.end_user("before");
+        ahead.revoke_user("before");
         let delivery = from_ahead(1);
         ahead.take(delivery.user, delivery.event);
         world.log.server().is_down = false;
         sleep(Duration::from_secs(10)).await;
-        ahead.end_user("within");
+        ahead.revoke_user("within");
         let delivery = from_ahead(2);
         ahead.take(delivery.user, delivery.event);
         sleep(Duration::from_secs(10)).await;
         world.log.server().is_down = true;
         sleep(Duration::from_secs(10)).await;
-        ahead.end_user("after");
+        ahead.revoke_user("after");
         let delivery = from_ahead(3);
         ahead.take(delivery.user, delivery.event);
         world.log.server().is_down = false;
@@ -794,7 +811,9 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
                 .map(|replica| replica.revocations.store().table.user(user, now + 2 * LEAD))
                 .collect();
             assert!(
-                moments.iter().all(|moment| *moment == moments[0]),
+                moments
+                    .iter()
+                    .all(|revoked_before| *revoked_before == moments[0]),
                 "{user}: {moments:?}"
             );
             assert!(
@@ -857,7 +876,7 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
                 first
                     .revocations
                     .store()
-                    .end_user(&format!("user-{number}"));
+                    .revoke_user(&format!("user-{number}"));
             }
             sleep(Duration::from_secs(30)).await;
             let counts = || {
@@ -875,14 +894,14 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
                 connections <= asked * most,
                 "{code}: {connections} of {asked}"
             );
-            let trouble = first.revocations.store().trouble().unwrap();
-            assert!(!trouble.refuses && trouble.error.to_string().contains(code));
-            assert!(other.revocations.store().trouble().is_none());
+            let outage = first.revocations.store().outage().unwrap();
+            assert!(!outage.refuses && outage.error.to_string().contains(code));
+            assert!(other.revocations.store().outage().is_none());
 
             // What is written in another way is read.
             world.log.server().push(Some(Record::User {
                 user: "elsewhere".into(),
-                moment: NOW,
+                revoked_before: NOW,
             }));
             world.log.1.notify_waiters();
             sleep(Duration::from_secs(1)).await;
@@ -893,7 +912,7 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
 
             world.log.server().refusal = None;
             sleep(Duration::from_secs(10)).await;
-            assert!(first.revocations.store().trouble().is_none());
+            assert!(first.revocations.store().outage().is_none());
             assert_eq!(other.revocations.store().table.len(), 2_001, "{code}");
             let appended = world.log.server().appended;
             assert_eq!(appended, 2_001, "each once");
@@ -907,12 +926,12 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
 fn requests_wait_for_the_first_reading_alone_and_two_seconds_at_most() {
     paused(async {
         let world = World::new();
-        world.replicas[0].revocations.store().end_user("user-0");
+        world.replicas[0].revocations.store().revoke_user("user-0");
         sleep(Duration::from_secs(5)).await;
 
         let late = world.replica(1, None);
-        assert!(!late.revocations.store().is_settled());
-        late.revocations.store().settled().await;
+        assert!(!late.revocations.store().is_synced());
+        late.revocations.store().synced().await;
         assert!(late.started.elapsed() < Duration::from_millis(500));
         assert_eq!(
             late.revocations.store().table.user("user-0", world.now()),
@@ -921,15 +940,15 @@ fn requests_wait_for_the_first_reading_alone_and_two_seconds_at_most() {
 
         world.log.server().is_down = true;
         let refused = world.replica(1, None);
-        refused.revocations.store().settled().await;
+        refused.revocations.store().synced().await;
         assert!(refused.started.elapsed() < Duration::from_millis(100));
 
         world.log.server().is_down = false;
         world.log.server().hangs = true;
         let hanging = world.replica(1, None);
-        hanging.revocations.store().settled().await;
+        hanging.revocations.store().synced().await;
         assert_eq!(hanging.started.elapsed().as_secs(), 2);
-        assert!(hanging.revocations.store().is_settled());
+        assert!(hanging.revocations.store().is_synced());
     });
 }
 
@@ -941,7 +960,7 @@ fn replicas_that_know_a_lot_share_the_work_of_telling_it() {
             world.replicas[0]
                 .revocations
                 .store()
-                .end_user(&format!("user-{number}"));
+                .revoke_user(&format!("user-{number}"));
         }
         sleep(Duration::from_secs(60)).await;
         assert_eq!(world.replicas[2].revocations.store().table.len(), 5_000);
@@ -964,8 +983,8 @@ fn nothing_is_forgotten_while_the_log_is_read() {
         retention: Some(Duration::from_secs(60)),
         leeway: Duration::ZERO,
     };
-    let known = Known::new(policy, Clock::frozen_at(1_000));
-    known.end_user("alice");
+    let known = RevocationStore::new(policy, Clock::frozen_at(1_000));
+    known.revoke_user("alice");
     let keeping = known.keep_all();
     known.sweep(1_000, 1_061);
     assert_eq!(known.table.len(), 1);
@@ -980,8 +999,8 @@ fn an_end_that_was_announced_before_is_told_when_it_comes() {
         retention: None,
         leeway: Duration::ZERO,
     };
-    let known = Known::new(policy, Clock::frozen_at(1_000));
-    known.learn(&Record::Event {
+    let known = RevocationStore::new(policy, Clock::frozen_at(1_000));
+    known.apply(&Record::Event {
         user: "alice".into(),
         event: Event {
             seq: 1,
@@ -992,7 +1011,7 @@ fn an_end_that_was_announced_before_is_told_when_it_comes() {
     });
     let told = Arc::new(Mutex::new(Vec::new()));
     let ear = Arc::clone(&told);
-    known.observe(Box::new(move |user| {
+    known.on_change(Box::new(move |user| {
         ear.lock().unwrap().push(user.to_owned());
     }));
     known.sweep(1_000, 1_029);

@@ -82,13 +82,13 @@ impl FakeAuthgear {
     }
 
     /// Adds a value of any shape to the JWKS' `keys`, behind the real ones.
-    pub fn odd_key(&self, key: impl Into<Value>) {
-        self.shared().state().keys.push_odd(key.into());
+    pub fn add_raw_jwk(&self, key: impl Into<Value>) {
+        self.shared().state().keys.push_raw(key.into());
     }
 
-    /// Takes away what [`odd_key`](Self::odd_key) added.
-    pub fn remove_odd_keys(&self) {
-        self.shared().state().keys.clear_odd();
+    /// Takes away what [`add_raw_jwk`](Self::add_raw_jwk) added.
+    pub fn remove_raw_jwks(&self) {
+        self.shared().state().keys.clear_raw();
     }
 
     /// The JWKS as it is served now.

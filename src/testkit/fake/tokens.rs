@@ -21,7 +21,7 @@ impl FakeAuthgear {
 
     /// An M2M access token (client credentials) of the client for the resource: `sub` is
     /// `client_id_<client>`, `aud` the resource, `scope` empty, and there is no user in it.
-    pub fn machine_token(
+    pub fn client_token(
         &self,
         client_id: impl Into<String>,
         resource: impl Into<String>,

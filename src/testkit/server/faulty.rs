@@ -52,7 +52,7 @@ pub(super) async fn answer(
             answer
         }
         Fault::Hang => pending().await,
-        Fault::Drop => return Err(Dropped),
+        Fault::CloseConnection => return Err(Dropped),
         Fault::Status(status) => empty(code(status)),
         Fault::Redirect(location) => {
             let mut answer = empty(StatusCode::TEMPORARY_REDIRECT);
@@ -60,7 +60,7 @@ pub(super) async fn answer(
             answer
         }
         Fault::Garbage => garbage(endpoint),
-        Fault::Empty | Fault::Nobody => empty(StatusCode::OK),
+        Fault::Empty | Fault::NoSession => empty(StatusCode::OK),
         Fault::Truncated => {
             let (parts, bytes) = taken_apart(honest()).await;
             if bytes.is_empty() {

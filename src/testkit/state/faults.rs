@@ -19,7 +19,7 @@ pub enum Fault {
     /// No answer, and an open connection, until the client gives up.
     Hang,
     /// The connection is closed without an answer.
-    Drop,
+    CloseConnection,
     /// This status, with an empty body.
     Status(u16),
     /// A 307 to this location.
@@ -55,7 +55,7 @@ pub enum Fault {
     /// Discovery: this `jwks_uri`.
     JwksUri(String),
     /// Resolver: 200 without any header for any session, as a database fault can make it.
-    Nobody,
+    NoSession,
     /// Resolver: 200 with these headers, which may come several times, and no other of its own.
     Headers(Vec<(String, String)>),
     /// Another fault, after so long.
@@ -73,7 +73,7 @@ impl Fault {
         match self {
             Self::EmptySet => endpoint == Endpoint::Jwks,
             Self::WrongIssuer | Self::JwksUri(_) => endpoint == Endpoint::Discovery,
-            Self::Nobody | Self::Headers(_) => endpoint == Endpoint::Resolver,
+            Self::NoSession | Self::Headers(_) => endpoint == Endpoint::Resolver,
             Self::After(_, fault) => fault.fits(endpoint),
             _ => true,
         }

@@ -30,11 +30,11 @@ impl KeyRing {
         self.keys.push((key, created_at));
     }
 
-    pub(in crate::testkit) fn push_odd(&mut self, key: Value) {
+    pub(in crate::testkit) fn push_raw(&mut self, key: Value) {
         self.odd.push(key);
     }
 
-    pub(in crate::testkit) fn clear_odd(&mut self) {
+    pub(in crate::testkit) fn clear_raw(&mut self) {
         self.odd.clear();
     }
 

@@ -12,21 +12,21 @@ pub use self::proof::GatewayProof;
 pub(crate) use self::proof::Proof;
 use super::session_headers::{self, SessionHeaders};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::user::{AuthUser, Principal, Session, Verified};
+use crate::user::{AuthUser, Principal, Session, VerifiedUser};
 
 /// Takes the word of a gateway that has proved itself.
 pub(crate) struct GatewayVerifier<C> {
     proof: Proof,
     issuer: Box<str>,
     /// What there is of a user without a token.
-    base: Arc<Verified<C>>,
+    base: Arc<VerifiedUser<C>>,
 }
 
 /// What a gateway says of a request: `None` if it says nothing, or is not the gateway.
-pub(crate) type Word = Option<Result<Arc<Session>, AuthErrorKind>>;
+pub(crate) type GatewayIdentity = Option<Result<Arc<Session>, AuthErrorKind>>;
 
 impl<C> GatewayVerifier<C> {
-    pub(crate) fn new(proof: Proof, issuer: &str, base: Arc<Verified<C>>) -> Self {
+    pub(crate) fn new(proof: Proof, issuer: &str, base: Arc<VerifiedUser<C>>) -> Self {
         Self {
             proof,
             issuer: issuer.into(),
@@ -36,7 +36,11 @@ impl<C> GatewayVerifier<C> {
 
     /// The word of the gateway. It takes the proof out of the request; the identity headers are
     /// removed in every mode.
-    pub(crate) fn hear(&self, headers: &mut HeaderMap, peer: Option<IpAddr>) -> Word {
+    pub(crate) fn take_gateway_identity(
+        &self,
+        headers: &mut HeaderMap,
+        peer: Option<IpAddr>,
+    ) -> GatewayIdentity {
         if !self.proof.holds(headers, peer) || !session_headers::names_session(headers) {
             return None;
         }
@@ -48,17 +52,17 @@ impl<C> GatewayVerifier<C> {
             })),
             Ok(SessionHeaders::Invalid) => Err(AuthErrorKind::SessionInvalid),
             Ok(SessionHeaders::Absent | SessionHeaders::Nameless) | Err(_) => {
-                Err(AuthErrorKind::MalformedIdentity)
+                Err(AuthErrorKind::MalformedIdentityHeaders)
             }
         })
     }
 
     pub(crate) fn verify(
         &self,
-        word: Result<Arc<Session>, AuthErrorKind>,
+        gateway_identity: Result<Arc<Session>, AuthErrorKind>,
     ) -> Result<Principal<C>, AuthError> {
         let user = AuthUser::new(Arc::clone(&self.base));
-        Ok(Principal::User(user.with_session(Some(word?))))
+        Ok(Principal::User(user.with_session(Some(gateway_identity?))))
     }
 }
 

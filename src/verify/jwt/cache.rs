@@ -191,16 +191,16 @@ mod tests {
     use crate::clock::Clock;
     use crate::jwks::VerificationKey;
     use crate::user::{
-        AuthUser, Identity, NoClaims, NumericDate, Timekeeper, Verified, VerifiedBy,
+        AuthUser, Identity, NoClaims, NumericDate, TimeContext, VerifiedBy, VerifiedUser,
     };
 
     fn token(key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
-        let user = AuthUser::new(Arc::new(Verified {
+        let user = AuthUser::new(Arc::new(VerifiedUser {
             identity: Identity::default(),
             claims: NoClaims,
             method: VerifiedBy::Jwt,
             signed_by: None,
-            time: Timekeeper {
+            time: TimeContext {
                 clock: Clock::default(),
                 leeway: Duration::ZERO,
             },

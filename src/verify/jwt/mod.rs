@@ -18,17 +18,19 @@ use jsonwebtoken::Algorithm;
 use self::cache::{TokenCache, TokenDigest, VerifiedToken};
 use self::claims::Claims;
 use self::jws::{DecodeBuffer, Jws, MAX_TOKEN};
-use self::validation::Bearer;
+use self::validation::Subject;
 pub(crate) use self::validation::{Validation, name as asymmetric_name};
 use super::verification::Verification;
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
 use crate::revocation::Revocations;
 use crate::runtime::RuntimeEnded;
 use crate::secret::Secret;
 use crate::telemetry::{self, Cache};
-use crate::user::{AuthClient, AuthUser, NumericDate, Principal, Timekeeper, Verified, VerifiedBy};
+use crate::user::{
+    AuthClient, AuthUser, NumericDate, Principal, TimeContext, VerifiedBy, VerifiedUser,
+};
 
 /// Reads the custom claims from the text of all claims.
 pub(crate) type ReadClaims<C> = fn(&str) -> Result<C, serde_json::Error>;
@@ -52,7 +54,7 @@ impl<C> JwtVerifier<C> {
         keys: Arc<KeyStore>,
         refresher: Refresher,
         revocations: Arc<Revocations>,
-        cached_tokens: usize,
+        token_cache_capacity: usize,
         read_claims: ReadClaims<C>,
     ) -> Self {
         Self {
@@ -60,7 +62,7 @@ impl<C> JwtVerifier<C> {
             clock,
             keys,
             revocations,
-            cache: TokenCache::new(cached_tokens),
+            cache: TokenCache::new(token_cache_capacity),
             read_claims,
             refresher,
         }
@@ -81,16 +83,16 @@ impl<C> JwtVerifier<C> {
     pub(crate) fn verify(
         self: &Arc<Self>,
         bytes: &[u8],
-        now: Moment,
+        now: Timestamp,
         malformed: impl FnOnce() -> Option<AuthErrorKind>,
     ) -> Verification<C>
     where
         C: Send + Sync + 'static,
     {
-        let refuse = |kind| Verification::Done(Err(malformed().unwrap_or(kind).into()));
+        let refuse = |kind| Verification::Ready(Err(malformed().unwrap_or(kind).into()));
         let keys = self.keys.current(now);
         let mut buffer = None;
-        let opened = match self.open(bytes, keys.as_ref(), &mut buffer) {
+        let opened = match self.parse_header(bytes, keys.as_ref(), &mut buffer) {
             Ok(opened) => opened,
             Err(kind) => return refuse(kind),
         };
@@ -98,32 +100,32 @@ impl<C> JwtVerifier<C> {
         let memory = opened
             .key
             .and(self.cache.as_ref().zip(keys.as_ref()))
-            .map(|(cache, keys)| Memory {
+            .map(|(cache, keys)| CacheSlot {
                 cache,
                 keys,
                 digest: cache.digest(bytes),
             });
         if let Some(memory) = &memory {
-            let known = self.recall(memory, now);
+            let known = self.cached(memory, now);
             telemetry::looked_up(Cache::Tokens, known.is_some());
             if let Some(outcome) = known {
-                return Verification::Done(outcome);
+                return Verification::Ready(outcome);
             }
         }
-        let unverified = match self.read(&opened, now) {
+        let unverified = match self.check_claims(&opened, now) {
             Ok(unverified) => unverified,
             Err(kind) => return refuse(kind),
         };
         let issued_at = unverified.claims.identity.issued_at;
         match opened.key {
-            Some(key) if self.revocations.store().is_settled() => {
-                Verification::Done(self.finish(&opened, unverified, key, memory.as_ref(), now))
-            }
+            Some(key) if self.revocations.store().is_synced() => Verification::Ready(
+                self.check_signature(&opened, unverified, key, memory.as_ref(), now),
+            ),
             None if self.keys.is_unknown(&opened.kid, issued_at, now) => {
-                Verification::Done(Err(AuthErrorKind::UnknownKey.into()))
+                Verification::Ready(Err(AuthErrorKind::UnknownKey.into()))
             }
             _ => match str::from_utf8(bytes) {
-                Ok(token) => Verification::Waiting(Box::pin(Arc::clone(self).verify_later(
+                Ok(token) => Verification::Pending(Box::pin(Arc::clone(self).verify_later(
                     Secret::new(token),
                     Secret::new(opened.kid),
                     issued_at,
@@ -135,7 +137,7 @@ impl<C> JwtVerifier<C> {
 
     /// Checks once more what can have changed since the token was verified: the time, the keys,
     /// and what is known of ended users.
-    pub(crate) fn recheck(&self, verified: &Verified<C>) -> Result<(), AuthError> {
+    pub(crate) fn recheck(&self, verified: &VerifiedUser<C>) -> Result<(), AuthError> {
         let now = self.clock.now();
         if let Some(expires_at) = verified.identity.expires_at {
             self.validation.check_expiry(expires_at, now.unix())?;
@@ -155,21 +157,21 @@ impl<C> JwtVerifier<C> {
         issued_at: Option<NumericDate>,
     ) -> Result<Principal<C>, AuthError> {
         let key = self.keys.wait_for(kid.expose(), issued_at).await?;
-        self.revocations.store().settled().await;
+        self.revocations.store().synced().await;
         let mut buffer = None;
         let now = self.clock.now();
-        let opened = self.open(token.expose().as_bytes(), None, &mut buffer)?;
-        let unverified = self.read(&opened, now)?;
-        self.finish(&opened, unverified, &key, None, now)
+        let opened = self.parse_header(token.expose().as_bytes(), None, &mut buffer)?;
+        let unverified = self.check_claims(&opened, now)?;
+        self.check_signature(&opened, unverified, &key, None, now)
     }
 
     /// The caller, if this very token was verified before and everything that can change since
     /// still holds: the times, and the key, whose material must be in the current set. Or why the
     /// caller does not count any more.
-    fn recall(
+    fn cached(
         &self,
-        memory: &Memory<'_, C>,
-        now: Moment,
+        memory: &CacheSlot<'_, C>,
+        now: Timestamp,
     ) -> Option<Result<Principal<C>, AuthError>> {
         let known = memory.cache.get(memory.digest)?;
         if self
@@ -195,19 +197,19 @@ impl<C> JwtVerifier<C> {
     }
 
     /// Takes a token apart and finds out which key it asks for; `keys` are those to look among.
-    fn open<'v>(
+    fn parse_header<'v>(
         &self,
         bytes: &'v [u8],
         keys: Option<&'v CurrentKeys>,
         buffer: &'v mut Option<DecodeBuffer>,
-    ) -> Result<Opened<'v>, AuthErrorKind> {
+    ) -> Result<ParsedToken<'v>, AuthErrorKind> {
         if bytes.len() > MAX_TOKEN {
             return Err(AuthErrorKind::TokenTooLong);
         }
         let jws = Jws::split(bytes)?;
         let known = keys.and_then(|keys| keys.find_by_header(jws.encoded_header()));
         if let Some((key, algorithm)) = known {
-            return Ok(Opened {
+            return Ok(ParsedToken {
                 jws,
                 algorithm,
                 kid: key.id().into(),
@@ -217,7 +219,7 @@ impl<C> JwtVerifier<C> {
         let header = jws.header(buffer.insert(DecodeBuffer::new()))?;
         let (algorithm, kid) = self.validation.check_header(header)?;
         let key = keys.and_then(|keys| keys.find(&kid));
-        Ok(Opened {
+        Ok(ParsedToken {
             jws,
             algorithm,
             kid,
@@ -226,7 +228,11 @@ impl<C> JwtVerifier<C> {
     }
 
     /// Reads and checks the rest of what needs no key.
-    fn read(&self, opened: &Opened<'_>, now: Moment) -> Result<Unverified, AuthErrorKind> {
+    fn check_claims(
+        &self,
+        opened: &ParsedToken<'_>,
+        now: Timestamp,
+    ) -> Result<Unverified, AuthErrorKind> {
         let claims = Claims::parse(opened.jws.claims()?)?;
         let bearer = self.validation.check_claims(&claims, now.unix())?;
         opened.jws.check_signature()?;
@@ -234,13 +240,13 @@ impl<C> JwtVerifier<C> {
     }
 
     /// The signature, and what is only worth reading once it holds.
-    fn finish(
+    fn check_signature(
         &self,
-        opened: &Opened<'_>,
+        opened: &ParsedToken<'_>,
         unverified: Unverified,
         key: &Arc<VerificationKey>,
-        memory: Option<&Memory<'_, C>>,
-        now: Moment,
+        memory: Option<&CacheSlot<'_, C>>,
+        now: Timestamp,
     ) -> Result<Principal<C>, AuthError> {
         let mut buffer = DecodeBuffer::new();
         let signature = opened.jws.signature(&mut buffer)?;
@@ -250,17 +256,17 @@ impl<C> JwtVerifier<C> {
         let identity = unverified.claims.identity;
         let length = identity.text.original().len();
         let principal = match unverified.bearer {
-            Bearer::Machine => Principal::Client(AuthClient::new(Arc::new(identity))),
-            Bearer::User => {
+            Subject::Machine => Principal::Client(AuthClient::new(Arc::new(identity))),
+            Subject::User => {
                 self.revocations.store().check(&identity, now)?;
                 // The reader's own error would quote the claims.
                 let claims = (self.read_claims)(identity.text.original())
                     .map_err(|_| AuthErrorKind::MalformedCustomClaims)?;
-                Principal::User(AuthUser::new(Arc::new(Verified {
+                Principal::User(AuthUser::new(Arc::new(VerifiedUser {
                     identity,
                     claims,
                     method: VerifiedBy::Jwt,
-                    time: Timekeeper {
+                    time: TimeContext {
                         clock: self.clock.clone(),
                         leeway: self.validation.leeway,
                     },
@@ -282,14 +288,14 @@ impl<C> JwtVerifier<C> {
 }
 
 /// The cache, and what is needed to look a token up in it.
-struct Memory<'v, C> {
+struct CacheSlot<'v, C> {
     cache: &'v TokenCache<C>,
     keys: &'v CurrentKeys,
     digest: TokenDigest,
 }
 
 /// A token whose header has been understood.
-struct Opened<'v> {
+struct ParsedToken<'v> {
     jws: Jws<'v>,
     algorithm: Algorithm,
     kid: Cow<'v, str>,
@@ -300,7 +306,7 @@ struct Opened<'v> {
 /// The rest of a token that has passed every check but that of its signature.
 struct Unverified {
     claims: Claims,
-    bearer: Bearer,
+    bearer: Subject,
 }
 
 impl<C> fmt::Debug for JwtVerifier<C> {

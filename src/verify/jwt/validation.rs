@@ -24,7 +24,7 @@ pub(crate) struct Validation {
 
 /// Whose token it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bearer {
+pub(crate) enum Subject {
     User,
     Machine,
 }
@@ -63,9 +63,9 @@ impl Validation {
         &self,
         claims: &Claims,
         now: Duration,
-    ) -> Result<Bearer, AuthErrorKind> {
+    ) -> Result<Subject, AuthErrorKind> {
         if claims.has(Claim::Confirmation) {
-            return Err(AuthErrorKind::BoundToken);
+            return Err(AuthErrorKind::SenderConstrainedToken);
         }
         let identity = &claims.identity;
         if !claims.has(Claim::Issuer) {
@@ -130,18 +130,18 @@ fn is_access_token(token_type: &str) -> bool {
 }
 
 /// A machine's subject is its client: by RFC 9068 §2.2 the very id, at Authgear with a prefix.
-fn bearer(identity: &Identity) -> Result<Bearer, AuthErrorKind> {
+fn bearer(identity: &Identity) -> Result<Subject, AuthErrorKind> {
     let subject = identity.subject();
     if subject.is_empty() {
         return Err(AuthErrorKind::MissingSubject);
     }
     let client = identity.client_id().filter(|client| !client.is_empty());
     if client == Some(subject) {
-        return Ok(Bearer::Machine);
+        return Ok(Subject::Machine);
     }
     match subject.strip_prefix("client_id_") {
-        None => Ok(Bearer::User),
-        Some(own) if client == Some(own) => Ok(Bearer::Machine),
+        None => Ok(Subject::User),
+        Some(own) if client == Some(own) => Ok(Subject::Machine),
         Some(_) => Err(AuthErrorKind::SubjectMismatch),
     }
 }

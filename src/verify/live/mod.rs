@@ -9,37 +9,37 @@ use std::time::Duration;
 
 pub use self::options::LiveSessions;
 use super::jwt::JwtVerifier;
-use super::resolver::{Answer, CallError, Requester, Sessions, check, unavailable};
+use super::resolver::{Answer, CallError, Requester, ResolverClient, check, unavailable};
 use super::verification::Verification;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::user::{
-    AuthUser, CredentialForm, Digest, Identity, Principal, Session, SessionCredential, Verified,
-    VerifiedBy,
+    AuthUser, CredentialForm, Digest, Identity, Principal, Session, SessionCredential, VerifiedBy,
+    VerifiedUser,
 };
 
 /// Verifies JWTs with the project's keys, and their sessions by the resolver.
 pub(crate) struct LiveVerifier<C> {
     jwt: Arc<JwtVerifier<C>>,
-    sessions: Arc<Sessions>,
+    sessions: Arc<ResolverClient>,
     bound: Duration,
-    grace: Duration,
+    grace_period: Duration,
     /// What there is of a user without a token. `None`: Authgear's cookies are not taken.
-    cookie_base: Option<Arc<Verified<C>>>,
+    cookie_base: Option<Arc<VerifiedUser<C>>>,
 }
 
 impl<C: Send + Sync + 'static> LiveVerifier<C> {
     pub(crate) fn new(
         jwt: Arc<JwtVerifier<C>>,
-        sessions: Arc<Sessions>,
+        sessions: Arc<ResolverClient>,
         options: &LiveSessions,
-        cookie_base: Option<Arc<Verified<C>>>,
+        cookie_base: Option<Arc<VerifiedUser<C>>>,
     ) -> Self {
         Self {
             jwt,
             sessions,
             bound: options.bound,
-            grace: options.grace,
+            grace_period: options.grace_period,
             cookie_base,
         }
     }
@@ -48,7 +48,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         &self.jwt
     }
 
-    pub(crate) fn sessions(&self) -> &Arc<Sessions> {
+    pub(crate) fn sessions(&self) -> &Arc<ResolverClient> {
         &self.sessions
     }
 
@@ -66,7 +66,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         self: &Arc<Self>,
         form: CredentialForm,
         value: &str,
-        now: Moment,
+        now: Timestamp,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         if form != CredentialForm::Bearer {
@@ -75,21 +75,21 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                     let user = AuthUser::new(Arc::clone(base));
                     self.confirm(user, form, value, now, requester)
                 }
-                (_, Err(kind)) => Verification::Done(Err(kind.into())),
-                (None, _) => Verification::Done(Err(AuthErrorKind::SessionInvalid.into())),
+                (_, Err(kind)) => Verification::Ready(Err(kind.into())),
+                (None, _) => Verification::Ready(Err(AuthErrorKind::SessionInvalid.into())),
             };
         }
         match self.jwt.verify(value.as_bytes(), now, || None) {
-            Verification::Done(Ok(Principal::User(user))) => {
+            Verification::Ready(Ok(Principal::User(user))) => {
                 self.confirm(user, form, value, now, requester)
             }
             // The resolver knows no machines.
-            done @ Verification::Done(_) => done,
-            Verification::Waiting(pending) => {
+            done @ Verification::Ready(_) => done,
+            Verification::Pending(pending) => {
                 let this = Arc::clone(self);
                 let credential = new_credential(form, value);
                 let requester = requester();
-                Verification::Waiting(Box::pin(async move {
+                Verification::Pending(Box::pin(async move {
                     match pending.await? {
                         Principal::User(user) => {
                             let user = this.confirm_now(user, credential, requester).await?;
@@ -108,7 +108,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         user: AuthUser<C>,
         form: CredentialForm,
         value: &str,
-        now: Moment,
+        now: Timestamp,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         let digest = form.digest(value);
@@ -126,7 +126,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
             } else if !answer.set_cookies().is_empty() {
                 requester().hand_over(&answer);
             }
-            return Verification::Done(Self::conclude(user, &answer).map(Principal::User));
+            return Verification::Ready(Self::conclude(user, &answer).map(Principal::User));
         }
         let requester = requester();
         let credential = Arc::new(SessionCredential::new(form, value, digest));
@@ -135,10 +135,10 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
             self.sessions
                 .renew(Arc::clone(&credential), requester.client, self.bound);
             let outcome = self.without_resolver(user, credential, self.sessions.error());
-            return Verification::Done(outcome.map(Principal::User));
+            return Verification::Ready(outcome.map(Principal::User));
         }
         let this = Arc::clone(self);
-        Verification::Waiting(Box::pin(async move {
+        Verification::Pending(Box::pin(async move {
             let user = this.confirm_now(user, credential, requester).await?;
             Ok(Principal::User(user))
         }))
@@ -183,7 +183,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
             && self
                 .sessions
                 .away_for()
-                .is_some_and(|time| time < self.grace)
+                .is_some_and(|time| time < self.grace_period)
     }
 
     /// The same, once a probe has said whether a question has failed because of the resolver.
@@ -195,7 +195,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
     }
 
     fn may_have_grace(&self, user: &AuthUser<C>) -> bool {
-        !self.grace.is_zero() && user.verified().method == VerifiedBy::Jwt
+        !self.grace_period.is_zero() && user.verified().method == VerifiedBy::Jwt
     }
 
     /// The token alone, and what the resolver said last.
@@ -209,7 +209,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
             // It had ended already: that it came back is for the resolver to say.
             Some(answer) if answer.session().is_none() => {
                 return Err(unavailable(
-                    error.unwrap_or_else(|| Arc::new(CallError::Late)),
+                    error.unwrap_or_else(|| Arc::new(CallError::QueueTimeout)),
                 ));
             }
             Some(answer) => Some(Self::conclude(user.clone(), &answer)?),
@@ -278,7 +278,7 @@ impl<C> fmt::Debug for LiveVerifier<C> {
             .field("jwt", &self.jwt)
             .field("sessions", &self.sessions)
             .field("bound", &self.bound)
-            .field("grace", &self.grace)
+            .field("grace_period", &self.grace_period)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::ConfigError;
-use crate::verify::resolver::{Keep, MAX_COUNT, Resolver};
+use crate::verify::resolver::{CachePolicy, MAX_COUNT, SessionResolver};
 
 /// How sessions are kept confirmed, for
 /// [`AuthgearBuilder::live_sessions`](crate::AuthgearBuilder::live_sessions).
@@ -23,10 +23,10 @@ use crate::verify::resolver::{Keep, MAX_COUNT, Resolver};
 #[must_use = "this does nothing until it is given to a builder"]
 pub struct LiveSessions {
     pub(crate) bound: Duration,
-    pub(crate) grace: Duration,
+    pub(crate) grace_period: Duration,
     pub(crate) session_cookies: bool,
-    pub(crate) max_sessions: usize,
-    pub(crate) resolver: Resolver,
+    pub(crate) cache_capacity: usize,
+    pub(crate) resolver: SessionResolver,
 }
 
 impl LiveSessions {
@@ -39,10 +39,10 @@ impl LiveSessions {
     pub fn within(bound: Duration) -> Self {
         Self {
             bound,
-            grace: Duration::ZERO,
+            grace_period: Duration::ZERO,
             session_cookies: false,
-            max_sessions: 65_536,
-            resolver: Resolver::new(),
+            cache_capacity: 65_536,
+            resolver: SessionResolver::new(),
         }
     }
 
@@ -58,14 +58,14 @@ impl LiveSessions {
     /// In that time a user who was disabled stays in until the token expires, and
     /// [`verified_by`](crate::AuthUser::verified_by) is `jwt`. What the resolver said last of a
     /// session still counts: its roles, and that it has ended.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+    pub fn grace_period(mut self, grace_period: Duration) -> Self {
+        self.grace_period = grace_period;
         self
     }
 
     /// Also takes Authgear's own cookies, after all other sources: for an API that serves both
     /// mobile applications (with a JWT) and a website on the same parent domain. They are
-    /// [one credential](Resolver::cookie_prefix). The resolver says whose it is, with the same bound;
+    /// [one credential](SessionResolver::cookie_prefix). The resolver says whose it is, with the same bound;
     /// there is no grace for it.
     ///
     /// The client of such a session is not known, so that
@@ -79,13 +79,13 @@ impl LiveSessions {
     /// Remembers at most so many sessions, those in use first. Default: 65,536. One takes some
     /// 0.5 KiB, and as much again as its token is long (1 KiB as a rule); 24 KiB at the very most. A
     /// session that is forgotten is asked for again.
-    pub fn max_sessions(mut self, sessions: usize) -> Self {
-        self.max_sessions = sessions;
+    pub fn cache_capacity(mut self, sessions: usize) -> Self {
+        self.cache_capacity = sessions;
         self
     }
 
     /// How the resolver is asked. Its cache plays no part here: the bound does.
-    pub fn through(mut self, resolver: Resolver) -> Self {
+    pub fn session_resolver(mut self, resolver: SessionResolver) -> Self {
         self.resolver = resolver;
         self
     }
@@ -104,30 +104,30 @@ impl LiveSessions {
         if self.bound > MAX_BOUND {
             return invalid("live_sessions", self.bound, "is longer than an hour");
         }
-        if self.grace > MAX_GRACE {
-            return invalid("grace", self.grace, "is longer than a day");
+        if self.grace_period > MAX_GRACE {
+            return invalid("grace_period", self.grace_period, "is longer than a day");
         }
-        if !(1..=MAX_COUNT).contains(&self.max_sessions) {
+        if !(1..=MAX_COUNT).contains(&self.cache_capacity) {
             return Err(ConfigError::invalid(
-                "max_sessions",
-                self.max_sessions.to_string(),
+                "cache_capacity",
+                self.cache_capacity.to_string(),
                 "is not between one and a million",
             ));
         }
-        if !self.resolver.cache.is_zero() {
+        if !self.resolver.cache_ttl.is_zero() {
             return Err(ConfigError::Conflict {
-                option: "cache",
+                option: "cache_ttl",
                 reason: "live sessions keep answers for as long as their bound says",
             });
         }
         self.resolver.check()
     }
 
-    pub(crate) fn keep(&self) -> Keep {
-        Keep {
-            capacity: self.max_sessions,
-            good: self.bound,
-            nobody: MAX_NOBODY.min(self.bound / 2),
+    pub(crate) fn keep(&self) -> CachePolicy {
+        CachePolicy {
+            capacity: self.cache_capacity,
+            valid_ttl: self.bound,
+            invalid_ttl: MAX_NOBODY.min(self.bound / 2),
         }
     }
 }

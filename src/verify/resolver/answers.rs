@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::bounded_map::BoundedMap;
 use super::call::CallError;
-use super::options::Keep;
-use crate::clock::Moment;
+use super::options::CachePolicy;
+use crate::clock::Timestamp;
 use crate::credential::session_cookies;
 use crate::user::{CredentialForm, Digest, NumericDate, Session, SessionCredential};
 use crate::verify::jwt::claims::Claims;
@@ -19,7 +19,7 @@ use crate::verify::session_headers::{self, SessionHeaders};
 /// One answer of the resolver.
 pub(crate) struct Answer {
     /// When the question was sent: what happened at Authgear after that is not in the answer.
-    asked_at: Moment,
+    asked_at: Timestamp,
     /// `None`: the credential is nobody's.
     session: Option<Arc<Session>>,
     /// When the credential ends, by its own word.
@@ -33,7 +33,7 @@ impl Answer {
         headers: &HeaderMap,
         issuer: &str,
         credential: Arc<SessionCredential>,
-        asked_at: Moment,
+        asked_at: Timestamp,
     ) -> Result<Self, CallError> {
         let read = session_headers::read(headers, issuer).map_err(|_| CallError::Malformed)?;
         let expires_at = expiry(&credential, asked_at);
@@ -63,11 +63,11 @@ impl Answer {
         &self.set_cookies
     }
 
-    pub(super) fn asked_at(&self) -> Moment {
+    pub(super) fn asked_at(&self) -> Timestamp {
         self.asked_at
     }
 
-    pub(crate) fn age(&self, now: Moment) -> Duration {
+    pub(crate) fn age(&self, now: Timestamp) -> Duration {
         now.elapsed(self.asked_at)
     }
 
@@ -76,7 +76,7 @@ impl Answer {
         !self.is_being_renewed.swap(true, Ordering::Relaxed)
     }
 
-    fn counts(&self, now: Moment, max_age: Duration) -> bool {
+    fn counts(&self, now: Timestamp, max_age: Duration) -> bool {
         // The resolver allows for no leeway either.
         self.age(now) < max_age
             && self
@@ -98,7 +98,7 @@ impl Answer {
 
 /// When a credential ends. One that looks like a JWT and is none that we can read ends at once: its
 /// answer is good, but is not kept.
-fn expiry(credential: &SessionCredential, asked_at: Moment) -> Option<NumericDate> {
+fn expiry(credential: &SessionCredential, asked_at: Timestamp) -> Option<NumericDate> {
     let (token, may_be_passed_over) = match credential.form() {
         CredentialForm::Bearer => (credential.value().as_bytes(), false),
         CredentialForm::SessionCookies => {
@@ -129,11 +129,11 @@ pub(super) struct Answers {
     nobody: BoundedMap<Arc<Answer>>,
     /// Counts the purges.
     generation: AtomicU64,
-    keep: Keep,
+    keep: CachePolicy,
 }
 
 impl Answers {
-    pub(super) fn new(keep: Keep) -> Self {
+    pub(super) fn new(keep: CachePolicy) -> Self {
         Self {
             good: BoundedMap::new(keep.capacity),
             nobody: BoundedMap::new(keep.capacity.min(MAX_NOBODIES)),
@@ -150,17 +150,17 @@ impl Answers {
     pub(super) fn current(
         &self,
         digest: &Digest,
-        now: Moment,
+        now: Timestamp,
         max_age: Duration,
     ) -> Option<Arc<Answer>> {
-        if self.keep.good.is_zero() {
+        if self.keep.valid_ttl.is_zero() {
             return None;
         }
         let good = self.good.find(digest);
-        good.filter(|answer| answer.counts(now, max_age.min(self.keep.good)))
+        good.filter(|answer| answer.counts(now, max_age.min(self.keep.valid_ttl)))
             .or_else(|| {
                 let nobody = self.nobody.find(digest);
-                nobody.filter(|answer| answer.counts(now, self.keep.nobody))
+                nobody.filter(|answer| answer.counts(now, self.keep.invalid_ttl))
             })
     }
 
@@ -171,7 +171,7 @@ impl Answers {
 
     /// Keeps an answer that was asked for in this generation.
     pub(super) fn keep(&self, digest: Digest, answer: &Arc<Answer>, generation: u64) {
-        if self.keep.good.is_zero() {
+        if self.keep.valid_ttl.is_zero() {
             return;
         }
         let (to, from) = if answer.session.is_some() {
@@ -187,7 +187,7 @@ impl Answers {
         from.remove_if(&digest, |old| !answer.is_older_than(old));
     }
 
-    pub(super) fn purge_user(&self, user_id: &str) {
+    pub(super) fn invalidate_user(&self, user_id: &str) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.good.retain(|answer| !answer.is_of(user_id));
     }

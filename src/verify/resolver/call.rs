@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
-use super::options::Resolver;
+use super::options::SessionResolver;
 use crate::outbound::{FetchError, Outbound, Target};
 use crate::runtime::RuntimeEnded;
 use crate::user::{CredentialForm, SessionCredential};
@@ -38,9 +38,9 @@ pub(crate) enum CallError {
     #[error("the answer of the resolver is malformed")]
     Malformed,
     #[error("too many questions wait for the resolver")]
-    Full,
+    QueueFull,
     #[error("the question to the resolver waited too long for its turn")]
-    Late,
+    QueueTimeout,
     #[error("the question to the resolver was given up")]
     Abandoned,
     /// The runtime exists, and nobody drives it; or it is overloaded.
@@ -59,7 +59,7 @@ impl CallError {
 
     /// Whether it may be for the resolver that there is no answer, rather than for us.
     pub(super) fn may_be_resolver(&self) -> bool {
-        matches!(self, Self::Fetch(_) | Self::Malformed | Self::Late)
+        matches!(self, Self::Fetch(_) | Self::Malformed | Self::QueueTimeout)
     }
 }
 
@@ -72,7 +72,12 @@ pub(crate) struct HttpResolver {
 }
 
 impl HttpResolver {
-    pub(crate) fn new(outbound: Outbound, url: Url, public: &Url, options: &Resolver) -> Self {
+    pub(crate) fn new(
+        outbound: Outbound,
+        url: Url,
+        public: &Url,
+        options: &SessionResolver,
+    ) -> Self {
         Self {
             outbound,
             target: Target::at(url, public),

@@ -21,10 +21,10 @@ pub(crate) use self::answers::Answer;
 #[cfg(test)]
 pub(crate) use self::call::{Ask, Asking};
 pub(crate) use self::call::{CallError, Client, HttpResolver};
-pub use self::options::Resolver;
-pub(crate) use self::options::{Keep, MAX_COUNT};
+pub use self::options::SessionResolver;
+pub(crate) use self::options::{CachePolicy, MAX_COUNT};
 pub(crate) use self::purges::PurgeWatch;
 pub(crate) use self::requester::{Requester, SetCookies};
-pub(crate) use self::sessions::Sessions;
+pub(crate) use self::sessions::ResolverClient;
 pub(crate) use self::verifier::ResolverVerifier;
 pub(crate) use self::verifier::{check, unavailable};

@@ -1,22 +1,22 @@
-//! [`Resolver`]: how the resolver is asked.
+//! [`SessionResolver`]: how the resolver is asked.
 
 use std::time::Duration;
 
 use crate::error::ConfigError;
 
 /// How Authgear's session resolver is asked, for
-/// [`AuthgearBuilder::resolver`](crate::AuthgearBuilder::resolver) and
-/// [`LiveSessions::through`](crate::LiveSessions::through).
+/// [`AuthgearBuilder::session_resolver`](crate::AuthgearBuilder::session_resolver) and
+/// [`LiveSessions::session_resolver`](crate::LiveSessions::session_resolver).
 ///
 /// ```
 /// # use std::time::Duration;
-/// # use axum_authgear::{Authgear, Resolver};
+/// # use axum_authgear::{Authgear, SessionResolver};
 /// # fn build() -> Result<(), axum_authgear::ConfigError> {
 /// let authgear = Authgear::builder("https://my-project.authgear.cloud")
-///     .resolver(
-///         Resolver::new()
+///     .session_resolver(
+///         SessionResolver::new()
 ///             .url("http://authgear-resolver.internal/_resolver/resolve")
-///             .cache(Duration::from_secs(5)),
+///             .cache_ttl(Duration::from_secs(5)),
 ///     )
 ///     .dangerous().allow_http()
 ///     .build()?;
@@ -25,33 +25,33 @@ use crate::error::ConfigError;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "this does nothing until it is given to a builder"]
-pub struct Resolver {
+pub struct SessionResolver {
     pub(crate) url: Option<String>,
     pub(crate) cookie_prefix: String,
-    pub(crate) cache: Duration,
+    pub(crate) cache_ttl: Duration,
     pub(crate) capacity: usize,
     pub(crate) timeout: Duration,
     pub(crate) in_flight: usize,
     pub(crate) queued: usize,
     pub(crate) forward_user_agent: bool,
     pub(crate) forward_client_address: bool,
-    pub(crate) pass_set_cookie: bool,
+    pub(crate) forward_set_cookie: bool,
 }
 
-impl Resolver {
+impl SessionResolver {
     /// The resolver of the project, at `{endpoint}/_resolver/resolve`, with all defaults.
     pub fn new() -> Self {
         Self {
             url: None,
             cookie_prefix: String::new(),
-            cache: Duration::ZERO,
+            cache_ttl: Duration::ZERO,
             capacity: 10_000,
             timeout: Duration::from_secs(5),
             in_flight: 64,
             queued: 1_024,
             forward_user_agent: true,
             forward_client_address: true,
-            pass_set_cookie: false,
+            forward_set_cookie: false,
         }
     }
 
@@ -81,8 +81,8 @@ impl Resolver {
     ///
     /// This is for how long a disabled user may still be let in. "Nobody" is kept for a second at
     /// most, failures never.
-    pub fn cache(mut self, time: Duration) -> Self {
-        self.cache = time;
+    pub fn cache_ttl(mut self, time: Duration) -> Self {
+        self.cache_ttl = time;
         self
     }
 
@@ -136,16 +136,16 @@ impl Resolver {
     /// Passes the `Set-Cookie` of the resolver's answer on to the client: it clears a cookie that is
     /// no good any more. Each request that the answer is for gets it, also where the answer was kept.
     /// Default: false, because the cookie is Authgear's.
-    pub fn pass_set_cookie(mut self, pass: bool) -> Self {
-        self.pass_set_cookie = pass;
+    pub fn forward_set_cookie(mut self, pass: bool) -> Self {
+        self.forward_set_cookie = pass;
         self
     }
 
-    pub(crate) fn keep(&self) -> Keep {
-        Keep {
+    pub(crate) fn keep(&self) -> CachePolicy {
+        CachePolicy {
             capacity: self.capacity,
-            good: self.cache,
-            nobody: MAX_NOBODY.min(self.cache),
+            valid_ttl: self.cache_ttl,
+            invalid_ttl: MAX_NOBODY.min(self.cache_ttl),
         }
     }
 
@@ -153,8 +153,8 @@ impl Resolver {
         let duration = |option, value: Duration, reason| {
             Err(ConfigError::invalid(option, format!("{value:?}"), reason))
         };
-        if self.cache > MAX_CACHE {
-            return duration("cache", self.cache, "is longer than an hour");
+        if self.cache_ttl > MAX_CACHE {
+            return duration("cache_ttl", self.cache_ttl, "is longer than an hour");
         }
         if self.timeout.is_zero() {
             return duration("timeout", self.timeout, "is zero");
@@ -186,7 +186,7 @@ impl Resolver {
     }
 }
 
-impl Default for Resolver {
+impl Default for SessionResolver {
     fn default() -> Self {
         Self::new()
     }
@@ -200,8 +200,8 @@ pub(crate) const MAX_COUNT: usize = 1_000_000;
 
 /// How long answers count.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Keep {
+pub(crate) struct CachePolicy {
     pub(crate) capacity: usize,
-    pub(crate) good: Duration,
-    pub(crate) nobody: Duration,
+    pub(crate) valid_ttl: Duration,
+    pub(crate) invalid_ttl: Duration,
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::call::{Ask, CallError, Client};
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::telemetry;
 use crate::user::{CredentialForm, SessionCredential};
 use crate::verify::session_headers;
@@ -33,7 +33,7 @@ struct Health {
     /// Why the last one failed, if it did.
     error: Option<Arc<CallError>>,
     /// When the first one was sent, of those since one succeeded, that found the resolver away.
-    away_since: Option<Moment>,
+    away_since: Option<Timestamp>,
 }
 
 impl Probes {
@@ -70,7 +70,7 @@ impl Probes {
 
     /// Takes note of what a caller's question has met: where the last probe says otherwise, it is
     /// time for the next.
-    pub(super) fn hear(&self, has_answered: bool) {
+    pub(super) fn take_gateway_identity(&self, has_answered: bool) {
         if has_answered == self.error().is_some() {
             self.prompted.notify_one();
         }

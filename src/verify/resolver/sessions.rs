@@ -1,4 +1,4 @@
-//! [`Sessions`]: asks the resolver, once for all who want to know the same.
+//! [`ResolverClient`]: asks the resolver, once for all who want to know the same.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,18 +12,18 @@ use tokio::time::timeout;
 use super::answers::{Answer, Answers};
 use super::bounded_map::BoundedMap;
 use super::call::{Ask, CallError, Client};
-use super::limits::{Admission, Place};
-use super::options::Keep;
-use super::options::Resolver;
+use super::limits::{Limits, QueueSlot};
+use super::options::CachePolicy;
+use super::options::SessionResolver;
 use super::probe::Probes;
 use super::purges::{PurgeWatch, Purges};
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::runtime::{BackgroundTask, RuntimeEnded};
 use crate::telemetry::{self, Cache};
 use crate::user::{Digest, SessionCredential};
 
 /// The sessions of a project, as its resolver knows them.
-pub(crate) struct Sessions {
+pub(crate) struct ResolverClient {
     inner: Arc<Inner>,
     probing: BackgroundTask,
     purges: Arc<Purges>,
@@ -34,37 +34,37 @@ pub(crate) struct Sessions {
 }
 
 /// The outcome of one question, shared by all who wait for it.
-pub(crate) type Outcome = Result<Arc<Answer>, Arc<CallError>>;
+pub(crate) type LookupResult = Result<Arc<Answer>, Arc<CallError>>;
 
 struct Inner {
     source: Arc<dyn Ask>,
     issuer: Box<str>,
     clock: Clock,
     runtime: Handle,
-    admission: Admission,
+    limits: Limits,
     waiters: Semaphore,
-    flights: [Mutex<Flights>; FLIGHT_SHARDS],
+    lookups: [Mutex<Lookups>; LOOKUP_SHARDS],
     answers: Answers,
     /// When a credential was last found good: these may use the reserved share.
-    confirmed: BoundedMap<Moment>,
+    confirmed: BoundedMap<Timestamp>,
     probes: Arc<Probes>,
 }
 
-type Flights = HashMap<Digest, Arc<Flight>>;
+type Lookups = HashMap<Digest, Arc<Lookup>>;
 
 /// A question that is waiting for its turn or its answer.
-struct Flight {
+struct Lookup {
     /// Who comes after a purge does not join a question from before it.
     generation: u64,
-    done: watch::Sender<Option<Outcome>>,
+    done: watch::Sender<Option<LookupResult>>,
 }
 
-impl Sessions {
+impl ResolverClient {
     pub(crate) fn new(
         source: impl Ask,
         issuer: &str,
-        options: &Resolver,
-        keep: Keep,
+        options: &SessionResolver,
+        keep: CachePolicy,
         clock: Clock,
         runtime: &Handle,
     ) -> Self {
@@ -76,9 +76,9 @@ impl Sessions {
             issuer: issuer.into(),
             clock,
             runtime: runtime.clone(),
-            admission: Admission::new(options.in_flight, options.queued, options.timeout),
+            limits: Limits::new(options.in_flight, options.queued, options.timeout),
             waiters: Semaphore::new(MAX_WAITERS),
-            flights: std::array::from_fn(|_| Mutex::default()),
+            lookups: std::array::from_fn(|_| Mutex::default()),
             answers: Answers::new(keep),
             confirmed: BoundedMap::new(MAX_CONFIRMED),
             probes,
@@ -100,7 +100,7 @@ impl Sessions {
     pub(crate) fn current(
         &self,
         digest: &Digest,
-        now: Moment,
+        now: Timestamp,
         max_age: Duration,
     ) -> Option<Arc<Answer>> {
         let answer = self.inner.answers.current(digest, now, max_age);
@@ -121,16 +121,16 @@ impl Sessions {
         credential: Arc<SessionCredential>,
         client: Client,
         max_age: Duration,
-    ) -> Outcome {
+    ) -> LookupResult {
         self.probing.check().map_err(CallError::from)?;
         let _waiter = self
             .inner
             .waiters
             .try_acquire()
-            .map_err(|_| CallError::Full)?;
+            .map_err(|_| CallError::QueueFull)?;
         let mut done = match self.inner.join(credential, client, max_age, false)? {
             Joined::Known(answer) => return Ok(answer),
-            Joined::Flight(done) => done,
+            Joined::Lookup(done) => done,
         };
         let outcome = match timeout(self.patience, done.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone(),
@@ -156,8 +156,8 @@ impl Sessions {
 
     /// Forgets what is known of a user: the next request asks, and an answer that was asked for
     /// before is not kept.
-    pub(crate) fn purge_user(&self, user_id: &str) {
-        self.inner.answers.purge_user(user_id);
+    pub(crate) fn invalidate_user(&self, user_id: &str) {
+        self.inner.answers.invalidate_user(user_id);
         self.purges.tell(user_id);
     }
 
@@ -167,7 +167,7 @@ impl Sessions {
     }
 
     /// When a credential was last found good: when that question was sent.
-    pub(crate) fn confirmed_at(&self, digest: &Digest) -> Option<Moment> {
+    pub(crate) fn confirmed_at(&self, digest: &Digest) -> Option<Timestamp> {
         self.inner.confirmed.find(digest)
     }
 
@@ -213,12 +213,12 @@ impl Sessions {
 
 enum Joined {
     Known(Arc<Answer>),
-    Flight(watch::Receiver<Option<Outcome>>),
+    Lookup(watch::Receiver<Option<LookupResult>>),
 }
 
 enum Boarding {
     Joined(Joined),
-    New(Arc<Flight>, Place),
+    New(Arc<Lookup>, QueueSlot),
 }
 
 impl Inner {
@@ -230,59 +230,59 @@ impl Inner {
         in_background: bool,
     ) -> Result<Joined, Arc<CallError>> {
         let digest = *credential.digest();
-        let (flight, place) = match self.board(&digest, max_age)? {
+        let (lookup, place) = match self.board(&digest, max_age)? {
             Boarding::Joined(joined) => return Ok(joined),
-            Boarding::New(flight, place) => (flight, place),
+            Boarding::New(lookup, place) => (lookup, place),
         };
-        let done = flight.done.subscribe();
-        let myself = in_background.then(|| flight.done.subscribe());
-        let guard = Airborne {
+        let done = lookup.done.subscribe();
+        let myself = in_background.then(|| lookup.done.subscribe());
+        let guard = LookupTask {
             inner: Arc::clone(self),
             digest,
-            flight,
+            lookup,
         };
         // No lock is held here: a runtime that has ended drops the task at once, and that takes the
         // flight off the list.
         self.runtime.spawn(async move {
             let _interest = myself;
-            guard.fly(&place, credential, client).await;
+            guard.run(&place, credential, client).await;
         });
-        Ok(Joined::Flight(done))
+        Ok(Joined::Lookup(done))
     }
 
     /// The answer or the flight that there is, or a new one, which is listed and has yet to begin.
     fn board(&self, digest: &Digest, max_age: Duration) -> Result<Boarding, CallError> {
         let now = self.clock.now();
         let generation = self.answers.generation();
-        let mut flights = self.flights(digest);
+        let mut lookups = self.lookups(digest);
         // An answer is kept before its flight ends: whoever finds no flight here finds the answer.
         if let Some(answer) = self.answers.current(digest, now, max_age) {
             return Ok(Boarding::Joined(Joined::Known(answer)));
         }
-        if let Some(flight) = flights.get(digest)
-            && flight.generation >= generation
+        if let Some(lookup) = lookups.get(digest)
+            && lookup.generation >= generation
         {
-            let done = flight.done.subscribe();
-            return Ok(Boarding::Joined(Joined::Flight(done)));
+            let done = lookup.done.subscribe();
+            return Ok(Boarding::Joined(Joined::Lookup(done)));
         }
         let is_known = self
             .confirmed
             .find(digest)
             .is_some_and(|at| now.elapsed(at) < CONFIRMED_LATELY);
-        let place = self.admission.place(is_known).ok_or(CallError::Full)?;
-        let flight = Arc::new(Flight {
+        let place = self.limits.place(is_known).ok_or(CallError::QueueFull)?;
+        let lookup = Arc::new(Lookup {
             generation,
             done: watch::Sender::new(None),
         });
-        let replaced = flights.insert(*digest, Arc::clone(&flight));
-        drop(flights);
+        let replaced = lookups.insert(*digest, Arc::clone(&lookup));
+        drop(lookups);
         drop(replaced);
-        Ok(Boarding::New(flight, place))
+        Ok(Boarding::New(lookup, place))
     }
 
-    fn flights(&self, digest: &Digest) -> MutexGuard<'_, Flights> {
-        let index = usize::from(digest[0]) % FLIGHT_SHARDS;
-        lock(&self.flights[index])
+    fn lookups(&self, digest: &Digest) -> MutexGuard<'_, Lookups> {
+        let index = usize::from(digest[0]) % LOOKUP_SHARDS;
+        lock(&self.lookups[index])
     }
 
     async fn call(
@@ -300,7 +300,7 @@ impl Inner {
             });
         let time = self.clock.now().elapsed(asked_at);
         telemetry::resolver_called(outcome.is_ok(), time);
-        self.probes.hear(outcome.is_ok());
+        self.probes.take_gateway_identity(outcome.is_ok());
         outcome.map_err(|error| {
             telemetry::question_failed(&error);
             Arc::new(error)
@@ -309,14 +309,14 @@ impl Inner {
 }
 
 /// A flight on its way: taken off the list of flights however it ends.
-struct Airborne {
+struct LookupTask {
     inner: Arc<Inner>,
     digest: Digest,
-    flight: Arc<Flight>,
+    lookup: Arc<Lookup>,
 }
 
-impl Airborne {
-    async fn fly(self, place: &Place, credential: Arc<SessionCredential>, client: Client) {
+impl LookupTask {
+    async fn run(self, place: &QueueSlot, credential: Arc<SessionCredential>, client: Client) {
         let outcome = self.outcome(place, &credential, &client).await;
         if let Ok(answer) = &outcome {
             let inner = &self.inner;
@@ -326,64 +326,64 @@ impl Airborne {
             }
             inner
                 .answers
-                .keep(self.digest, answer, self.flight.generation);
+                .keep(self.digest, answer, self.lookup.generation);
         }
-        self.land();
-        self.flight.done.send_replace(Some(outcome));
+        self.remove();
+        self.lookup.done.send_replace(Some(outcome));
     }
 
     async fn outcome(
         &self,
-        place: &Place,
+        place: &QueueSlot,
         credential: &Arc<SessionCredential>,
         client: &Client,
-    ) -> Outcome {
+    ) -> LookupResult {
         let turn = tokio::select! {
-            turn = self.inner.admission.turn(place) => turn,
-            () = self.deserted() => return Err(Arc::new(CallError::Abandoned)),
+            turn = self.inner.limits.turn(place) => turn,
+            () = self.abandoned() => return Err(Arc::new(CallError::Abandoned)),
         };
         let Some(_turn) = turn else {
             // Those before it wait for long, or are many.
-            self.inner.probes.hear(false);
-            return Err(Arc::new(CallError::Late));
+            self.inner.probes.take_gateway_identity(false);
+            return Err(Arc::new(CallError::QueueTimeout));
         };
         self.inner.call(credential, client).await.map(Arc::new)
     }
 
     /// Returns when nobody waits any more and nobody can join.
-    async fn deserted(&self) {
+    async fn abandoned(&self) {
         loop {
-            self.flight.done.closed().await;
-            let mut flights = self.inner.flights(&self.digest);
-            if self.flight.done.is_closed() {
-                self.remove_from(&mut flights);
+            self.lookup.done.closed().await;
+            let mut lookups = self.inner.lookups(&self.digest);
+            if self.lookup.done.is_closed() {
+                self.remove_from(&mut lookups);
                 return;
             }
         }
     }
 
-    fn land(&self) {
-        self.remove_from(&mut self.inner.flights(&self.digest));
+    fn remove(&self) {
+        self.remove_from(&mut self.inner.lookups(&self.digest));
     }
 
-    fn remove_from(&self, flights: &mut Flights) {
-        let listed = flights.get(&self.digest);
-        if listed.is_some_and(|listed| Arc::ptr_eq(listed, &self.flight)) {
-            flights.remove(&self.digest);
+    fn remove_from(&self, lookups: &mut Lookups) {
+        let listed = lookups.get(&self.digest);
+        if listed.is_some_and(|listed| Arc::ptr_eq(listed, &self.lookup)) {
+            lookups.remove(&self.digest);
         }
     }
 }
 
-impl Drop for Airborne {
+impl Drop for LookupTask {
     fn drop(&mut self) {
-        self.land();
+        self.remove();
     }
 }
 
-impl fmt::Debug for Sessions {
+impl fmt::Debug for ResolverClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
-            .field("admission", &self.inner.admission)
+            .field("admission", &self.inner.limits)
             .field("answers", &self.inner.answers)
             .finish_non_exhaustive()
     }
@@ -393,7 +393,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const FLIGHT_SHARDS: usize = 32;
+const LOOKUP_SHARDS: usize = 32;
 /// Requests that may wait for the resolver, whatever they ask.
 const MAX_WAITERS: usize = 16_384;
 /// Credentials that are remembered as confirmed: some 100 bytes each.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tokio::sync::oneshot;
 
 use super::call::{Ask, Asking, CallError, Client};
-use super::{Keep, Resolver, Sessions};
+use super::{CachePolicy, ResolverClient, SessionResolver};
 use crate::clock::Clock;
 use crate::simulation::cases::cases;
 use crate::user::{CredentialForm, SessionCredential};
@@ -82,16 +82,16 @@ async fn settle() {
 /// Runs a schedule. Whoever comes after the purge that follows the end must not be let in.
 async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let held = Held::default();
-    let keep = Keep {
+    let keep = CachePolicy {
         capacity: 100,
         good: Duration::from_secs(5),
         nobody: Duration::from_secs(1),
     };
     let clock = Clock::default();
-    let sessions = Arc::new(Sessions::new(
+    let sessions = Arc::new(ResolverClient::new(
         held.clone(),
         "https://auth.example",
-        &Resolver::new(),
+        &SessionResolver::new(),
         keep,
         clock,
         &tokio::runtime::Handle::current(),
@@ -101,7 +101,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let ask = || {
         let (sessions, credential) = (Arc::clone(&sessions), Arc::clone(&credential));
         async move {
-            let asked = sessions.ask(credential, Client::default(), keep.good);
+            let asked = sessions.ask(credential, Client::default(), keep.valid_ttl);
             asked.await.map(|answer| answer.session().is_some())
         }
     };
@@ -119,10 +119,10 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::ReleaseLast => drop(pop(&held, VecDeque::pop_back)),
             Step::EndAndPurge => {
                 held.0.lock().unwrap().has_ended = true;
-                sessions.purge_user("alice");
+                sessions.invalidate_user("alice");
                 purged_after_end = true;
             }
-            Step::Purge => sessions.purge_user("alice"),
+            Step::Purge => sessions.invalidate_user("alice"),
             Step::Advance(millis) => tokio::time::advance(Duration::from_millis(millis)).await,
         }
         settle().await;

@@ -7,24 +7,28 @@ use std::time::Duration;
 use super::answers::Answer;
 use super::call::CallError;
 use super::requester::Requester;
-use super::sessions::Sessions;
-use crate::clock::Moment;
+use super::sessions::ResolverClient;
+use crate::clock::Timestamp;
 use crate::credential::{is_b64token, session_cookies};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::user::{AuthUser, CredentialForm, Principal, SessionCredential, Verified};
+use crate::user::{AuthUser, CredentialForm, Principal, SessionCredential, VerifiedUser};
 use crate::verify::verification::Verification;
 
 /// Verifies credentials by asking the resolver, and by that alone.
 pub(crate) struct ResolverVerifier<C> {
-    sessions: Arc<Sessions>,
+    sessions: Arc<ResolverClient>,
     /// What there is of a user without a token.
-    base: Arc<Verified<C>>,
+    base: Arc<VerifiedUser<C>>,
     /// How old an answer may be.
     max_age: Duration,
 }
 
 impl<C: Send + Sync + 'static> ResolverVerifier<C> {
-    pub(crate) fn new(sessions: Arc<Sessions>, base: Arc<Verified<C>>, max_age: Duration) -> Self {
+    pub(crate) fn new(
+        sessions: Arc<ResolverClient>,
+        base: Arc<VerifiedUser<C>>,
+        max_age: Duration,
+    ) -> Self {
         Self {
             sessions,
             base,
@@ -32,7 +36,7 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
         }
     }
 
-    pub(crate) fn sessions(&self) -> &Arc<Sessions> {
+    pub(crate) fn sessions(&self) -> &Arc<ResolverClient> {
         &self.sessions
     }
 
@@ -40,21 +44,21 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
         self: &Arc<Self>,
         form: CredentialForm,
         value: &str,
-        now: Moment,
+        now: Timestamp,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         if let Err(kind) = check(form, value) {
-            return Verification::Done(Err(kind.into()));
+            return Verification::Ready(Err(kind.into()));
         }
         let digest = form.digest(value);
         let requester = requester();
         if let Some(answer) = self.sessions.current(&digest, now, self.max_age) {
             requester.hand_over(&answer);
-            return Verification::Done(self.conclude(&answer).map(Principal::User));
+            return Verification::Ready(self.conclude(&answer).map(Principal::User));
         }
         let credential = Arc::new(SessionCredential::new(form, value, digest));
         let this = Arc::clone(self);
-        Verification::Waiting(Box::pin(async move {
+        Verification::Pending(Box::pin(async move {
             let user = this.ask(credential, &requester).await?;
             Ok(Principal::User(user))
         }))

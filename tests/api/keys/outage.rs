@@ -19,7 +19,7 @@ use crate::support::{api, get};
 fn faults() -> [Fault; 16] {
     [
         Fault::Hang,
-        Fault::Drop,
+        Fault::CloseConnection,
         Fault::Status(500),
         Fault::Status(204),
         Fault::Status(404),
@@ -179,7 +179,7 @@ async fn a_discovery_document_of_no_use_is_503_until_it_is_right() {
         Fault::JwksUri("https://other.example/jwks".to_owned()),
         Fault::JwksUri("not a URL".to_owned()),
         Fault::Hang,
-        Fault::Drop,
+        Fault::CloseConnection,
         Fault::Status(503),
         Fault::Garbage,
         Fault::Empty,
@@ -235,7 +235,7 @@ async fn one_odd_key_spoils_nothing() {
         r#"{"kty":"oct","kid":"x","k":"c2VjcmV0"}"#,
     ] {
         let odd: serde_json::Value = serde_json::from_str(odd).unwrap();
-        stage.fake.odd_key(odd);
+        stage.fake.add_raw_jwk(odd);
     }
     let (authgear, api) = stage.api().await;
     stage.assert_is_alice(&at_once(&api, &stage.token()));

@@ -184,7 +184,7 @@ async fn a_long_connection_ends_with_the_session() {
     });
     fake.disable(&carol);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    authgear.purge_user(carol.id());
+    authgear.invalidate_user(carol.id());
     let error = tokio::time::timeout(Duration::from_secs(10), watched).await;
     assert_eq!(
         error.unwrap().unwrap().kind(),

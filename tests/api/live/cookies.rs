@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, Redis, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, RedisConfig, SessionResolver};
 use http::header;
 
 use crate::support::{api, assert_refused, get, ready, send, with_headers};
@@ -17,7 +17,7 @@ async fn a_cookies_session_goes_on_while_the_log_of_ended_users_is_out_of_contac
     let session = fake.sign_in(&alice);
     let live = LiveSessions::within(Duration::from_secs(600)).session_cookies();
     // Nothing listens there.
-    let redis = Redis::at("redis://127.0.0.1:9").max_out_of_contact(Duration::from_secs(60));
+    let redis = RedisConfig::new("redis://127.0.0.1:9").max_staleness(Duration::from_secs(60));
     let builder = Authgear::builder(fake.endpoint())
         .live_sessions(live)
         .redis(redis);
@@ -52,7 +52,7 @@ async fn a_cookies_session_goes_on_while_the_log_of_ended_users_is_out_of_contac
     assert_eq!(error.kind(), AuthErrorKind::RevocationsUnavailable);
     // The session's own end counts all the same.
     fake.end_session(&session);
-    authgear.purge_user(alice.id());
+    authgear.invalidate_user(alice.id());
     let error = authgear.recheck(&user).await.unwrap_err();
     assert_eq!(error.kind(), AuthErrorKind::SessionInvalid);
 }
@@ -66,7 +66,7 @@ async fn what_the_resolver_sets_is_passed_on_with_a_kept_answer_too() {
     for pass in [true, false] {
         let live = LiveSessions::within(Duration::from_secs(60))
             .session_cookies()
-            .through(Resolver::new().pass_set_cookie(pass));
+            .session_resolver(SessionResolver::new().forward_set_cookie(pass));
         let builder = Authgear::builder(fake.endpoint()).live_sessions(live);
         let api = api(&ready(builder).await);
         fake.fail(

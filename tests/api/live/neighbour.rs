@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, Health, LiveSessions, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, Health, LiveSessions, SessionResolver};
 use futures_util::future::join_all;
 use http::{Request, header};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,8 +24,10 @@ async fn start() -> (Clock, FakeAuthgear) {
     (clock, fake)
 }
 
-async fn live(fake: &FakeAuthgear, resolver: Resolver) -> Authgear {
-    let live = LiveSessions::within(BOUND).grace(GRACE).through(resolver);
+async fn live(fake: &FakeAuthgear, resolver: SessionResolver) -> Authgear {
+    let live = LiveSessions::within(BOUND)
+        .grace_period(GRACE)
+        .session_resolver(resolver);
     let builder = Authgear::builder(fake.endpoint()).live_sessions(live);
     ready(builder.dangerous().clock(fake.clock().clone())).await
 }
@@ -43,7 +45,7 @@ async fn a_failed_question_of_one_caller_opens_no_grace_for_anybody() {
     let url = hop::start(&fake, hop::by_agent).await;
     let users = ["alice", "mallory", "bob"].map(|name| fake.add_user(User::new(name)));
     let [alice, mallory, bob] = users.each_ref().map(|user| fake.token(user).sign());
-    let authgear = live(&fake, Resolver::new().url(url)).await;
+    let authgear = live(&fake, SessionResolver::new().url(url)).await;
     let api = describing_api(&authgear);
     for token in [&alice, &mallory, &bob] {
         assert_says(&get(&api, "/user", token).await, &["by=jwt+resolver"]);
@@ -72,7 +74,9 @@ async fn a_resolver_that_is_away_opens_it_from_the_first_request_on_and_for_any_
         let url = hop::start(&fake, hop::by_agent).await;
         let alice = fake.add_user(User::new("alice"));
         let [token, other] = [(); 2].map(|()| fake.sign_in(&alice).token().sign());
-        let resolver = Resolver::new().url(url).timeout(Duration::from_secs(1));
+        let resolver = SessionResolver::new()
+            .url(url)
+            .timeout(Duration::from_secs(1));
         let authgear = live(&fake, resolver).await;
         let api = describing_api(&authgear);
         assert_says(&get(&api, "/user", &token).await, &["by=jwt+resolver"]);
@@ -91,7 +95,7 @@ async fn a_server_that_is_gone_opens_it_from_the_first_request_on() {
     let (clock, fake) = start().await;
     let alice = fake.add_user(User::new("alice"));
     let token = fake.token(&alice).sign();
-    let authgear = live(&fake, Resolver::new()).await;
+    let authgear = live(&fake, SessionResolver::new()).await;
     let api = describing_api(&authgear);
     assert_says(&get(&api, "/user", &token).await, &["by=jwt+resolver"]);
     fake.stop();
@@ -123,7 +127,7 @@ async fn what_answers_wrongly_is_degraded_and_no_reason_for_a_grace() {
         let (clock, fake) = start().await;
         let alice = fake.add_user(User::new("alice"));
         let token = fake.token(&alice).sign();
-        let authgear = live(&fake, Resolver::new()).await;
+        let authgear = live(&fake, SessionResolver::new()).await;
         let api = describing_api(&authgear);
         assert_says(&get(&api, "/user", &token).await, &["by=jwt+resolver"]);
         fake.disable(&alice);
@@ -156,8 +160,8 @@ async fn a_closed_connection_is_away_and_garbage_is_not() {
             }
         });
         let live = LiveSessions::within(BOUND)
-            .grace(GRACE)
-            .through(Resolver::new().url(url));
+            .grace_period(GRACE)
+            .session_resolver(SessionResolver::new().url(url));
         let authgear = Authgear::builder(fake.endpoint())
             .live_sessions(live)
             .dangerous()
@@ -180,7 +184,7 @@ async fn a_closed_connection_is_away_and_garbage_is_not() {
 async fn a_long_user_agent_is_not_forwarded() {
     let (_, fake) = start().await;
     let alice = fake.add_user(User::new("alice"));
-    let authgear = live(&fake, Resolver::new()).await;
+    let authgear = live(&fake, SessionResolver::new()).await;
     let api = describing_api(&authgear);
     for (length, is_forwarded) in [(512, true), (513, false), (9_000, false)] {
         let agent = "a".repeat(length);

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, AuthgearBuilder, Health, LiveSessions, Resolver};
+use axum_authgear::{
+    AuthErrorKind, Authgear, AuthgearBuilder, Health, LiveSessions, SessionResolver,
+};
 
 use crate::support::{api, assert_refused, assert_says, describing_api, get, ready, turns};
 
@@ -18,7 +20,7 @@ async fn start() -> (Clock, FakeAuthgear) {
 }
 
 fn live(fake: &FakeAuthgear, live: LiveSessions) -> AuthgearBuilder {
-    let live = live.through(Resolver::new().timeout(Duration::from_millis(500)));
+    let live = live.session_resolver(SessionResolver::new().timeout(Duration::from_millis(500)));
     Authgear::builder(fake.endpoint())
         .live_sessions(live)
         .dangerous()
@@ -74,7 +76,7 @@ async fn in_the_grace_the_token_stands_alone_and_what_was_said_last_still_counts
     fake.set_roles(&alice, Vec::<String>::new());
     fake.end_session(&ended);
     let grace = Duration::from_secs(60);
-    let authgear = ready(live(&fake, LiveSessions::within(BOUND).grace(grace))).await;
+    let authgear = ready(live(&fake, LiveSessions::within(BOUND).grace_period(grace))).await;
     let api = describing_api(&authgear);
     assert_says(
         &get(&api, "/user", &known).await,
@@ -110,8 +112,8 @@ async fn a_resolver_that_hangs_makes_nobody_wait_twice_in_the_grace() {
     let alice = fake.add_user(User::new("alice"));
     let token = fake.token(&alice).sign();
     let live = LiveSessions::within(BOUND)
-        .grace(Duration::from_secs(3_600))
-        .through(Resolver::new().timeout(Duration::from_secs(2)));
+        .grace_period(Duration::from_secs(3_600))
+        .session_resolver(SessionResolver::new().timeout(Duration::from_secs(2)));
     let builder = Authgear::builder(fake.endpoint()).live_sessions(live);
     let api = api(&ready(builder.dangerous().clock(clock.clone())).await);
     fake.fail(Endpoint::Resolver, Fault::Hang);
@@ -133,7 +135,7 @@ async fn a_database_fault_lets_a_good_session_wait_for_two_seconds_at_most() {
     let alice = fake.add_user(User::new("alice"));
     let token = fake.token(&alice).sign();
     let api = api(&ready(live(&fake, LiveSessions::within(BOUND))).await);
-    fake.fail_once(Endpoint::Resolver, Fault::Nobody);
+    fake.fail_once(Endpoint::Resolver, Fault::NoSession);
     for _ in 0..3 {
         let answer = get(&api, "/user", &token).await;
         assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, SessionResolver};
 
 use crate::support::{
     api, assert_refused, assert_says, describing_api, get, ready, send, with_headers,
@@ -99,7 +99,7 @@ async fn garbage_never_reaches_authgear_and_machines_go_by_their_token() {
         let answer = send(&api, with_headers(&[("cookie", &cookie.pair())])).await;
         assert_refused(&answer, 401, AuthErrorKind::MissingCredential);
     }
-    let machine = fake.machine_token("worker", "https://api.example").sign();
+    let machine = fake.client_token("worker", "https://api.example").sign();
     assert_eq!(get(&api, "/client", &machine).await.body, "worker");
     assert_eq!(asked(&fake), 0);
     assert_eq!(get(&api, "/user", &spa().sign()).await.body, alice.id());
@@ -135,7 +135,7 @@ async fn authgears_cookies_are_taken_when_asked_for() {
     let session = fake.sign_in(&alice);
     let live = LiveSessions::within(BOUND)
         .session_cookies()
-        .through(Resolver::new().cookie_prefix("shop_"));
+        .session_resolver(SessionResolver::new().cookie_prefix("shop_"));
     let builder = Authgear::builder(fake.endpoint())
         .client_ids(["spa"])
         .live_sessions(live);
@@ -165,10 +165,14 @@ async fn authgears_cookies_are_taken_when_asked_for() {
     ];
     let mut request = with_headers(&cross);
     *request.method_mut() = http::Method::POST;
-    assert_refused(&send(&api, request).await, 403, AuthErrorKind::CrossOrigin);
+    assert_refused(
+        &send(&api, request).await,
+        403,
+        AuthErrorKind::CrossOriginRequest,
+    );
 
     fake.disable(&alice);
-    authgear.purge_user(alice.id());
+    authgear.invalidate_user(alice.id());
     for cookie in [
         cookies.session(),
         cookies.app_session(),
@@ -198,7 +202,7 @@ async fn a_purge_ends_the_confirmation_of_one_user() {
         alice.id(),
         "within the bound"
     );
-    authgear.purge_user(alice.id());
+    authgear.invalidate_user(alice.id());
     let answer = get(&api, "/user", &token).await;
     assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
     assert_eq!(get(&api, "/user", &other).await.body, bob.id());

@@ -51,7 +51,7 @@ impl Stage {
             ];
             let _ = fake.rotate();
             good.push(fake.token(&alice).lifetime(long).sign());
-            let machine = fake.machine_token("job", fake.endpoint());
+            let machine = fake.client_token("job", fake.endpoint());
             good.push(machine.lifetime(long).sign());
             let builder = Authgear::builder(fake.endpoint())
                 .token_cookie("access_token")

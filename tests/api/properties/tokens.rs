@@ -212,7 +212,7 @@ fn signed_by_someone_else(header: &str, claims: &str) -> Option<String> {
         String::from_utf8(bytes).ok()
     });
     let stage = stage();
-    let token = stage.fake.machine_token("job", "https://api.example");
+    let token = stage.fake.client_token("job", "https://api.example");
     let token = token.raw_header(&header?).raw_claims(&claims?);
     Some(token.signed_by(&stage.foreign).sign())
 }

@@ -1,9 +1,9 @@
 //! The claims: which must be there, of which type, and what they may say.
 
 use axum_authgear::AuthErrorKind::{
-    self, BoundToken, ClientNotAllowed, Expired, IssuedInFuture, MalformedClaims, MissingAudience,
-    MissingExpiry, MissingIssuer, MissingSubject, NotYetValid, SubjectMismatch, UserRequired,
-    WrongAudience, WrongIssuer,
+    self, ClientNotAllowed, Expired, IssuedInFuture, MalformedClaims, MissingAudience,
+    MissingExpiry, MissingIssuer, MissingSubject, NotYetValid, SenderConstrainedToken,
+    SubjectMismatch, UserRequired, WrongAudience, WrongIssuer,
 };
 use axum_authgear::testkit::User;
 use base64_simd::URL_SAFE_NO_PAD;
@@ -188,7 +188,7 @@ async fn one_of_the_audiences_is_ours() {
                 "a machine's resource",
                 world
                     .fake
-                    .machine_token("worker", "https://api.example")
+                    .client_token("worker", "https://api.example")
                     .sign(),
                 WrongAudience,
             ),
@@ -436,7 +436,7 @@ async fn a_bound_token_is_no_bearer_token() {
         json!(1),
     ] {
         let token = world.token().claim("cnf", value.clone()).sign();
-        cases.push(bad(format!("cnf {value}"), token, BoundToken));
+        cases.push(bad(format!("cnf {value}"), token, SenderConstrainedToken));
     }
     cases.push(good(
         "cnf2",
@@ -482,11 +482,11 @@ async fn the_client_is_one_of_the_list() {
 /// What a token is on the routes of a user, of maybe a user, of a machine, and of either.
 #[tokio::test]
 async fn a_machine_is_no_user_and_a_user_no_machine() {
-    use AuthErrorKind::MachineRequired;
+    use AuthErrorKind::ClientRequired;
 
     let world = World::with(|_| (), |builder| builder.audience("https://api.example")).await;
     let alice = world.alice.id().to_owned();
-    let machine = || world.fake.machine_token("worker", "https://api.example");
+    let machine = || world.fake.client_token("worker", "https://api.example");
     let user = || world.token().claim("aud", "https://api.example");
     let machines = [
         ("as Authgear has it", machine()),
@@ -541,7 +541,7 @@ async fn a_machine_is_no_user_and_a_user_no_machine() {
         assert_refused(
             name,
             &get(&world.required, "/client", &token).await,
-            MachineRequired,
+            ClientRequired,
         );
         assert_passed(
             name,

@@ -2,7 +2,7 @@
 
 use axum_authgear::Algorithm;
 use axum_authgear::AuthErrorKind::{
-    AlgorithmNotAllowed, BadSignature, KeyMismatch, MalformedClaims, MalformedToken,
+    AlgorithmNotAllowed, BadSignature, KeyAlgorithmMismatch, MalformedClaims, MalformedToken,
     MalformedTokenHeader, MissingKeyId, UnknownKey, UnsupportedTokenHeader, WrongIssuer,
     WrongTokenType,
 };
@@ -95,7 +95,7 @@ async fn ed25519_is_another_name_of_eddsa_with_such_a_key() {
             None => drop(jwk.as_object_mut().unwrap().remove("alg")),
         }
         let world = World::with(
-            |fake| fake.odd_key(jwk.clone()),
+            |fake| fake.add_raw_jwk(jwk.clone()),
             |builder| builder.algorithms([Algorithm::RS256, Algorithm::EdDSA]),
         )
         .await;
@@ -120,9 +120,13 @@ async fn ed25519_is_another_name_of_eddsa_with_such_a_key() {
             bad(
                 "Ed25519 with a key of RSA",
                 world.token().header("alg", "Ed25519").sign(),
-                KeyMismatch,
+                KeyAlgorithmMismatch,
             ),
-            bad("RS256 with that key", token("RS256").sign(), KeyMismatch),
+            bad(
+                "RS256 with that key",
+                token("RS256").sign(),
+                KeyAlgorithmMismatch,
+            ),
         ];
         for near in [
             "ed25519",
@@ -146,7 +150,7 @@ async fn ed25519_is_another_name_of_eddsa_with_such_a_key() {
 async fn ed25519_counts_only_where_eddsa_does_and_the_key_says_so() {
     let key = SigningKey::ed25519();
     let world = World::with(
-        |fake| fake.odd_key(key.jwk()),
+        |fake| fake.add_raw_jwk(key.jwk()),
         |builder| builder.algorithms([Algorithm::RS256, Algorithm::ES256]),
     )
     .await;
@@ -160,7 +164,7 @@ async fn ed25519_counts_only_where_eddsa_does_and_the_key_says_so() {
         let mut jwk = key.jwk();
         jwk["alg"] = json!(name);
         let world = World::with(
-            |fake| fake.odd_key(jwk.clone()),
+            |fake| fake.add_raw_jwk(jwk.clone()),
             |builder| builder.algorithms([Algorithm::RS256, Algorithm::EdDSA]),
         )
         .await;
@@ -169,7 +173,7 @@ async fn ed25519_counts_only_where_eddsa_does_and_the_key_says_so() {
             bad(
                 format!("{alg} by a key for {name}"),
                 token.sign(),
-                KeyMismatch,
+                KeyAlgorithmMismatch,
             )
         });
         world.check(cases).await;
@@ -200,7 +204,7 @@ async fn an_algorithm_needs_a_key_that_is_for_it() {
                     .token()
                     .signed_by(&rs256.clone().with_algorithm("RS384"))
                     .sign(),
-                KeyMismatch,
+                KeyAlgorithmMismatch,
             ),
             bad(
                 "RS256 with the key for RS384",
@@ -208,7 +212,7 @@ async fn an_algorithm_needs_a_key_that_is_for_it() {
                     .token()
                     .signed_by(&rs384.clone().with_algorithm("RS256"))
                     .sign(),
-                KeyMismatch,
+                KeyAlgorithmMismatch,
             ),
             bad(
                 "ES256 with an RSA key's name",
@@ -216,12 +220,12 @@ async fn an_algorithm_needs_a_key_that_is_for_it() {
                     .token()
                     .signed_by(&es256.clone().with_kid(rs256.kid()))
                     .sign(),
-                KeyMismatch,
+                KeyAlgorithmMismatch,
             ),
             bad(
                 "RS256 with an EC key's name",
                 world.token().kid(es256.kid()).sign(),
-                KeyMismatch,
+                KeyAlgorithmMismatch,
             ),
         ])
         .await;

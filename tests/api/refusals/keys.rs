@@ -1,6 +1,8 @@
 //! The signature is the key's, and the key is fit to make one.
 
-use axum_authgear::AuthErrorKind::{BadSignature, KeyMismatch, MalformedToken, UnknownKey};
+use axum_authgear::AuthErrorKind::{
+    BadSignature, KeyAlgorithmMismatch, MalformedToken, UnknownKey,
+};
 use axum_authgear::testkit::SigningKey;
 use serde_json::{Value, json};
 
@@ -128,7 +130,7 @@ async fn a_key_that_is_not_for_this_is_not_used() {
             fake.list_key(&weak);
             fake.list_key(&plain);
             for (_, (_, jwk)) in fit.iter().chain(&unfit) {
-                fake.odd_key(jwk.clone());
+                fake.add_raw_jwk(jwk.clone());
             }
         },
         |builder| builder,
@@ -138,7 +140,7 @@ async fn a_key_that_is_not_for_this_is_not_used() {
         bad(
             "of 1,024 bits",
             world.token().signed_by(&weak).sign(),
-            KeyMismatch,
+            KeyAlgorithmMismatch,
         ),
         good("of 2,048 bits", world.token().signed_by(&plain).sign()),
     ];
@@ -146,7 +148,11 @@ async fn a_key_that_is_not_for_this_is_not_used() {
         cases.push(good(*name, world.token().signed_by(key).sign()));
     }
     for (name, (key, _)) in &unfit {
-        cases.push(bad(*name, world.token().signed_by(key).sign(), KeyMismatch));
+        cases.push(bad(
+            *name,
+            world.token().signed_by(key).sign(),
+            KeyAlgorithmMismatch,
+        ));
     }
     world.check(cases).await;
 }

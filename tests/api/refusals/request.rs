@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum_authgear::AuthErrorKind::{
-    AlgorithmNotAllowed, Expired, KeysUnavailable, MalformedHeader, MissingCredential,
+    AlgorithmNotAllowed, Expired, KeysUnavailable, MalformedAuthorizationHeader, MissingCredential,
     MultipleCredentials,
 };
 use axum_authgear::Authgear;
@@ -87,7 +87,7 @@ async fn the_authorization_header_is_one_scheme_and_one_token() {
     ] {
         for (api, path) in [(&world.required, "/user"), (&world.optional, "/optional")] {
             let answer = send(api, with_fields(path, &[&field])).await;
-            assert_refused(name, &answer, MalformedHeader);
+            assert_refused(name, &answer, MalformedAuthorizationHeader);
         }
     }
     let good = scheme("Bearer ");
@@ -234,7 +234,7 @@ async fn configured_parameters_stand_in_every_challenge_and_the_host_in_none() {
     assert_eq!(answer.challenge(), Some(&*wanted));
     let token = world
         .fake
-        .machine_token("worker", world.fake.endpoint())
+        .client_token("worker", world.fake.endpoint())
         .sign();
     let answer = get(&world.required, "/user", &token).await;
     assert_eq!(

@@ -1,8 +1,8 @@
 //! A token is three parts of unpadded base64url, and 8 KiB at most.
 
 use axum_authgear::AuthErrorKind::{
-    BadSignature, MalformedClaims, MalformedHeader, MalformedToken, MalformedTokenHeader,
-    TokenTooLong,
+    BadSignature, MalformedAuthorizationHeader, MalformedClaims, MalformedToken,
+    MalformedTokenHeader, TokenTooLong,
 };
 
 use super::{World, bad, good};
@@ -132,10 +132,14 @@ async fn base64url_without_padding_and_without_bits_left_over() {
         let verified = world.authgear.verify(&inside).await.unwrap_err();
         assert_eq!(verified.kind(), MalformedToken, "{inside}");
         let answer = get(&world.required, "/user", &inside).await;
-        assert_refused(&inside, &answer, MalformedHeader);
+        assert_refused(&inside, &answer, MalformedAuthorizationHeader);
     }
     let answer = get(&world.optional, "/optional", "").await;
-    assert_refused("nothing after Bearer", &answer, MalformedHeader);
+    assert_refused(
+        "nothing after Bearer",
+        &answer,
+        MalformedAuthorizationHeader,
+    );
 }
 
 #[tokio::test]

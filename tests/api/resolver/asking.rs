@@ -2,7 +2,7 @@
 
 use axum::extract::ConnectInfo;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, SessionResolver};
 use http::{Method, header};
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::support::{
 
 fn ask(fake: &FakeAuthgear) -> Authgear {
     Authgear::builder(fake.endpoint())
-        .resolver(Resolver::new())
+        .session_resolver(SessionResolver::new())
         .build()
         .unwrap()
 }
@@ -140,7 +140,7 @@ async fn the_first_source_is_final() {
 async fn what_cannot_be_a_credential_is_refused_here() {
     let fake = FakeAuthgear::start().await;
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(Resolver::new())
+        .session_resolver(SessionResolver::new())
         .token_cookie("token")
         .build()
         .unwrap();
@@ -189,7 +189,7 @@ async fn a_cookie_of_the_apis_own_goes_to_the_resolver_as_a_bearer() {
     let alice = fake.add_user(User::new("alice"));
     let token = fake.sign_in(&alice).token().sign();
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(Resolver::new())
+        .session_resolver(SessionResolver::new())
         .token_cookie("token")
         .build()
         .unwrap();
@@ -206,7 +206,11 @@ async fn a_cookie_of_the_apis_own_goes_to_the_resolver_as_a_bearer() {
     // It is a cookie all the same.
     let mut request = with_headers(&[("cookie", &cookie), ("sec-fetch-site", "cross-site")]);
     *request.method_mut() = Method::POST;
-    assert_refused(&send(&api, request).await, 403, AuthErrorKind::CrossOrigin);
+    assert_refused(
+        &send(&api, request).await,
+        403,
+        AuthErrorKind::CrossOriginRequest,
+    );
 }
 
 #[tokio::test]
@@ -233,7 +237,7 @@ async fn a_cross_site_request_with_a_session_cookie_is_refused_unasked() {
         if is_good {
             assert_eq!(answer.body, alice.id());
         } else {
-            assert_refused(&answer, 403, AuthErrorKind::CrossOrigin);
+            assert_refused(&answer, 403, AuthErrorKind::CrossOriginRequest);
         }
         let asked = fake.requests(Endpoint::Resolver) - asked;
         assert_eq!(asked, usize::from(is_good));
@@ -272,7 +276,12 @@ async fn agent_and_address_are_forwarded_and_nothing_that_the_client_made_up() {
         }
     };
     let some = |text: &str| Some(text.to_owned());
-    let plain = || builder().resolver(Resolver::new()).build().unwrap();
+    let plain = || {
+        builder()
+            .session_resolver(SessionResolver::new())
+            .build()
+            .unwrap()
+    };
     assert_eq!(
         asked(plain(), "203.0.113.5").await,
         (some("203.0.113.5"), some("Browser/1"))
@@ -281,10 +290,14 @@ async fn agent_and_address_are_forwarded_and_nothing_that_the_client_made_up() {
         asked(plain(), "10.0.0.1").await,
         (some("198.51.100.7"), some("Browser/1"))
     );
-    let resolver = Resolver::new()
+    let resolver = SessionResolver::new()
         .forward_user_agent(false)
         .forward_client_address(false);
-    let (address, agent) = asked(builder().resolver(resolver).build().unwrap(), "10.0.0.1").await;
+    let (address, agent) = asked(
+        builder().session_resolver(resolver).build().unwrap(),
+        "10.0.0.1",
+    )
+    .await;
     assert_eq!(address, None);
     assert!(agent.unwrap().starts_with("axum-authgear/"));
 }
@@ -299,7 +312,7 @@ async fn an_internal_resolver_is_asked_under_the_public_name() {
     let token = fake.sign_in(&alice).token().sign();
     let url = format!("{}/resolve", fake.url());
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(Resolver::new().url(&url))
+        .session_resolver(SessionResolver::new().url(&url))
         .build()
         .unwrap();
     let answer = get(&api(&authgear), "/user", &token).await;
@@ -316,9 +329,11 @@ async fn set_cookie_is_passed_on_only_when_asked_for() {
     let fake = FakeAuthgear::builder().cookie_prefix("shop_").start().await;
     let bad = [("cookie", "shop_session=garbage")];
     for pass in [false, true] {
-        let resolver = Resolver::new().cookie_prefix("shop_").pass_set_cookie(pass);
+        let resolver = SessionResolver::new()
+            .cookie_prefix("shop_")
+            .forward_set_cookie(pass);
         let authgear = Authgear::builder(fake.endpoint())
-            .resolver(resolver)
+            .session_resolver(resolver)
             .build()
             .unwrap();
         let answer = send(&api(&authgear), with_headers(&bad)).await;
@@ -342,9 +357,9 @@ async fn set_cookie_is_passed_on_only_when_asked_for() {
             header("set-cookie", "b=2"),
         ]),
     );
-    let resolver = Resolver::new().pass_set_cookie(true);
+    let resolver = SessionResolver::new().forward_set_cookie(true);
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(resolver)
+        .session_resolver(resolver)
         .build()
         .unwrap();
     let answer = get(&api(&authgear), "/user", &token).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, SessionResolver};
 
 use crate::support::{api, assert_refused, get, send, with_headers};
 
@@ -12,7 +12,7 @@ const NOW: u64 = 1_800_000_000;
 
 fn keeping(fake: &FakeAuthgear, time: Duration) -> Authgear {
     Authgear::builder(fake.endpoint())
-        .resolver(Resolver::new().cache(time))
+        .session_resolver(SessionResolver::new().cache_ttl(time))
         .dangerous()
         .clock(fake.clock().clone())
         .build()
@@ -74,7 +74,7 @@ async fn nobody_is_kept_for_a_second_and_a_failure_not_at_all() {
     assert_refused(&answer, 503, AuthErrorKind::SessionUnavailable);
     // A probe looks after it.
     fake.requests_reached(Endpoint::Resolver, 2).await;
-    fake.fail_once(Endpoint::Resolver, Fault::Nobody);
+    fake.fail_once(Endpoint::Resolver, Fault::NoSession);
     for _ in 0..2 {
         let answer = get(&api, "/user", &token).await;
         assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
@@ -99,7 +99,7 @@ async fn a_purge_forgets_a_user_and_what_was_asked_before_it() {
         assert!(get(&api, "/user", token).await.status.is_success());
     }
     assert_eq!(fake.requests(Endpoint::Resolver), 2);
-    authgear.purge_user(alice.id());
+    authgear.invalidate_user(alice.id());
     assert!(get(&api, "/user", &other).await.status.is_success());
     assert_eq!(fake.requests(Endpoint::Resolver), 2, "bob is not concerned");
     assert!(get(&api, "/user", &token).await.status.is_success());
@@ -107,7 +107,7 @@ async fn a_purge_forgets_a_user_and_what_was_asked_before_it() {
 
     // The question is under way when the user is disabled and purged: its answer is told to who
     // asked, and is not kept; who comes after the purge does not join it.
-    authgear.purge_user(alice.id());
+    authgear.invalidate_user(alice.id());
     fake.fail(Endpoint::Resolver, Fault::Hold);
     let early = tokio::spawn({
         let (api, token) = (api.clone(), token.clone());
@@ -115,7 +115,7 @@ async fn a_purge_forgets_a_user_and_what_was_asked_before_it() {
     });
     fake.requests_reached(Endpoint::Resolver, 4).await;
     fake.disable(&alice);
-    authgear.purge_user(alice.id());
+    authgear.invalidate_user(alice.id());
     let late = tokio::spawn({
         let (api, token) = (api.clone(), token.clone());
         async move { get(&api, "/user", &token).await }
@@ -141,11 +141,11 @@ async fn the_cookies_of_a_kept_answer_are_passed_on_too() {
         header("set-cookie", "b=2"),
     ]);
     for pass in [true, false] {
-        let resolver = Resolver::new()
-            .cache(Duration::from_secs(60))
-            .pass_set_cookie(pass);
+        let resolver = SessionResolver::new()
+            .cache_ttl(Duration::from_secs(60))
+            .forward_set_cookie(pass);
         let authgear = Authgear::builder(fake.endpoint())
-            .resolver(resolver)
+            .session_resolver(resolver)
             .build()
             .unwrap();
         let (api, gateway) = (api(&authgear), authgear.forward_auth());

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, SessionResolver};
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// Each answer counts for long, so that only a purge makes anybody ask.
 fn keeping(fake: &FakeAuthgear, time: Duration) -> Authgear {
-    let resolver = Resolver::new()
-        .cache(time)
+    let resolver = SessionResolver::new()
+        .cache_ttl(time)
         .max_queued(4_000)
         .timeout(Duration::from_secs(30));
     Authgear::builder(fake.endpoint())
-        .resolver(resolver)
+        .session_resolver(resolver)
         .dangerous()
         .clock(fake.clock().clone())
         .build()
@@ -47,20 +47,20 @@ async fn a_purge_asks_about_the_connections_of_that_user_alone() {
     let resolver = Endpoint::Resolver;
     assert_eq!(fake.requests(resolver), 2_000);
     // Nothing has happened to that user, and all go on.
-    authgear.purge_user(users[7].id());
+    authgear.invalidate_user(users[7].id());
     fake.requests_reached(resolver, 2_001).await;
     sleep(Duration::from_millis(500)).await;
     assert_eq!(fake.requests(resolver), 2_001);
     assert!(streams.try_join_next().is_none());
     // A failure of the one question ends nobody, either.
     fake.fail_once(resolver, Fault::Status(502));
-    authgear.purge_user(users[7].id());
+    authgear.invalidate_user(users[7].id());
     fake.requests_reached(resolver, 2_002).await;
     sleep(Duration::from_millis(500)).await;
     assert!(streams.try_join_next().is_none());
     // The end of the session does.
     fake.disable(&users[11]);
-    authgear.purge_user(users[11].id());
+    authgear.invalidate_user(users[11].id());
     let (id, error) = streams.join_next().await.unwrap().unwrap();
     assert_eq!(
         (&*id, error.kind()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Session, User};
-use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, SessionResolver};
 use http::{HeaderValue, Method, header};
 
 use crate::support::{Answer, api, assert_refused, optional_api, send, with_headers};
@@ -20,12 +20,15 @@ fn modes(fake: &FakeAuthgear, prefix: &str, kept: Duration) -> [Authgear; 2] {
             .dangerous()
             .clock(fake.clock().clone())
     };
-    let resolver = Resolver::new().cookie_prefix(prefix);
+    let resolver = SessionResolver::new().cookie_prefix(prefix);
     let live = LiveSessions::within(kept)
         .session_cookies()
-        .through(resolver.clone());
+        .session_resolver(resolver.clone());
     [
-        builder().resolver(resolver.cache(kept)).build().unwrap(),
+        builder()
+            .session_resolver(resolver.cache_ttl(kept))
+            .build()
+            .unwrap(),
         builder().live_sessions(live).build().unwrap(),
     ]
 }
@@ -368,7 +371,7 @@ async fn emptied_ones_are_no_credential() {
             let mut request = with_headers(&cross);
             *request.method_mut() = Method::POST;
             let answer = send(&required, request).await;
-            assert_refused(&answer, 403, AuthErrorKind::CrossOrigin);
+            assert_refused(&answer, 403, AuthErrorKind::CrossOriginRequest);
         }
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, User};
-use axum_authgear::{AuthErrorKind, Authgear, AuthgearBuilder, Health, LiveSessions, Resolver};
+use axum_authgear::{
+    AuthErrorKind, Authgear, AuthgearBuilder, Health, LiveSessions, SessionResolver,
+};
 use http::{Request, header};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -125,12 +127,12 @@ async fn run(name: &str, live: bool) {
     let fake = FakeAuthgear::start().await;
     let nginx = Nginx::start(name, &fake.address().to_string()).await;
     let builder: AuthgearBuilder = Authgear::builder(fake.endpoint());
-    let resolver = Resolver::new().url(&nginx.url);
+    let resolver = SessionResolver::new().url(&nginx.url);
     let builder = if live {
-        let live = LiveSessions::within(BOUND).grace(Duration::from_secs(600));
-        builder.live_sessions(live.through(resolver))
+        let live = LiveSessions::within(BOUND).grace_period(Duration::from_secs(600));
+        builder.live_sessions(live.session_resolver(resolver))
     } else {
-        builder.resolver(resolver.cache(BOUND))
+        builder.session_resolver(resolver.cache_ttl(BOUND))
     };
     let authgear = ready(builder).await;
     let api = api(&authgear);

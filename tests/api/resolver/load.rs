@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, SessionResolver};
 use futures_util::future::join_all;
 
 use crate::support::{api, get};
@@ -14,7 +14,7 @@ async fn a_thousand_requests_of_one_session_are_one_question() {
     let alice = fake.add_user(User::new("alice"));
     let token = fake.sign_in(&alice).opaque_token();
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(Resolver::new())
+        .session_resolver(SessionResolver::new())
         .build()
         .unwrap();
     let api = api(&authgear);
@@ -42,11 +42,11 @@ async fn of_a_thousand_sessions_no_more_than_the_allowed_number_is_asked_at_once
     let alice = fake.add_user(User::new("alice"));
     let session = fake.sign_in(&alice);
     let tokens: Vec<_> = (0..1_000).map(|_| session.opaque_token()).collect();
-    let resolver = Resolver::new()
+    let resolver = SessionResolver::new()
         .max_in_flight(32)
         .timeout(Duration::from_secs(30));
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(resolver)
+        .session_resolver(resolver)
         .build()
         .unwrap();
     let api = api(&authgear);
@@ -65,11 +65,11 @@ async fn a_flood_of_invented_bearers_does_not_keep_confirmed_users_out() {
     let alice = fake.add_user(User::new("alice"));
     let session = fake.sign_in(&alice);
     let tokens: Vec<_> = (0..20).map(|_| session.opaque_token()).collect();
-    let resolver = Resolver::new()
+    let resolver = SessionResolver::new()
         .max_in_flight(16)
         .timeout(Duration::from_secs(30));
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(resolver)
+        .session_resolver(resolver)
         .build()
         .unwrap();
     let api = api(&authgear);

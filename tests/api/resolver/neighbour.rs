@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, RecordedRequest, User};
-use axum_authgear::{AuthErrorKind, Authgear, Health, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, Health, SessionResolver};
 use http::{HeaderMap, header};
 use tokio::time::sleep;
 
@@ -12,7 +12,7 @@ use crate::support::{Log, api, assert_refused, get, send, turns, with_bearer};
 
 fn over_url(fake: &FakeAuthgear, url: &str) -> Authgear {
     Authgear::builder(fake.endpoint())
-        .resolver(Resolver::new().url(url))
+        .session_resolver(SessionResolver::new().url(url))
         .build()
         .unwrap()
 }
@@ -71,7 +71,7 @@ async fn an_outage_is_one_line_when_it_begins_and_one_when_it_ends() {
     }
     turns(&authgear, Health::Down).await;
     // One caller who is answered does not hide it.
-    fake.fail_once(Endpoint::Resolver, Fault::Nobody);
+    fake.fail_once(Endpoint::Resolver, Fault::NoSession);
     let answer = get(&api, "/user", &token).await;
     assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
     assert_eq!(authgear.status().health(), Health::Down);

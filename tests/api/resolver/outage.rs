@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, Health, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, Health, SessionResolver};
 
 use crate::support::{api, assert_refused, get, send, turns, with_headers};
 
@@ -22,9 +22,9 @@ async fn every_failure_is_503_and_is_over_when_it_is_over() {
     let fake = FakeAuthgear::start().await;
     let alice = fake.add_user(User::new("alice"));
     let session = fake.sign_in(&alice);
-    let resolver = Resolver::new().timeout(Duration::from_millis(300));
+    let resolver = SessionResolver::new().timeout(Duration::from_millis(300));
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(resolver)
+        .session_resolver(resolver)
         .build()
         .unwrap();
     let api = api(&authgear);
@@ -37,7 +37,7 @@ async fn every_failure_is_503_and_is_over_when_it_is_over() {
         Fault::Status(204),
         Fault::Redirect(format!("{}/resolve", fake.url())),
         Fault::Hang,
-        Fault::Drop,
+        Fault::CloseConnection,
         Fault::Delay(Duration::from_secs(2)),
         Fault::Garbage,
         answer(&[("x-authgear-session-valid", "true")]),
@@ -61,7 +61,7 @@ async fn every_failure_is_503_and_is_over_when_it_is_over() {
         assert_eq!(healed.body, alice.id(), "{told}");
     }
     // Without these it is simply nobody.
-    for fault in [Fault::Nobody, Fault::Empty] {
+    for fault in [Fault::NoSession, Fault::Empty] {
         fake.fail(Endpoint::Resolver, fault);
         let answer = get(&api, "/user", &session.opaque_token()).await;
         assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
@@ -75,13 +75,13 @@ async fn whatever_a_probe_is_not_answered_with_is_down() {
         Fault::Status(403),
         Fault::Redirect("https://elsewhere.example/".to_owned()),
         Fault::Hang,
-        Fault::Drop,
+        Fault::CloseConnection,
         Fault::Garbage,
     ] {
         let fake = FakeAuthgear::start().await;
-        let resolver = Resolver::new().timeout(Duration::from_millis(500));
+        let resolver = SessionResolver::new().timeout(Duration::from_millis(500));
         let authgear = Authgear::builder(fake.endpoint())
-            .resolver(resolver)
+            .session_resolver(resolver)
             .build()
             .unwrap();
         let api = api(&authgear);
@@ -104,7 +104,7 @@ async fn whatever_a_probe_is_not_answered_with_is_down() {
 async fn a_resolver_that_is_down_is_probed_until_it_is_back() {
     let fake = FakeAuthgear::start().await;
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(Resolver::new())
+        .session_resolver(SessionResolver::new())
         .build()
         .unwrap();
     fake.stop();
@@ -128,7 +128,7 @@ async fn a_pooled_connection_that_was_closed_is_no_failure() {
     let alice = fake.add_user(User::new("alice"));
     let token = fake.sign_in(&alice).opaque_token();
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(Resolver::new())
+        .session_resolver(SessionResolver::new())
         .build()
         .unwrap();
     let api = api(&authgear);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_authgear::testkit::{FakeAuthgear, User};
-use axum_authgear::{Authgear, Resolver};
+use axum_authgear::{Authgear, SessionResolver};
 use futures_util::future::join_all;
 use http::StatusCode;
 use proptest::prelude::*;
@@ -50,13 +50,13 @@ async fn world(prefix: &'static str) -> World {
             (user.id().to_owned(), values)
         })
         .collect();
-    let resolver = Resolver::new()
+    let resolver = SessionResolver::new()
         .cookie_prefix(prefix)
-        .cache(Duration::from_secs(3_600))
+        .cache_ttl(Duration::from_secs(3_600))
         // Small, so that answers are pushed out as well.
         .cache_capacity(24);
     let authgear = Authgear::builder(fake.endpoint())
-        .resolver(resolver)
+        .session_resolver(resolver)
         .build()
         .unwrap();
     World {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum_authgear::clock::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Session, User};
-use axum_authgear::{AuthErrorKind, Authgear, Resolver};
+use axum_authgear::{AuthErrorKind, Authgear, SessionResolver};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -81,7 +81,7 @@ fn bytes_of(answer: &Answer) -> Vec<u8> {
 async fn every_recorded_answer_is_what_it_says() {
     let (url, bytes) = replay().await;
     let authgear = Authgear::builder("https://auth.shop.example")
-        .resolver(Resolver::new().url(format!("{url}/_resolver/resolve")))
+        .session_resolver(SessionResolver::new().url(format!("{url}/_resolver/resolve")))
         .build()
         .unwrap();
     let api = describing_api(&authgear);
@@ -187,7 +187,7 @@ fn headers(
     let bearer = match &*row.name {
         "bearer_opaque" => Some(session.opaque_token()),
         "bearer_jwt_refreshed" => Some(session.token().refreshed().sign()),
-        "bearer_m2m" => Some(fake.machine_token("m2m", "https://api.example").sign()),
+        "bearer_m2m" => Some(fake.client_token("m2m", "https://api.example").sign()),
         "bearer_id_token" => Some(session.id_token().sign()),
         "bearer_garbage_jwt" => Some(session.token().tamper_signature().sign()),
         "bearer_third_party" => Some(session.token().third_party().sign()),
@@ -311,11 +311,11 @@ async fn a_recorded_request_gets_what_the_rules_say_and_only_that_is_asked() {
         };
         let fake = fake(prefix).await;
         let (user, session) = arrange(&fake, &row);
-        let resolver = Resolver::new()
+        let resolver = SessionResolver::new()
             .url(format!("{}/resolve", fake.url()))
             .cookie_prefix(prefix);
         let authgear = Authgear::builder(fake.endpoint())
-            .resolver(resolver)
+            .session_resolver(resolver)
             .build()
             .unwrap();
         let api = api(&authgear);

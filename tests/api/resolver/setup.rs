@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use axum_authgear::{Authgear, AuthgearBuilder, GatewayProof, LiveSessions, NoClaims, Resolver};
+use axum_authgear::{
+    Authgear, AuthgearBuilder, GatewayProof, LiveSessions, NoClaims, SessionResolver,
+};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -27,7 +29,7 @@ fn refused<C: Send + Sync + 'static>(builder: AuthgearBuilder<C>, option: &str, 
 
 #[tokio::test]
 async fn what_a_mode_cannot_know_cannot_be_asked_of_it() {
-    let resolver = || builder().resolver(Resolver::new());
+    let resolver = || builder().session_resolver(SessionResolver::new());
     for make in [resolver, || gateway(builder())] {
         assert!(make().build().is_ok());
         refused(make().client_ids(["spa"]), "client_ids", "live_sessions");
@@ -56,11 +58,13 @@ async fn what_a_mode_cannot_know_cannot_be_asked_of_it() {
 
 #[tokio::test]
 async fn there_is_one_mode() {
-    let both = builder().resolver(Resolver::new()).live_sessions(live());
-    refused(both, "resolver", "through");
+    let both = builder()
+        .session_resolver(SessionResolver::new())
+        .live_sessions(live());
+    refused(both, "session_resolver", "LiveSessions::session_resolver");
     refused(
-        gateway(builder().resolver(Resolver::new())),
-        "resolver",
+        gateway(builder().session_resolver(SessionResolver::new())),
+        "session_resolver",
         "gateway",
     );
     refused(
@@ -80,32 +84,32 @@ async fn values_that_cannot_work_are_refused() {
     let zero = Duration::ZERO;
     let day = Duration::from_secs(86_400);
     for (resolver, option) in [
-        (Resolver::new().url("ftp://x"), "url"),
+        (SessionResolver::new().url("ftp://x"), "url"),
         (
-            Resolver::new().url("http://resolver.internal/resolve"),
+            SessionResolver::new().url("http://resolver.internal/resolve"),
             "url",
         ),
-        (Resolver::new().cookie_prefix("a b"), "cookie_prefix"),
-        (Resolver::new().cache(day), "cache"),
-        (Resolver::new().timeout(zero), "timeout"),
-        (Resolver::new().timeout(day), "timeout"),
-        (Resolver::new().max_in_flight(3), "max_in_flight"),
-        (Resolver::new().max_queued(0), "max_queued"),
-        (Resolver::new().cache_capacity(0), "cache_capacity"),
+        (SessionResolver::new().cookie_prefix("a b"), "cookie_prefix"),
+        (SessionResolver::new().cache_ttl(day), "cache_ttl"),
+        (SessionResolver::new().timeout(zero), "timeout"),
+        (SessionResolver::new().timeout(day), "timeout"),
+        (SessionResolver::new().max_in_flight(3), "max_in_flight"),
+        (SessionResolver::new().max_queued(0), "max_queued"),
+        (SessionResolver::new().cache_capacity(0), "cache_capacity"),
     ] {
-        refused(builder().resolver(resolver.clone()), option, "");
+        refused(builder().session_resolver(resolver.clone()), option, "");
         // The cookies' prefix is checked where they are read.
-        let through = live().session_cookies().through(resolver);
+        let through = live().session_cookies().session_resolver(resolver);
         refused(builder().live_sessions(through), option, "");
     }
     for (live, option) in [
         (LiveSessions::within(zero), "live_sessions"),
         (LiveSessions::within(day), "live_sessions"),
-        (live().grace(day * 2), "grace"),
-        (live().max_sessions(0), "max_sessions"),
+        (live().grace_period(day * 2), "grace_period"),
+        (live().cache_capacity(0), "cache_capacity"),
         (
-            live().through(Resolver::new().cache(Duration::from_secs(1))),
-            "cache",
+            live().session_resolver(SessionResolver::new().cache_ttl(Duration::from_secs(1))),
+            "cache_ttl",
         ),
     ] {
         refused(builder().live_sessions(live), option, "");
@@ -115,7 +119,8 @@ async fn values_that_cannot_work_are_refused() {
         "trusted_proxies",
         "everyone",
     );
-    let http = builder().resolver(Resolver::new().url("http://resolver.internal/resolve"));
+    let http =
+        builder().session_resolver(SessionResolver::new().url("http://resolver.internal/resolve"));
     assert!(http.dangerous().allow_http().build().is_ok());
     let everyone = GatewayProof::networks(["0.0.0.0/0"]);
     refused(

@@ -3,7 +3,7 @@
 use ::redis::RedisConnectionInfo;
 use url::{Host, Url};
 
-use super::Redis;
+use super::RedisConfig;
 use super::tls::Tls;
 use crate::error::ConfigError;
 
@@ -15,7 +15,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    pub(super) fn new(redis: &Redis) -> Result<Self, ConfigError> {
+    pub(super) fn new(redis: &RedisConfig) -> Result<Self, ConfigError> {
         // The URL itself is never shown: it may hold a password.
         let invalid = |reason| ConfigError::invalid("redis", "", reason);
         let url = Url::parse(redis.url.expose()).map_err(|_| invalid("is not a URL"))?;
@@ -50,7 +50,7 @@ impl Address {
     }
 }
 
-fn info(redis: &Redis, url: &Url) -> Option<RedisConnectionInfo> {
+fn info(redis: &RedisConfig, url: &Url) -> Option<RedisConnectionInfo> {
     let database = match url.path() {
         "" | "/" => 0,
         path => path.strip_prefix('/')?.parse::<u16>().ok()?,
@@ -97,7 +97,7 @@ const DEFAULT_PORT: u16 = 6379;
 mod tests {
     use super::*;
 
-    fn read(redis: &Redis) -> (String, u16, bool, i64, Option<String>, Option<String>) {
+    fn read(redis: &RedisConfig) -> (String, u16, bool, i64, Option<String>, Option<String>) {
         let address = Address::new(redis).unwrap();
         (
             address.host,
@@ -133,9 +133,9 @@ mod tests {
                 ("::1".to_owned(), 6379, false, 0, None, text("pass")),
             ),
         ] {
-            assert_eq!(read(&Redis::at(url)), expected, "{url}");
+            assert_eq!(read(&RedisConfig::new(url)), expected, "{url}");
         }
-        let named = Redis::at("redis://a:b@localhost")
+        let named = RedisConfig::new("redis://a:b@localhost")
             .username("c")
             .password("d");
         let (.., username, password) = read(&named);
@@ -157,13 +157,13 @@ mod tests {
             "redis://:canary%4@localhost",
             "redis://:canary@localhost?db=1",
         ] {
-            let Err(error) = Address::new(&Redis::at(url)) else {
+            let Err(error) = Address::new(&RedisConfig::new(url)) else {
                 panic!("{url} is taken");
             };
             assert_eq!(error.option(), Some("redis"), "{url}");
             assert!(!format!("{error} {error:?}").contains("canary"));
         }
-        assert!(!format!("{:?}", Redis::at("redis://:canary@localhost")).contains("canary"));
+        assert!(!format!("{:?}", RedisConfig::new("redis://:canary@localhost")).contains("canary"));
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
             "no certificate",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         ] {
-            let redis = Redis::at("rediss://localhost").root_certificates(pem);
+            let redis = RedisConfig::new("rediss://localhost").root_certificates(pem);
             assert!(Address::new(&redis).is_err(), "{pem}");
         }
     }

@@ -13,7 +13,7 @@ use ::redis::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 
-use super::super::log::{Entry, LogConnection, LogError, Place};
+use super::super::log::{Entry, LogConnection, LogError, LogPosition};
 use super::entry;
 use crate::revocation::record::Record;
 
@@ -64,7 +64,11 @@ impl Drop for RedisConnection {
 }
 
 impl LogConnection for RedisConnection {
-    async fn read(&mut self, after: Place, wait: Option<Duration>) -> Result<Vec<Entry>, LogError> {
+    async fn read(
+        &mut self,
+        after: LogPosition,
+        wait: Option<Duration>,
+    ) -> Result<Vec<Entry>, LogError> {
         let mut command = cmd("XREAD");
         command.arg("COUNT").arg(self.page.take());
         if let Some(wait) = wait {
@@ -80,15 +84,15 @@ impl LogConnection for RedisConnection {
         Ok(entries)
     }
 
-    async fn has(&mut self, place: Place) -> Result<bool, LogError> {
-        let id = entry::id(place);
+    async fn has(&mut self, position: LogPosition) -> Result<bool, LogError> {
+        let id = entry::id(position);
         let mut command = cmd("XRANGE");
         command.arg(&self.key).arg(&id).arg(&id);
         let answer = self.ask(&command).await?;
-        entry::has(&answer, place).ok_or(LogError::Unreadable)
+        entry::has(&answer, position).ok_or(LogError::Unreadable)
     }
 
-    async fn append(&mut self, records: &[Record], keep: Place) -> Result<(), LogError> {
+    async fn append(&mut self, records: &[Record], keep: LogPosition) -> Result<(), LogError> {
         let mut pipeline = pipe();
         for (number, record) in records.iter().enumerate() {
             let command = pipeline.cmd("XADD").arg(&self.key);
@@ -112,7 +116,7 @@ impl LogConnection for RedisConnection {
         Ok(())
     }
 
-    async fn trim(&mut self, keep: Place) -> Result<(), LogError> {
+    async fn trim(&mut self, keep: LogPosition) -> Result<(), LogError> {
         let mut command = cmd("XTRIM");
         command.arg(&self.key).arg("MINID").arg(entry::id(keep));
         self.ask(&command).await.map(|_| ())

@@ -6,20 +6,23 @@
 
 use ::redis::Value;
 
-use super::super::log::{Entry, Place};
+use super::super::log::{Entry, LogPosition};
 use crate::revocation::record::{Event, MAX_NAME, Record};
 
 /// The id of the entry at this place.
-pub(super) fn id(place: Place) -> String {
-    format!("{}-{}", place.millis, place.number)
+pub(super) fn id(position: LogPosition) -> String {
+    format!("{}-{}", position.millis, position.number)
 }
 
 /// The fields of a record.
 pub(super) fn write(record: &Record, mut field: impl FnMut(&'static str, &str)) {
     match record {
-        Record::User { user, moment } => {
+        Record::User {
+            user,
+            revoked_before,
+        } => {
             field(USER, user);
-            field(MOMENT, &moment.to_string());
+            field(REVOKED_BEFORE, &revoked_before.to_string());
         }
         Record::Event { user, event } => {
             field(USER, user);
@@ -41,7 +44,7 @@ pub(super) fn write(record: &Record, mut field: impl FnMut(&'static str, &str)) 
 ///
 /// `None` if it is no such answer, or if none of the entries leads on from `after`: reading on
 /// would bring the same ones for ever.
-pub(super) fn page(answer: &Value, key: &str, after: Place) -> Option<(Vec<Entry>, usize)> {
+pub(super) fn page(answer: &Value, key: &str, after: LogPosition) -> Option<(Vec<Entry>, usize)> {
     let streams = match answer {
         Value::Nil => return Some((Vec::new(), 0)),
         Value::Array(streams) => streams,
@@ -58,11 +61,11 @@ pub(super) fn page(answer: &Value, key: &str, after: Place) -> Option<(Vec<Entry
     }
     let mut last = after;
     let entries = values.iter().map(|value| {
-        let place = place(value).filter(|place| *place > last);
-        last = place.unwrap_or(last);
+        let position = position(value).filter(|position| *position > last);
+        last = position.unwrap_or(last);
         Entry {
-            place: last,
-            record: place.and_then(|_| record(value)),
+            position: last,
+            record: position.and_then(|_| record(value)),
         }
     });
     let entries: Vec<_> = entries.collect();
@@ -70,19 +73,23 @@ pub(super) fn page(answer: &Value, key: &str, after: Place) -> Option<(Vec<Entry
 }
 
 /// Whether an answer to `XRANGE` has the entry of this place.
-pub(super) fn has(answer: &Value, expected: Place) -> Option<bool> {
+pub(super) fn has(answer: &Value, expected: LogPosition) -> Option<bool> {
     match answer {
-        Value::Array(entries) => Some(entries.iter().any(|entry| place(entry) == Some(expected))),
+        Value::Array(entries) => Some(
+            entries
+                .iter()
+                .any(|entry| position(entry) == Some(expected)),
+        ),
         _ => None,
     }
 }
 
-fn place(entry: &Value) -> Option<Place> {
+fn position(entry: &Value) -> Option<LogPosition> {
     let Value::Array(parts) = entry else {
         return None;
     };
     let (millis, number) = text(parts.first()?)?.split_once('-')?;
-    Some(Place {
+    Some(LogPosition {
         millis: digits(millis)?,
         number: digits(number)?,
     })
@@ -105,9 +112,12 @@ fn record(entry: &Value) -> Option<Record> {
         return Some(Record::Token { token, until });
     }
     let user = name(fields.user?)?;
-    if let Some(moment) = fields.moment {
-        let moment = number(moment)?;
-        return Some(Record::User { user, moment });
+    if let Some(revoked_before) = fields.revoked_before {
+        let revoked_before = number(revoked_before)?;
+        return Some(Record::User {
+            user,
+            revoked_before,
+        });
     }
     let event = Event {
         seq: number(fields.seq?)?,
@@ -129,7 +139,7 @@ fn record(entry: &Value) -> Option<Record> {
 #[derive(Default)]
 struct Fields<'v> {
     user: Option<&'v [u8]>,
-    moment: Option<&'v [u8]>,
+    revoked_before: Option<&'v [u8]>,
     seq: Option<&'v [u8]>,
     at: Option<&'v [u8]>,
     ends: Option<&'v [u8]>,
@@ -147,7 +157,7 @@ impl<'v> Fields<'v> {
             let (name, value) = (bytes(name)?, bytes(value)?);
             let field = match std::str::from_utf8(name) {
                 Ok(USER) => &mut fields.user,
-                Ok(MOMENT) => &mut fields.moment,
+                Ok(REVOKED_BEFORE) => &mut fields.revoked_before,
                 Ok(SEQ) => &mut fields.seq,
                 Ok(AT) => &mut fields.at,
                 Ok(ENDS) => &mut fields.ends,
@@ -208,7 +218,7 @@ const MAX_FIELDS: usize = 32;
 const MAX_SIZE: usize = 64 * 1024;
 
 const USER: &str = "user";
-const MOMENT: &str = "moment";
+const REVOKED_BEFORE: &str = "moment";
 const SEQ: &str = "seq";
 const AT: &str = "at";
 const ENDS: &str = "ends";
@@ -249,9 +259,9 @@ mod tests {
             fields.extend([bulk(name), bulk(value)]);
         });
         let answer = answer(vec![entry("5-7", fields)]);
-        let (mut entries, _) = page(&answer, KEY, Place::START).unwrap();
+        let (mut entries, _) = page(&answer, KEY, LogPosition::START).unwrap();
         let entry = entries.pop().unwrap();
-        assert_eq!((entry.place.millis, entry.place.number), (5, 7));
+        assert_eq!((entry.position.millis, entry.position.number), (5, 7));
         entry.record
     }
 
@@ -269,9 +279,9 @@ mod tests {
                 window,
             });
         prop_oneof![
-            (".+", any::<u64>()).prop_map(|(user, moment)| Record::User {
+            (".+", any::<u64>()).prop_map(|(user, revoked_before)| Record::User {
                 user: user.into(),
-                moment
+                revoked_before
             }),
             (".+", event).prop_map(|(user, event)| Record::Event {
                 user: user.into(),
@@ -321,10 +331,10 @@ mod tests {
             prop::collection::vec(any_value(), 0..6).prop_map(answer)
         ];
         proptest!(cases(256, 20_000), |(value in value, millis in 0..5u64)| {
-            let after = Place { millis, number: 3 };
+            let after = LogPosition { millis, number: 3 };
             let _ = has(&value, after);
             if let Some((entries, _)) = page(&value, KEY, after) {
-                let places: Vec<_> = entries.iter().map(|entry| entry.place).collect();
+                let places: Vec<_> = entries.iter().map(|entry| entry.position).collect();
                 prop_assert!(places.is_sorted());
                 prop_assert!(places.last().is_none_or(|last| *last > after));
             }
@@ -457,25 +467,25 @@ mod tests {
             ("an id of before", entry("4-9", good()), false),
             ("the same id again", entry("4-10", good()), false),
         ];
-        let place = |millis, number| Place { millis, number };
+        let position = |millis, number| LogPosition { millis, number };
         for (what, foreign, is_good) in foreign {
             let first = || entry("4-10", good());
             let last = || entry("6-0", good());
             let around = answer(vec![first(), foreign.clone(), last()]);
-            let (entries, _) = page(&around, KEY, Place::START).expect(what);
+            let (entries, _) = page(&around, KEY, LogPosition::START).expect(what);
             let found: Vec<_> = entries.iter().map(|e| e.record.is_some()).collect();
             assert_eq!(found, [true, is_good, true], "{what}");
-            assert_eq!(entries[2].place, place(6, 0), "{what}");
+            assert_eq!(entries[2].position, position(6, 0), "{what}");
 
             // As the last one it is the place, if it has one.
             let at_the_end = answer(vec![first(), foreign.clone()]);
-            let (entries, _) = page(&at_the_end, KEY, Place::START).expect(what);
-            assert!(entries[1].place >= place(4, 10), "{what}");
+            let (entries, _) = page(&at_the_end, KEY, LogPosition::START).expect(what);
+            assert!(entries[1].position >= position(4, 10), "{what}");
 
             // As the only one it leads on, or the answer is not one.
-            let alone = page(&answer(vec![foreign]), KEY, place(4, 10));
+            let alone = page(&answer(vec![foreign]), KEY, position(4, 10));
             assert!(
-                alone.is_none_or(|(entries, _)| entries[0].place == place(5, 1)),
+                alone.is_none_or(|(entries, _)| entries[0].position == position(5, 1)),
                 "{what}"
             );
         }
@@ -483,8 +493,8 @@ mod tests {
             "18446744073709551615-18446744073709551615",
             good(),
         )]);
-        let (entries, _) = page(&largest, KEY, Place::START).unwrap();
-        assert_eq!(entries[0].place, place(u64::MAX, u64::MAX));
+        let (entries, _) = page(&largest, KEY, LogPosition::START).unwrap();
+        assert_eq!(entries[0].position, position(u64::MAX, u64::MAX));
     }
 
     #[test]
@@ -502,13 +512,13 @@ mod tests {
             ])]),
             Value::Map(vec![(bulk(KEY), Value::Array(vec![]))]),
         ] {
-            assert!(page(&other, KEY, Place::START).is_none(), "{other:?}");
+            assert!(page(&other, KEY, LogPosition::START).is_none(), "{other:?}");
         }
         for nothing in [Value::Nil, Value::Array(vec![]), answer(vec![])] {
-            let (entries, _) = page(&nothing, KEY, Place::START).unwrap();
+            let (entries, _) = page(&nothing, KEY, LogPosition::START).unwrap();
             assert!(entries.is_empty());
         }
-        let five = Place {
+        let five = LogPosition {
             millis: 5,
             number: 7,
         };

@@ -22,14 +22,14 @@ use crate::secret::Secret;
 ///
 /// ```
 /// use std::time::Duration;
-/// use axum_authgear::{Authgear, Redis};
+/// use axum_authgear::{Authgear, RedisConfig};
 ///
 /// # fn build() -> Result<(), axum_authgear::ConfigError> {
 /// let authgear = Authgear::builder("https://my-project.authgear.cloud")
 ///     .redis(
-///         Redis::at("rediss://shop:a-password@redis.internal:6380/0")
+///         RedisConfig::new("rediss://shop:a-password@redis.internal:6380/0")
 ///             .key_prefix("shop:")
-///             .max_out_of_contact(Duration::from_secs(300)),
+///             .max_staleness(Duration::from_secs(300)),
 ///     );
 /// # Ok(())
 /// # }
@@ -39,28 +39,28 @@ use crate::secret::Secret;
 /// the same [`revocation_retention`](crate::AuthgearBuilder::revocation_retention).
 #[derive(Clone)]
 #[must_use = "this does nothing until it is given to a builder"]
-pub struct Redis {
+pub struct RedisConfig {
     url: Secret,
     username: Option<String>,
     password: Option<Secret>,
     key_prefix: String,
     root_certificates: Vec<Vec<u8>>,
-    max_out_of_contact: Option<Duration>,
+    max_staleness: Option<Duration>,
 }
 
-impl Redis {
+impl RedisConfig {
     /// The server at `redis://[user:password@]host[:port][/database]`, or the same with `rediss`
     /// for TLS. The port is 6379 and the database 0 where none is named.
     ///
     /// Without TLS, whoever is on the network between can read the password and end users.
-    pub fn at(url: impl Into<String>) -> Self {
+    pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: Secret::new(url.into()),
             username: None,
             password: None,
             key_prefix: "axum-authgear:".to_owned(),
             root_certificates: Vec::new(),
-            max_out_of_contact: None,
+            max_staleness: None,
         }
     }
 
@@ -96,51 +96,51 @@ impl Redis {
     /// on.
     ///
     /// Contact is that the stream can be read. A server that takes no writes is in contact.
-    pub fn max_out_of_contact(mut self, time: Duration) -> Self {
-        self.max_out_of_contact = Some(time);
+    pub fn max_staleness(mut self, time: Duration) -> Self {
+        self.max_staleness = Some(time);
         self
     }
 }
 
-impl From<&str> for Redis {
+impl From<&str> for RedisConfig {
     fn from(url: &str) -> Self {
-        Self::at(url)
+        Self::new(url)
     }
 }
 
-impl From<String> for Redis {
+impl From<String> for RedisConfig {
     fn from(url: String) -> Self {
-        Self::at(url)
+        Self::new(url)
     }
 }
 
 /// Shows no secret; the URL may hold one.
-impl fmt::Debug for Redis {
+impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis")
             .field("key_prefix", &self.key_prefix)
-            .field("max_out_of_contact", &self.max_out_of_contact)
+            .field("max_staleness", &self.max_staleness)
             .finish_non_exhaustive()
     }
 }
 
-const MIN_OUT_OF_CONTACT: Duration = Duration::from_secs(10);
+const MIN_STALENESS: Duration = Duration::from_secs(10);
 
 /// The stream of one project.
 pub(crate) struct RedisLog {
     address: Address,
     key: String,
     page: Arc<PageSize>,
-    max_out_of_contact: Option<Duration>,
+    max_staleness: Option<Duration>,
 }
 
 impl RedisLog {
-    pub(crate) fn new(redis: &Redis, issuer: &str) -> Result<Self, ConfigError> {
-        if let Some(time) = redis.max_out_of_contact
-            && time < MIN_OUT_OF_CONTACT
+    pub(crate) fn new(redis: &RedisConfig, issuer: &str) -> Result<Self, ConfigError> {
+        if let Some(time) = redis.max_staleness
+            && time < MIN_STALENESS
         {
             return Err(ConfigError::invalid(
-                "max_out_of_contact",
+                "max_staleness",
                 format!("{time:?}"),
                 "is shorter than 10 seconds",
             ));
@@ -149,7 +149,7 @@ impl RedisLog {
             address: Address::new(redis)?,
             key: format!("{}{issuer}", redis.key_prefix),
             page: Arc::new(PageSize::new()),
-            max_out_of_contact: redis.max_out_of_contact,
+            max_staleness: redis.max_staleness,
         })
     }
 }
@@ -157,8 +157,8 @@ impl RedisLog {
 impl Log for RedisLog {
     type Connection = RedisConnection;
 
-    fn max_out_of_contact(&self) -> Option<Duration> {
-        self.max_out_of_contact
+    fn max_staleness(&self) -> Option<Duration> {
+        self.max_staleness
     }
 
     async fn connect(&self) -> Result<RedisConnection, LogError> {
