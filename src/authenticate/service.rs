@@ -42,7 +42,7 @@ where
         // Before anything else.
         let gateway_identity = self.authenticator.take_gateway_identity(&mut request);
         let mut responder = Responder {
-            responder: self.responder.clone(),
+            renderer: self.responder.clone(),
             as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
             is_head: request.method() == Method::HEAD,
             has_last_word: true,

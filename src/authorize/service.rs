@@ -55,7 +55,7 @@ where
             .authorize(&request)
             .map_err(|error| AuthRejection::new(error, challenge.clone()));
         let responder = Responder {
-            responder: self.settings.responder.clone(),
+            renderer: self.settings.responder.clone(),
             as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
             is_head: request.method() == Method::HEAD,
             has_last_word: self.settings.has_last_word,

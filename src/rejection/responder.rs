@@ -13,7 +13,7 @@ use crate::telemetry::{self, RequestOutcome};
 
 /// Makes the refusals of one layer, for one request.
 pub(crate) struct Responder<R> {
-    pub(crate) responder: R,
+    pub(crate) renderer: R,
     pub(crate) as_grpc: bool,
     /// Whether the request is a HEAD, whose answer has no body.
     pub(crate) is_head: bool,
@@ -38,7 +38,7 @@ impl<R> Responder<R> {
         let mut response = if self.as_grpc {
             grpc_response(&rejection)
         } else {
-            self.responder.response(&rejection)
+            self.renderer.response(&rejection)
         };
         response.extensions_mut().insert(rejection);
         response

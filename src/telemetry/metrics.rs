@@ -51,7 +51,7 @@ pub(super) fn answered(outcome: RequestOutcome) {
 fn refused(kind: AuthErrorKind) -> Key {
     let labels = vec![
         Label::new("outcome", "refused"),
-        Label::new("kind", format!("{kind:?}")),
+        Label::new("kind", kind.as_str()),
     ];
     Key::from_parts(REQUESTS, labels)
 }

@@ -13,7 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tracing::Span;
-use tracing::field::{Empty, debug};
+use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 
 use crate::clock::Timestamp;
@@ -102,7 +102,7 @@ impl AuthenticationSpan {
         if let Some(span) = &self.span {
             span.record("outcome", outcome.as_str());
             if let RequestOutcome::Rejected(kind) = outcome {
-                span.record("kind", debug(kind));
+                span.record("kind", kind.as_str());
             }
         }
         #[cfg(feature = "metrics")]
@@ -113,7 +113,7 @@ impl AuthenticationSpan {
 /// A request has been answered: by the service inside, or refused by one of our layers.
 pub(crate) fn answered(outcome: RequestOutcome) {
     if let RequestOutcome::Rejected(kind) = outcome {
-        tracing::debug!(target: TARGET, ?kind, "request refused");
+        tracing::debug!(target: TARGET, kind = kind.as_str(), "request refused");
     }
     #[cfg(feature = "metrics")]
     metrics::answered(outcome);

@@ -80,11 +80,11 @@ async fn outcome_kind_and_method_and_nothing_of_the_credential() {
     let (log, secrets) = logged(|builder| builder).await;
     for line in [
         r#"authenticate{outcome="user" method="jwt"}"#,
-        r#"authenticate{outcome="refused" kind=Expired}"#,
+        r#"authenticate{outcome="refused" kind="expired"}"#,
         r#"authenticate{outcome="nobody"}"#,
-        "request refused kind=RoleMissing",
-        "request refused kind=Expired",
-        "request refused kind=MissingCredential",
+        r#"request refused kind="role_missing""#,
+        r#"request refused kind="expired""#,
+        r#"request refused kind="missing_credential""#,
     ] {
         let mut fields = line
             .split(['{', ' ', '}'])
@@ -98,7 +98,9 @@ async fn outcome_kind_and_method_and_nothing_of_the_credential() {
         );
     }
     // Once each, also where the handler made the answer its own.
-    let refused = log.matches("request refused kind=RoleMissing").count();
+    let refused = log
+        .matches(r#"request refused kind="role_missing""#)
+        .count();
     assert_eq!(refused, 2, "{log}");
     for secret in secrets
         .iter()

@@ -153,7 +153,7 @@ struct Stack {
 #[derive(Clone, Copy, PartialEq)]
 enum Asks {
     /// nginx, Authgear's resolver.
-    SessionResolver,
+    Resolver,
     /// nginx, a server in this mode.
     ByNginx(&'static str),
     /// Caddy, a server in this mode.

@@ -84,8 +84,8 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let held = Held::default();
     let keep = CachePolicy {
         capacity: 100,
-        good: Duration::from_secs(5),
-        nobody: Duration::from_secs(1),
+        valid_ttl: Duration::from_secs(5),
+        invalid_ttl: Duration::from_secs(1),
     };
     let clock = Clock::default();
     let sessions = Arc::new(ResolverClient::new(
