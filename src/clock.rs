@@ -3,7 +3,7 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use axum_authgear::clock::Clock;
+//! use axum_authgear::testkit::Clock;
 //!
 //! let clock = Clock::default(); // the system's
 //! let start = clock.now();
@@ -16,7 +16,7 @@
 //! # #[cfg(feature = "testkit")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use axum_authgear::clock::Clock;
+//! use axum_authgear::testkit::Clock;
 //! use axum_authgear::testkit::{FakeAuthgear, User};
 //! use axum_authgear::{AuthErrorKind, Authgear};
 //!

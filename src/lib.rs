@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod authenticate;
+pub mod authenticate;
 mod authgear;
 pub mod authorize;
 mod builder;
-pub mod clock;
+mod clock;
 mod credential;
 pub mod docs;
 mod error;
@@ -28,7 +28,9 @@ mod verify;
 #[cfg(feature = "webhook")]
 mod webhook;
 
-pub use authenticate::{Authenticate, AuthenticateLayer, ForwardAuth, ResponseFuture};
+pub use authenticate::forward_auth::ForwardAuth;
+pub use authenticate::layer::AuthenticateLayer;
+pub use authenticate::service::Authenticate;
 pub use authgear::{Authgear, Health, Status};
 pub use builder::{AuthgearBuilder, Dangerous};
 pub use credential::TokenSource;

@@ -1,4 +1,4 @@
-//! [`ResponseFuture`].
+//! The future of [`Authenticate`](crate::Authenticate).
 
 use std::fmt;
 use std::future::Future;

@@ -1,24 +1,26 @@
-//! Stage 3: the layer. It asks the stages before it who is calling, and puts the answer into the
-//! request's extensions, or refuses.
+//! The layer: it asks the stages before it who is calling, and puts the answer into the request's
+//! extensions, or rejects the request.
 //!
-//! It knows tower and HTTP, and no cryptography.
+//! [`AuthenticateLayer`](crate::AuthenticateLayer) makes [`Authenticate`](crate::Authenticate), whose
+//! future is in [`future`].
+//!
+//! It knows tower and HTTP, and no cryptography. What is trusted here is said for each mode in the
+//! [threat model](crate::docs::threat_model).
 
 mod authentication;
 mod authenticator;
 mod client_info;
 mod csrf;
-mod forward_auth;
-mod future;
+pub(crate) mod forward_auth;
+pub mod future;
 mod identity_headers;
-mod layer;
-mod service;
+pub(crate) mod layer;
+pub(crate) mod service;
 mod trusted_origins;
 
 pub(crate) use self::authentication::{Authentication, AuthgearId};
 pub(crate) use self::authenticator::Authenticator;
 pub(crate) use self::client_info::ClientInfoRules;
 pub(crate) use self::csrf::CsrfCheck;
-pub use self::forward_auth::ForwardAuth;
-pub use self::future::ResponseFuture;
-pub use self::layer::AuthenticateLayer;
-pub use self::service::Authenticate;
+pub(crate) use self::forward_auth::ForwardAuth;
+pub(crate) use self::layer::AuthenticateLayer;

@@ -1,4 +1,4 @@
-//! [`ResponseFuture`].
+//! The future of [`Authorize`](super::Authorize).
 
 use std::fmt;
 use std::future::Future;

@@ -85,7 +85,7 @@
 
 mod denial;
 mod extract;
-mod future;
+pub mod future;
 mod layer;
 mod principal_ref;
 mod require;
@@ -95,7 +95,6 @@ pub mod scopes;
 mod service;
 
 pub use self::extract::{HasRole, HasScope, RoleKey, ScopeName};
-pub use self::future::ResponseFuture;
 pub use self::layer::AuthorizeLayer;
 pub use self::requirement::{
     Requirement, all_scopes, amr, any_role, any_scope, authenticated_within, has_role,

@@ -96,4 +96,4 @@ pub use self::state::webhooks::{Delivery, WebhookFaults};
 pub use self::token::TokenBuilder;
 pub use self::token::signing_key::SigningKey;
 pub use self::webhook::{Webhook, WebhookEvent};
-pub use crate::clock::Clock;
+pub use crate::clock::{Clock, Timestamp};

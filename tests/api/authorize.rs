@@ -10,7 +10,7 @@ use axum_authgear::authorize::{
     HasRole, HasScope, Requirement, RoleKey, ScopeName, all_scopes, amr, any_role, any_scope,
     authenticated_within, has_role, not_anonymous, satisfies, scopes, verified,
 };
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{self, FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, AuthRejection, AuthUser, Authgear, Principal};
 use http::{Request, StatusCode, header};

@@ -16,7 +16,7 @@ use axum_authgear::AuthErrorKind::{
     Expired, KeysUnavailable, MalformedCustomClaims, MalformedToken, UnknownKey, WrongAudience,
     WrongTokenType,
 };
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::{AuthUser, Authgear, AuthgearBuilder, Health, NoClaims, Principal, VerifiedBy};
 use futures_util::future::join_all;
 use http::HeaderMap;

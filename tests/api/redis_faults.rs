@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{FakeAuthgear, WebhookEvent};
 use axum_authgear::{Authgear, Health};
 use tokio::time::sleep;

@@ -8,7 +8,7 @@ mod request;
 mod shape;
 
 use axum::Router;
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{FakeAuthgear, TokenBuilder, User};
 use axum_authgear::{AuthErrorKind, Authgear, AuthgearBuilder};
 use base64_simd::URL_SAFE_NO_PAD;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::any;
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, User, WebhookEvent};
 use axum_authgear::{
     AuthErrorKind, AuthUser, Authgear, AuthgearBuilder, LiveSessions, SessionResolver,

@@ -1,6 +1,6 @@
 //! Tokens seen before: whatever ends a token ends its entry.
 
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{FakeAuthgear, SigningKey, User};
 use axum_authgear::{AuthErrorKind, Authgear, AuthgearBuilder};
 use proptest::prelude::*;

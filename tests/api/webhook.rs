@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use axum::Router;
 use axum::body::Body;
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{FakeAuthgear, User, Webhook, WebhookEvent, WebhookFaults};
 use axum_authgear::{AuthErrorKind, Authgear};
 use http::{Method, Request, StatusCode};

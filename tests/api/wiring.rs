@@ -12,11 +12,12 @@ use axum::routing::any;
 use axum_authgear::AuthErrorKind::{
     ClaimsTypeMismatch, ClientRequired, Expired, KeysUnavailable, LayerMissing, MissingCredential,
 };
+use axum_authgear::authenticate::future::ResponseFuture;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use axum_authgear::{
     Algorithm, AuthClient, AuthRejection, AuthUser, Authenticate, AuthenticateLayer, Authgear,
     AuthgearBuilder, ConfigError, EmptyRejectionResponse, JsonRejectionResponse, NoClaims,
-    Principal, ResponseFuture, Status, TokenSource,
+    Principal, Status, TokenSource,
 };
 use futures_util::future::{Ready, ready as at_once};
 use http::{Request, Response, StatusCode};

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::follower::{REPLY_TIMEOUT, Retries, within};
 use super::log::{Log, LogConnection, LogError};
 use super::log_time::LogTime;
 use super::outbox::Outbox;
+use super::retries::{REPLY_TIMEOUT, Retries, within};
 use crate::revocation::RevocationStore;
 use crate::telemetry;
 

@@ -5,17 +5,16 @@
 //! lost its end in a failover) is appended again by whoever notices.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::appender::Appender;
 use super::log::{Entry, Log, LogConnection, LogError, LogPosition};
 use super::log_time::LogTime;
 use super::outbox::Outbox;
+use super::retries::{LAST_RETRY, REPLY_TIMEOUT, Retries, within};
 use crate::revocation::RevocationStore;
 use crate::revocation::record::Record;
 use crate::telemetry;
@@ -23,8 +22,6 @@ use crate::telemetry;
 /// How long one read waits for something new. Contact is known to be lost this much later at most,
 /// and the patience for an answer.
 const WAIT: Duration = Duration::from_secs(1);
-/// How long an answer may take.
-pub(in crate::revocation) const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often skipped entries are worth a line in the log of the program.
 const SKIPS_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// By how many seconds our clock and the log's, and the log's own entries, may differ without a
@@ -282,34 +279,4 @@ impl Skips {
 /// Often enough that what outlives its entry is appended again in time, by one of many replicas.
 fn audit_interval(retention: Duration) -> Duration {
     retention.mul_f64(0.25 - 0.1 * fastrand::f64())
-}
-
-pub(in crate::revocation) async fn within<T>(
-    patience: Duration,
-    answer: impl Future<Output = Result<T, LogError>>,
-) -> Result<T, LogError> {
-    timeout(patience, answer)
-        .await
-        .unwrap_or(Err(LogError::Timeout))
-}
-
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LAST_RETRY: Duration = Duration::from_secs(5);
-
-/// How long to wait before each attempt: longer and longer, and never for the same time as others.
-pub(in crate::revocation) struct Retries(ExponentialBackoff);
-
-impl Retries {
-    pub(in crate::revocation) fn new() -> Self {
-        let delays = ExponentialBuilder::new()
-            .with_min_delay(FIRST_RETRY)
-            .with_max_delay(LAST_RETRY)
-            .without_max_times();
-        Self(delays.build())
-    }
-
-    pub(in crate::revocation) fn next(&mut self) -> Duration {
-        let delay = self.0.next().unwrap_or(LAST_RETRY).min(LAST_RETRY);
-        delay.mul_f64(0.5 + 0.5 * fastrand::f64())
-    }
 }

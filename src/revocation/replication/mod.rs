@@ -15,6 +15,8 @@ mod log_time;
 pub(super) mod outbox;
 #[cfg(feature = "redis")]
 pub(super) mod redis_stream;
+#[cfg(feature = "redis")]
+mod retries;
 #[cfg(all(test, feature = "redis", feature = "webhook", feature = "testkit"))]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;

@@ -10,7 +10,7 @@ mod runtime;
 use std::time::Duration;
 
 use axum::Router;
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{FakeAuthgear, SigningKey, User};
 use axum_authgear::{AuthErrorKind, Authgear, AuthgearBuilder};
 use base64_simd::URL_SAFE_NO_PAD;

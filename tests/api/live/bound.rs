@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use axum_authgear::{AuthErrorKind, Authgear, LiveSessions};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use axum_authgear::{AuthErrorKind, Authgear, Health, LiveSessions, SessionResolver};
 use futures_util::future::join_all;

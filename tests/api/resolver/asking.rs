@@ -1,10 +1,11 @@
 //! What is asked, and what becomes of the answer.
 
+use std::net::SocketAddr;
+
 use axum::extract::ConnectInfo;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use axum_authgear::{AuthErrorKind, Authgear, SessionResolver};
 use http::{Method, header};
-use std::net::SocketAddr;
 
 use crate::support::{
     api, assert_refused, assert_says, describing_api, get, send, with_bearer, with_headers,

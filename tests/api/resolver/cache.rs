@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use axum_authgear::{AuthErrorKind, Authgear, SessionResolver};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Session, User};
 use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, SessionResolver};
 use http::{HeaderValue, Method, header};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum_authgear::clock::Clock;
+use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Session, User};
 use axum_authgear::{AuthErrorKind, Authgear, SessionResolver};
 use serde::Deserialize;

@@ -1,0 +1,43 @@
+//! How long the log is waited for, and when it is tried again.
+
+use std::future::Future;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::timeout;
+
+use super::log::LogError;
+
+/// How long an answer may take.
+pub(in crate::revocation) const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(in crate::revocation) async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, LogError>>,
+) -> Result<T, LogError> {
+    timeout(patience, answer)
+        .await
+        .unwrap_or(Err(LogError::Timeout))
+}
+
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+
+pub(in crate::revocation) const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// How long to wait before each attempt: longer and longer, and never for the same time as others.
+pub(in crate::revocation) struct Retries(ExponentialBackoff);
+
+impl Retries {
+    pub(in crate::revocation) fn new() -> Self {
+        let delays = ExponentialBuilder::new()
+            .with_min_delay(FIRST_RETRY)
+            .with_max_delay(LAST_RETRY)
+            .without_max_times();
+        Self(delays.build())
+    }
+
+    pub(in crate::revocation) fn next(&mut self) -> Duration {
+        let delay = self.0.next().unwrap_or(LAST_RETRY).min(LAST_RETRY);
+        delay.mul_f64(0.5 + 0.5 * fastrand::f64())
+    }
+}
