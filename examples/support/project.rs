@@ -103,7 +103,7 @@ fn bad_variable(error: &ConfigError) -> Option<BadVariable> {
         "protected_resource" => config::PUBLIC_URL,
         "url" => config::AUTHGEAR_RESOLVER_URL,
         "cookie_prefix" => config::AUTHGEAR_COOKIE_PREFIX,
-        "cache" => config::AUTHGEAR_RESOLVER_CACHE_SECS,
+        "cache_ttl" => config::AUTHGEAR_RESOLVER_CACHE_SECS,
         "live_sessions" => config::AUTHGEAR_RECHECK_SECS,
         "gateway" => config::AUTHGEAR_GATEWAY_SECRET,
         "trusted_proxies" => config::TRUSTED_PROXIES,

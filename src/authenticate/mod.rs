@@ -1,7 +1,7 @@
 //! The layer: it asks the stages before it who is calling, and puts the answer into the request's
 //! extensions, or rejects the request.
 //!
-//! [`AuthenticateLayer`](crate::AuthenticateLayer) makes [`Authenticate`](crate::Authenticate), whose
+//! [`AuthenticateLayer`] makes [`Authenticate`](crate::Authenticate), whose
 //! future is in [`future`].
 //!
 //! It knows tower and HTTP, and no cryptography. What is trusted here is said for each mode in the

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How an [`Authgear`] is doing.
+/// How an [`Authgear`](crate::Authgear) is doing.
 #[derive(Clone, Debug)]
 pub struct Status {
     pub(super) health: Health,

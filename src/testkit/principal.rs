@@ -76,7 +76,7 @@ pub fn auth_client(id: impl Into<String>) -> ClientBuilder {
     }
 }
 
-/// An [`AuthUser`] in the making, from [`user`].
+/// An [`AuthUser`] in the making, from [`auth_user`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct UserBuilder<C = NoClaims> {
@@ -184,7 +184,7 @@ impl<C> UserBuilder<C> {
     }
 }
 
-/// An [`AuthClient`] in the making, from [`client`].
+/// An [`AuthClient`] in the making, from [`auth_client`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct ClientBuilder {
