@@ -1,0 +1,3 @@
+//! Throw-away tests of a review, one file a hole.
+
+mod held;
