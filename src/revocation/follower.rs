@@ -18,6 +18,7 @@ use super::log_time::LogTime;
 use super::record::Record;
 use super::shared::Shared;
 use super::teller::Teller;
+use crate::runtime::RuntimeEnded;
 use crate::telemetry;
 
 /// How long one read waits for something new. Contact is known to be lost this much later at most,
@@ -32,7 +33,13 @@ const SKIPS_INTERVAL: Duration = Duration::from_secs(10 * 60);
 const MAX_SKEW: u64 = 30;
 
 /// Follows the log for ever.
-pub(super) async fn follow<L: Log>(log: Arc<L>, known: Arc<Known>, shared: Arc<Shared>) {
+pub(super) fn follow<L: Log>(
+    log: Arc<L>,
+    known: Arc<Known>,
+    shared: Arc<Shared>,
+) -> impl Future<Output = ()> + Send {
+    // Made here: a runtime that has ended drops the task before it runs.
+    let end = End(Arc::clone(&shared));
     let teller = Teller::new(Arc::clone(&log), Arc::clone(&known), Arc::clone(&shared));
     let mut follower = Follower {
         log,
@@ -46,7 +53,19 @@ pub(super) async fn follow<L: Log>(log: Arc<L>, known: Arc<Known>, shared: Arc<S
         is_skewed: false,
         is_ahead: false,
     };
-    follower.run(teller).await;
+    async move {
+        let _end = end;
+        follower.run(teller).await;
+    }
+}
+
+/// Says that the log is out of contact when it is dropped with its task.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.lost(Arc::new(RuntimeEnded.into()));
+    }
 }
 
 struct Follower<L> {

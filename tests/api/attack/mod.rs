@@ -1,3 +1,4 @@
 //! Throw-away tests of a review, one file a hole.
 
 mod held;
+mod dead_runtime_and_redis;
