@@ -2,3 +2,4 @@
 
 mod held;
 mod dead_runtime_and_redis;
+mod long_connection;
