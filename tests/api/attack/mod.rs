@@ -4,3 +4,4 @@ mod held;
 mod dead_runtime_and_redis;
 mod long_connection;
 mod refused_then_away;
+mod empty_handshake;
