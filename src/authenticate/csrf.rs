@@ -72,13 +72,11 @@ pub(super) fn is_safe(method: &Method) -> bool {
 }
 
 /// Whether the request asks for another protocol: a channel in both directions, which CORS does not
-/// watch over. An empty `Upgrade` names none.
+/// watch over. An empty field says nothing.
 fn is_upgrade(headers: &HeaderMap) -> bool {
-    let mut upgrades = headers.get_all(header::UPGRADE).iter();
-    upgrades.any(names_something)
-        || WEBSOCKET_HANDSHAKE
-            .iter()
-            .any(|name| headers.contains_key(name))
+    OF_AN_UPGRADE
+        .iter()
+        .any(|name| headers.get_all(name).iter().any(names_something))
 }
 
 /// Whether a list has a member (RFC 9110 §5.6.1).
@@ -148,7 +146,9 @@ fn without_default_port<'h>(scheme: &str, host: &'h str) -> Option<&'h str> {
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-const WEBSOCKET_HANDSHAKE: [HeaderName; 4] = [
+/// HTTP/2 has no `Upgrade`: the fields of a WebSocket handshake say it as well.
+const OF_AN_UPGRADE: [HeaderName; 5] = [
+    header::UPGRADE,
     header::SEC_WEBSOCKET_KEY,
     header::SEC_WEBSOCKET_VERSION,
     header::SEC_WEBSOCKET_PROTOCOL,

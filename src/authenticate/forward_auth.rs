@@ -113,9 +113,10 @@ fn names_upgrade((name, value): (&HeaderName, &HeaderValue)) -> bool {
     is_gateways(name, &["-upgrade"]) && names_something(value)
 }
 
-/// No browser sends a field whose name begins like this by itself.
+/// No browser sends a field whose name begins like this by itself. `_` is read as `-`, as in the
+/// fields of identity.
 fn is_gateways(name: &HeaderName, endings: &[&str]) -> bool {
-    let name = name.as_str();
+    let name = name.as_str().replace('_', "-");
     name.starts_with("x-") && endings.iter().any(|ending| name.ends_with(ending))
 }
 

@@ -218,10 +218,11 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// waits for ever.
     ///
     /// That it cannot be said any more ends the user as well, but not at once: `SessionUnavailable`
-    /// comes when the last confirmation is older than a minute (with the resolver alone) or than the
-    /// bound, and the [grace](crate::LiveSessions::grace_period) where it is open; `KeysUnavailable` when the
-    /// keys are too old. A shorter outage ends nobody. Where the runtime of `build()` has ended,
-    /// nothing can be asked, and `SessionUnavailable` comes at once.
+    /// comes when the last confirmation is older than a minute and the time for which answers are kept
+    /// (with the resolver alone), or than the bound and a half of it, and the
+    /// [grace](crate::LiveSessions::grace_period) where it is open; `KeysUnavailable` when the keys are too
+    /// old. An outage that is shorter than a minute, and than the bound, ends nobody. Where the runtime
+    /// of `build()` has ended, nothing can be asked, and `SessionUnavailable` comes at once.
     ///
     /// ```
     /// # use axum_authgear::{Authgear, AuthUser};

@@ -88,10 +88,11 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     pub(crate) async fn ended(&self, user: &AuthUser<C>) -> AuthError {
         let (pause, tolerance) = match self {
             Self::Jwt(_) => (LOCAL_PAUSE, Duration::ZERO),
-            Self::Resolver(_) => (RESOLVER_PAUSE, MAX_TOLERANCE),
+            // What is kept is not asked about: an outage may begin before it is noticed.
+            Self::Resolver(resolver) => (RESOLVER_PAUSE, resolver.max_age() + MAX_TOLERANCE),
             Self::Live(live) => (
                 live.half().min(LOCAL_PAUSE),
-                live.bound().min(MAX_TOLERANCE),
+                live.half() + live.bound().min(MAX_TOLERANCE),
             ),
             Self::Gateway(_) => return std::future::pending().await,
         };
@@ -103,9 +104,9 @@ impl<C: Send + Sync + 'static> Verifier<C> {
             last.or(user.confirmed_at())
         });
         loop {
-            let asked_at = sessions.map(|sessions| sessions.clock().now());
             match self.recheck(user).await {
-                Ok(again) if again.is_confirmed() => confirmed_at = asked_at,
+                // Counted from when that question was sent, however often its answer is told.
+                Ok(again) if again.is_confirmed() => confirmed_at = again.confirmed_at(),
                 // By the token alone.
                 Ok(_) => {}
                 Err(error) if error.kind() != AuthErrorKind::SessionUnavailable => return error,

@@ -12,6 +12,7 @@ mod support;
 #[path = "../../src/simulation/cases.rs"]
 mod cases;
 
+mod attack;
 mod authorize;
 mod cookies;
 mod credential;

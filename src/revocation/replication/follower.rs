@@ -17,6 +17,7 @@ use super::outbox::Outbox;
 use super::retries::{LAST_RETRY, REPLY_TIMEOUT, Retries, within};
 use crate::revocation::RevocationStore;
 use crate::revocation::record::Record;
+use crate::runtime::RuntimeEnded;
 use crate::telemetry;
 
 /// How long one read waits for something new. Contact is known to be lost this much later at most,
@@ -29,11 +30,13 @@ const SKIPS_INTERVAL: Duration = Duration::from_secs(10 * 60);
 const MAX_SKEW: u64 = 30;
 
 /// Follows the log for ever.
-pub(in crate::revocation) async fn follow<L: Log>(
+pub(in crate::revocation) fn follow<L: Log>(
     log: Arc<L>,
     known: Arc<RevocationStore>,
     shared: Arc<Outbox>,
-) {
+) -> impl Future<Output = ()> + Send {
+    // Made here: a runtime that has ended drops the task before it runs.
+    let end = End(Arc::clone(&shared));
     let appender = Appender::new(Arc::clone(&log), Arc::clone(&known), Arc::clone(&shared));
     let mut follower = Follower {
         log,
@@ -47,7 +50,19 @@ pub(in crate::revocation) async fn follow<L: Log>(
         is_skewed: false,
         is_ahead: false,
     };
-    follower.run(appender).await;
+    async move {
+        let _end = end;
+        follower.run(appender).await;
+    }
+}
+
+/// Says that the log is out of contact when it is dropped with its task.
+struct End(Arc<Outbox>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.lost(Arc::new(RuntimeEnded.into()));
+    }
 }
 
 struct Follower<L> {

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::revocation::record::Record;
+use crate::runtime::RuntimeEnded;
 
 /// A log that can be connected to.
 pub(crate) trait Log: Send + Sync + 'static {
@@ -92,6 +93,8 @@ pub(crate) enum LogError {
     Exhausted,
     #[error("the log of ended users gave an answer that cannot be read")]
     Unreadable,
+    #[error(transparent)]
+    RuntimeEnded(#[from] RuntimeEnded),
 }
 
 impl LogError {

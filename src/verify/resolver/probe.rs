@@ -91,13 +91,14 @@ impl Probes {
         Some(self.clock.now().elapsed(since?))
     }
 
-    /// Waits, for a bounded time, for the word of a probe that is sent from now on, unless the last
-    /// one has failed.
+    /// Waits, for a bounded time, for the word of a probe that is sent from now on, unless one has
+    /// found the resolver away. That an earlier one met something else says nothing of now.
     pub(super) async fn verdict(&self, patience: Duration) {
         let mut health = self.health.subscribe();
         let next = health.borrow().sent + 1;
         self.prompted.notify_one();
-        let spoken = health.wait_for(|health| health.error.is_some() || health.ended >= next);
+        let is_away = |health: &Health| health.error.as_ref().is_some_and(|error| error.is_away());
+        let spoken = health.wait_for(|health| is_away(health) || health.ended >= next);
         // Without a word, it stays as it is.
         let _ = timeout(patience, spoken).await;
     }

@@ -40,6 +40,11 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
         &self.sessions
     }
 
+    /// How old an answer may be.
+    pub(crate) fn max_age(&self) -> Duration {
+        self.max_age
+    }
+
     pub(crate) fn verify(
         self: &Arc<Self>,
         form: CredentialForm,
