@@ -9,7 +9,7 @@ use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear};
 use http::{HeaderValue, Method, Request, header};
 
-use crate::expected::{assert_passed, assert_refused};
+use crate::refusal_table::{assert_passed, assert_refused};
 use crate::support::{api, optional_api, ready, send};
 
 /// The user who is let in, or why the request is refused.

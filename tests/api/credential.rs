@@ -12,7 +12,7 @@ use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear, TokenSource};
 use http::{HeaderValue, Request};
 
-use crate::expected::{assert_passed, assert_refused};
+use crate::refusal_table::{assert_passed, assert_refused};
 use crate::support::{api, optional_api, ready, send};
 
 type Fields<'f> = &'f [(&'static str, &'f str)];

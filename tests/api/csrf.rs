@@ -7,7 +7,7 @@ use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{Authgear, AuthgearBuilder, TokenSource};
 use http::{HeaderValue, Method, Request, header};
 
-use crate::expected::{assert_passed, assert_refused};
+use crate::refusal_table::{assert_passed, assert_refused};
 use crate::support::{Answer, api, optional_api, ready, send};
 
 const HOST: &str = "api.shop.example";

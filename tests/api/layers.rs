@@ -22,7 +22,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::expected::{assert_passed, assert_refused};
+use crate::refusal_table::{assert_passed, assert_refused};
 use crate::support::{api, get, optional_api, ready, routes, send, with_bearer};
 
 /// What the handler says, or why it was not reached.

@@ -14,7 +14,7 @@ use axum_authgear::{AuthErrorKind, Authgear, AuthgearBuilder};
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use crate::expected::{assert_passed, assert_refused};
+use crate::refusal_table::{assert_passed, assert_refused};
 use crate::support::{api, get, optional_api, ready};
 
 /// The second at which all clocks of these tests stand still.

@@ -11,7 +11,7 @@ use axum_authgear::{
 };
 use http::{Request, StatusCode};
 
-use crate::expected::assert_refused;
+use crate::refusal_table::assert_refused;
 use crate::support::{Answer, api, get, ready, send};
 
 pub(crate) const NOW: u64 = 1_795_600_000;

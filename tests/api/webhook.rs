@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::cases::cases;
-use crate::expected::assert_refused;
+use crate::refusal_table::assert_refused;
 use crate::revocation::{NOW, assert_good, assert_revoked, builder, on_a_frozen_clock};
 use crate::support::{Answer, api, get, ready, send};
 

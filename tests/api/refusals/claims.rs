@@ -10,7 +10,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::{Case, NOW, World, bad, escaped, good, with_member};
-use crate::expected::{assert_passed, assert_refused};
+use crate::refusal_table::{assert_passed, assert_refused};
 use crate::support::get;
 
 const ANONYMOUS: &str = "https://authgear.com/claims/user/is_anonymous";

@@ -10,7 +10,7 @@ use axum_authgear::testkit::{FakeAuthgear, User};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use super::World;
-use crate::expected::{assert_passed, assert_refused};
+use crate::refusal_table::{assert_passed, assert_refused};
 use crate::support::{api, get, optional_api, send};
 
 fn with_fields(path: &str, fields: &[&[u8]]) -> Request<Body> {

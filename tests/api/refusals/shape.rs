@@ -6,7 +6,7 @@ use axum_authgear::AuthErrorKind::{
 };
 
 use super::{World, bad, good};
-use crate::expected::assert_refused;
+use crate::refusal_table::assert_refused;
 use crate::support::get;
 
 const MAX_TOKEN: usize = 8 * 1024;

@@ -24,7 +24,7 @@ use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 use tower::{Layer, Service, ServiceExt};
 
-use crate::expected::{assert_passed, assert_refused};
+use crate::refusal_table::{assert_passed, assert_refused};
 use crate::support::{api, get, ready, routes, send, with_bearer};
 
 fn nothing(path: &str) -> Request<Body> {

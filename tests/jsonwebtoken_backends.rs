@@ -1,5 +1,5 @@
 //! axum-authgear in programs that turn on jsonwebtoken's backends: two at once, and one of their
-//! own choice. The programs are in `tests/backends/`.
+//! own choice. The programs are in `tests/jsonwebtoken_backends/`.
 
 use std::path::Path;
 use std::process::Command;
@@ -22,9 +22,9 @@ fn assert_runs(program: &str, features: &[&str]) {
         .args(["run", "--quiet", "--offline", "--locked", "--bin", program])
         .args(features)
         .arg("--manifest-path")
-        .arg(tests.join("backends/Cargo.toml"))
+        .arg(tests.join("jsonwebtoken_backends/Cargo.toml"))
         .arg("--target-dir")
-        .arg(tests.join("../target/backends"))
+        .arg(tests.join("../target/jsonwebtoken_backends"))
         .output()
         .expect("cargo runs");
     let stdout = String::from_utf8_lossy(&output.stdout);
