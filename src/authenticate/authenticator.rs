@@ -23,15 +23,15 @@ use crate::verify::{
 
 /// Finds out who is calling. One for each `Authgear`, shared by its layers.
 pub(crate) struct Authenticator<C> {
-    sources: Sources,
-    csrf: CsrfCheck,
-    verifier: Verifier<C>,
-    revocations: Arc<Revocations>,
-    client_info_rules: ClientInfoRules,
-    forward_set_cookie: bool,
-    authgear_id: AuthgearId,
-    clock: Clock,
-    trace_user_ids: bool,
+    pub(crate) sources: Sources,
+    pub(crate) csrf: CsrfCheck,
+    pub(crate) verifier: Verifier<C>,
+    pub(crate) revocations: Arc<Revocations>,
+    pub(crate) client_info_rules: ClientInfoRules,
+    pub(crate) forward_set_cookie: bool,
+    pub(crate) authgear_id: AuthgearId,
+    pub(crate) clock: Clock,
+    pub(crate) trace_user_ids: bool,
 }
 
 /// What is to be done with a request.
@@ -47,31 +47,6 @@ pub(super) enum Decision<C> {
 }
 
 impl<C: Send + Sync + 'static> Authenticator<C> {
-    #[expect(clippy::too_many_arguments, reason = "called once, by the builder")]
-    pub(crate) fn new(
-        sources: Sources,
-        csrf: CsrfCheck,
-        verifier: Verifier<C>,
-        revocations: Arc<Revocations>,
-        client_info_rules: ClientInfoRules,
-        forward_set_cookie: bool,
-        authgear_id: AuthgearId,
-        clock: Clock,
-        trace_user_ids: bool,
-    ) -> Self {
-        Self {
-            sources,
-            csrf,
-            verifier,
-            revocations,
-            client_info_rules,
-            forward_set_cookie,
-            authgear_id,
-            clock,
-            trace_user_ids,
-        }
-    }
-
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

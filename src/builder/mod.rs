@@ -443,17 +443,17 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             endpoint,
         };
         let verifier = mode.verifier(setup)?;
-        let authenticator = Authenticator::new(
+        let authenticator = Authenticator {
             sources,
             csrf,
             verifier,
             revocations,
             client_info_rules,
             forward_set_cookie,
-            AuthgearId::new::<C>(challenge),
-            options.clock,
-            options.trace_user_ids,
-        );
+            authgear_id: AuthgearId::new::<C>(challenge),
+            clock: options.clock,
+            trace_user_ids: options.trace_user_ids,
+        };
         telemetry::describe();
         Ok(Authgear::new(authenticator, resource))
     }

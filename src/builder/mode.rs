@@ -17,7 +17,8 @@ use crate::revocation::Revocations;
 use crate::user::{Identity, TimeContext, VerifiedBy, VerifiedUser};
 use crate::verify::{
     CachePolicy, GatewayVerifier, HttpResolver, JwtVerifier, LiveSessions, LiveVerifier, Proof,
-    ReadClaims, ResolverClient, ResolverVerifier, SessionResolver, Validation, Verifier,
+    ReadClaims, ResolverClient, ResolverVerifier, SessionResolver, TokenCache, Validation,
+    Verifier,
 };
 
 /// The mode that the options ask for, checked.
@@ -218,15 +219,15 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
         let keys = Arc::new(KeyStore::new(self.keys, self.clock.clone()));
         let algorithms = self.validation.algorithms.clone();
         let refresher = Refresher::spawn(self.runtime, Arc::clone(&keys), source, algorithms);
-        Arc::new(JwtVerifier::new(
-            self.validation,
-            self.clock,
+        Arc::new(JwtVerifier {
+            validation: self.validation,
+            clock: self.clock,
             keys,
+            revocations: self.revocations,
+            cache: TokenCache::new(self.token_cache_capacity),
+            read_claims: self.read_claims,
             refresher,
-            self.revocations,
-            self.token_cache_capacity,
-            self.read_claims,
-        ))
+        })
     }
 
     fn sessions(

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::jwks::{KeyPolicy, KeyStore, Refresher};
 use crate::revocation::{RevocationPolicy, Revocations};
 use crate::user::NoClaims;
-use crate::verify::{JwtVerifier, Validation};
+use crate::verify::{JwtVerifier, TokenCache, Validation};
 
 /// When the simulation starts, in Unix seconds.
 const START: u64 = 1_800_000_000;
@@ -83,15 +83,15 @@ impl World {
             leeway: validation.leeway,
         };
         let revocations = Revocations::start(forgotten, clock.clone(), &Handle::current());
-        let verifier = JwtVerifier::new(
+        let verifier = JwtVerifier {
             validation,
-            clock.clone(),
-            store,
+            clock: clock.clone(),
+            keys: store,
+            revocations: Arc::new(revocations),
+            cache: TokenCache::new(TOKEN_CACHE_CAPACITY),
+            read_claims: |_| Ok(NoClaims),
             refresher,
-            Arc::new(revocations),
-            TOKEN_CACHE_CAPACITY,
-            |_| Ok(NoClaims),
-        );
+        };
         let start = Instant::now();
         let mut listed_since = [None; KEYS];
         listed_since[0] = Some(start);

@@ -7,7 +7,6 @@ use super::claim_text::{Span, SpanList, Text, TextReader};
 /// Everything that the crate reads of a credential.
 ///
 /// Made by `verify` alone; until the signature was checked it stays inside of that module.
-#[derive(Default)]
 pub(crate) struct Identity {
     pub(crate) text: Text,
     pub(crate) subject: Span,
@@ -26,6 +25,29 @@ pub(crate) struct Identity {
     pub(crate) expires_at: Option<NumericDate>,
 }
 
+/// What nobody has said anything of: it fails closed, and counts as anonymous.
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            text: Text::default(),
+            subject: Span::default(),
+            issuer: Span::default(),
+            client_id: None,
+            token_id: None,
+            scope: Span::default(),
+            audiences: SpanList::default(),
+            roles: SpanList::default(),
+            amr: SpanList::default(),
+            is_anonymous: true,
+            is_verified: false,
+            can_reauthenticate: false,
+            auth_time: None,
+            issued_at: None,
+            expires_at: None,
+        }
+    }
+}
+
 impl Identity {
     /// Of nobody yet, by the word of this issuer.
     pub(crate) fn of_issuer(issuer: &str) -> Self {
@@ -33,7 +55,6 @@ impl Identity {
         let mut reader = TextReader::new(&text);
         Self {
             issuer: reader.span(&text),
-            is_anonymous: true,
             text: reader.finish(text),
             ..Self::default()
         }

@@ -85,7 +85,7 @@ pub(crate) struct TokenDigest([u64; 2]);
 impl<C> TokenCache<C> {
     /// A cache of at most `capacity` tokens, and of 2 KiB for each of them in all. `None` without a
     /// source of randomness: no secret, no cache.
-    pub(super) fn new(capacity: usize) -> Option<Self> {
+    pub(crate) fn new(capacity: usize) -> Option<Self> {
         if capacity == 0 {
             return None;
         }

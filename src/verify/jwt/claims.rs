@@ -114,11 +114,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Claims, A::Error> {
         let reader = self.0;
-        let mut identity = Identity {
-            // A token that does not say fails closed.
-            is_anonymous: true,
-            ..Identity::default()
-        };
+        let mut identity = Identity::default();
         let mut not_before = None;
         let mut seen = Seen::default();
         while let Some(Name(claim)) = members.next_key()? {

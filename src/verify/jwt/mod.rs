@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
 
-use self::cache::{TokenCache, TokenDigest, VerifiedToken};
+pub(crate) use self::cache::TokenCache;
+use self::cache::{TokenDigest, VerifiedToken};
 use self::claims::Claims;
 use self::jws::{DecodeBuffer, Jws, MAX_TOKEN};
 use self::validation::Subject;
@@ -37,37 +38,17 @@ pub(crate) type ReadClaims<C> = fn(&str) -> Result<C, serde_json::Error>;
 
 /// Verifies access tokens of one project.
 pub(crate) struct JwtVerifier<C> {
-    validation: Validation,
-    clock: Clock,
-    keys: Arc<KeyStore>,
-    revocations: Arc<Revocations>,
-    cache: Option<TokenCache<C>>,
-    read_claims: ReadClaims<C>,
+    pub(crate) validation: Validation,
+    pub(crate) clock: Clock,
+    pub(crate) keys: Arc<KeyStore>,
+    pub(crate) revocations: Arc<Revocations>,
+    pub(crate) cache: Option<TokenCache<C>>,
+    pub(crate) read_claims: ReadClaims<C>,
     /// Stops with the last verifier.
-    refresher: Refresher,
+    pub(crate) refresher: Refresher,
 }
 
 impl<C> JwtVerifier<C> {
-    pub(crate) fn new(
-        validation: Validation,
-        clock: Clock,
-        keys: Arc<KeyStore>,
-        refresher: Refresher,
-        revocations: Arc<Revocations>,
-        token_cache_capacity: usize,
-        read_claims: ReadClaims<C>,
-    ) -> Self {
-        Self {
-            validation,
-            clock,
-            keys,
-            revocations,
-            cache: TokenCache::new(token_cache_capacity),
-            read_claims,
-            refresher,
-        }
-    }
-
     pub(crate) fn keys(&self) -> &KeyStore {
         &self.keys
     }
