@@ -22,17 +22,17 @@ use crate::rejection::AuthRejection;
 use crate::user::{AuthClient, AuthUser, Principal};
 
 /// Who is calling, as a handler may ask for it.
-pub(crate) trait Caller: Sized {
+pub(crate) trait RequestPrincipal: Sized {
     fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind>;
 }
 
-impl<C: Send + Sync + 'static> Caller for Principal<C> {
+impl<C: Send + Sync + 'static> RequestPrincipal for Principal<C> {
     fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind> {
         authentication.principal()
     }
 }
 
-impl<C: Send + Sync + 'static> Caller for AuthUser<C> {
+impl<C: Send + Sync + 'static> RequestPrincipal for AuthUser<C> {
     fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind> {
         match authentication.principal()? {
             None => Ok(None),
@@ -42,20 +42,20 @@ impl<C: Send + Sync + 'static> Caller for AuthUser<C> {
     }
 }
 
-impl Caller for AuthClient {
+impl RequestPrincipal for AuthClient {
     fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind> {
         authentication.client()
     }
 }
 
-fn optional<T: Caller>(extensions: &Extensions) -> Result<Option<T>, AuthRejection> {
+fn optional<T: RequestPrincipal>(extensions: &Extensions) -> Result<Option<T>, AuthRejection> {
     let authentication = extensions
         .get::<Authentication>()
         .ok_or_else(|| AuthRejection::new(AuthErrorKind::LayerMissing, None))?;
     T::find(authentication).map_err(|kind| authentication.reject(kind))
 }
 
-pub(crate) fn required<T: Caller>(extensions: &Extensions) -> Result<T, AuthRejection> {
+pub(crate) fn required<T: RequestPrincipal>(extensions: &Extensions) -> Result<T, AuthRejection> {
     optional(extensions)?.ok_or_else(|| reject(extensions, AuthErrorKind::MissingCredential))
 }
 

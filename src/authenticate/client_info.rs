@@ -7,7 +7,7 @@ use http::{Extensions, HeaderMap, HeaderName, Request, header};
 use ipnet::IpNet;
 
 use crate::networks::is_in;
-use crate::verify::Client;
+use crate::verify::ClientInfo;
 
 /// What of a request's sender may be told to the resolver.
 #[derive(Clone, Debug, Default)]
@@ -18,9 +18,9 @@ pub(crate) struct ClientInfoRules {
 }
 
 impl ClientInfoRules {
-    pub(super) fn client<B>(&self, request: &Request<B>) -> Client {
+    pub(super) fn client<B>(&self, request: &Request<B>) -> ClientInfo {
         let headers = request.headers();
-        Client {
+        ClientInfo {
             user_agent: self
                 .forward_user_agent
                 .then(|| headers.get(header::USER_AGENT))

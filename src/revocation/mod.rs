@@ -2,9 +2,9 @@
 //!
 //! What is known is a set of records that only grows until they are out of date: `account` says
 //! what follows from those of one user, `table` keeps them where each request finds them, and
-//! `known` is what a request asks. They come from the application, from webhooks (`webhook`, a
+//! `store` is what a request asks. They come from the application, from webhooks (`webhook`, a
 //! feature), and from other replicas through a log (`follower` reads it, `appender` appends to it,
-//! `shared` is between them; a feature; `redis` is that log).
+//! `outbox` is between them; a feature; `redis` is that log).
 
 mod account;
 pub(crate) mod record;
@@ -79,15 +79,15 @@ impl RevocationPlan {
 /// Who was ended, and when, with the tasks that keep it up to date: they stop when this is
 /// dropped. One for each `Authgear`, shared by its verifiers and routes.
 pub(crate) struct Revocations {
-    known: Arc<RevocationStore>,
+    store: Arc<RevocationStore>,
     tasks: Vec<AbortHandle>,
 }
 
 impl Revocations {
     pub(crate) fn start(policy: RevocationPolicy, clock: Clock, runtime: &Handle) -> Self {
-        let known = Arc::new(RevocationStore::new(policy, clock));
-        let tasks = vec![runtime.spawn(sweep(Arc::clone(&known))).abort_handle()];
-        Self { known, tasks }
+        let store = Arc::new(RevocationStore::new(policy, clock));
+        let tasks = vec![runtime.spawn(sweep(Arc::clone(&store))).abort_handle()];
+        Self { store, tasks }
     }
 
     /// Shares what is known through this log.
@@ -99,21 +99,21 @@ impl Revocations {
         log: impl replication::log::Log,
     ) -> Self {
         let log = Arc::new(log);
-        let shared = Arc::new(Outbox::new(log.max_staleness(), clock.now()));
-        let mut known = RevocationStore::new(policy, clock);
-        known.replication = Replication::On(Arc::clone(&shared));
-        known.turn_on();
-        let known = Arc::new(known);
-        let following = replication::follower::follow(log, Arc::clone(&known), shared);
+        let outbox = Arc::new(Outbox::new(log.max_staleness(), clock.now()));
+        let mut store = RevocationStore::new(policy, clock);
+        store.replication = Replication::On(Arc::clone(&outbox));
+        store.turn_on();
+        let store = Arc::new(store);
+        let following = replication::follower::follow(log, Arc::clone(&store), outbox);
         let tasks = vec![
-            runtime.spawn(sweep(Arc::clone(&known))).abort_handle(),
+            runtime.spawn(sweep(Arc::clone(&store))).abort_handle(),
             runtime.spawn(following).abort_handle(),
         ];
-        Self { known, tasks }
+        Self { store, tasks }
     }
 
     pub(crate) fn store(&self) -> &RevocationStore {
-        &self.known
+        &self.store
     }
 }
 
@@ -126,12 +126,12 @@ impl Drop for Revocations {
 }
 
 /// Forgets, from time to time, what is out of date, and announces the ends that have come.
-async fn sweep(known: Arc<RevocationStore>) {
-    let mut swept = known.now();
+async fn sweep(store: Arc<RevocationStore>) {
+    let mut swept = store.now();
     loop {
         sleep(SWEEP_INTERVAL).await;
-        let now = known.now();
-        known.sweep(swept, now);
+        let now = store.now();
+        store.sweep(swept, now);
         swept = now;
     }
 }
@@ -139,9 +139,9 @@ async fn sweep(known: Arc<RevocationStore>) {
 impl fmt::Debug for Revocations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Revocations")
-            .field("table", &self.known.table)
-            .field("is_on", &self.known.is_on)
-            .field("replication", &self.known.replication)
+            .field("table", &self.store.table)
+            .field("is_on", &self.store.is_on)
+            .field("replication", &self.store.replication)
             .finish_non_exhaustive()
     }
 }

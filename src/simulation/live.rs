@@ -16,7 +16,7 @@ use super::world::World;
 use crate::error::AuthErrorKind;
 use crate::outbound::FetchError;
 use crate::user::{CredentialForm, NoClaims, Principal, SessionCredential, VerifiedBy};
-use crate::verify::resolver::{Ask, Asking, CallError, Client};
+use crate::verify::resolver::{Ask, Asking, CallError, ClientInfo};
 use crate::verify::session_headers::{SESSION_VALID, USER_ID};
 use crate::verify::{
     LiveSessions, LiveVerifier, Requester, ResolverClient, SessionResolver, Verification,
@@ -167,7 +167,7 @@ impl Server {
 }
 
 impl Ask for Server {
-    fn ask<'a>(&'a self, credential: &'a SessionCredential, _: &'a Client) -> Asking<'a> {
+    fn ask<'a>(&'a self, credential: &'a SessionCredential, _: &'a ClientInfo) -> Asking<'a> {
         Box::pin(self.answer(credential))
     }
 }

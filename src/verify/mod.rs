@@ -21,7 +21,7 @@ pub use live::LiveSessions;
 pub(crate) use live::LiveVerifier;
 pub use resolver::SessionResolver;
 pub(crate) use resolver::{
-    CachePolicy, Client, HttpResolver, Requester, ResolverClient, ResolverVerifier, SetCookies,
+    CachePolicy, ClientInfo, HttpResolver, Requester, ResolverClient, ResolverVerifier, SetCookies,
 };
 pub(crate) use verification::{PendingVerification, Verification};
 pub(crate) use verifier::Verifier;

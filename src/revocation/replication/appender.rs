@@ -22,8 +22,8 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 pub(in crate::revocation) struct Appender<L: Log> {
     log: Arc<L>,
-    known: Arc<RevocationStore>,
-    shared: Arc<Outbox>,
+    store: Arc<RevocationStore>,
+    outbox: Arc<Outbox>,
     writer: Option<L::Connection>,
     retries: Retries,
     /// How much is appended the next time: little where the last time failed.
@@ -34,13 +34,13 @@ pub(in crate::revocation) struct Appender<L: Log> {
 impl<L: Log> Appender<L> {
     pub(in crate::revocation) fn new(
         log: Arc<L>,
-        known: Arc<RevocationStore>,
-        shared: Arc<Outbox>,
+        store: Arc<RevocationStore>,
+        outbox: Arc<Outbox>,
     ) -> Self {
         Self {
             log,
-            known,
-            shared,
+            store,
+            outbox,
             writer: None,
             retries: Retries::new(),
             batch: BATCH,
@@ -60,7 +60,7 @@ impl<L: Log> Appender<L> {
             if matches!(error, LogError::Closed) && !is_new {
                 // Servers close connections that are idle.
                 self.writer = None;
-                self.shared.send_again();
+                self.outbox.send_again();
             } else if self.failed(error).await {
                 return;
             }
@@ -75,8 +75,8 @@ impl<L: Log> Appender<L> {
                 .writer
                 .insert(within(REPLY_TIMEOUT, self.log.connect()).await?),
         };
-        let keep = time.keep_from(self.known.retention);
-        let batch = self.shared.unsent(self.batch);
+        let keep = time.keep_from(self.store.retention);
+        let batch = self.outbox.unsent(self.batch);
         if !batch.is_empty() {
             within(REPLY_TIMEOUT, writer.append(&batch, keep)).await?;
             self.batch = (self.batch * 8).min(BATCH);
@@ -85,11 +85,11 @@ impl<L: Log> Appender<L> {
             self.is_trim_due = false;
         } else {
             self.retries = Retries::new();
-            if self.shared.taken() {
+            if self.outbox.taken() {
                 telemetry::revocation_log_takes();
             }
             tokio::select! {
-                () = self.shared.news() => {}
+                () = self.outbox.news() => {}
                 () = sleep(TRIM_INTERVAL) => self.is_trim_due = true,
             }
         }
@@ -100,7 +100,7 @@ impl<L: Log> Appender<L> {
     async fn failed(&mut self, error: LogError) -> bool {
         let (is_answer, is_demotion) = (error.is_answer(), error.is_demotion());
         let error = Arc::new(error);
-        if self.shared.refused(Arc::clone(&error)) {
+        if self.outbox.refused(Arc::clone(&error)) {
             telemetry::revocation_log_refuses(&*error);
         }
         if !is_answer {
@@ -109,7 +109,7 @@ impl<L: Log> Appender<L> {
         self.batch = 1;
         sleep(self.retries.next()).await;
         // Not before: what did get through has been read back by now.
-        self.shared.send_again();
+        self.outbox.send_again();
         is_demotion
     }
 }

@@ -32,16 +32,16 @@ const MAX_SKEW: u64 = 30;
 /// Follows the log for ever.
 pub(in crate::revocation) fn follow<L: Log>(
     log: Arc<L>,
-    known: Arc<RevocationStore>,
-    shared: Arc<Outbox>,
+    store: Arc<RevocationStore>,
+    outbox: Arc<Outbox>,
 ) -> impl Future<Output = ()> + Send {
     // Made here: a runtime that has ended drops the task before it runs.
-    let end = End(Arc::clone(&shared));
-    let appender = Appender::new(Arc::clone(&log), Arc::clone(&known), Arc::clone(&shared));
+    let end = End(Arc::clone(&outbox));
+    let appender = Appender::new(Arc::clone(&log), Arc::clone(&store), Arc::clone(&outbox));
     let mut follower = Follower {
         log,
-        known,
-        shared,
+        store,
+        outbox,
         position: LogPosition::START,
         anchor: LogPosition::START,
         next_audit: Instant::now(),
@@ -67,8 +67,8 @@ impl Drop for End {
 
 struct Follower<L> {
     log: Arc<L>,
-    known: Arc<RevocationStore>,
-    shared: Arc<Outbox>,
+    store: Arc<RevocationStore>,
+    outbox: Arc<Outbox>,
     /// The last entry that was read; the start if all of the log is to be read.
     position: LogPosition,
     /// An entry that was read a while ago. What was appended since then may be there though
@@ -99,7 +99,7 @@ impl<L: Log> Follower<L> {
             if !error.is_demotion() {
                 self.is_in_contact = false;
                 let error = Arc::new(error);
-                if self.shared.lost(Arc::clone(&error)) {
+                if self.outbox.lost(Arc::clone(&error)) {
                     telemetry::revocation_log_lost(&*error);
                 }
             }
@@ -116,10 +116,10 @@ impl<L: Log> Follower<L> {
     ) -> Result<(), LogError> {
         let mut reader = within(REPLY_TIMEOUT, self.log.connect()).await?;
         let time = self.read_clock(&mut reader).await?;
-        self.shared.send_again();
+        self.outbox.send_again();
         let lacking = self.catch_up(&mut reader, time).await?;
-        self.shared.contact(self.known.clock.now());
-        self.shared.caught_up();
+        self.outbox.contact(self.store.clock.now());
+        self.outbox.caught_up();
         *since = Some(Instant::now());
         let was_in_contact = std::mem::replace(&mut self.is_in_contact, true);
         telemetry::revocation_log_read(lacking, !was_in_contact);
@@ -137,7 +137,7 @@ impl<L: Log> Follower<L> {
         reader: &mut L::Connection,
         time: LogTime,
     ) -> Result<usize, LogError> {
-        if self.shared.were_too_many()
+        if self.outbox.were_too_many()
             || self.is_missing(reader, self.position).await?
             || self.is_missing(reader, self.anchor).await?
         {
@@ -150,10 +150,10 @@ impl<L: Log> Follower<L> {
 
         // An old entry may say what becomes of one that is only read later: nothing is forgotten
         // in between.
-        let known = Arc::clone(&self.known);
-        let _reading = known.keep_all();
+        let store = Arc::clone(&self.store);
+        let _reading = store.keep_all();
         let mut seen = HashMap::new();
-        let start = time.keep_from(self.known.retention);
+        let start = time.keep_from(self.store.retention);
         let mut position = start;
         loop {
             let page = within(REPLY_TIMEOUT, reader.read(position, None)).await?;
@@ -171,9 +171,9 @@ impl<L: Log> Follower<L> {
             self.position = position;
         }
         self.anchor = self.position;
-        self.next_audit = Instant::now() + audit_interval(self.known.retention);
-        let lacking = || self.known.lacking(&seen, time.now());
-        Ok(self.shared.push_all(lacking))
+        self.next_audit = Instant::now() + audit_interval(self.store.retention);
+        let lacking = || self.store.lacking(&seen, time.now());
+        Ok(self.outbox.push_all(lacking))
     }
 
     /// Learns what others append, and notices when the log has lost something.
@@ -189,15 +189,15 @@ impl<L: Log> Follower<L> {
             // Only one who has read what came since then can say that something did not.
             let time = self.read_clock(reader).await?;
             if !is_behind || self.position.millis > wondered_at {
-                self.shared.requeue_unconfirmed();
+                self.outbox.requeue_unconfirmed();
                 wondered_at = time.now();
             }
             let is_lost = self.is_missing(reader, self.anchor).await?;
             let is_audit = now >= self.next_audit && {
-                self.next_audit = now + audit_interval(self.known.retention);
-                self.known.outlives_log()
+                self.next_audit = now + audit_interval(self.store.retention);
+                self.store.outlives_log()
             };
-            if is_lost || is_audit || self.shared.were_too_many() {
+            if is_lost || is_audit || self.outbox.were_too_many() {
                 self.position = LogPosition::START;
                 return Ok(());
             }
@@ -222,7 +222,7 @@ impl<L: Log> Follower<L> {
     ) -> Result<bool, LogError> {
         let patience = REPLY_TIMEOUT + wait.unwrap_or_default();
         let page = within(patience, reader.read(self.position, wait)).await?;
-        self.shared.contact(self.known.clock.now());
+        self.outbox.contact(self.store.clock.now());
         let is_page = !page.is_empty();
         for entry in page {
             self.position = entry.position;
@@ -242,14 +242,14 @@ impl<L: Log> Follower<L> {
             return None;
         };
         // As it was written: whoever owes it has told it, also where it counts otherwise.
-        self.shared.seen(&record);
-        Some(self.known.apply_at(record, entry.position.millis / 1000))
+        self.outbox.seen(&record);
+        Some(self.store.apply_at(record, entry.position.millis / 1000))
     }
 
     async fn read_clock(&mut self, reader: &mut L::Connection) -> Result<LogTime, LogError> {
-        let asked = self.known.clock.now();
+        let asked = self.store.clock.now();
         let time = LogTime::new(within(REPLY_TIMEOUT, reader.now()).await?, asked);
-        self.shared.set_log_time(time);
+        self.outbox.set_log_time(time);
         let lead = time.our_lead();
         let is_skewed = lead.unsigned_abs() > MAX_SKEW;
         let was_skewed = std::mem::replace(&mut self.is_skewed, is_skewed);

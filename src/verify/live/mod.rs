@@ -21,7 +21,7 @@ use crate::user::{
 /// Verifies JWTs with the project's keys, and their sessions by the resolver.
 pub(crate) struct LiveVerifier<C> {
     jwt: Arc<JwtVerifier<C>>,
-    sessions: Arc<ResolverClient>,
+    resolver: Arc<ResolverClient>,
     bound: Duration,
     grace_period: Duration,
     /// What there is of a user without a token. `None`: Authgear's cookies are not taken.
@@ -31,13 +31,13 @@ pub(crate) struct LiveVerifier<C> {
 impl<C: Send + Sync + 'static> LiveVerifier<C> {
     pub(crate) fn new(
         jwt: Arc<JwtVerifier<C>>,
-        sessions: Arc<ResolverClient>,
+        resolver: Arc<ResolverClient>,
         options: &LiveSessions,
         cookie_base: Option<Arc<VerifiedUser<C>>>,
     ) -> Self {
         Self {
             jwt,
-            sessions,
+            resolver,
             bound: options.bound,
             grace_period: options.grace_period,
             cookie_base,
@@ -49,7 +49,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
     }
 
     pub(crate) fn sessions(&self) -> &Arc<ResolverClient> {
-        &self.sessions
+        &self.resolver
     }
 
     /// How old a confirmation may be.
@@ -112,7 +112,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         let digest = form.digest(value);
-        if let Some(answer) = self.sessions.current(&digest, now, self.bound) {
+        if let Some(answer) = self.resolver.current(&digest, now, self.bound) {
             if let Some(session) = answer.session()
                 && let Some(credential) = &session.credential
                 && answer.age(now) >= self.half()
@@ -121,7 +121,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                 let credential = Arc::clone(credential);
                 let requester = requester();
                 requester.hand_over(&answer);
-                self.sessions
+                self.resolver
                     .renew(credential, requester.client, self.half());
             } else if !answer.set_cookies().is_empty() {
                 requester().hand_over(&answer);
@@ -132,9 +132,9 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         let credential = Arc::new(SessionCredential::new(form, value, digest));
         if self.is_in_grace(&user) {
             // Nobody waits for a resolver that is known to be away; it is asked all the same.
-            self.sessions
+            self.resolver
                 .renew(Arc::clone(&credential), requester.client, self.bound);
-            let outcome = self.without_resolver(user, credential, self.sessions.error());
+            let outcome = self.without_resolver(user, credential, self.resolver.error());
             return Verification::Ready(outcome.map(Principal::User));
         }
         let this = Arc::clone(self);
@@ -152,7 +152,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
     ) -> Result<AuthUser<C>, AuthError> {
         let client = requester.client.clone();
         let asked = self
-            .sessions
+            .resolver
             .ask(Arc::clone(&credential), client, self.bound);
         match asked.await {
             Ok(answer) => {
@@ -181,15 +181,15 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
     fn is_in_grace(&self, user: &AuthUser<C>) -> bool {
         self.may_have_grace(user)
             && self
-                .sessions
+                .resolver
                 .away_for()
                 .is_some_and(|time| time < self.grace_period)
     }
 
     /// The same, once a probe has said whether a question has failed because of the resolver.
     async fn grace_opens(&self, user: &AuthUser<C>, error: &CallError) -> bool {
-        if self.may_have_grace(user) && self.sessions.away_for().is_none() {
-            self.sessions.verdict(error).await;
+        if self.may_have_grace(user) && self.resolver.away_for().is_none() {
+            self.resolver.verdict(error).await;
         }
         self.is_in_grace(user)
     }
@@ -205,7 +205,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         credential: Arc<SessionCredential>,
         error: Option<Arc<CallError>>,
     ) -> Result<AuthUser<C>, AuthError> {
-        let last = match self.sessions.last(credential.digest()) {
+        let last = match self.resolver.last(credential.digest()) {
             // It had ended already: that it came back is for the resolver to say.
             Some(answer) if answer.session().is_none() => {
                 return Err(unavailable(
@@ -239,16 +239,16 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         else {
             return Ok(bare);
         };
-        let client = super::resolver::Client::default();
+        let client = super::resolver::ClientInfo::default();
         let answer = match self
-            .sessions
+            .resolver
             .ask(Arc::clone(&credential), client, self.half())
             .await
         {
             Ok(answer) => answer,
             Err(error) => {
-                let now = self.sessions.clock().now();
-                match self.sessions.current(credential.digest(), now, self.bound) {
+                let now = self.resolver.clock().now();
+                match self.resolver.current(credential.digest(), now, self.bound) {
                     Some(answer) => answer,
                     None if self.grace_opens(user, &error).await => {
                         return self.without_resolver(bare, credential, Some(error));
@@ -276,7 +276,7 @@ impl<C> fmt::Debug for LiveVerifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LiveVerifier")
             .field("jwt", &self.jwt)
-            .field("sessions", &self.sessions)
+            .field("sessions", &self.resolver)
             .field("bound", &self.bound)
             .field("grace_period", &self.grace_period)
             .finish_non_exhaustive()

@@ -17,7 +17,7 @@ use crate::user::{CredentialForm, SessionCredential};
 /// Where answers come from: a server or, in a simulation, a function.
 pub(crate) trait Ask: Send + Sync + 'static {
     /// The headers of an answer of status 200.
-    fn ask<'a>(&'a self, credential: &'a SessionCredential, client: &'a Client) -> Asking<'a>;
+    fn ask<'a>(&'a self, credential: &'a SessionCredential, client: &'a ClientInfo) -> Asking<'a>;
 }
 
 pub(crate) type Asking<'a> =
@@ -25,7 +25,7 @@ pub(crate) type Asking<'a> =
 
 /// What the resolver is told of whoever sends the credential.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Client {
+pub(crate) struct ClientInfo {
     pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) address: Option<IpAddr>,
 }
@@ -85,7 +85,7 @@ impl HttpResolver {
         }
     }
 
-    fn headers(credential: &SessionCredential, client: &Client) -> HeaderMap {
+    fn headers(credential: &SessionCredential, client: &ClientInfo) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some((name, value)) = Self::header(credential) {
             headers.insert(name, value);
@@ -117,7 +117,7 @@ impl HttpResolver {
 }
 
 impl Ask for HttpResolver {
-    fn ask<'a>(&'a self, credential: &'a SessionCredential, client: &'a Client) -> Asking<'a> {
+    fn ask<'a>(&'a self, credential: &'a SessionCredential, client: &'a ClientInfo) -> Asking<'a> {
         Box::pin(async move {
             let headers = Self::headers(credential, client);
             self.outbound

@@ -20,7 +20,7 @@ mod verifier;
 pub(crate) use self::answers::Answer;
 #[cfg(test)]
 pub(crate) use self::call::{Ask, Asking};
-pub(crate) use self::call::{CallError, Client, HttpResolver};
+pub(crate) use self::call::{CallError, ClientInfo, HttpResolver};
 pub use self::options::SessionResolver;
 pub(crate) use self::options::{CachePolicy, MAX_COUNT};
 pub(crate) use self::purges::PurgeWatch;

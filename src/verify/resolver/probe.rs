@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::call::{Ask, CallError, Client};
+use super::call::{Ask, CallError, ClientInfo};
 use crate::clock::{Clock, Timestamp};
 use crate::telemetry;
 use crate::user::{CredentialForm, SessionCredential};
@@ -22,11 +22,11 @@ pub(super) struct Probes {
     issuer: Box<str>,
     clock: Clock,
     prompted: Notify,
-    health: watch::Sender<Health>,
+    health: watch::Sender<ResolverHealth>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Health {
+struct ResolverHealth {
     /// How many probes were sent, and how many of them have ended.
     sent: u64,
     ended: u64,
@@ -97,7 +97,8 @@ impl Probes {
         let mut health = self.health.subscribe();
         let next = health.borrow().sent + 1;
         self.prompted.notify_one();
-        let is_away = |health: &Health| health.error.as_ref().is_some_and(|error| error.is_away());
+        let is_away =
+            |health: &ResolverHealth| health.error.as_ref().is_some_and(|error| error.is_away());
         let spoken = health.wait_for(|health| is_away(health) || health.ended >= next);
         // Without a word, it stays as it is.
         let _ = timeout(patience, spoken).await;
@@ -129,7 +130,7 @@ impl Probes {
         self.health.send_modify(|health| health.sent += 1);
         let sent_at = self.clock.now();
         let stranger = stranger();
-        let client = Client::default();
+        let client = ClientInfo::default();
         let answer = self.source.ask(&stranger, &client).await;
         let outcome = answer.and_then(|headers| {
             session_headers::read(&headers, &self.issuer).map_err(|_| CallError::Malformed)

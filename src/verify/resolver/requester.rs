@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use http::HeaderValue;
 
 use super::answers::Answer;
-use super::call::Client;
+use super::call::ClientInfo;
 
 /// Who asks: what the resolver is told of the request, and where its cookies go.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Requester {
-    pub(crate) client: Client,
+    pub(crate) client: ClientInfo,
     pub(crate) set_cookies: Option<Arc<SetCookies>>,
 }
 

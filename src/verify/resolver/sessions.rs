@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::answers::{Answer, Answers};
 use super::bounded_map::BoundedMap;
-use super::call::{Ask, CallError, Client};
+use super::call::{Ask, CallError, ClientInfo};
 use super::limits::{Limits, QueueSlot};
 use super::options::CachePolicy;
 use super::options::SessionResolver;
@@ -119,7 +119,7 @@ impl ResolverClient {
     pub(crate) async fn ask(
         &self,
         credential: Arc<SessionCredential>,
-        client: Client,
+        client: ClientInfo,
         max_age: Duration,
     ) -> LookupResult {
         self.probing.check().map_err(CallError::from)?;
@@ -147,7 +147,7 @@ impl ResolverClient {
     pub(crate) fn renew(
         &self,
         credential: Arc<SessionCredential>,
-        client: Client,
+        client: ClientInfo,
         max_age: Duration,
     ) {
         // If there is no room, whoever comes next asks.
@@ -225,7 +225,7 @@ impl Inner {
     fn join(
         self: &Arc<Self>,
         credential: Arc<SessionCredential>,
-        client: Client,
+        client: ClientInfo,
         max_age: Duration,
         in_background: bool,
     ) -> Result<Joined, Arc<CallError>> {
@@ -288,7 +288,7 @@ impl Inner {
     async fn call(
         &self,
         credential: &Arc<SessionCredential>,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Answer, Arc<CallError>> {
         let asked_at = self.clock.now();
         let outcome = self
@@ -316,7 +316,7 @@ struct LookupTask {
 }
 
 impl LookupTask {
-    async fn run(self, place: &QueueSlot, credential: Arc<SessionCredential>, client: Client) {
+    async fn run(self, place: &QueueSlot, credential: Arc<SessionCredential>, client: ClientInfo) {
         let outcome = self.outcome(place, &credential, &client).await;
         if let Ok(answer) = &outcome {
             let inner = &self.inner;
@@ -336,7 +336,7 @@ impl LookupTask {
         &self,
         place: &QueueSlot,
         credential: &Arc<SessionCredential>,
-        client: &Client,
+        client: &ClientInfo,
     ) -> LookupResult {
         let turn = tokio::select! {
             turn = self.inner.limits.turn(place) => turn,

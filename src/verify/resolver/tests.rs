@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use tokio::sync::oneshot;
 
-use super::call::{Ask, Asking, CallError, Client};
+use super::call::{Ask, Asking, CallError, ClientInfo};
 use super::{CachePolicy, ResolverClient, SessionResolver};
 use crate::clock::Clock;
 use crate::simulation::cases::cases;
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl Ask for Held {
-    fn ask<'a>(&'a self, _: &'a SessionCredential, _: &'a Client) -> Asking<'a> {
+    fn ask<'a>(&'a self, _: &'a SessionCredential, _: &'a ClientInfo) -> Asking<'a> {
         let (release, released) = oneshot::channel();
         let has_ended = {
             let mut state = self.0.lock().unwrap();
@@ -101,7 +101,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let ask = || {
         let (sessions, credential) = (Arc::clone(&sessions), Arc::clone(&credential));
         async move {
-            let asked = sessions.ask(credential, Client::default(), keep.valid_ttl);
+            let asked = sessions.ask(credential, ClientInfo::default(), keep.valid_ttl);
             asked.await.map(|answer| answer.session().is_some())
         }
     };

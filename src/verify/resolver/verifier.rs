@@ -16,7 +16,7 @@ use crate::verify::verification::Verification;
 
 /// Verifies credentials by asking the resolver, and by that alone.
 pub(crate) struct ResolverVerifier<C> {
-    sessions: Arc<ResolverClient>,
+    resolver: Arc<ResolverClient>,
     /// What there is of a user without a token.
     base: Arc<VerifiedUser<C>>,
     /// How old an answer may be.
@@ -25,19 +25,19 @@ pub(crate) struct ResolverVerifier<C> {
 
 impl<C: Send + Sync + 'static> ResolverVerifier<C> {
     pub(crate) fn new(
-        sessions: Arc<ResolverClient>,
+        resolver: Arc<ResolverClient>,
         base: Arc<VerifiedUser<C>>,
         max_age: Duration,
     ) -> Self {
         Self {
-            sessions,
+            resolver,
             base,
             max_age,
         }
     }
 
     pub(crate) fn sessions(&self) -> &Arc<ResolverClient> {
-        &self.sessions
+        &self.resolver
     }
 
     /// How old an answer may be.
@@ -57,7 +57,7 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
         }
         let digest = form.digest(value);
         let requester = requester();
-        if let Some(answer) = self.sessions.current(&digest, now, self.max_age) {
+        if let Some(answer) = self.resolver.current(&digest, now, self.max_age) {
             requester.hand_over(&answer);
             return Verification::Ready(self.conclude(&answer).map(Principal::User));
         }
@@ -90,7 +90,7 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
     ) -> Result<AuthUser<C>, AuthError> {
         let client = requester.client.clone();
         let answer = self
-            .sessions
+            .resolver
             .ask(credential, client, self.max_age)
             .await
             .map_err(unavailable)?;
@@ -145,7 +145,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 impl<C> fmt::Debug for ResolverVerifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResolverVerifier")
-            .field("sessions", &self.sessions)
+            .field("sessions", &self.resolver)
             .field("max_age", &self.max_age)
             .finish_non_exhaustive()
     }
