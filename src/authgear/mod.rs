@@ -143,13 +143,20 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// administrator's page is the place for it. Tokens issued later are good; to keep a user out,
     /// disable the user in Authgear.
     ///
-    /// What ending users promises and costs: [`revocation`](crate::docs::revocation).
+    /// It counts where a JWT is verified: without other options, and with live sessions. With the session
+    /// resolver alone, and for Authgear's own cookies, it only forgets what the resolver said of the
+    /// user, and the resolver's next answer counts. Behind a gateway it does nothing.
+    ///
+    /// What revocation promises and costs: [`revocation`](crate::docs::revocation).
     pub fn revoke_user(&self, id: &str) {
         self.revocations().store().revoke_user(id);
     }
 
     /// Ends the token that this user was verified by, and no other: a log-out route is the place
-    /// for it. It stays ended until it expires.
+    /// for it. It stays revoked until it expires.
+    ///
+    /// A user who was verified without a JWT has no token to revoke: see
+    /// [`revoke_user`](Self::revoke_user) for what happens then, and end the session at Authgear.
     pub fn revoke_token(&self, user: &AuthUser<C>) {
         self.revocations()
             .store()
