@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::time::timeout;
 
 pub use self::status::{Health, Status};
 use crate::authenticate::{AuthenticateLayer, Authenticator, ForwardAuth};
@@ -260,9 +259,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # Errors
     /// `KeysUnavailable` or `SessionUnavailable`, with the reason as its source; at once where the
     /// runtime of `build()` has ended.
-    pub async fn ready(&self, patience: Duration) -> Result<(), AuthError> {
+    pub async fn ready(&self, timeout: Duration) -> Result<(), AuthError> {
         let verifier = self.authenticator.verifier();
-        match timeout(patience, verifier.ready()).await {
+        match tokio::time::timeout(timeout, verifier.ready()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(AuthError::unavailable(
                 verifier.unavailable(),

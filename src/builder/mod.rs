@@ -127,8 +127,8 @@ impl<C> AuthgearBuilder<C> {
     /// An entry takes about 768 bytes beside the text of its claims; in all it is at most 2 KiB for
     /// each of the tokens. No token is kept, only a keyed digest of it. Expiry, key, and the age of
     /// the keys are checked on every request all the same.
-    pub fn token_cache_capacity(mut self, count: usize) -> Self {
-        self.options.token_cache_capacity = count;
+    pub fn token_cache_capacity(mut self, tokens: usize) -> Self {
+        self.options.token_cache_capacity = tokens;
         self
     }
 

@@ -244,7 +244,7 @@ impl Outbox {
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
+        f.debug_struct("Outbox")
             .field("error", &self.contact.load().error)
             .field("max_staleness", &self.max_staleness)
             .finish_non_exhaustive()

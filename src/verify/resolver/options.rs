@@ -81,8 +81,8 @@ impl SessionResolver {
     ///
     /// This is for how long a disabled user may still be let in. "Nobody" is kept for a second at
     /// most, failures never.
-    pub fn cache_ttl(mut self, time: Duration) -> Self {
-        self.cache_ttl = time;
+    pub fn cache_ttl(mut self, ttl: Duration) -> Self {
+        self.cache_ttl = ttl;
         self
     }
 
@@ -102,16 +102,16 @@ impl SessionResolver {
     /// Asks at most so many questions at once. Default: 64; at least 4. A quarter of them is for
     /// credentials alone that were confirmed in the last 5 minutes, so that a flood of invented ones
     /// cannot keep signed-in users out.
-    pub fn max_in_flight(mut self, questions: usize) -> Self {
-        self.in_flight = questions;
+    pub fn max_in_flight(mut self, calls: usize) -> Self {
+        self.in_flight = calls;
         self
     }
 
     /// Lets at most so many questions wait for their turn, and a quarter as many more about
     /// credentials that were confirmed in the last 5 minutes. Default: 1,024. What comes on top is
     /// answered with 503 at once. Requests with the same credential are one question.
-    pub fn max_queued(mut self, questions: usize) -> Self {
-        self.queued = questions;
+    pub fn max_queued(mut self, calls: usize) -> Self {
+        self.queued = calls;
         self
     }
 
@@ -136,8 +136,8 @@ impl SessionResolver {
     /// Passes the `Set-Cookie` of the resolver's answer on to the client: it clears a cookie that is
     /// no good any more. Each request that the answer is for gets it, also where the answer was kept.
     /// Default: false, because the cookie is Authgear's.
-    pub fn forward_set_cookie(mut self, pass: bool) -> Self {
-        self.forward_set_cookie = pass;
+    pub fn forward_set_cookie(mut self, forward: bool) -> Self {
+        self.forward_set_cookie = forward;
         self
     }
 
