@@ -9,11 +9,14 @@ pub(super) mod traffic;
 pub(super) mod webhooks;
 
 use std::fmt;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+use tokio::time::sleep;
 
 use super::server::Server;
 use super::state::accounts::Accounts;
@@ -230,11 +233,25 @@ impl fmt::Debug for FakeAuthgearBuilder {
     }
 }
 
+/// Waits for an address that is in use: the outgoing connection of a client may have the port of a fake
+/// that was stopped for a moment.
+///
 /// # Panics
 ///
 /// When the address cannot be had.
 async fn listen(address: SocketAddr) -> TcpListener {
-    TcpListener::bind(address)
-        .await
-        .unwrap_or_else(|error| panic!("cannot listen on {address}: {error}"))
+    let mut attempts = 0;
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts < MAX_ATTEMPTS => {
+                attempts += 1;
+                sleep(PAUSE).await;
+            }
+            Err(error) => panic!("cannot listen on {address}: {error}"),
+        }
+    }
 }
+
+const MAX_ATTEMPTS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(50);
