@@ -1,10 +1,9 @@
-//! Who was ended, and when, for every request to look up.
+//! Which users and tokens are revoked, for every request to look up.
 //!
-//! What is known is a set of records that only grows until they are out of date: `account` says
-//! what follows from those of one user, `table` keeps them where each request finds them, and
-//! `store` is what a request asks. They come from the application, from webhooks (`webhook`, a
-//! feature), and from other replicas through a log (`follower` reads it, `appender` appends to it,
-//! `outbox` is between them; a feature; `redis` is that log).
+//! What is known is a set of records that only grows until they are out of date: `account` says what
+//! follows from those of one user, `table` keeps them where each request finds them, and `store` is
+//! what a request asks. Records come from the application, from webhooks (`crate::webhook`, a
+//! feature), and from other replicas (`replication`, a feature).
 
 mod account;
 pub(crate) mod record;
