@@ -24,6 +24,10 @@ impl AuthClient {
         Self { inner: identity }
     }
 
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner
+    }
+
     /// The OAuth client.
     #[must_use]
     pub fn client_id(&self) -> &str {

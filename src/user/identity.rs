@@ -109,6 +109,14 @@ impl fmt::Debug for Identity {
 pub(crate) struct NumericDate(pub(crate) f64);
 
 impl NumericDate {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact for any date of the next million years"
+    )]
+    pub(crate) fn from_unix(seconds: u64) -> Self {
+        Self(seconds as f64)
+    }
+
     /// Whole seconds, rounded down; before 1970 it is 0, and beyond what fits it is the largest.
     #[expect(
         clippy::cast_possible_truncation,

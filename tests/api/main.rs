@@ -14,6 +14,7 @@ mod cases;
 
 mod attack;
 mod authorize;
+mod break_glass;
 mod cookies;
 mod credential;
 mod csrf;
