@@ -12,6 +12,7 @@ mod support;
 #[path = "../../src/simulation/cases.rs"]
 mod cases;
 
+mod actor;
 mod attack;
 mod authorize;
 mod break_glass;

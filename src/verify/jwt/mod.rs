@@ -3,6 +3,7 @@
 //! What needs no key refuses first. If the key is known, everything happens at once, without
 //! waiting; only an unknown key, or a set that is too old, makes the request wait for the refresher.
 
+mod actor;
 pub(super) mod cache;
 pub(super) mod claims;
 mod json;
