@@ -142,8 +142,10 @@ impl Stack<'_> {
             (400, self.kind.malformed),
             (503, unavailable),
         ] {
+            let is_503 = status == 503;
+            let headers = [challenge, ("retry-after", "7")];
             self.stub
-                .answers(status, &[challenge, ("retry-after", "7")]);
+                .answers(status, &headers[..1 + usize::from(is_503)]);
             for page in [PAGE, "https://evil.example"] {
                 let origin = format!("Origin: {page}");
                 let answer = self.send("GET", &[&origin]).await;
