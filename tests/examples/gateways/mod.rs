@@ -12,6 +12,7 @@ mod stack;
 mod stub;
 mod table;
 mod upstream;
+mod websockets;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

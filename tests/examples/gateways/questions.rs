@@ -100,6 +100,16 @@ impl Stack<'_> {
         self.stub.answers(401, &[]);
         let question = self.question("GET", &upgrade).await;
         assert!(names_upgrade(&question), "{question:?}");
+        // The last address is the one that the gateway saw.
+        for spoofed in [&[][..], &["X-Forwarded-For: 192.0.2.1"]] {
+            let question = self.question("GET", spoofed).await;
+            let fields = question.headers.get_all("x-forwarded-for").iter();
+            let address = fields.last().unwrap().to_str().unwrap();
+            let address = address.rsplit(',').next().unwrap().trim();
+            // Envoy names itself.
+            let is_clients = address == "127.0.0.1";
+            assert_eq!(is_clients, self.kind.program != "envoy", "{question:?}");
+        }
         // What the client says of itself does not make an unsafe request a safe one.
         for spoofed in ["X-Forwarded-Method: GET", "X-Original-Method: GET"] {
             let question = self.question("DELETE", &[spoofed]).await;

@@ -3,10 +3,6 @@
 use std::time::Duration;
 
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use futures_util::StreamExt;
-use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::stack::Gets::{self, Alice, Refused};
 use super::stack::{Asks, GRPC, MACHINES, Stack};
@@ -16,6 +12,7 @@ use super::{Kind, RetryAfter};
 pub(super) async fn holds(kind: &Kind, asks: Asks) {
     let mut stack = Stack::start(kind, asks).await;
     stack.credentials().await;
+    stack.ambiguous_credentials().await;
     stack.cross_site_requests().await;
     stack.websockets().await;
     stack.spoofed_fields().await;
@@ -90,6 +87,30 @@ impl Stack<'_> {
         }
     }
 
+    /// Whatever a gateway makes of two fields, it does not choose the good one.
+    async fn ambiguous_credentials(&self) {
+        if self.asks == Asks::Resolver {
+            return;
+        }
+        let (bearer, cookie) = (self.bearer(), self.cookie());
+        let (name, _) = cookie.split_once('=').unwrap();
+        let other_cookie = format!("{name}=garbage");
+        for headers in [
+            [&*bearer, "Authorization: Bearer garbage"],
+            ["Authorization: Bearer garbage", &bearer],
+            [&cookie, &other_cookie],
+            [&other_cookie, &cookie],
+        ] {
+            self.api.take();
+            let answer = self.gateway.send("GET", "/me", &headers).await;
+            assert!(
+                [400, 401, 500].contains(&answer.status),
+                "{headers:?}: {answer:?}"
+            );
+            self.assert_reached(false, &headers);
+        }
+    }
+
     async fn cross_site_requests(&self) {
         let (bearer, cookie) = (self.bearer(), self.cookie());
         let own = format!("Origin: {}", self.gateway.origin());
@@ -132,49 +153,6 @@ impl Stack<'_> {
         ];
         for (method, headers, gets) in rows {
             self.expect(method, "/me", headers, *gets).await;
-        }
-    }
-
-    async fn websockets(&self) {
-        let (bearer, cookie) = (self.bearer(), self.cookie());
-        let own = format!("Origin: {}", self.gateway.origin());
-        let rows: &[(&[&str], u16)] = &[
-            (&[&bearer], 101),
-            (&[&bearer, "Sec-Fetch-Site: cross-site"], 101),
-            (&[&cookie, &own], 101),
-            (&[&cookie, "Sec-Fetch-Site: same-origin"], 101),
-            (&[&cookie, "Sec-Fetch-Site: cross-site"], 403),
-            (&[&cookie, "Origin: https://evil.example"], 403),
-            (&["Authorization: Bearer garbage"], 401),
-            (&[], 401),
-        ];
-        for (headers, status) in rows {
-            self.api.take();
-            let got = match self.open_websocket(headers).await {
-                Ok(hello) => {
-                    assert_eq!(hello, format!("hello, {}", self.alice.id()));
-                    101
-                }
-                Err(Error::Http(response)) => response.status().as_u16(),
-                Err(error) => panic!("{headers:?}: {error}"),
-            };
-            assert_eq!(got, *status, "{headers:?}");
-            self.assert_reached(got == 101, headers);
-        }
-    }
-
-    /// The first message of the connection.
-    async fn open_websocket(&self, headers: &[&str]) -> Result<String, Error> {
-        let mut request = format!("ws://{}/ws", self.gateway.address).into_client_request()?;
-        for header in headers {
-            let (name, value) = header.split_once(": ").unwrap();
-            let name: http::HeaderName = name.parse().unwrap();
-            request.headers_mut().insert(name, value.parse().unwrap());
-        }
-        let (mut socket, _) = connect_async(request).await?;
-        match socket.next().await {
-            Some(Ok(Message::Text(hello))) => Ok(hello.to_string()),
-            other => panic!("{other:?}"),
         }
     }
 
