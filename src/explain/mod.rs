@@ -78,6 +78,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// this token nor its session is kept. See [`explain`](crate::explain).
     pub async fn explain(&self, token: &str) -> Explanation {
         let outcome = self.try_bearer(token).await;
+        // More than one space may follow the scheme.
+        let token = token.trim_start_matches(' ');
         let verifier = self.authenticator().verifier();
         let reading = Reading::of(token);
         let project = project(verifier);

@@ -59,6 +59,33 @@ impl Reading {
         }
     }
 
+    /// The first claim that the verifier reads and that is of another type.
+    pub(super) fn wrong_type(&self) -> Option<String> {
+        let claims = self.claims.as_ref()?;
+        let is_text = |value: &Value| value.is_string();
+        let are_texts = |value: &Value| value.as_array().is_some_and(|all| all.iter().all(is_text));
+        let (name, value) = claims.iter().find(|(name, value)| match name.as_str() {
+            "iss" | "sub" | "jti" | "client_id" | "scope" => !is_text(value),
+            "exp" | "nbf" | "iat" | "auth_time" => !value.is_number(),
+            "aud" => !(is_text(value) || are_texts(value)),
+            "amr" => !are_texts(value),
+            name => match name.strip_prefix("https://authgear.com/claims/user/") {
+                Some("roles") => !(value.is_null() || are_texts(value)),
+                Some("is_anonymous" | "is_verified" | "can_reauthenticate") => !value.is_boolean(),
+                _ => false,
+            },
+        })?;
+        let found = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "an array with another type in it",
+            Value::Object(_) => "an object",
+        };
+        Some(format!("{name} is {found}"))
+    }
+
     /// Whether the token says of itself that it is a machine's.
     pub(super) fn is_of_machine(&self) -> bool {
         let subject = self.text("sub").unwrap_or_default();

@@ -72,7 +72,10 @@ pub(super) fn explanation(facts: &Facts) -> Explanation {
             name: *name,
             status,
             expected: facts.expected(*name),
-            found: facts.found(*name, status),
+            // The verifier can read a few things that cannot be shown.
+            found: facts
+                .found(*name, status)
+                .or_else(|| (status != CheckStatus::NotReached).then(|| "nothing to show".into())),
             cure: error
                 .filter(|_| status == CheckStatus::Failed)
                 .map(|error| cure(error.kind(), facts)),
@@ -242,6 +245,11 @@ impl Facts {
                 Some(claims) if claims.contains_key("cnf") => {
                     Some("cnf: it is bound to a key of the client".to_owned())
                 }
+                Some(_) if is_failed => Some(
+                    reading
+                        .wrong_type()
+                        .unwrap_or_else(|| "a claim that is there twice".to_owned()),
+                ),
                 Some(_) => Some("a JSON object".to_owned()),
                 None => is_failed.then(|| "no JSON object".to_owned()),
             },
