@@ -54,7 +54,9 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let explanation = authgear.explain(token).await;
     let mut report = String::new();
     if fake.is_some() {
-        report.push_str("note: AUTHGEAR_ENDPOINT is not set: a fake project judges\n");
+        report.push_str(
+            "note: AUTHGEAR_ENDPOINT is not set: a fake project judges, which knows no token\n",
+        );
     }
     for note in notes {
         report.push_str("note: ");

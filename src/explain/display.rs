@@ -45,8 +45,7 @@ impl Display for Check {
                 write!(f, "{mark:<7} {name:<13} expected {expected}; found {found}")
             }
             (_, _, Some(found)) => write!(f, "{mark:<7} {name:<13} {found}"),
-            (_, Some(expected), None) => write!(f, "{mark:<7} {name:<13} ({expected})"),
-            (_, None, None) => write!(f, "{mark:<7} {name}"),
+            (_, _, None) => write!(f, "{mark:<7} {name}"),
         }
     }
 }

@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 /// The readable parts of a text. The last member of a name counts, as in most JSON readers; the
 /// verifier, which decides, refuses what has two.
 pub(super) struct Reading {
+    /// In bytes.
+    pub(super) length: usize,
     /// How many parts there are between dots.
     pub(super) parts: usize,
     pub(super) header: Option<Map<String, Value>>,
@@ -24,6 +26,7 @@ impl Reading {
         let is_short = text.len() <= MAX_READ;
         let mut object = || each.next().filter(|_| is_short).and_then(object);
         Self {
+            length: text.len(),
             parts,
             header: object(),
             claims: object(),

@@ -216,7 +216,12 @@ impl Facts {
         let claim = |name| reading.claim(name).map(value);
         match name {
             CheckName::Mode => Some("a token".to_owned()),
-            CheckName::Shape if is_failed => Some(self.likeness.as_str().to_owned()),
+            CheckName::Shape if is_failed => Some(match &self.error {
+                Some(error) if error.kind() == AuthErrorKind::TokenTooLong => {
+                    format!("{} bytes", reading.length)
+                }
+                _ => self.likeness.as_str().to_owned(),
+            }),
             CheckName::Shape if self.rules.is_none() => is_passed.then(|| "one text".to_owned()),
             CheckName::Shape => Some(match reading.parts {
                 1 => "one part".to_owned(),
