@@ -95,17 +95,16 @@ fn token(text: &str) -> (&str, Vec<&'static str>) {
 /// How it looks, for who has no token yet.
 async fn show(authgear: &Authgear, fake: &FakeAuthgear) {
     let alice = fake.add_user(User::new("alice"));
-    let mut text = String::new();
     for (what, token) in [
         ("a good token", fake.token(&alice).sign()),
         ("the ID token instead", fake.id_token(&alice).sign()),
     ] {
         let explanation = authgear.explain(&token).await;
-        text.push_str(&format!("\nThis is how {what} looks:\n\n{explanation}\n"));
+        let _ = writeln!(stderr(), "\nThis is how {what} looks:\n\n{explanation}");
     }
     let _ = writeln!(
         stderr(),
-        "{text}\nFor a token of your own: pbpaste | AUTHGEAR_ENDPOINT=https://PROJECT.authgear.cloud \
+        "\nFor a token of your own: pbpaste | AUTHGEAR_ENDPOINT=https://PROJECT.authgear.cloud \
          cargo run --example explain"
     );
 }

@@ -1,7 +1,7 @@
 //! What to do about a refusal, in one line.
 
+use super::facts::{Facts, Rules};
 use super::report::Likeness;
-use super::rows::{Facts, Rules};
 use super::text::{quoted, time};
 use crate::error::AuthErrorKind;
 

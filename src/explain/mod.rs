@@ -48,6 +48,8 @@
 
 mod cure;
 mod display;
+mod facts;
+mod kinds;
 mod likeness;
 mod reading;
 mod report;
@@ -57,10 +59,10 @@ mod text;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
+use self::facts::{Facts, Rules};
 use self::likeness::recognise;
 use self::reading::Reading;
 pub use self::report::{Check, CheckName, CheckStatus, Explanation, Likeness, Verdict};
-use self::rows::{Facts, Rules};
 use crate::authgear::Authgear;
 use crate::credential::Sources;
 use crate::error::{AuthError, AuthErrorKind};
@@ -91,12 +93,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
             has_session: matches!(verifier, Verifier::Live(_) | Verifier::Resolver(_)),
             has_custom_claims: std::any::TypeId::of::<C>() != std::any::TypeId::of::<NoClaims>(),
             now: self.authenticator().now().unix(),
-            is_machine: matches!(outcome, Ok(Principal::Client(_))),
-            is_confirmed: match &outcome {
-                Ok(Principal::User(user)) => user.is_confirmed(),
-                _ => false,
-            },
-            error: outcome.err(),
+            outcome: outcome.into(),
             reading,
         };
         rows::explanation(&facts)

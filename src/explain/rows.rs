@@ -1,62 +1,18 @@
 //! The checks of a mode, each with its reading beside the verdict.
 
 use std::error::Error;
-use std::time::Duration;
 
 use super::cure::cure;
-use super::reading::Reading;
-use super::report::{Check, CheckName, CheckStatus, Explanation, Likeness, Verdict};
+use super::facts::{Facts, Outcome, Rules};
+use super::kinds::check_of;
+use super::report::{Check, CheckName, CheckStatus, Explanation, Verdict};
 use super::text::{moment, quoted, time, value};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::verify::{Validation, asymmetric_name};
-
-/// All that a report is made of.
-pub(super) struct Facts {
-    pub(super) reading: Reading,
-    pub(super) likeness: Likeness,
-    /// What is configured. `None`: no token is read in this mode.
-    pub(super) rules: Option<Rules>,
-    pub(super) has_session: bool,
-    pub(super) has_custom_claims: bool,
-    /// Whether a known key of the project made the signature, whatever else holds.
-    pub(super) is_signed_by_project: bool,
-    pub(super) is_machine: bool,
-    /// Whether the resolver has confirmed the session.
-    pub(super) is_confirmed: bool,
-    /// Why the verifier refuses, if it does.
-    pub(super) error: Option<AuthError>,
-    pub(super) now: Duration,
-}
-
-/// What a token is compared with.
-pub(super) struct Rules {
-    pub(super) issuer: String,
-    pub(super) audiences: Vec<String>,
-    pub(super) client_ids: Option<Vec<String>>,
-    algorithms: Vec<&'static str>,
-    leeway: Duration,
-}
-
-impl Rules {
-    pub(super) fn of(validation: &Validation) -> Self {
-        Self {
-            issuer: validation.issuer.clone(),
-            audiences: validation.audiences.clone(),
-            client_ids: validation.client_ids.clone(),
-            algorithms: validation
-                .algorithms
-                .iter()
-                .filter_map(|algorithm| asymmetric_name(*algorithm))
-                .collect(),
-            leeway: validation.leeway,
-        }
-    }
-}
 
 /// The whole report.
 pub(super) fn explanation(facts: &Facts) -> Explanation {
     let names = facts.names();
-    let failed = facts.error.as_ref().map(|error| {
+    let failed = facts.error().map(|error| {
         let name = check_of(error.kind());
         // A kind of a check that this mode does not have is about the text as a whole.
         names.iter().position(|own| *own == name).unwrap_or(0)
@@ -67,7 +23,7 @@ pub(super) fn explanation(facts: &Facts) -> Explanation {
             Some(failed) if place == failed => CheckStatus::Failed,
             _ => CheckStatus::Passed,
         };
-        let error = facts.error.as_ref();
+        let error = facts.error();
         Check {
             name: *name,
             status,
@@ -89,61 +45,9 @@ pub(super) fn explanation(facts: &Facts) -> Explanation {
     }
 }
 
-/// Where a kind of refusal is found.
-fn check_of(kind: AuthErrorKind) -> CheckName {
-    use AuthErrorKind as Kind;
-    match kind {
-        Kind::TokensNotAccepted => CheckName::Mode,
-        Kind::MissingCredential
-        | Kind::MalformedAuthorizationHeader
-        | Kind::MultipleCredentials
-        | Kind::TokenTooLong
-        | Kind::MalformedToken => CheckName::Shape,
-        Kind::MalformedTokenHeader
-        | Kind::WrongTokenType
-        | Kind::AlgorithmNotAllowed
-        | Kind::UnsupportedTokenHeader
-        | Kind::MissingKeyId => CheckName::Header,
-        Kind::MalformedClaims | Kind::SenderConstrainedToken => CheckName::Claims,
-        Kind::MissingIssuer | Kind::WrongIssuer => CheckName::Issuer,
-        Kind::MissingAudience | Kind::WrongAudience => CheckName::Audience,
-        Kind::MissingExpiry | Kind::Expired | Kind::NotYetValid | Kind::IssuedInFuture => {
-            CheckName::Times
-        }
-        Kind::MissingSubject | Kind::SubjectMismatch | Kind::ClientNotAllowed => CheckName::Client,
-        Kind::UnknownKey | Kind::KeysUnavailable => CheckName::Key,
-        Kind::KeyAlgorithmMismatch | Kind::BadSignature => CheckName::Signature,
-        Kind::Revoked
-        | Kind::OlderThanRevocationRetention
-        | Kind::MissingIssuedAt
-        | Kind::RevocationsUnavailable => CheckName::Revocation,
-        Kind::MalformedCustomClaims => CheckName::CustomClaims,
-        Kind::SessionInvalid | Kind::SessionMismatch | Kind::SessionUnavailable => {
-            CheckName::Session
-        }
-        // No verifier gives them: they are about a route, or about another credential.
-        Kind::MalformedIdentityHeaders
-        | Kind::UserRequired
-        | Kind::ClientRequired
-        | Kind::CrossOriginRequest
-        | Kind::InsufficientScope
-        | Kind::RoleMissing
-        | Kind::NotVerified
-        | Kind::AnonymousUser
-        | Kind::ConditionNotMet
-        | Kind::AuthenticationTooOld
-        | Kind::AuthenticationTooWeak
-        | Kind::UserIdNotHeaderSafe
-        | Kind::LayerMissing
-        | Kind::ClaimsTypeMismatch
-        | Kind::AuthgearMismatch
-        | Kind::InvalidRequirement => CheckName::Mode,
-    }
-}
-
 impl Facts {
     fn verdict(&self) -> Verdict {
-        match &self.error {
+        match self.error() {
             None => Verdict::Good,
             Some(error) if error.retry_after().is_some() => Verdict::Unknown(error.kind()),
             Some(error) => Verdict::Refused(error.kind()),
@@ -216,7 +120,7 @@ impl Facts {
         let claim = |name| reading.claim(name).map(value);
         match name {
             CheckName::Mode => Some("a token".to_owned()),
-            CheckName::Shape if is_failed => Some(match &self.error {
+            CheckName::Shape if is_failed => Some(match self.error() {
                 Some(error) if error.kind() == AuthErrorKind::TokenTooLong => {
                     format!("{} bytes", reading.length)
                 }
@@ -262,36 +166,37 @@ impl Facts {
             CheckName::Audience => claim("aud"),
             CheckName::Times => self.times(),
             CheckName::Client => self.client(),
-            CheckName::Key => match &self.error {
+            CheckName::Key => match self.error() {
                 Some(error) if is_failed => Some(causes(error)),
                 _ => reading
                     .header("kid")
                     .filter(|_| is_passed)
                     .map(|kid| format!("kid {}", value(kid))),
             },
-            CheckName::Signature if is_failed => Some(
-                self.error
-                    .as_ref()
-                    .map_or_else(String::new, |error| error.to_string()),
-            ),
+            CheckName::Signature if is_failed => self.error().map(ToString::to_string),
             CheckName::Signature => is_passed.then(|| "it holds".to_owned()),
-            CheckName::Revocation => match &self.error {
+            CheckName::Revocation => match self.error() {
                 Some(error) if is_failed => Some(causes(error)),
-                None if self.is_machine => Some("a machine's token is never revoked".to_owned()),
+                None if self.is_good_machine() => {
+                    Some("a machine's token is never revoked".to_owned())
+                }
                 _ => is_passed.then(|| "none".to_owned()),
             },
             CheckName::CustomClaims if is_failed => {
                 Some("claims that cannot be read so".to_owned())
             }
             CheckName::CustomClaims => is_passed.then(|| "they can be read".to_owned()),
-            CheckName::Session => match &self.error {
-                Some(error) if is_failed => Some(causes(error)),
-                Some(_) => None,
-                None if self.is_machine => {
+            CheckName::Session => match &self.outcome {
+                Outcome::Refused(error) => is_failed.then(|| causes(error)),
+                Outcome::Machine => {
                     Some("a machine has none: its token counts by itself".to_owned())
                 }
-                None if self.is_confirmed => Some("confirmed by the resolver".to_owned()),
-                None => Some(
+                Outcome::User { is_confirmed: true } => {
+                    Some("confirmed by the resolver".to_owned())
+                }
+                Outcome::User {
+                    is_confirmed: false,
+                } => Some(
                     "not confirmed: the resolver is away, and the grace period runs".to_owned(),
                 ),
             },
@@ -335,7 +240,7 @@ impl Facts {
 
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.is_machine {
+        if self.is_good_machine() {
             notes.push(
                 "a machine's token: routes with `AuthClient` or `Principal` let it in, routes for \
                  users answer 403"
@@ -343,8 +248,8 @@ impl Facts {
             );
         }
         let names_no_client = |rules: &Rules| rules.client_ids.is_none();
-        if self.error.is_none()
-            && !self.is_machine
+        if self.error().is_none()
+            && !self.is_good_machine()
             && self.rules.as_ref().is_some_and(names_no_client)
         {
             notes.push(

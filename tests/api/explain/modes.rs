@@ -210,7 +210,8 @@ async fn an_explanation_takes_no_renewal_away() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(fake.requests(Endpoint::Resolver), 0);
     assert_eq!(get(&api, "/user", &token).await.body, alice.id());
-    fake.requests_reached(Endpoint::Resolver, 1).await;
+    let renewed = fake.requests_reached(Endpoint::Resolver, 1);
+    tokio::time::timeout(MINUTE, renewed).await.unwrap();
 }
 
 #[tokio::test]
