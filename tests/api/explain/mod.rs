@@ -1,5 +1,6 @@
 //! `explain`: its verdict is the layer's, and what it says beside it helps and leaks nothing.
 
+mod claims;
 mod cures;
 mod modes;
 mod texts;
