@@ -177,9 +177,6 @@ impl Facts {
             CheckName::Signature => is_passed.then(|| "it holds".to_owned()),
             CheckName::Revocation => match self.error() {
                 Some(error) if is_failed => Some(causes(error)),
-                None if self.is_good_machine() => {
-                    Some("a machine's token is never revoked".to_owned())
-                }
                 _ => is_passed.then(|| "none".to_owned()),
             },
             CheckName::CustomClaims if is_failed => {
