@@ -11,6 +11,7 @@ mod clock;
 mod credential;
 pub mod docs;
 mod error;
+pub mod explain;
 mod extract;
 mod jwks;
 mod networks;

@@ -1,23 +1,27 @@
 //! What runs in the background of an `Authgear`, for as long as the runtime of `build()` lasts.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-/// A task that never returns by itself. It stops when this is dropped.
+/// A task that never returns by itself. It stops when the last clone of this is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct BackgroundTask(Arc<AbortOnDrop>);
+
 #[derive(Debug)]
-pub(crate) struct BackgroundTask(AbortHandle);
+struct AbortOnDrop(AbortHandle);
 
 impl BackgroundTask {
     pub(crate) fn spawn(runtime: &Handle, task: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(runtime.spawn(task).abort_handle())
+        Self(Arc::new(AbortOnDrop(runtime.spawn(task).abort_handle())))
     }
 
     /// # Errors
     /// When the task has stopped: its runtime has ended.
     pub(crate) fn check(&self) -> Result<(), RuntimeEnded> {
-        if self.0.is_finished() {
+        if self.0.0.is_finished() {
             Err(RuntimeEnded)
         } else {
             Ok(())
@@ -25,7 +29,7 @@ impl BackgroundTask {
     }
 }
 
-impl Drop for BackgroundTask {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }

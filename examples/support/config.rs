@@ -120,9 +120,11 @@ pub(crate) struct ResolverSettings {
 
 impl Settings {
     pub(crate) fn from_env() -> Result<Self, BadVariable> {
-        let endpoint = AUTHGEAR_ENDPOINT
-            .text()?
-            .ok_or_else(|| AUTHGEAR_ENDPOINT.bad("is required"))?;
+        Self::at(endpoint()?.ok_or_else(|| AUTHGEAR_ENDPOINT.bad("is required"))?)
+    }
+
+    /// The settings for the project at this endpoint, whatever the environment says of that.
+    pub fn at(endpoint: String) -> Result<Self, BadVariable> {
         let mode = mode()?;
         let allow_http = match AUTHGEAR_ALLOW_HTTP.text()?.as_deref() {
             None | Some("0") => false,
@@ -148,6 +150,11 @@ impl Settings {
             redis_url: REDIS_URL.text()?,
         })
     }
+}
+
+/// The project's endpoint, if one is named.
+pub fn endpoint() -> Result<Option<String>, BadVariable> {
+    AUTHGEAR_ENDPOINT.text()
 }
 
 impl KeySettings {

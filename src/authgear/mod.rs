@@ -225,6 +225,10 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         ))
     }
 
+    pub(crate) fn authenticator(&self) -> &Authenticator<C> {
+        &self.authenticator
+    }
+
     pub(crate) fn revocations(&self) -> &Arc<Revocations> {
         self.authenticator.revocations()
     }

@@ -50,6 +50,24 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         }
     }
 
+    /// Verifies a credential as [`verify`](Self::verify) does, for who only wants to know: what is
+    /// kept is used, and neither token nor answer is kept.
+    pub(crate) fn verify_without_keeping(
+        &self,
+        credential: &Credential<'_>,
+        now: Timestamp,
+    ) -> Verification<C> {
+        let verifier = match self {
+            Self::Jwt(jwt) => Self::Jwt(Arc::new(jwt.without_cache())),
+            Self::Resolver(resolver) => Self::Resolver(Arc::new(resolver.without_keeping())),
+            Self::Live(live) => Self::Live(Arc::new(live.without_keeping())),
+            Self::Gateway(_) => {
+                return Verification::Ready(Err(AuthErrorKind::TokensNotAccepted.into()));
+            }
+        };
+        verifier.verify(credential, now, Requester::default)
+    }
+
     /// Verifies a token that came by another way than HTTP.
     pub(crate) fn verify_token(&self, token: &str, now: Timestamp) -> Verification<C> {
         self.verify_text(CredentialForm::Bearer, token, now, Requester::default)
@@ -193,7 +211,8 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         self.jwt().is_some()
     }
 
-    fn jwt(&self) -> Option<&Arc<JwtVerifier<C>>> {
+    /// What verifies tokens here, if they are read.
+    pub(crate) fn jwt(&self) -> Option<&Arc<JwtVerifier<C>>> {
         match self {
             Self::Jwt(jwt) => Some(jwt),
             Self::Live(live) => Some(live.jwt()),

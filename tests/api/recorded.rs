@@ -16,6 +16,7 @@ use axum_authgear::AuthErrorKind::{
     Expired, KeysUnavailable, MalformedCustomClaims, MalformedToken, UnknownKey, WrongAudience,
     WrongTokenType,
 };
+use axum_authgear::explain::{Likeness, Verdict};
 use axum_authgear::testkit::Clock;
 use axum_authgear::{AuthUser, Authgear, AuthgearBuilder, Health, NoClaims, Principal, VerifiedBy};
 use futures_util::future::join_all;
@@ -295,6 +296,37 @@ async fn every_recorded_token_is_who_it_was_or_is_refused() {
         assert_eq!(get(&api, "/principal", &spoilt).await.status, 401, "{name}");
     }
     assert_eq!((users, machines), (9, 2));
+}
+
+#[tokio::test]
+async fn every_recorded_token_is_explained_as_the_layer_judges_it() {
+    let replay = Replay::start().await;
+    let mut good = 0;
+    for Record {
+        name, token, at, ..
+    } in tokens()
+    {
+        let clock = Clock::frozen_at(at);
+        let authgear = ready(replay.builder(&clock).audience(ISSUER).audience(RESOURCE)).await;
+        let explanation = crate::explain::explain(&authgear, &token).await;
+        good += usize::from(explanation.verdict() == Verdict::Good);
+        let wanted = match &*name {
+            "id_token" => Likeness::IdToken,
+            "opaque" => Likeness::OpaqueToken,
+            "m2m" | "m2m_one_scope" => Likeness::ClientToken,
+            _ => Likeness::UserToken,
+        };
+        assert_eq!(explanation.likeness(), wanted, "{name}");
+        // An hour later, with a bit changed, and where machines are not expected.
+        clock.shift_millis(86_400_000);
+        crate::explain::explain(&authgear, &token).await;
+        let other = if token.ends_with('A') { 'Q' } else { 'A' };
+        let spoilt = format!("{}{other}", &token[..token.len() - 1]);
+        crate::explain::explain(&authgear, &spoilt).await;
+        let users = ready(replay.builder(&Clock::frozen_at(at))).await;
+        crate::explain::explain(&users, &token).await;
+    }
+    assert_eq!(good, 11);
 }
 
 #[tokio::test]

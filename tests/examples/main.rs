@@ -7,6 +7,7 @@
 mod process;
 
 mod browser_app;
+mod explain;
 mod forward_auth;
 mod gateways;
 mod guards;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
@@ -68,6 +68,27 @@ pub(crate) async fn run(name: &str, environment: &[(impl AsRef<OsStr>, OsString)
     ended
         .unwrap_or_else(|_| panic!("it goes on: {command:?}"))
         .unwrap()
+}
+
+/// The same, with this on its standard input.
+pub(crate) async fn run_with_input(
+    name: &str,
+    environment: &[(&str, &str)],
+    input: &[u8],
+) -> Output {
+    let mut process = command(name, environment)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    let writing = async {
+        // It may have ended before it has read everything.
+        let _ = stdin.write_all(input).await;
+        drop(stdin);
+    };
+    let ended = async { tokio::join!(writing, process.wait_with_output()).1 };
+    timeout(PATIENCE, ended).await.unwrap().unwrap()
 }
 
 fn command(name: &str, environment: &[(impl AsRef<OsStr>, impl AsRef<OsStr>)]) -> Command {

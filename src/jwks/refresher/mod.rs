@@ -19,8 +19,8 @@ const MIN_MAX_AGE: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 
-/// The running refresher: it stops when this is dropped.
-#[derive(Debug)]
+/// The running refresher: it stops when the last clone of this is dropped.
+#[derive(Clone, Debug)]
 pub(crate) struct Refresher(BackgroundTask);
 
 impl Refresher {

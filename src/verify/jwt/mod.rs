@@ -60,6 +60,36 @@ impl<C> JwtVerifier<C> {
         self.refresher.check()
     }
 
+    /// The same verifier, which reads and fills no cache.
+    pub(crate) fn without_cache(&self) -> Self {
+        Self {
+            validation: self.validation.clone(),
+            clock: self.clock.clone(),
+            keys: Arc::clone(&self.keys),
+            revocations: Arc::clone(&self.revocations),
+            cache: None,
+            read_claims: self.read_claims,
+            refresher: self.refresher.clone(),
+        }
+    }
+
+    /// Whether a known key of this project made the signature, whatever the claims say. It is no
+    /// verdict: nothing else is checked.
+    pub(crate) fn is_signed_by_project(&self, token: &[u8]) -> bool {
+        let keys = self.keys.current(self.clock.now());
+        let mut header = None;
+        let mut signature = DecodeBuffer::new();
+        let Ok(parsed) = self.parse_header(token, keys.as_ref(), &mut header) else {
+            return false;
+        };
+        parsed.key.is_some_and(|key| {
+            let signature = parsed.jws.signature(&mut signature);
+            let message = parsed.jws.message();
+            signature
+                .is_ok_and(|signature| key.verify(parsed.algorithm, message, signature).is_ok())
+        })
+    }
+
     /// Verifies a token. If it is no good, `malformed` has the first say about the reason: the
     /// characters of a good one need not be looked at once more.
     pub(crate) fn verify(

@@ -44,6 +44,17 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         }
     }
 
+    /// The same verifier, which keeps neither token nor answer.
+    pub(crate) fn without_keeping(&self) -> Self {
+        Self {
+            jwt: Arc::new(self.jwt.without_cache()),
+            resolver: Arc::new(self.resolver.without_keeping()),
+            bound: self.bound,
+            grace_period: self.grace_period,
+            cookie_base: self.cookie_base.clone(),
+        }
+    }
+
     pub(crate) fn jwt(&self) -> &Arc<JwtVerifier<C>> {
         &self.jwt
     }
@@ -116,7 +127,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
             if let Some(session) = answer.session()
                 && let Some(credential) = &session.credential
                 && answer.age(now) >= self.half()
-                && answer.claim_renewal()
+                && self.resolver.claim_renewal(&answer)
             {
                 let credential = Arc::clone(credential);
                 let requester = requester();

@@ -28,7 +28,9 @@ pub(crate) struct ResolverClient {
     probing: BackgroundTask,
     purges: Arc<Purges>,
     /// Those who wait for the word of a probe take no place from those who wait for an answer.
-    undecided: Semaphore,
+    undecided: Arc<Semaphore>,
+    /// Whether answers are kept for whoever comes next.
+    keeps_answers: bool,
     /// How long a question, or the word of a probe, is waited for: its turn and its answer.
     patience: Duration,
 }
@@ -87,8 +89,22 @@ impl ResolverClient {
             inner,
             probing,
             purges: Arc::default(),
-            undecided: Semaphore::new(MAX_WAITERS),
+            undecided: Arc::new(Semaphore::new(MAX_WAITERS)),
+            keeps_answers: true,
             patience: options.timeout * 2 + SLACK,
+        }
+    }
+
+    /// The same client, within the same bounds. It uses the answers that are kept, and keeps none
+    /// itself.
+    pub(crate) fn without_keeping(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            probing: self.probing.clone(),
+            purges: Arc::clone(&self.purges),
+            undecided: Arc::clone(&self.undecided),
+            keeps_answers: false,
+            patience: self.patience,
         }
     }
 
@@ -128,7 +144,10 @@ impl ResolverClient {
             .waiters
             .try_acquire()
             .map_err(|_| CallError::QueueFull)?;
-        let mut done = match self.inner.join(credential, client, max_age, false)? {
+        let mut done = match self
+            .inner
+            .join(credential, client, max_age, self.purpose())?
+        {
             Joined::Known(answer) => return Ok(answer),
             Joined::Lookup(done) => done,
         };
@@ -150,8 +169,24 @@ impl ResolverClient {
         client: ClientInfo,
         max_age: Duration,
     ) {
-        // If there is no room, whoever comes next asks.
-        let _ = self.inner.join(credential, client, max_age, true);
+        if self.keeps_answers {
+            // If there is no room, whoever comes next asks.
+            let purpose = Purpose::Renewal;
+            let _ = self.inner.join(credential, client, max_age, purpose);
+        }
+    }
+
+    /// Whether it is for the caller to renew this answer: once, however many see that it is time.
+    pub(crate) fn claim_renewal(&self, answer: &Answer) -> bool {
+        self.keeps_answers && answer.claim_renewal()
+    }
+
+    fn purpose(&self) -> Purpose {
+        if self.keeps_answers {
+            Purpose::Request
+        } else {
+            Purpose::Explanation
+        }
     }
 
     /// Forgets what is known of a user: the next request asks, and an answer that was asked for
@@ -211,6 +246,17 @@ impl ResolverClient {
     }
 }
 
+/// What a question is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Somebody waits for the answer.
+    Request,
+    /// Whoever comes next.
+    Renewal,
+    /// Somebody waits, and nothing is kept.
+    Explanation,
+}
+
 enum Joined {
     Known(Arc<Answer>),
     Lookup(watch::Receiver<Option<LookupResult>>),
@@ -227,19 +273,20 @@ impl Inner {
         credential: Arc<SessionCredential>,
         client: ClientInfo,
         max_age: Duration,
-        in_background: bool,
+        purpose: Purpose,
     ) -> Result<Joined, Arc<CallError>> {
         let digest = *credential.digest();
-        let (lookup, place) = match self.board(&digest, max_age)? {
+        let (lookup, place) = match self.board(&digest, max_age, purpose)? {
             Boarding::Joined(joined) => return Ok(joined),
             Boarding::New(lookup, place) => (lookup, place),
         };
         let done = lookup.done.subscribe();
-        let myself = in_background.then(|| lookup.done.subscribe());
+        let myself = (purpose == Purpose::Renewal).then(|| lookup.done.subscribe());
         let guard = LookupTask {
             inner: Arc::clone(self),
             digest,
             lookup,
+            keeps_answer: purpose != Purpose::Explanation,
         };
         // No lock is held here: a runtime that has ended drops the task at once, and that takes the
         // flight off the list.
@@ -251,7 +298,12 @@ impl Inner {
     }
 
     /// The answer or the flight that there is, or a new one, which is listed and has yet to begin.
-    fn board(&self, digest: &Digest, max_age: Duration) -> Result<Boarding, CallError> {
+    fn board(
+        &self,
+        digest: &Digest,
+        max_age: Duration,
+        purpose: Purpose,
+    ) -> Result<Boarding, CallError> {
         let now = self.clock.now();
         let generation = self.answers.generation();
         let mut lookups = self.lookups(digest);
@@ -274,7 +326,10 @@ impl Inner {
             generation,
             done: watch::Sender::new(None),
         });
-        let replaced = lookups.insert(*digest, Arc::clone(&lookup));
+        // A request that comes now asks for itself, and its answer is kept.
+        let replaced = (purpose != Purpose::Explanation)
+            .then(|| lookups.insert(*digest, Arc::clone(&lookup)))
+            .flatten();
         drop(lookups);
         drop(replaced);
         Ok(Boarding::New(lookup, place))
@@ -313,12 +368,15 @@ struct LookupTask {
     inner: Arc<Inner>,
     digest: Digest,
     lookup: Arc<Lookup>,
+    keeps_answer: bool,
 }
 
 impl LookupTask {
     async fn run(self, place: &QueueSlot, credential: Arc<SessionCredential>, client: ClientInfo) {
         let outcome = self.outcome(place, &credential, &client).await;
-        if let Ok(answer) = &outcome {
+        if let Ok(answer) = &outcome
+            && self.keeps_answer
+        {
             let inner = &self.inner;
             if answer.session().is_some() {
                 let at = answer.asked_at();

@@ -36,6 +36,15 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
         }
     }
 
+    /// The same verifier, which keeps no answer.
+    pub(crate) fn without_keeping(&self) -> Self {
+        Self {
+            resolver: Arc::new(self.resolver.without_keeping()),
+            base: Arc::clone(&self.base),
+            max_age: self.max_age,
+        }
+    }
+
     pub(crate) fn sessions(&self) -> &Arc<ResolverClient> {
         &self.resolver
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum_authgear::explain::Verdict;
 use axum_authgear::testkit::{FakeAuthgear, SigningKey, User};
 use axum_authgear::{AuthErrorKind, Authgear};
 use http::{HeaderValue, Request, StatusCode, header};
@@ -16,6 +17,7 @@ use tokio::runtime::Runtime;
 
 use self::tokens::any_token;
 use crate::cases::cases;
+use crate::explain::assert_consistent;
 use crate::support::{Answer, routes, send};
 
 /// One API for all cases: it takes bearers and a cookie, and fetches on demand once.
@@ -187,5 +189,31 @@ proptest! {
     fn property_no_token_is_accepted_that_the_issuer_did_not_sign(token in any_token()) {
         let outcome = stage().verify(&token);
         prop_assert_eq!(outcome.is_ok(), stage().is_good(token.as_bytes()), "{:?}", outcome);
+    }
+
+    #[test]
+    fn property_explain_says_what_the_layer_does(
+        token in prop_oneof![
+            4 => any_token(),
+            1 => any::<Index>().prop_map(|index| stage().a_good(index).to_owned()),
+            1 => ("(Bearer |\"|undefined| |)", any_token(), "(\"| b|\\.|\\.\\.\\.|…|\n|)")
+                .prop_map(|(start, token, end)| format!("{start}{token}{end}")),
+        ],
+    ) {
+        let explanation = stage().runtime.block_on(stage().authgear.explain(&token));
+        assert_consistent(&explanation);
+        let bearer = format!("Bearer {token}").into_bytes();
+        let Some(answer) = stage().send(&header::AUTHORIZATION, &[bearer]) else {
+            let refused = Verdict::Refused(AuthErrorKind::MalformedAuthorizationHeader);
+            prop_assert_eq!(explanation.verdict(), refused);
+            return Ok(());
+        };
+        let verdict = match answer.kind {
+            None => Verdict::Good,
+            Some(kind) if answer.status == StatusCode::SERVICE_UNAVAILABLE => Verdict::Unknown(kind),
+            Some(kind) => Verdict::Refused(kind),
+        };
+        prop_assert_eq!(explanation.verdict(), verdict, "{}", token);
+        prop_assert_eq!(verdict == Verdict::Good, answer.status == StatusCode::OK);
     }
 }

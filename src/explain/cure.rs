@@ -1,0 +1,283 @@
+//! What to do about a refusal, in one line.
+
+use super::facts::{Facts, Rules};
+use super::report::Likeness;
+use super::text::{quoted, time};
+use crate::error::AuthErrorKind;
+
+/// The cure of a refusal, as far as the token shows what went wrong.
+pub(super) fn cure(kind: AuthErrorKind, facts: &Facts) -> String {
+    use AuthErrorKind as Kind;
+    let reading = &facts.reading;
+    match (kind, &facts.rules) {
+        (Kind::TokensNotAccepted, _) => {
+            "access tokens are not read behind a gateway: send the request through it, or build \
+             without `.gateway(…)`"
+                .to_owned()
+        }
+        (Kind::WrongIssuer, Some(rules)) => wrong_issuer(facts, rules),
+        (Kind::WrongAudience, Some(rules)) => wrong_audience(facts, rules),
+        (Kind::Expired, _) => match reading.seconds("iat").zip(reading.seconds("exp")) {
+            Some((issued_at, expires_at)) if expires_at <= issued_at => {
+                "its `exp` is not after its `iat`: ask the issuer for another token".to_owned()
+            }
+            _ => format!(
+                "get a new token (refresh, or sign in again); if it is new, this machine's clock \
+                 ({} Unix seconds) is ahead: synchronise it",
+                facts.now.as_secs()
+            ),
+        },
+        (Kind::IssuedInFuture | Kind::NotYetValid, _) => {
+            let claim = if kind == Kind::NotYetValid {
+                "nbf"
+            } else {
+                "iat"
+            };
+            let ahead = reading.seconds(claim).unwrap_or_default() - facts.now.as_secs_f64();
+            format!(
+                "this machine's clock is {} behind the issuer's: synchronise it (NTP), or wait",
+                time(ahead)
+            )
+        }
+        (Kind::ClientNotAllowed, _) => match reading.text("client_id") {
+            Some(client) => format!(
+                "if {} is an application of yours, add it to `.client_ids([…])`",
+                quoted(client)
+            ),
+            None => {
+                "the token names no client: take one that an application of yours gets".to_owned()
+            }
+        },
+        (Kind::SessionInvalid, None) => session_without_rules(facts),
+        _ => match shape(kind, facts.likeness, facts.rules.is_some()) {
+            Some(cure) => cure.to_owned(),
+            None => plain(kind).to_owned(),
+        },
+    }
+}
+
+/// What is told by the look of a text that cannot be read as a token, or is another kind of token.
+fn shape(kind: AuthErrorKind, likeness: Likeness, reads_tokens: bool) -> Option<&'static str> {
+    use AuthErrorKind as Kind;
+    let is_about_shape = matches!(
+        kind,
+        Kind::MalformedAuthorizationHeader
+            | Kind::MalformedToken
+            | Kind::TokenTooLong
+            | Kind::MalformedTokenHeader
+            | Kind::MalformedClaims
+            | Kind::WrongTokenType
+            | Kind::AlgorithmNotAllowed
+            | Kind::MissingKeyId
+            | Kind::SessionInvalid
+    );
+    let is_cut_off = likeness == Likeness::CutOff && kind == Kind::BadSignature;
+    if !is_about_shape && !is_cut_off && kind_is_known(kind) {
+        return None;
+    }
+    Some(match likeness {
+        Likeness::Nothing => "there is no token: send one after `Bearer `",
+        Likeness::IdToken => {
+            "send the `access_token` of the sign-in, not the `id_token`: that one tells the \
+             application who signed in"
+        }
+        Likeness::OpaqueToken if reads_tokens => {
+            "turn on \"Issue JWT as access token\" for the application in Authgear's portal and \
+             sign in again, or verify by `.session_resolver(…)`"
+        }
+        Likeness::RefreshToken => {
+            "send the access token; a refresh token is a secret between the application and \
+             Authgear's token endpoint"
+        }
+        Likeness::EncryptedToken => {
+            "it is encrypted for somebody else: send the signed access token that Authgear gave"
+        }
+        Likeness::UnsignedToken => {
+            "the part after the second dot is missing: send the token as Authgear gave it"
+        }
+        Likeness::CutOff => {
+            "copy the whole token: logs and terminals cut it off, and its end is the signature"
+        }
+        Likeness::Broken => "take out the blanks and line breaks: a token is one word",
+        Likeness::Reencoded => {
+            "send the token as it came: it was encoded once more on its way (base64 or a URL)"
+        }
+        Likeness::HeaderField => "give only what follows `Bearer `, without the header's name",
+        Likeness::Quoted => "leave the quotes out: the token is what stands between them",
+        Likeness::Placeholder => {
+            "the program sent the name of a value instead of a token: sign in first, and wait for \
+             the token"
+        }
+        Likeness::Json => "send the value of the member `access_token`, without what is around it",
+        Likeness::Url => "this is an address: send the access token of the sign-in",
+        Likeness::Pem => "this is a key: keep it to yourself, and send an access token",
+        Likeness::OtherCredential => {
+            "this is a credential of another service: keep it to yourself, and send an access \
+             token of this project"
+        }
+        _ => return None,
+    })
+}
+
+/// Whether [`plain`] has a sentence for the kind.
+fn kind_is_known(kind: AuthErrorKind) -> bool {
+    plain(kind) != OTHER
+}
+
+fn plain(kind: AuthErrorKind) -> &'static str {
+    use AuthErrorKind as Kind;
+    match kind {
+        Kind::MalformedAuthorizationHeader => {
+            "a token has letters, digits and `-._~+/` only: copy it once more"
+        }
+        Kind::TokenTooLong => "send an access token: Authgear's are far shorter than 8 KiB",
+        Kind::MalformedToken => "copy the whole token, three parts with two dots, and nothing else",
+        Kind::MalformedTokenHeader | Kind::MalformedClaims => {
+            "it was changed on its way, or Authgear did not make it: copy it once more"
+        }
+        Kind::WrongTokenType => "send an access token (`typ` is `at+jwt`), not another kind of JWT",
+        Kind::AlgorithmNotAllowed => {
+            "Authgear signs with RS256; name another algorithm with `.algorithms([…])` only where \
+             the issuer uses it"
+        }
+        Kind::UnsupportedTokenHeader => {
+            "take `crit`, `zip` and `b64` out of the header: Authgear sets none of them"
+        }
+        Kind::MissingKeyId => "Authgear names the key in `kid`: get the token from Authgear",
+        Kind::SenderConstrainedToken => {
+            "ask for a token without DPoP or client certificate: no proof of possession is \
+             checked here"
+        }
+        Kind::MissingIssuer | Kind::MissingAudience | Kind::MissingExpiry => {
+            "an access token of Authgear has this claim: get one from Authgear"
+        }
+        Kind::MissingSubject | Kind::SubjectMismatch => {
+            "`sub` is a user's id or `client_id_` and the client: a hook of the project may have \
+             changed it"
+        }
+        Kind::UnknownKey => {
+            "sign in again: the key was taken out of use, or belongs to another project that has \
+             this issuer's name"
+        }
+        Kind::KeyAlgorithmMismatch => {
+            "the key of that name is for another algorithm: get a new token from Authgear"
+        }
+        Kind::BadSignature => {
+            "the token was changed after it was signed: copy it once more, all of it"
+        }
+        Kind::KeysUnavailable => {
+            "the keys cannot be had now: see whether this machine reaches the endpoint, then try \
+             again in a minute"
+        }
+        Kind::Revoked => "sign in again: the user or this token was revoked here",
+        Kind::OlderThanRevocationRetention => {
+            "get a new token, or raise `.revocation_retention(…)` above the lifetime of tokens"
+        }
+        Kind::MissingIssuedAt => {
+            "revocation needs `iat`, which Authgear's tokens have: get one from Authgear"
+        }
+        Kind::RevocationsUnavailable => "see whether this machine reaches Redis, then try again",
+        Kind::MalformedCustomClaims => {
+            "compare the claims with the type of `.claims::<T>()`: make optional what a token may \
+             lack"
+        }
+        Kind::SessionInvalid => "sign in again: the session has ended, or the user was disabled",
+        Kind::SessionMismatch => {
+            "the resolver names another user than the token: is its URL of the same project?"
+        }
+        Kind::SessionUnavailable => "see whether this machine reaches the resolver, then try again",
+        _ => OTHER,
+    }
+}
+
+const OTHER: &str = "get a new access token from Authgear, and send it as it is";
+
+fn wrong_issuer(facts: &Facts, rules: &Rules) -> String {
+    let found = facts.reading.text("iss").unwrap_or_default();
+    let is_spelled_otherwise = spelling(found) == spelling(&rules.issuer);
+    if facts.is_signed_by_project && is_spelled_otherwise {
+        format!(
+            "write the endpoint as the token has it: `Authgear::builder({})`",
+            quoted(found)
+        )
+    } else if facts.is_signed_by_project {
+        "the same project signed it under another domain, its former one or a custom one: sign in \
+         again, and build with the endpoint that discovery names"
+            .to_owned()
+    } else if is_spelled_otherwise {
+        format!(
+            "spell the endpoint as the issuer does: `Authgear::builder({})`",
+            quoted(found)
+        )
+    } else {
+        format!(
+            "it is of another project: sign in at {}, or build with the endpoint {} if that is \
+             yours",
+            quoted(&rules.issuer),
+            quoted(found)
+        )
+    }
+}
+
+/// What is left of an issuer when all that people spell differently is taken off.
+fn spelling(issuer: &str) -> String {
+    let lower = issuer.trim().trim_end_matches('/').to_lowercase();
+    let host = lower
+        .strip_prefix("https://")
+        .or_else(|| lower.strip_prefix("http://"))
+        .unwrap_or(&lower);
+    let host = host
+        .strip_suffix(":443")
+        .or_else(|| host.strip_suffix(":80"));
+    host.unwrap_or_else(|| lower.split("://").last().unwrap_or_default())
+        .trim_end_matches('.')
+        .to_owned()
+}
+
+fn wrong_audience(facts: &Facts, rules: &Rules) -> String {
+    let audiences = facts.reading.audiences();
+    let found = audiences.first().map_or("", |audience| audience);
+    if found.is_empty() {
+        return format!("ask for a token for {}", quoted(&rules.issuer));
+    }
+    if facts.reading.is_of_machine() {
+        return format!(
+            "a machine's token is for a resource: add `.audience({})`, and `.audience({})` for \
+             users",
+            quoted(found),
+            quoted(&rules.issuer)
+        );
+    }
+    if spelling(found) == spelling(&rules.issuer) {
+        return format!(
+            "a user's token is for the endpoint: add `.audience({})`",
+            quoted(found)
+        );
+    }
+    format!(
+        "if {} is this API, add `.audience(…)` with it; else get a token for this API",
+        quoted(found)
+    )
+}
+
+/// The resolver says no more than *nobody*; the token may show why.
+fn session_without_rules(facts: &Facts) -> String {
+    let expires_at = facts.reading.seconds("exp");
+    let is_over = expires_at.is_some_and(|at| at <= facts.now.as_secs_f64());
+    match facts.likeness {
+        Likeness::ClientToken => {
+            "the resolver knows no machines: take `.live_sessions(…)`, or verify the JWT".to_owned()
+        }
+        Likeness::UserToken if is_over => {
+            "get a new token: it has expired, and the resolver allows for no leeway".to_owned()
+        }
+        Likeness::UserToken => {
+            "sign in again; if that changes nothing, the resolver is asked with another host than \
+             the endpoint's, or belongs to another project"
+                .to_owned()
+        }
+        likeness => shape(AuthErrorKind::SessionInvalid, likeness, false)
+            .unwrap_or_else(|| plain(AuthErrorKind::SessionInvalid))
+            .to_owned(),
+    }
+}

@@ -1,0 +1,128 @@
+//! Why a token is let in or refused, for the eyes of a developer.
+//!
+//! [`Authgear::explain`] says what the layer does with a token, and lays each check beside it: what
+//! it expects, what the token says, and the cure.
+//!
+//! # Example
+//!
+//! ```
+//! use axum_authgear::Authgear;
+//! use axum_authgear::explain::{CheckName, Verdict};
+//! use axum_authgear::testkit::{FakeAuthgear, User};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let fake = FakeAuthgear::start().await;
+//! let authgear = Authgear::builder(fake.endpoint()).build()?;
+//! let id_token = fake.id_token(&User::new("alice")).sign();
+//!
+//! let explanation = authgear.explain(&id_token).await;
+//! assert_ne!(explanation.verdict(), Verdict::Good);
+//! println!("{explanation}");
+//! # assert!(explanation.to_string().contains("not the `id_token`"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # As data
+//!
+//! ```
+//! # use axum_authgear::explain::{CheckStatus, Explanation};
+//! fn failed_checks(explanation: &Explanation) -> Vec<String> {
+//!     explanation
+//!         .checks()
+//!         .iter()
+//!         .filter(|check| check.status() == CheckStatus::Failed)
+//!         .map(|check| format!("{}: {}", check.name().as_str(), check.found().unwrap_or("-")))
+//!         .collect()
+//! }
+//! ```
+//!
+//! # What is trusted
+//!
+//! Nothing of the token. The verdict is the one of the verifier that the layer uses; the other texts
+//! are a reading of what the token says of itself, and decide nothing. They hold claims: show them to
+//! a developer who has the token anyway, and neither log them nor send them to a client. `Debug` of an
+//! [`Explanation`] shows the verdict and the state of each check only. The signature is in none of
+//! the texts, and no character in them controls a terminal.
+
+mod cure;
+mod display;
+mod facts;
+mod kinds;
+mod likeness;
+mod reading;
+mod report;
+mod rows;
+mod text;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+
+use self::facts::{Facts, Rules};
+use self::likeness::recognise;
+use self::reading::Reading;
+pub use self::report::{Check, CheckName, CheckStatus, Explanation, Likeness, Verdict};
+use crate::authgear::Authgear;
+use crate::credential::Sources;
+use crate::error::{AuthError, AuthErrorKind};
+use crate::user::{NoClaims, Principal};
+use crate::verify::{JwtVerifier, Verification, Verifier};
+
+impl<C: Send + Sync + 'static> Authgear<C> {
+    /// Says what the layer does with a request that carries `Authorization: Bearer {token}`, and why.
+    ///
+    /// It is for developers: a page of an administrator, a command, a test. The layer never uses it, and
+    /// nothing is logged. Its text holds claims of the token.
+    ///
+    /// It waits as long as a request would: for a key that is not known, and for the resolver in a
+    /// mode that asks it. What is kept of earlier requests counts as it does for a request; neither
+    /// this token nor its session is kept. See [`explain`](crate::explain).
+    pub async fn explain(&self, token: &str) -> Explanation {
+        let outcome = self.try_bearer(token).await;
+        // More than one space may follow the scheme.
+        let token = token.trim_start_matches(' ');
+        let verifier = self.authenticator().verifier();
+        let reading = Reading::of(token);
+        let project = project(verifier);
+        let facts = Facts {
+            likeness: recognise(token, &reading),
+            is_signed_by_project: project
+                .is_some_and(|project| project.is_signed_by_project(token.as_bytes())),
+            rules: project.map(|project| Rules::of(&project.validation)),
+            has_session: matches!(verifier, Verifier::Live(_) | Verifier::Resolver(_)),
+            has_custom_claims: std::any::TypeId::of::<C>() != std::any::TypeId::of::<NoClaims>(),
+            now: self.authenticator().now().unix(),
+            outcome: outcome.into(),
+            reading,
+        };
+        rows::explanation(&facts)
+    }
+
+    /// The verifier's outcome for this bearer.
+    async fn try_bearer(&self, token: &str) -> Result<Principal<C>, AuthError> {
+        let mut headers = HeaderMap::new();
+        let field = HeaderValue::try_from(format!("Bearer {token}"))
+            .map_err(|_| AuthErrorKind::MalformedAuthorizationHeader)?;
+        headers.insert(AUTHORIZATION, field);
+        let pending = {
+            let credential = Sources::default().find(&headers)?;
+            let credential = credential.ok_or(AuthErrorKind::MissingCredential)?;
+            let authenticator = self.authenticator();
+            let now = authenticator.now();
+            match authenticator
+                .verifier()
+                .verify_without_keeping(&credential, now)
+            {
+                Verification::Ready(outcome) => return outcome,
+                Verification::Pending(pending) => pending,
+            }
+        };
+        pending.await
+    }
+}
+
+/// The project whose rules apply, where tokens are read.
+fn project<C: Send + Sync + 'static>(verifier: &Verifier<C>) -> Option<&JwtVerifier<C>> {
+    verifier.jwt().map(|jwt| &**jwt)
+}
