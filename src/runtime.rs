@@ -5,6 +5,8 @@ use std::future::Future;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::telemetry;
+
 /// A task that never returns by itself. It stops when this is dropped.
 #[derive(Debug)]
 pub(crate) struct BackgroundTask(AbortHandle);
@@ -18,6 +20,7 @@ impl BackgroundTask {
     /// When the task has stopped: its runtime has ended.
     pub(crate) fn check(&self) -> Result<(), RuntimeEnded> {
         if self.0.is_finished() {
+            telemetry::runtime_ended();
             Err(RuntimeEnded)
         } else {
             Ok(())
@@ -33,5 +36,8 @@ impl Drop for BackgroundTask {
 
 /// The runtime that `build()` was called on is gone, and with it whatever would fetch or ask.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the runtime on which the Authgear was built has ended")]
+#[error(
+    "the runtime on which the Authgear was built has ended (call `build()` on the runtime that \
+     serves requests)"
+)]
 pub(crate) struct RuntimeEnded;

@@ -28,10 +28,16 @@ pub enum ConfigError {
     },
     /// `build()` was called outside of a tokio runtime with its drivers enabled, which the background
     /// refresher needs.
-    #[error("build() must be called within a tokio runtime whose timers are enabled")]
+    #[error(
+        "build() must be called within a tokio runtime whose timers are enabled: in an async fn \
+         below #[tokio::main], or after Runtime::enter"
+    )]
     NoRuntime,
     /// The HTTP client could not be made; most often the system has no store of root certificates.
-    #[error("the HTTP client could not be set up")]
+    #[error(
+        "the HTTP client could not be set up (without a store of root certificates on the system, \
+         add one or name your own with `root_certificate`)"
+    )]
     Http(#[source] reqwest::Error),
 }
 

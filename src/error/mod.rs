@@ -2,6 +2,7 @@
 //! ([`AuthError`]).
 
 mod config;
+mod cure;
 mod kind;
 
 use std::error::Error;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::config::ConfigError;
+pub(crate) use self::cure::cure;
 pub use self::kind::AuthErrorKind;
 pub(crate) use self::kind::PerKind;
 

@@ -37,7 +37,11 @@ impl<'t> Jws<'t> {
     pub(in crate::verify) fn split(token: &'t [u8]) -> Result<Self, AuthErrorKind> {
         let (message, signature) = memrchr(b'.', token)
             .and_then(|dot| around(token, dot))
-            .ok_or(AuthErrorKind::MalformedToken)?;
+            .ok_or(if token.is_empty() {
+                AuthErrorKind::MalformedToken
+            } else {
+                AuthErrorKind::OpaqueToken
+            })?;
         let (header, claims) = memchr(b'.', message)
             .and_then(|dot| around(message, dot))
             .ok_or(AuthErrorKind::MalformedToken)?;

@@ -5,6 +5,7 @@
 
 pub(super) mod cache;
 pub(super) mod claims;
+mod expectation;
 mod json;
 pub(super) mod jws;
 pub(super) mod validation;
@@ -12,6 +13,7 @@ pub(super) mod validation;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
@@ -198,7 +200,10 @@ impl<C> JwtVerifier<C> {
             });
         }
         let header = jws.header(buffer.insert(DecodeBuffer::new()))?;
-        let (algorithm, kid) = self.validation.check_header(header)?;
+        let (algorithm, kid) = self
+            .validation
+            .check_header(header)
+            .inspect_err(|kind| expectation::log(&self.validation, *kind, None, Duration::ZERO))?;
         let key = keys.and_then(|keys| keys.find(&kid));
         Ok(ParsedToken {
             jws,
@@ -215,7 +220,13 @@ impl<C> JwtVerifier<C> {
         now: Timestamp,
     ) -> Result<Unverified, AuthErrorKind> {
         let claims = Claims::parse(opened.jws.claims()?)?;
-        let bearer = self.validation.check_claims(&claims, now.unix())?;
+        let bearer = self
+            .validation
+            .check_claims(&claims, now.unix())
+            .inspect_err(|kind| {
+                let times = claims.times();
+                expectation::log(&self.validation, *kind, times.as_ref(), now.unix());
+            })?;
         opened.jws.check_signature()?;
         Ok(Unverified { claims, bearer })
     }
