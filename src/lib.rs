@@ -37,12 +37,12 @@ pub use credential::TokenSource;
 pub use error::{AuthError, AuthErrorKind, ConfigError};
 pub use jsonwebtoken::Algorithm;
 pub use protected_resource::ProtectedResource;
-/// The HTTP client, whose types some options of the builder take: [`reqwest::Certificate`],
-/// [`reqwest::Proxy`], [`reqwest::Client`].
-pub use reqwest;
 pub use rejection::{
     AuthRejection, EmptyRejectionResponse, JsonRejectionResponse, RejectionResponse,
 };
+/// The HTTP client, whose types some options of the builder take: [`reqwest::Certificate`],
+/// [`reqwest::Proxy`], [`reqwest::Client`].
+pub use reqwest;
 #[cfg(feature = "redis")]
 pub use revocation::RedisConfig;
 pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};

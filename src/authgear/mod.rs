@@ -167,7 +167,10 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// [`revoke_user`](Self::revoke_user) for what happens then, and end the session at Authgear. The
     /// first such call logs a warning.
     pub fn revoke_token(&self, user: &AuthUser<C>) {
-        if matches!(user.verified_by(), VerifiedBy::Resolver | VerifiedBy::Gateway) {
+        if matches!(
+            user.verified_by(),
+            VerifiedBy::Resolver | VerifiedBy::Gateway
+        ) {
             telemetry::revoked_no_token();
         }
         self.revocations()

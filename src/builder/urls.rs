@@ -80,9 +80,7 @@ impl Options {
                      to `internal_url` (plain http beyond loopback also needs \
                      `.dangerous().allow_http()`)"
                 }
-                _ => {
-                    "must be https: plain http beyond loopback needs `.dangerous().allow_http()`"
-                }
+                _ => "must be https: plain http beyond loopback needs `.dangerous().allow_http()`",
             };
             return Err(ConfigError::invalid(option, text, reason));
         }

@@ -30,10 +30,23 @@ mod tests {
 
     #[test]
     fn whole_words_in_any_case_and_nothing_beside_them() {
-        for word in WORDS.iter().copied().chain(["Undefined", "NULL", "[object Object]"]) {
+        for word in WORDS
+            .iter()
+            .copied()
+            .chain(["Undefined", "NULL", "[object Object]"])
+        {
             assert!(is_placeholder(word.as_bytes()), "{word}");
         }
-        for token in ["", "undefined.", "nulls", "xundefined", "a.b.c", "un", "nul", "token1"] {
+        for token in [
+            "",
+            "undefined.",
+            "nulls",
+            "xundefined",
+            "a.b.c",
+            "un",
+            "nul",
+            "token1",
+        ] {
             assert!(!is_placeholder(token.as_bytes()), "{token}");
         }
     }

@@ -9,7 +9,9 @@ pub(crate) fn cure(kind: Kind) -> Option<&'static str> {
         Kind::OpaqueToken => {
             "turn on `Issue JWT as access token` for the client in Authgear, or use `session_resolver`"
         }
-        Kind::WrongTokenType => "the client must send its access token: an ID token is for the client",
+        Kind::WrongTokenType => {
+            "the client must send its access token: an ID token is for the client"
+        }
         Kind::AlgorithmNotAllowed => "the builder's `algorithms` names what is allowed",
         Kind::WrongIssuer | Kind::MissingIssuer => {
             "the endpoint must equal the token's `iss`: is the token of another project, or of this \

@@ -49,7 +49,7 @@ kinds! {
         MultipleCredentials = "multiple_credentials": "the request carries more than one credential",
         /// The token is longer than 8 KiB.
         TokenTooLong = "token_too_long": "the access token is too long",
-        /// The token has no dot in it, so that it is no JWT: Authgear issues opaque access tokens until
+        /// The token is one word of letters and digits, no JWT: Authgear issues opaque access tokens until
         /// *Issue JWT as access token* is turned on for the client.
         /// [How to cure it](crate::docs::troubleshooting#tokens).
         OpaqueToken = "opaque_token": "the access token is opaque, not a JWT: turn on Issue JWT as access token for the client in Authgear, or let this API use the session resolver",

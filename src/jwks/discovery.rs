@@ -68,7 +68,11 @@ impl DiscoveryError {
 
 /// In plain ASCII, and not too long.
 fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_default).collect();
+    let mut shown: String = text
+        .chars()
+        .take(MAX_SHOWN)
+        .flat_map(char::escape_default)
+        .collect();
     if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push_str("...");
     }
@@ -142,7 +146,9 @@ mod tests {
             serde_json::json!({ "issuer": issuer, "jwks_uri": "https://auth.example/k" })
                 .to_string()
         };
-        let error = read(&document("https://AUTH.example")).unwrap_err().to_string();
+        let error = read(&document("https://AUTH.example"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("\"https://auth.example\""), "{error}");
         assert!(error.contains("\"https://AUTH.example\""), "{error}");
         for hostile in ["a\nb\u{1b}[2J\u{202e}\"é".to_owned(), "x".repeat(100_000)] {

@@ -23,7 +23,13 @@ pub(super) fn variable(targets: &[&Url]) -> Option<&'static str> {
 
 /// `HTTP_PROXY` in capitals is left out: a CGI server sets it from a request's `Proxy` field, and so
 /// other programs do not look at it, either.
-const VARIABLES: [&str; 5] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "http_proxy"];
+const VARIABLES: [&str; 5] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "http_proxy",
+];
 
 fn value(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.trim().is_empty())
@@ -43,7 +49,10 @@ fn is_excepted(url: &Url, list: &str) -> bool {
     let host = url.host_str().unwrap_or_default();
     list.split(',').map(str::trim).any(|entry| {
         let domain = entry.trim_start_matches("*.").trim_start_matches('.');
-        let is_below = || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+        let is_below = || {
+            host.strip_suffix(domain)
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
         entry == "*" || (!domain.is_empty() && (host == domain || is_below()))
     })
 }
@@ -55,10 +64,24 @@ mod tests {
     #[test]
     fn the_host_and_domains_above_it_are_excepted() {
         let url = Url::parse("https://auth.shop.example").unwrap();
-        for list in ["*", "auth.shop.example", "a, .shop.example", "example", "*.example"] {
+        for list in [
+            "*",
+            "auth.shop.example",
+            "a, .shop.example",
+            "example",
+            "*.example",
+        ] {
             assert!(is_excepted(&url, list), "{list}");
         }
-        for list in ["", ",", ".", "op.example", "shop", "x.auth.shop.example", "10.0.0.0/8"] {
+        for list in [
+            "",
+            ",",
+            ".",
+            "op.example",
+            "shop",
+            "x.auth.shop.example",
+            "10.0.0.0/8",
+        ] {
             assert!(!is_excepted(&url, list), "{list}");
         }
     }

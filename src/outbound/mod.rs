@@ -296,7 +296,9 @@ impl FetchError {
             return Self::Timeout;
         }
         let is_connection = error.is_connect() || was_closed(&error);
-        let error = RedactedError::new(&error.without_url());
+        let host = error.url().and_then(Url::host_str).unwrap_or_default();
+        let host = host.to_owned();
+        let error = RedactedError::new(&error.without_url(), &host);
         if error.is_about_certificate() {
             Self::Certificate(error)
         } else if is_connection {

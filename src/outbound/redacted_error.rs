@@ -11,10 +11,13 @@ pub(crate) struct RedactedError {
 }
 
 impl RedactedError {
-    pub(super) fn new(error: &(dyn Error + 'static)) -> Self {
+    /// `host` is the one that was asked, whose name may have no dot.
+    pub(super) fn new(error: &(dyn Error + 'static), host: &str) -> Self {
         Self {
-            message: without_addresses(&error.to_string()),
-            source: error.source().map(|source| Box::new(Self::new(source))),
+            message: without_addresses(&error.to_string(), host),
+            source: error
+                .source()
+                .map(|source| Box::new(Self::new(source, host))),
         }
     }
 
@@ -26,9 +29,9 @@ impl RedactedError {
     }
 }
 
-/// The message with `…` for each quoted text, and for each word with a dot or a colon inside: names of
-/// hosts, addresses, URLs.
-fn without_addresses(message: &str) -> String {
+/// The message with `…` for each quoted text, for the host, and for each word with a dot or a colon
+/// inside: names of other hosts, addresses, URLs.
+fn without_addresses(message: &str, host: &str) -> String {
     let mut redacted = String::with_capacity(message.len());
     for (index, part) in message.split('"').enumerate() {
         if index % 2 == 1 {
@@ -38,7 +41,7 @@ fn without_addresses(message: &str) -> String {
         for piece in part.split_inclusive([' ', '(', ')', ',', ';']) {
             let word = piece.trim_end_matches([' ', '(', ')', ',', ';']);
             let core = word.trim_end_matches(['.', ':']);
-            if core.contains(['.', ':']) {
+            if core.contains(['.', ':']) || (!core.is_empty() && core == host) {
                 redacted.push('…');
                 redacted.push_str(&piece[core.len()..]);
             } else {
@@ -83,7 +86,10 @@ mod tests {
     fn messages_keep_their_reason_and_lose_their_addresses() {
         for (message, redacted) in [
             ("client error (Connect)", "client error (Connect)"),
-            ("Connection refused (os error 111)", "Connection refused (os error 111)"),
+            (
+                "Connection refused (os error 111)",
+                "Connection refused (os error 111)",
+            ),
             (
                 "failed to lookup address information: Name or service not known",
                 "failed to lookup address information: Name or service not known",
@@ -97,9 +103,11 @@ mod tests {
             ("error from 10.0.0.1:443: refused", "error from …: refused"),
             ("[::1]:3000, http://a.example/x?y.", "…, …."),
             ("an open \"quote", "an open …"),
+            ("no route to authgear: (authgear)", "no route to …: (…)"),
+            ("authgears", "authgears"),
             ("", ""),
         ] {
-            let error = RedactedError::new(&std::io::Error::other(message));
+            let error = RedactedError::new(&std::io::Error::other(message), "authgear");
             assert_eq!(error.to_string(), redacted);
         }
     }
@@ -114,6 +122,9 @@ mod tests {
             message: "connect".to_owned(),
             source: Some(Box::new(inner)),
         };
-        assert_eq!(format!("{outer:?} {outer:#?}"), "\"connect: refused\" \"connect: refused\"");
+        assert_eq!(
+            format!("{outer:?} {outer:#?}"),
+            "\"connect: refused\" \"connect: refused\""
+        );
     }
 }

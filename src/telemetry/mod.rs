@@ -248,49 +248,49 @@ pub(crate) fn describe() {
 
 /// The log of ended users has been read: `is_new` after it was out of contact.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_read(lacking: usize, is_new: bool) {
+pub(crate) fn revocation_log_read(stream: &str, lacking: usize, is_new: bool) {
     if is_new {
-        tracing::info!(target: TARGET, lacking, "the log of ended users is in contact");
+        tracing::info!(target: TARGET, stream, lacking, "the log of ended users is in contact");
     } else if lacking > 0 {
-        tracing::info!(target: TARGET, lacking, "the log of ended users is told what it lacks");
+        tracing::info!(target: TARGET, stream, lacking, "the log of ended users is told what it lacks");
     }
 }
 
 /// The log of ended users does not answer; said once until it does.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_lost(error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, error = %Chain(error), "the log of ended users is out of contact");
+pub(crate) fn revocation_log_lost(stream: &str, error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, stream, error = %Chain(error), "the log of ended users is out of contact");
 }
 
 /// The log of ended users can be read at most, and takes nothing; said once until it does.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_refuses(error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, error = %Chain(error), "the log of ended users takes nothing");
+pub(crate) fn revocation_log_refuses(stream: &str, error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, stream, error = %Chain(error), "the log of ended users takes nothing");
 }
 
 /// The log of ended users has taken all that it was owed.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_takes() {
-    tracing::info!(target: TARGET, "the log of ended users takes everything again");
+pub(crate) fn revocation_log_takes(stream: &str) {
+    tracing::info!(target: TARGET, stream, "the log of ended users takes everything again");
 }
 
 /// There are entries in the log of ended users that cannot be read; said from time to time.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_entries_skipped(count: u64) {
-    tracing::warn!(target: TARGET, count, "entries of the log of ended users were skipped");
+pub(crate) fn revocation_entries_skipped(stream: &str, count: u64) {
+    tracing::warn!(target: TARGET, stream, count, "entries of the log of ended users were skipped");
 }
 
 /// This machine's clock and that of the log differ; said once until they do not.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_clocks_differ(seconds_ahead: i64) {
-    tracing::warn!(target: TARGET, seconds_ahead, "the clock differs from that of the log of ended users");
+pub(crate) fn revocation_clocks_differ(stream: &str, seconds_ahead: i64) {
+    tracing::warn!(target: TARGET, stream, seconds_ahead, "the clock differs from that of the log of ended users");
 }
 
 /// The newest entry of the log of ended users lies in the future of the log's own clock.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_is_ahead(seconds: u64) {
+pub(crate) fn revocation_log_is_ahead(stream: &str, seconds: u64) {
     tracing::warn!(
-        target: TARGET,
+        target: TARGET, stream,
         seconds,
         "the ids of the log of ended users lie in the future: what is appended is not dropped before that time"
     );

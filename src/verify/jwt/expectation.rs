@@ -57,7 +57,10 @@ fn list<T: AsRef<str>>(members: &[T]) -> String {
 
 const MAX_SHOWN: usize = 20;
 
-#[expect(clippy::cast_possible_truncation, reason = "as much as there can be is enough")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "as much as there can be is enough"
+)]
 fn whole_seconds(seconds: f64) -> i64 {
     seconds as i64
 }
