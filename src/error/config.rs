@@ -1,11 +1,14 @@
 //! [`ConfigError`]: what can go wrong when an `Authgear` is set up.
 
+use std::fmt;
 use std::time::Duration;
+
+use super::Causes;
 
 /// A configuration that cannot work, found by `build()`.
 ///
 /// It names the option and the offending value, never a secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// An option has a value that cannot be used.
@@ -84,6 +87,13 @@ impl ConfigError {
             Self::Invalid { option, .. } | Self::Conflict { option, .. } => Some(option),
             Self::NoRuntime | Self::Http(_) => None,
         }
+    }
+}
+
+/// The whole sentence, with its causes: a `main` that returns an error prints its `Debug`.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigError: {}", Causes(self))
     }
 }
 

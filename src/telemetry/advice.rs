@@ -4,8 +4,8 @@
 use std::error::Error;
 use std::sync::Once;
 
-use super::{Chain, TARGET};
-use crate::error::{AuthError, AuthErrorKind, PerKind};
+use super::TARGET;
+use crate::error::{AuthError, AuthErrorKind, Causes, PerKind};
 
 /// Where all of these are explained.
 const HELP: &str = "https://docs.rs/axum-authgear/latest/axum_authgear/docs/troubleshooting/";
@@ -26,7 +26,7 @@ pub(crate) fn wired_wrongly(error: &AuthError) {
             tracing::error!(
                 target: TARGET,
                 kind = kind.as_str(),
-                error = error.source().map(|source| tracing::field::display(Chain(source))),
+                error = error.source().map(|source| tracing::field::display(Causes(source))),
                 help = HELP,
                 "{}",
                 kind.description()

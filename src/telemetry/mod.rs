@@ -10,7 +10,6 @@ mod advice;
 mod metrics;
 
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use tracing::Span;
@@ -19,7 +18,7 @@ use tracing::level_filters::LevelFilter;
 
 pub(crate) use self::advice::*;
 use crate::clock::Timestamp;
-use crate::error::{AuthError, AuthErrorKind, cure};
+use crate::error::{AuthError, AuthErrorKind, Causes, cure};
 
 /// The target of all events and spans.
 const TARGET: &str = "axum_authgear";
@@ -128,7 +127,7 @@ pub(crate) fn refused(error: &AuthError, issuer: Option<&str>) {
         kind = kind.as_str(),
         issuer,
         cure = cure(kind),
-        error = error.source().map(|source| tracing::field::display(Chain(source))),
+        error = error.source().map(|source| tracing::field::display(Causes(source))),
         "request refused"
     );
     #[cfg(feature = "metrics")]
@@ -191,7 +190,7 @@ pub(crate) fn keys_fetched(
 
 /// An attempt to fetch the keys failed; the refresher makes few, whatever clients do.
 pub(crate) fn key_fetch_failed(issuer: &str, error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, issuer, error = %Chain(error), "keys could not be fetched");
+    tracing::warn!(target: TARGET, issuer, error = %Causes(error), "keys could not be fetched");
     #[cfg(feature = "metrics")]
     metrics::key_fetch_failed();
 }
@@ -223,15 +222,15 @@ pub(crate) fn resolver_called(succeeded: bool, time: Duration) {
 
 /// A question about a caller's credential failed, which that caller may have caused.
 pub(crate) fn question_failed(issuer: &str, error: &(dyn Error + 'static)) {
-    tracing::debug!(target: TARGET, issuer, error = %Chain(error), "a question to the resolver failed");
+    tracing::debug!(target: TARGET, issuer, error = %Causes(error), "a question to the resolver failed");
 }
 
 /// A probe of the resolver failed, the first one of a row or another one.
 pub(crate) fn resolver_failed(issuer: &str, error: &(dyn Error + 'static), is_first: bool) {
     if is_first {
-        tracing::warn!(target: TARGET, issuer, error = %Chain(error), "the resolver failed");
+        tracing::warn!(target: TARGET, issuer, error = %Causes(error), "the resolver failed");
     } else {
-        tracing::debug!(target: TARGET, issuer, error = %Chain(error), "the resolver still fails");
+        tracing::debug!(target: TARGET, issuer, error = %Causes(error), "the resolver still fails");
     }
 }
 
@@ -259,13 +258,13 @@ pub(crate) fn revocation_log_read(stream: &str, lacking: usize, is_new: bool) {
 /// The log of ended users does not answer; said once until it does.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_lost(stream: &str, error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, stream, error = %Chain(error), "the log of ended users is out of contact");
+    tracing::warn!(target: TARGET, stream, error = %Causes(error), "the log of ended users is out of contact");
 }
 
 /// The log of ended users can be read at most, and takes nothing; said once until it does.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_refuses(stream: &str, error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, stream, error = %Chain(error), "the log of ended users takes nothing");
+    tracing::warn!(target: TARGET, stream, error = %Causes(error), "the log of ended users takes nothing");
 }
 
 /// The log of ended users has taken all that it was owed.
@@ -306,19 +305,4 @@ pub(crate) fn webhook_taken(event_type: &'static str) {
 #[cfg(feature = "webhook")]
 pub(crate) fn webhook_refused(reason: &'static str) {
     tracing::debug!(target: TARGET, reason, "webhook refused");
-}
-
-/// An error with its causes.
-struct Chain<'e>(&'e (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
-    }
 }
