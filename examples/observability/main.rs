@@ -9,7 +9,6 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
