@@ -1,4 +1,4 @@
-//! What clients send that have no token: the text of an empty variable, or of an example.
+//! What clients send that have no token: the text of an empty variable.
 
 /// Whether this is such a word, in any case. No token of Authgear's is one.
 pub(crate) fn is_placeholder(credential: &[u8]) -> bool {
@@ -8,8 +8,8 @@ pub(crate) fn is_placeholder(credential: &[u8]) -> bool {
             .any(|word| word.as_bytes().eq_ignore_ascii_case(credential))
 }
 
-/// What JavaScript, Python, Ruby and Go make of nothing, and what examples write.
-const WORDS: [&str; 11] = [
+/// What JavaScript, Python, Ruby and Go make of nothing.
+const WORDS: [&str; 8] = [
     "undefined",
     "null",
     "none",
@@ -17,12 +17,9 @@ const WORDS: [&str; 11] = [
     "nan",
     "true",
     "false",
-    "[object object]",
-    "token",
-    "access_token",
-    "your_access_token",
+    "[object Object]",
 ];
-const LONGEST: usize = "your_access_token".len();
+const LONGEST: usize = "[object Object]".len();
 
 #[cfg(test)]
 mod tests {
@@ -45,7 +42,7 @@ mod tests {
             "a.b.c",
             "un",
             "nul",
-            "token1",
+            "token",
         ] {
             assert!(!is_placeholder(token.as_bytes()), "{token}");
         }
