@@ -32,12 +32,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("This does not work: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because {error}");
-                cause = error.source();
-            }
+            eprintln!("This does not work: {}", with_causes(&*error));
             eprintln!("What it means: {TROUBLESHOOTING}");
             ExitCode::FAILURE
         }
@@ -82,6 +77,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
     );
     println!("   request is refused: {TROUBLESHOOTING}");
     Ok(serving.await??)
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", with_causes(cause)),
+        None => error.to_string(),
+    }
 }
 
 /// Waits for the project's keys, or for the first reason why they cannot be had.

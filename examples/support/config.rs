@@ -120,9 +120,9 @@ pub(crate) struct ResolverSettings {
 
 impl Settings {
     pub(crate) fn from_env() -> Result<Self, BadVariable> {
-        let endpoint = AUTHGEAR_ENDPOINT.text()?.ok_or_else(|| {
-            AUTHGEAR_ENDPOINT.bad("is required: https://PROJECT.authgear.cloud, for example")
-        })?;
+        let endpoint = AUTHGEAR_ENDPOINT
+            .text()?
+            .ok_or_else(|| AUTHGEAR_ENDPOINT.bad("is required"))?;
         let mode = mode()?;
         let allow_http = match AUTHGEAR_ALLOW_HTTP.text()?.as_deref() {
             None | Some("0") => false,

@@ -78,16 +78,15 @@ impl Outbound {
     ) -> Result<Self, ConfigError> {
         let https = targets.iter().any(|url| url.scheme() == "https");
         let total = options.timeouts.total;
-        let client = match options.client {
-            Some(client) => client,
-            None => {
-                if options.proxy.is_none()
-                    && let Some(variable) = ignored_proxy::variable(targets)
-                {
-                    telemetry::proxy_ignored(variable);
-                }
-                client::new(options, https)?
+        let client = if let Some(client) = options.client {
+            client
+        } else {
+            if options.proxy.is_none()
+                && let Some(variable) = ignored_proxy::variable(targets)
+            {
+                telemetry::proxy_ignored(variable);
             }
+            client::new(options, https)?
         };
         Ok(Self {
             client,
