@@ -18,6 +18,7 @@ pub async fn serve(app: impl FnOnce(&Settings) -> Result<Router, Box<dyn Error>>
 }
 
 /// The end of a process: 2 for a bad variable, which one line on stderr names, and 1 for other errors.
+#[must_use]
 pub fn exit(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
