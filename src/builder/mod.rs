@@ -18,7 +18,9 @@ use tokio::time::sleep;
 use url::Url;
 
 pub use self::danger::Dangerous;
-use self::mode::{Mode, Setup};
+#[cfg(feature = "redis")]
+use self::mode::Mode;
+use self::mode::Setup;
 use self::options::{Options, SourceOption, sources};
 use crate::authenticate::{Authenticator, AuthgearId};
 use crate::authgear::Authgear;

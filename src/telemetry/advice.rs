@@ -106,6 +106,7 @@ pub(crate) fn invalidated_nobody() {
 }
 
 /// What ends users was configured behind a gateway.
+#[cfg(any(feature = "redis", feature = "webhook"))]
 pub(crate) fn gateway_decides(option: &str) {
     static SAID: [Once; 2] = [const { Once::new() }; 2];
     let said = &SAID[usize::from(option == "redis")];

@@ -25,12 +25,12 @@ fn sources() -> String {
     );
     let mut whole = String::new();
     for line in text.lines() {
-        match line.trim().strip_suffix('\\') {
-            Some(start) => whole.push_str(start),
-            None => {
-                whole.push_str(line.trim());
-                whole.push('\n');
-            }
+        let line = line.trim();
+        if let Some(start) = line.strip_suffix('\\') {
+            whole.push_str(start);
+        } else {
+            whole.push_str(line);
+            whole.push('\n');
         }
     }
     whole

@@ -43,6 +43,7 @@ fn mistake(
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 async fn each_has_its_kind_and_names_its_cure() {
     let clock = Clock::frozen_at(NOW);
     let fake = FakeAuthgear::builder().clock(clock.clone()).start().await;
