@@ -1,5 +1,6 @@
 //! A page and its API on one origin, with the access token in a cookie:
-//! `AUTHGEAR_ENDPOINT=https://my-project.authgear.cloud cargo run --example browser_app`.
+//! `cargo run --example browser_app`, for a fake Authgear, or for the project that `AUTHGEAR_ENDPOINT`
+//! names.
 //!
 //! After the sign-in the page hands the token over once. From then on it is in a cookie that no
 //! script can read, and the browser sends it by itself: also where *another* site wants it to. So the
@@ -7,6 +8,7 @@
 //! other origins of yours into `TRUSTED_ORIGINS`, separated by commas.
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +20,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum_authgear::{AuthUser, Authgear};
+use support::config::TRUSTED_ORIGINS;
+use support::provider::Provider;
+use support::{project, serve};
 use tokio::net::TcpListener;
 
 const COOKIE: &str = "access_token";
@@ -26,12 +31,17 @@ const COOKIE: &str = "access_token";
 type Notes = Arc<AtomicU32>;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let mut builder = Authgear::builder(std::env::var("AUTHGEAR_ENDPOINT")?).token_cookie(COOKIE);
-    if let Ok(origins) = std::env::var("TRUSTED_ORIGINS") {
-        builder = builder.trusted_origins(origins.split(','));
+async fn main() -> ExitCode {
+    serve::exit(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let provider = Provider::from_env().await?;
+    let mut builder = Authgear::builder(provider.endpoint()).token_cookie(COOKIE);
+    if let Some(origins) = TRUSTED_ORIGINS.list()? {
+        builder = builder.trusted_origins(origins);
     }
-    let authgear = builder.build()?;
+    let authgear = project::build(builder)?;
     let app = Router::new()
         .route(
             "/me",
@@ -46,6 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("listening on http://{}", listener.local_addr()?);
+    provider.print_trial(|token| format!("Open the page, and sign in with this token:\n{token}"));
     Ok(axum::serve(listener, app).await?)
 }
 

@@ -1,5 +1,6 @@
 //! Server-sent events for signed-in users, in a stream that ends with the session:
-//! `AUTHGEAR_ENDPOINT=https://my-project.authgear.cloud cargo run --example live_events`.
+//! `cargo run --example live_events`, for a fake Authgear, or for the project that `AUTHGEAR_ENDPOINT`
+//! names.
 //!
 //! The request is authenticated once, and the stream may stay open for hours. So it waits for the
 //! next event, and for the end of the user's session, whichever comes first. `BOUND_SECS` (default
@@ -7,6 +8,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,26 +17,36 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::get;
 use axum_authgear::{AuthUser, Authgear, LiveSessions};
 use futures_util::stream::{self, Stream};
+use support::provider::Provider;
+use support::variable::Variable;
+use support::{project, serve};
 use tokio::net::TcpListener;
 use tokio::time::{Interval, interval};
 
+const BOUND_SECS: Variable = Variable("BOUND_SECS");
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let endpoint = std::env::var("AUTHGEAR_ENDPOINT")?;
-    let bound = match std::env::var("BOUND_SECS") {
-        Ok(seconds) => Duration::from_secs(seconds.parse()?),
-        Err(_) => Duration::from_secs(10),
-    };
-    let authgear = Authgear::builder(endpoint)
-        .live_sessions(LiveSessions::within(bound))
-        .build()?;
+async fn main() -> ExitCode {
+    serve::exit(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let provider = Provider::from_env().await?;
+    let bound = BOUND_SECS.seconds()?.unwrap_or(Duration::from_secs(10));
+    if bound.is_zero() {
+        return Err(BOUND_SECS.bad("must be 1 at least").into());
+    }
+    let builder = Authgear::builder(provider.endpoint());
+    let authgear = project::build(builder.live_sessions(LiveSessions::within(bound)))?;
     let app = Router::new()
         .route("/events", get(events))
         .layer(authgear.layer())
         .with_state(authgear);
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on http://{}/events", listener.local_addr()?);
+    let url = format!("http://{}/events", listener.local_addr()?);
+    println!("listening on {url}");
+    provider.print_trial(|token| format!("curl -N {url} -H 'authorization: Bearer {token}'"));
     Ok(axum::serve(listener, app).await?)
 }
 

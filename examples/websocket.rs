@@ -1,5 +1,6 @@
 //! A WebSocket for signed-in users, whose browser sends the token as a subprotocol:
-//! `AUTHGEAR_ENDPOINT=https://my-project.authgear.cloud cargo run --example websocket`.
+//! `cargo run --example websocket`, for a fake Authgear, or for the project that `AUTHGEAR_ENDPOINT`
+//! names.
 //!
 //! A page cannot set headers of a WebSocket's handshake, but for one, and the query string ends up
 //! in logs. So it offers two subprotocols, and the server takes the one that is not the token:
@@ -12,6 +13,7 @@
 //! request forgery; a cookie does, and has it.
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use axum::Router;
 use axum::extract::State;
@@ -20,21 +22,31 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::routing::any;
 use axum_authgear::{AuthUser, Authgear, TokenSource};
+use support::provider::Provider;
+use support::{project, serve};
 use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let endpoint = std::env::var("AUTHGEAR_ENDPOINT")?;
-    let authgear = Authgear::builder(endpoint)
-        .token_source(TokenSource::new(token_of_subprotocols))
-        .build()?;
+async fn main() -> ExitCode {
+    serve::exit(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let provider = Provider::from_env().await?;
+    let builder = Authgear::builder(provider.endpoint())
+        .token_source(TokenSource::new(token_of_subprotocols));
+    let authgear = project::build(builder)?;
     let app = Router::new()
         .route("/echo", any(echo))
         .layer(authgear.layer())
         .with_state(authgear);
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on ws://{}/echo", listener.local_addr()?);
+    let url = format!("ws://{}/echo", listener.local_addr()?);
+    println!("listening on {url}");
+    provider.print_trial(|token| {
+        format!("In the console of a browser: new WebSocket('{url}', ['echo', 'bearer.{token}'])")
+    });
     Ok(axum::serve(listener, app).await?)
 }
 

@@ -43,6 +43,9 @@ pub use protected_resource::ProtectedResource;
 pub use rejection::{
     AuthRejection, EmptyRejectionResponse, JsonRejectionResponse, RejectionResponse,
 };
+/// The HTTP client, whose types some options of the builder take: [`reqwest::Certificate`],
+/// [`reqwest::Proxy`], [`reqwest::Client`].
+pub use reqwest;
 #[cfg(feature = "redis")]
 pub use revocation::RedisConfig;
 pub use user::{Actor, AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::telemetry;
+
 /// A task that never returns by itself. It stops when the last clone of this is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct BackgroundTask(Arc<AbortOnDrop>);
@@ -22,6 +24,7 @@ impl BackgroundTask {
     /// When the task has stopped: its runtime has ended.
     pub(crate) fn check(&self) -> Result<(), RuntimeEnded> {
         if self.0.0.is_finished() {
+            telemetry::runtime_ended();
             Err(RuntimeEnded)
         } else {
             Ok(())
@@ -37,5 +40,8 @@ impl Drop for AbortOnDrop {
 
 /// The runtime that `build()` was called on is gone, and with it whatever would fetch or ask.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the runtime on which the Authgear was built has ended")]
+#[error(
+    "the runtime on which the Authgear was built has ended (call `build()` on the runtime that \
+     serves requests)"
+)]
 pub(crate) struct RuntimeEnded;

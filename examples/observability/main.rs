@@ -1,5 +1,6 @@
 //! Metrics, traces and readiness of a protected API:
-//! `AUTHGEAR_ENDPOINT=https://my-project.authgear.cloud cargo run --example observability`.
+//! `cargo run --example observability`, for a fake Authgear, or for the project that `AUTHGEAR_ENDPOINT`
+//! names.
 //!
 //! It serves `/metrics` for Prometheus and `/readyz` for whoever sends it requests, and logs spans
 //! and events (`LOG=axum_authgear=debug`). With `AUTHGEAR_RECHECK_SECS=10` it asks whether sessions are
@@ -7,7 +8,7 @@
 //! Grafana and alert rules for Prometheus.
 
 use std::error::Error;
-use std::time::Duration;
+use std::process::ExitCode;
 
 use axum::Router;
 use axum::extract::State;
@@ -15,18 +16,28 @@ use axum::routing::get;
 use axum_authgear::authorize::has_role;
 use axum_authgear::{AuthUser, Authgear, LiveSessions};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use support::health;
+use support::config::AUTHGEAR_RECHECK_SECS;
+use support::provider::Provider;
+use support::variable::Variable;
+use support::{health, project, serve};
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+const LOG: Variable = Variable("LOG");
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let filter: Targets = std::env::var("LOG")
-        .unwrap_or_else(|_| "info".to_owned())
-        .parse()?;
+async fn main() -> ExitCode {
+    serve::exit(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let filter = LOG.text()?.unwrap_or_else(|| "info".to_owned());
+    let filter: Targets = filter
+        .parse()
+        .map_err(|error| LOG.bad(format!("{filter:?}: {error}")))?;
     let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_span_events(FmtSpan::CLOSE);
@@ -36,12 +47,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .install_recorder()?;
-    let mut builder = Authgear::builder(std::env::var("AUTHGEAR_ENDPOINT")?);
-    if let Ok(seconds) = std::env::var("AUTHGEAR_RECHECK_SECS") {
-        let bound = Duration::from_secs(seconds.parse()?);
+    let provider = Provider::from_env().await?;
+    let mut builder = Authgear::builder(provider.endpoint());
+    if let Some(bound) = AUTHGEAR_RECHECK_SECS.seconds()? {
         builder = builder.live_sessions(LiveSessions::within(bound));
     }
-    let authgear = builder.build()?;
+    let authgear = project::build(builder)?;
 
     let admin = get(|user: AuthUser| async move { format!("hello, {}", user.id()) })
         .route_layer(authgear.require(has_role("admin")));
@@ -57,7 +68,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/metrics", get(scrape).with_state(metrics));
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on http://{}", listener.local_addr()?);
+    let url = format!("http://{}", listener.local_addr()?);
+    println!("listening on {url}");
+    provider.print_trial(|token| {
+        format!("curl -i {url}/me -H 'authorization: Bearer {token}'\ncurl {url}/metrics")
+    });
     Ok(axum::serve(listener, app).await?)
 }
 

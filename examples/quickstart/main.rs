@@ -1,15 +1,20 @@
 //! A protected API in one file: `cargo run --example quickstart`.
 //!
 //! Without a project of your own it starts a fake Authgear, and asks itself three times.
+//!
+//! It builds what a program with this crate builds: axum, tokio, reqwest with its TLS library, and the
+//! crate. The first time that takes one to two minutes on two cores, most of it for the TLS library, and
+//! needs a C compiler; from then on some seconds.
 
 use std::env;
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::routing::get;
 use axum::{Json, Router};
 use axum_authgear::testkit::{FakeAuthgear, User};
-use axum_authgear::{AuthUser, Authgear};
+use axum_authgear::{AuthError, AuthUser, Authgear};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -23,13 +28,24 @@ async fn me(user: AuthUser) -> Json<Value> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("This does not work: {}", with_causes(&*error));
+            eprintln!("What it means: {TROUBLESHOOTING}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/me", listener.local_addr()?);
 
     if let Ok(endpoint) = env::var("AUTHGEAR_ENDPOINT") {
         let authgear = Authgear::builder(&endpoint).build()?;
-        authgear.ready(Duration::from_secs(10)).await?;
+        fetch_keys(&authgear).await?;
         println!("This API takes access tokens of {endpoint}:\n");
         println!("curl -i {url} -H \"authorization: Bearer $ACCESS_TOKEN\"");
         return Ok(axum::serve(listener, api(&authgear)).await?);
@@ -46,11 +62,39 @@ async fn main() -> Result<(), Box<dyn Error>> {
     ask("An expired token", &url, Some(&expired)).await?;
     ask("No token", &url, None).await?;
 
-    println!("The API goes on serving until Ctrl-C. To protect it with a project of your own:");
-    println!("1. Turn on \"Issue JWT as access token\" for your application in the portal.");
-    println!("2. AUTHGEAR_ENDPOINT=https://PROJECT.authgear.cloud cargo run --example quickstart");
-    println!("3. Sign in with the application, and send its access token to this API.");
+    println!("The API goes on serving until Ctrl-C. What to do next:\n");
+    println!(
+        "1. Take a project of your own. In Authgear's portal, turn on \"Issue JWT as access token\""
+    );
+    println!("   for the application, and sign in with it. Then send its access token to");
+    println!("   AUTHGEAR_ENDPOINT=https://PROJECT.authgear.cloud cargo run --example quickstart");
+    println!(
+        "2. Protect your own routes: .layer(authgear.layer()) after them, roles and scopes with"
+    );
+    println!("   authgear.require(...): {PAGES}cookbook/");
+    println!(
+        "3. Test them as this program does, with axum_authgear::testkit::FakeAuthgear. And if a"
+    );
+    println!("   request is refused: {TROUBLESHOOTING}");
     Ok(serving.await??)
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", with_causes(cause)),
+        None => error.to_string(),
+    }
+}
+
+/// Waits for the project's keys, or for the first reason why they cannot be had.
+async fn fetch_keys(authgear: &Authgear) -> Result<(), AuthError> {
+    let mut attempts = 10;
+    loop {
+        match authgear.ready(Duration::from_secs(1)).await {
+            Err(error) if error.source().is_none() && attempts > 1 => attempts -= 1,
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Sends a request, and prints it together with its answer.
@@ -76,3 +120,7 @@ async fn ask(title: &str, url: &str, token: Option<&str>) -> Result<(), Box<dyn 
     println!("    {}\n", answer.text().await?);
     Ok(())
 }
+
+const PAGES: &str = "https://docs.rs/axum-authgear/latest/axum_authgear/docs/";
+const TROUBLESHOOTING: &str =
+    "https://docs.rs/axum-authgear/latest/axum_authgear/docs/troubleshooting/";

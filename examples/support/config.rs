@@ -33,7 +33,7 @@ pub(crate) const AUTHGEAR_RESOLVER_URL: Variable = Variable("AUTHGEAR_RESOLVER_U
 /// How long a resolver's answer is kept. Default: 0, not at all.
 pub(crate) const AUTHGEAR_RESOLVER_CACHE_SECS: Variable = Variable("AUTHGEAR_RESOLVER_CACHE_SECS");
 /// `jwt+resolver`: how old a session's check may be. Default: 10.
-pub(crate) const AUTHGEAR_RECHECK_SECS: Variable = Variable("AUTHGEAR_RECHECK_SECS");
+pub const AUTHGEAR_RECHECK_SECS: Variable = Variable("AUTHGEAR_RECHECK_SECS");
 /// `gateway`: the proof that a request came through it. Required there.
 pub(crate) const AUTHGEAR_GATEWAY_SECRET: Variable = Variable("AUTHGEAR_GATEWAY_SECRET");
 /// At most one fetch of keys on demand in this time. Default: 10.
@@ -49,7 +49,7 @@ pub(crate) const AUTHGEAR_ALLOW_HTTP: Variable = Variable("AUTHGEAR_ALLOW_HTTP")
 /// Networks (or addresses) whose `X-Forwarded-For` is believed. Default: none.
 pub(crate) const TRUSTED_PROXIES: Variable = Variable("TRUSTED_PROXIES");
 /// Origins that may use a cookie for unsafe requests. Default: none.
-pub(crate) const TRUSTED_ORIGINS: Variable = Variable("TRUSTED_ORIGINS");
+pub const TRUSTED_ORIGINS: Variable = Variable("TRUSTED_ORIGINS");
 /// This API's own URL: publishes its metadata (RFC 9728). Default: none.
 pub(crate) const PUBLIC_URL: Variable = Variable("PUBLIC_URL");
 /// Takes Authgear's webhooks, which this secret signs. Default: none.

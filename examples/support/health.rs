@@ -8,6 +8,8 @@ use axum::{Json, Router};
 use axum_authgear::{Authgear, Health};
 use serde_json::{Value, json};
 
+use crate::serve::with_causes;
+
 /// `/healthz`, and `/readyz` with what is known of the keys.
 pub fn router(authgear: &Authgear) -> Router {
     Router::new()
@@ -26,10 +28,7 @@ async fn readyz(State(authgear): State<Authgear>) -> Response {
         Health::Healthy | Health::Degraded => StatusCode::OK,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let last_error = status.last_error().map(|error| match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    });
+    let last_error = status.last_error().map(|error| with_causes(error));
     let answer = json!({
         "status": status.health().as_str(),
         "key_age_secs": status.key_age().map(|age| age.as_secs()),

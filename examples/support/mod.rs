@@ -4,6 +4,7 @@
 pub mod config;
 pub mod health;
 pub mod project;
+pub mod provider;
 pub mod serve;
 mod shutdown;
 pub mod variable;

@@ -14,7 +14,13 @@ use crate::variable::BadVariable;
 
 /// Serves what `app` makes of the settings, until the process is to end.
 pub async fn serve(app: impl FnOnce(&Settings) -> Result<Router, Box<dyn Error>>) -> ExitCode {
-    match run(app).await {
+    exit(run(app).await)
+}
+
+/// The end of a process: 2 for a bad variable, which one line on stderr names, and 1 for other errors.
+#[must_use]
+pub fn exit(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(stderr(), "{}", with_causes(&*error));
@@ -47,7 +53,8 @@ async fn run(
     Ok(())
 }
 
-fn with_causes(error: &dyn Error) -> String {
+/// The error and its causes, in one line.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -13,7 +13,7 @@ use url::Url;
 
 /// The name of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Variable(pub(crate) &'static str);
+pub struct Variable(pub &'static str);
 
 impl Variable {
     /// The complaint about this variable.
@@ -33,7 +33,7 @@ impl Variable {
     }
 
     /// The value: neither empty nor with blanks around it.
-    pub(crate) fn text(self) -> Result<Option<String>, BadVariable> {
+    pub fn text(self) -> Result<Option<String>, BadVariable> {
         let value = self.value()?;
         match &value {
             Some(text) if text.is_empty() => Err(self.bad("is empty")),
@@ -42,7 +42,8 @@ impl Variable {
         }
     }
 
-    pub(crate) fn list(self) -> Result<Option<Vec<String>>, BadVariable> {
+    /// Members, separated by commas.
+    pub fn list(self) -> Result<Option<Vec<String>>, BadVariable> {
         let Some(text) = self.text()? else {
             return Ok(None);
         };
@@ -57,7 +58,7 @@ impl Variable {
     }
 
     /// Whole seconds, in digits alone, 30 days at most.
-    pub(crate) fn seconds(self) -> Result<Option<Duration>, BadVariable> {
+    pub fn seconds(self) -> Result<Option<Duration>, BadVariable> {
         let Some(text) = self.text()? else {
             return Ok(None);
         };

@@ -30,6 +30,8 @@ pub(crate) struct Authenticator<C> {
     pub(crate) client_info_rules: ClientInfoRules,
     pub(crate) forward_set_cookie: bool,
     pub(crate) authgear_id: AuthgearId,
+    /// Whose tokens these are: what lines of the log are called by.
+    pub(crate) issuer: Arc<str>,
     pub(crate) clock: Clock,
     pub(crate) trace_user_ids: bool,
 }
@@ -166,6 +168,11 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
 
     pub(crate) fn authgear_id(&self) -> &AuthgearId {
         &self.authgear_id
+    }
+
+    /// Whose tokens these are.
+    pub(crate) fn issuer(&self) -> &Arc<str> {
+        &self.issuer
     }
 
     pub(super) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {

@@ -147,7 +147,7 @@ fn respond<C: Send + Sync + 'static>(
         }
         Err(error) => {
             let rejection = authenticator.reject(error);
-            telemetry::answered(RequestOutcome::Rejected(rejection.kind()));
+            telemetry::refused(rejection.error(), Some(authenticator.issuer()));
             rejection.into_response()
         }
     };

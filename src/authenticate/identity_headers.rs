@@ -2,7 +2,11 @@
 
 use http::{HeaderMap, HeaderName};
 
+use crate::telemetry;
+
 const PREFIX: &[u8] = b"x-authgear-";
+/// Authgear's word to the webhook's route, which is no place for this layer.
+const WEBHOOK_SIGNATURE: &str = "x-authgear-body-signature";
 
 /// Removes every header that a server behind this could take for a gateway's word.
 ///
@@ -17,6 +21,9 @@ pub(super) fn remove(headers: &mut HeaderMap) {
         .cloned()
         .collect();
     for name in names {
+        if name.as_str() == WEBHOOK_SIGNATURE {
+            telemetry::webhook_inside();
+        }
         headers.remove(name);
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod forward_auth;
 pub mod future;
 mod identity_headers;
 pub(crate) mod layer;
+pub(crate) mod preflight;
 pub(crate) mod service;
 mod trusted_origins;
 

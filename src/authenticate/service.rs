@@ -10,8 +10,9 @@ use tower::Service;
 
 use super::authenticator::{Authenticator, Decision};
 use super::future::{ResponseFuture, Suspended};
+use super::preflight;
 use crate::rejection::{JsonRejectionResponse, RejectionResponse, Responder, is_grpc};
-use crate::telemetry::RequestOutcome;
+use crate::telemetry::{self, RequestOutcome};
 use crate::user::NoClaims;
 
 /// The service that [`AuthenticateLayer`](crate::AuthenticateLayer) wraps around another.
@@ -48,6 +49,7 @@ where
             has_last_word: true,
             challenge: self.authenticator.challenge(),
             passed: None,
+            issuer: telemetry::is_debug().then(|| Arc::clone(self.authenticator.issuer())),
         };
         let span = self.authenticator.start_span();
         let set_cookies = self.authenticator.set_cookies();
@@ -68,6 +70,7 @@ where
                 ResponseFuture::calling(self.inner.call(request), set_cookies, responder)
             }
             Decision::Reject(error) => {
+                preflight::note(&request, error.kind());
                 span.end(RequestOutcome::Rejected(error.kind()));
                 ResponseFuture::rejected(self.authenticator.reject(error), set_cookies, responder)
             }

@@ -17,7 +17,7 @@ use crate::error::{AuthError, AuthErrorKind};
 use crate::protected_resource::ResourceMetadata;
 use crate::revocation::Revocations;
 use crate::telemetry;
-use crate::user::{AuthUser, NoClaims, Principal};
+use crate::user::{AuthUser, NoClaims, Principal, VerifiedBy};
 use crate::verify::Verification;
 
 /// An Authgear project whose tokens this service takes.
@@ -88,7 +88,11 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # }
     /// ```
     pub fn require(&self, requirement: Requirement<C>) -> AuthorizeLayer<C> {
-        AuthorizeLayer::new(requirement, self.authenticator.authgear_id().clone())
+        AuthorizeLayer::new(
+            requirement,
+            self.authenticator.authgear_id().clone(),
+            Arc::clone(self.authenticator.issuer()),
+        )
     }
 
     /// A router with the metadata of the
@@ -145,10 +149,14 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     ///
     /// It counts where a JWT is verified: without other options, and with live sessions. With the session
     /// resolver alone, and for Authgear's own cookies, it only forgets what the resolver said of the
-    /// user, and the resolver's next answer counts. Behind a gateway it does nothing.
+    /// user, and the resolver's next answer counts. Behind a gateway it does nothing. In these two modes
+    /// the first call logs a warning.
     ///
     /// What revocation promises and costs: [`revocation`](crate::docs::revocation).
     pub fn revoke_user(&self, id: &str) {
+        if !self.authenticator.verifier().reads_tokens() {
+            telemetry::revoked_nobody();
+        }
         self.revocations().store().revoke_user(id);
     }
 
@@ -156,8 +164,15 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// for it. It stays revoked until it expires.
     ///
     /// A user who was verified without a JWT has no token to revoke: see
-    /// [`revoke_user`](Self::revoke_user) for what happens then, and end the session at Authgear.
+    /// [`revoke_user`](Self::revoke_user) for what happens then, and end the session at Authgear. The
+    /// first such call logs a warning.
     pub fn revoke_token(&self, user: &AuthUser<C>) {
+        if matches!(
+            user.verified_by(),
+            VerifiedBy::Resolver | VerifiedBy::Gateway
+        ) {
+            telemetry::revoked_no_token();
+        }
         self.revocations()
             .store()
             .revoke_token(&user.verified().identity, user.id());
@@ -208,6 +223,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// longer than 1 MiB, 408 if it took longer than 10 seconds, 503 if 256 others are being read.
     ///
     /// Turns revocation on, see [`revocation_retention`](crate::AuthgearBuilder::revocation_retention).
+    /// With the session resolver alone an event only makes it be asked again; behind a gateway it does
+    /// nothing, and a warning is logged.
     ///
     /// # Errors
     /// No secret, or an empty one.
@@ -218,6 +235,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         I: IntoIterator<Item: AsRef<str>>,
     {
         let secrets = crate::webhook::WebhookSecrets::new(secrets)?;
+        if self.authenticator.verifier().is_gateway() {
+            telemetry::gateway_decides("webhooks");
+        }
         self.revocations().store().turn_on();
         Ok(crate::webhook::route(
             Arc::clone(self.revocations()),
@@ -281,7 +301,12 @@ impl<C: Send + Sync + 'static> Authgear<C> {
 
     /// Forgets what the resolver has said of a user, so that it is asked again before the user is
     /// let in once more. For events that this crate does not see.
+    ///
+    /// Where no resolver is asked it does nothing, and the first call logs a warning.
     pub fn invalidate_user(&self, user_id: &str) {
+        if !self.authenticator.verifier().asks_resolver() {
+            telemetry::invalidated_nobody();
+        }
         self.authenticator.verifier().invalidate_user(user_id);
     }
 

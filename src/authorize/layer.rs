@@ -1,6 +1,7 @@
 //! [`AuthorizeLayer`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use tower::Layer;
 
@@ -26,11 +27,16 @@ pub struct AuthorizeLayer<C = NoClaims, R = JsonRejectionResponse> {
 }
 
 impl<C> AuthorizeLayer<C> {
-    pub(crate) fn new(requirement: Requirement<C>, authgear_id: AuthgearId) -> Self {
+    pub(crate) fn new(
+        requirement: Requirement<C>,
+        authgear_id: AuthgearId,
+        issuer: Arc<str>,
+    ) -> Self {
         Self {
             settings: AuthorizeSettings {
                 requirement,
                 authgear_id,
+                issuer,
                 speaks_grpc: false,
                 has_last_word: false,
                 responder: JsonRejectionResponse,
@@ -61,6 +67,7 @@ impl<C, R> AuthorizeLayer<C, R> {
             settings: AuthorizeSettings {
                 requirement: self.settings.requirement,
                 authgear_id: self.settings.authgear_id,
+                issuer: self.settings.issuer,
                 speaks_grpc: self.settings.speaks_grpc,
                 has_last_word: true,
                 responder,

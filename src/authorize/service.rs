@@ -1,6 +1,7 @@
 //! [`Authorize`].
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Method, Request, Response};
@@ -9,11 +10,12 @@ use tower::Service;
 use super::future::ResponseFuture;
 use super::principal_ref::PrincipalRef;
 use super::requirement::Requirement;
-use crate::authenticate::{Authentication, AuthgearId};
+use crate::authenticate::{Authentication, AuthgearId, preflight};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{
     AuthRejection, JsonRejectionResponse, RejectionResponse, Responder, is_grpc,
 };
+use crate::telemetry;
 use crate::user::NoClaims;
 
 /// The service that [`AuthorizeLayer`](super::AuthorizeLayer) wraps around another.
@@ -27,6 +29,7 @@ pub struct Authorize<S, C = NoClaims, R = JsonRejectionResponse> {
 pub(super) struct AuthorizeSettings<C, R> {
     pub(super) requirement: Requirement<C>,
     pub(super) authgear_id: AuthgearId,
+    pub(super) issuer: Arc<str>,
     pub(super) speaks_grpc: bool,
     /// Whether it has been told how to answer, so that no other layer does it.
     pub(super) has_last_word: bool,
@@ -50,10 +53,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let challenge = self.settings.authgear_id.challenge();
-        let outcome = self
-            .settings
-            .authorize(&request)
-            .map_err(|error| AuthRejection::new(error, challenge.clone()));
+        let outcome = self.settings.authorize(&request).map_err(|error| {
+            preflight::note(&request, error.kind());
+            AuthRejection::new(error, challenge.clone())
+        });
         let responder = Responder {
             renderer: self.settings.responder.clone(),
             as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
@@ -61,6 +64,7 @@ where
             has_last_word: self.settings.has_last_word,
             challenge,
             passed: None,
+            issuer: telemetry::is_debug().then(|| Arc::clone(&self.settings.issuer)),
         };
         match outcome {
             Ok(()) => ResponseFuture::calling(self.inner.call(request), responder),
@@ -109,6 +113,7 @@ impl<C, R: Clone> Clone for AuthorizeSettings<C, R> {
         Self {
             requirement: self.requirement.clone(),
             authgear_id: self.authgear_id.clone(),
+            issuer: Arc::clone(&self.issuer),
             speaks_grpc: self.speaks_grpc,
             has_last_word: self.has_last_word,
             responder: self.responder.clone(),

@@ -18,6 +18,8 @@ use tokio::time::sleep;
 use url::Url;
 
 pub use self::danger::Dangerous;
+#[cfg(feature = "redis")]
+use self::mode::Mode;
 use self::mode::Setup;
 use self::options::{Options, SourceOption, sources};
 use crate::authenticate::{Authenticator, AuthgearId};
@@ -428,7 +430,12 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let forward_set_cookie = mode
             .resolver()
             .is_some_and(|(resolver, _)| resolver.forward_set_cookie);
+        #[cfg(feature = "redis")]
+        if revocation.log.is_some() && matches!(mode, Mode::Gateway(_)) {
+            telemetry::gateway_decides("redis");
+        }
         let revocations = Arc::new(revocation.start(options.clock.clone(), &runtime));
+        let issuer = endpoint.issuer.as_str().into();
         let setup = Setup {
             runtime: &runtime,
             revocations: Arc::clone(&revocations),
@@ -451,6 +458,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             client_info_rules,
             forward_set_cookie,
             authgear_id: AuthgearId::new::<C>(challenge),
+            issuer,
             clock: options.clock,
             trace_user_ids: options.trace_user_ids,
         };

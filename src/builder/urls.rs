@@ -74,11 +74,15 @@ impl Options {
             ));
         }
         if !is_secure(&url) && !self.allow_http {
-            return Err(ConfigError::invalid(
-                option,
-                text,
-                "must be https: plain http is for loopback addresses alone",
-            ));
+            let reason = match option {
+                "endpoint" => {
+                    "must be https: give the project's public origin here, and an internal address \
+                     to `internal_url` (plain http beyond loopback also needs \
+                     `.dangerous().allow_http()`)"
+                }
+                _ => "must be https: plain http beyond loopback needs `.dangerous().allow_http()`",
+            };
+            return Err(ConfigError::invalid(option, text, reason));
         }
         Ok(url)
     }

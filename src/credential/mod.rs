@@ -6,6 +6,7 @@
 
 mod bearer;
 pub(crate) mod cookie;
+mod placeholder;
 pub(crate) mod session_cookies;
 mod source;
 
@@ -19,6 +20,7 @@ use crate::user::CredentialForm;
 
 pub(crate) use self::bearer::is_b64token;
 pub(crate) use self::cookie::CookieName;
+pub(crate) use self::placeholder::is_placeholder;
 pub(crate) use self::session_cookies::SessionCookies;
 pub use self::source::TokenSource;
 
@@ -50,13 +52,18 @@ impl Credential<'_> {
     /// What is wrong with it as a credential of its source, whatever it is as a token.
     pub(crate) fn fault(&self) -> Option<AuthErrorKind> {
         let is_malformed = self.kind == CredentialKind::Bearer && !bearer::is_b64token(&self.bytes);
-        is_malformed.then_some(AuthErrorKind::MalformedAuthorizationHeader)
+        if is_malformed {
+            Some(AuthErrorKind::MalformedAuthorizationHeader)
+        } else {
+            is_placeholder(&self.bytes).then_some(AuthErrorKind::PlaceholderToken)
+        }
     }
 
     /// What came, as text.
     ///
     /// # Errors
-    /// `MalformedAuthorizationHeader` if it is a bearer whose characters are not those of a token.
+    /// `MalformedAuthorizationHeader` if it is a bearer whose characters are not those of a token,
+    /// `PlaceholderToken` if it is a word such as `undefined`.
     pub(crate) fn text(&self) -> Result<&str, AuthErrorKind> {
         match self.fault() {
             Some(fault) => Err(fault),

@@ -5,6 +5,7 @@
 //! - [`revocation`]: ending users and tokens before they expire.
 //! - [`cookbook`]: one section a task, each with code that compiles.
 //! - [`operations`]: readiness, spans, metrics, and what the alerts mean.
+//! - [`troubleshooting`]: what you see, what it means, and the cure.
 //! - [`threat_model`]: for a review of this crate, or of a service that uses it.
 //!
 //! These modules hold text alone.
@@ -36,6 +37,9 @@ pub mod cookbook {}
 
 #[doc = include_str!("operations.md")]
 pub mod operations {}
+
+#[doc = include_str!("troubleshooting.md")]
+pub mod troubleshooting {}
 
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}

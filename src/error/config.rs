@@ -1,11 +1,14 @@
 //! [`ConfigError`]: what can go wrong when an `Authgear` is set up.
 
+use std::fmt;
 use std::time::Duration;
+
+use super::Causes;
 
 /// A configuration that cannot work, found by `build()`.
 ///
 /// It names the option and the offending value, never a secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// An option has a value that cannot be used.
@@ -28,10 +31,16 @@ pub enum ConfigError {
     },
     /// `build()` was called outside of a tokio runtime with its drivers enabled, which the background
     /// refresher needs.
-    #[error("build() must be called within a tokio runtime whose timers are enabled")]
+    #[error(
+        "build() must be called within a tokio runtime whose timers are enabled: in an async fn \
+         below #[tokio::main], or after Runtime::enter"
+    )]
     NoRuntime,
     /// The HTTP client could not be made; most often the system has no store of root certificates.
-    #[error("the HTTP client could not be set up")]
+    #[error(
+        "the HTTP client could not be set up (without a store of root certificates on the system, \
+         add one or name your own with `root_certificate`)"
+    )]
     Http(#[source] reqwest::Error),
 }
 
@@ -78,6 +87,13 @@ impl ConfigError {
             Self::Invalid { option, .. } | Self::Conflict { option, .. } => Some(option),
             Self::NoRuntime | Self::Http(_) => None,
         }
+    }
+}
+
+/// The whole sentence, with its causes: a `main` that returns an error prints its `Debug`.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigError: {}", Causes(self))
     }
 }
 

@@ -13,8 +13,9 @@ macro_rules! kinds {
         }
 
         impl $name {
-            /// All kinds, in the order of their declaration.
-            pub(crate) const ALL: &[Self] = &[$(Self::$kind),*];
+            /// All kinds of this version, in the order of their declaration: to test a responder of
+            /// one's own with each.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
 
             /// The stable name, in snake case: what metrics and logs call it.
             #[must_use]
@@ -41,19 +42,27 @@ kinds! {
     #[non_exhaustive]
     pub enum AuthErrorKind {
         /// The request carries no credential of ours.
-        MissingCredential = "missing_credential": "the request carries no access token",
+        MissingCredential = "missing_credential": "the request carries no access token: send it in the field `Authorization: Bearer TOKEN`",
         /// `Authorization: Bearer` is not followed by spaces and one `b64token` (RFC 6750 §2.1).
-        MalformedAuthorizationHeader = "malformed_authorization_header": "the authorization header is malformed",
+        MalformedAuthorizationHeader = "malformed_authorization_header": "the authorization header is malformed: send `Bearer`, a space and the access token, and nothing else",
         /// More than one credential of a source: two `Authorization` fields, or two values of a cookie.
         MultipleCredentials = "multiple_credentials": "the request carries more than one credential",
         /// The token is longer than 8 KiB.
         TokenTooLong = "token_too_long": "the access token is too long",
+        /// The token is one word of letters and digits, no JWT: Authgear issues opaque access tokens until
+        /// *Issue JWT as access token* is turned on for the client.
+        /// [How to cure it](crate::docs::troubleshooting#tokens).
+        OpaqueToken = "opaque_token": "the access token is opaque, not a JWT: turn on Issue JWT as access token for the client in Authgear, or let this API use the session resolver",
+        /// `undefined`, `null` or the like, as a client sends that has no token yet.
+        /// [How to cure it](crate::docs::troubleshooting#tokens).
+        PlaceholderToken = "placeholder_token": "the client sent a word such as undefined or null where the access token belongs: sign in and wait for the token before the request",
         /// The token is not a compact JWS: three parts of unpadded base64url.
         MalformedToken = "malformed_token": "the access token is malformed",
         /// The header is not a JSON object with the members that it must have, each once.
         MalformedTokenHeader = "malformed_token_header": "the header of the access token is malformed",
         /// `typ` is not `at+jwt` (RFC 9068 §4): an ID token, for example.
-        WrongTokenType = "wrong_token_type": "the token is not an access token",
+        /// [How to cure it](crate::docs::troubleshooting#tokens).
+        WrongTokenType = "wrong_token_type": "the token is not an access token: send the access token, not the ID token",
         /// `alg` is not in the configured list.
         AlgorithmNotAllowed = "algorithm_not_allowed": "the algorithm of the access token is not allowed",
         /// The header asks for `crit`, `zip` or `b64` (RFC 7515 §4.1.11, RFC 7797).
@@ -65,18 +74,22 @@ kinds! {
         /// The token has no `iss`.
         MissingIssuer = "missing_issuer": "the access token names no issuer",
         /// `iss` is not the endpoint.
+        /// [How to cure it](crate::docs::troubleshooting#tokens).
         WrongIssuer = "wrong_issuer": "the access token is from another issuer",
         /// The token has no `aud`.
         MissingAudience = "missing_audience": "the access token names no audience",
         /// None of the token's audiences is this API's.
+        /// [How to cure it](crate::docs::troubleshooting#tokens).
         WrongAudience = "wrong_audience": "the access token is for another audience",
         /// The token has no `exp`.
         MissingExpiry = "missing_expiry": "the access token has no expiry",
         /// The token has expired.
+        /// [How to cure it](crate::docs::troubleshooting#tokens).
         Expired = "expired": "the access token has expired",
         /// `nbf` lies in the future.
         NotYetValid = "not_yet_valid": "the access token is not valid yet",
         /// `iat` lies in the future.
+        /// [How to cure it](crate::docs::troubleshooting#tokens).
         IssuedInFuture = "issued_in_future": "the access token was issued in the future",
         /// The token has no `sub`, or an empty one.
         MissingSubject = "missing_subject": "the access token names no subject",
@@ -85,6 +98,7 @@ kinds! {
         /// The token is bound to a key (`cnf`), and no proof of possession is checked here.
         SenderConstrainedToken = "sender_constrained_token": "the access token is bound to a key",
         /// The token's client is not in the list of allowed clients.
+        /// [How to cure it](crate::docs::troubleshooting#tokens).
         ClientNotAllowed = "client_not_allowed": "the client of the access token is not allowed",
         /// The custom claims do not have the shape that this API asks for.
         MalformedCustomClaims = "malformed_custom_claims": "the custom claims of the access token are malformed",
@@ -116,6 +130,7 @@ kinds! {
         /// A user's token where a machine is needed.
         ClientRequired = "client_required": "a machine is required",
         /// A cookie credential on an unsafe request from another origin.
+        /// [How to cure it](crate::docs::troubleshooting#browsers).
         CrossOriginRequest = "cross_origin_request": "a cookie was sent from another origin",
         /// The token lacks a scope that is required.
         InsufficientScope = "insufficient_scope": "the access token lacks a required scope",
@@ -132,20 +147,27 @@ kinds! {
         /// The user is not known to have authenticated in the way that is required (RFC 9470).
         AuthenticationTooWeak = "authentication_too_weak": "the user must authenticate in another way",
         /// The keys are out of reach, or too old to be trusted.
+        /// [How to cure it](crate::docs::troubleshooting#endpoint-and-network).
         KeysUnavailable = "keys_unavailable": "the keys to verify access tokens are unavailable",
         /// What other replicas know of ended users has been out of reach for longer than is allowed.
         RevocationsUnavailable = "revocations_unavailable": "the list of revoked access tokens is unavailable",
         /// The resolver is out of reach, overloaded, or gives answers that make no sense.
+        /// [How to cure it](crate::docs::troubleshooting#endpoint-and-network).
         SessionUnavailable = "session_unavailable": "sessions cannot be checked at the moment",
         /// The user's id cannot be told in a header.
         UserIdNotHeaderSafe = "user_id_not_header_safe": "the id of the user cannot be told in a header",
-        /// The handler wants a user, but no authentication layer ran before it.
-        LayerMissing = "layer_missing": "no authentication layer ran: add `.layer(authgear.layer())` around this route",
+        /// The handler, a requirement or a middleware wants a user, but no authentication layer ran
+        /// before it: there is none, or it stands in the wrong order.
+        /// [How to cure it](crate::docs::troubleshooting#wiring).
+        LayerMissing = "layer_missing": "no authentication layer ran before this: add `.layer(authgear.layer())` after the route, and after any `require` or `from_fn` layer that needs the user (axum runs the layer that is added last first)",
         /// The authentication layer that ran reads other custom claims than the handler asks for.
+        /// [How to cure it](crate::docs::troubleshooting#wiring).
         ClaimsTypeMismatch = "claims_type_mismatch": "the authentication layer reads other custom claims: extract the type that the builder's `claims` names",
         /// The authentication layer that ran is of another `Authgear` than the requirement.
+        /// [How to cure it](crate::docs::troubleshooting#wiring).
         AuthgearMismatch = "authgear_mismatch": "the authentication layer is of another `Authgear`: make layer and requirement with the same one",
         /// A requirement that a handler makes cannot be used; the error's source says why.
+        /// [How to cure it](crate::docs::troubleshooting#wiring).
         InvalidRequirement = "invalid_requirement": "the requirement is invalid: use only scopes that RFC 6749 allows",
     }
 }

@@ -2,6 +2,7 @@
 //! ([`AuthError`]).
 
 mod config;
+mod cure;
 mod kind;
 
 use std::error::Error;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::config::ConfigError;
+pub(crate) use self::cure::cure;
 pub use self::kind::AuthErrorKind;
 pub(crate) use self::kind::PerKind;
 
@@ -124,8 +126,29 @@ impl fmt::Debug for AuthError {
             .field("kind", &self.kind)
             .field("retry_after", &self.retry_after)
             .field("demand", &self.challenge_hints)
-            .field("source", &self.source)
+            .field("source", &self.source.as_deref().map(|error| Causes(error)))
             .finish()
+    }
+}
+
+/// An error and its causes, as one text: a `main` that returns an error prints its `Debug`.
+pub(crate) struct Causes<'e>(pub(crate) &'e (dyn Error + 'static));
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
     }
 }
 

@@ -63,6 +63,8 @@ fn shape(kind: AuthErrorKind, likeness: Likeness, reads_tokens: bool) -> Option<
         kind,
         Kind::MalformedAuthorizationHeader
             | Kind::MalformedToken
+            | Kind::OpaqueToken
+            | Kind::PlaceholderToken
             | Kind::TokenTooLong
             | Kind::MalformedTokenHeader
             | Kind::MalformedClaims

@@ -11,7 +11,9 @@ pub(super) fn check_of(kind: AuthErrorKind) -> CheckName {
         | Kind::MalformedAuthorizationHeader
         | Kind::MultipleCredentials
         | Kind::TokenTooLong
-        | Kind::MalformedToken => CheckName::Shape,
+        | Kind::MalformedToken
+        | Kind::OpaqueToken
+        | Kind::PlaceholderToken => CheckName::Shape,
         Kind::MalformedTokenHeader
         | Kind::WrongTokenType
         | Kind::AlgorithmNotAllowed

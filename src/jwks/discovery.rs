@@ -16,10 +16,10 @@ pub(crate) fn jwks_uri(document: &Bytes, issuer: &str) -> Result<Url, DiscoveryE
     let metadata =
         Metadata::deserialize(Value::Object(members)).map_err(|_| DiscoveryError::Malformed)?;
     if metadata.issuer != issuer {
-        return Err(DiscoveryError::WrongIssuer);
+        return Err(DiscoveryError::wrong_issuer(issuer, &metadata.issuer));
     }
     let uri = Url::parse(&metadata.jwks_uri).map_err(|_| DiscoveryError::Malformed)?;
-    let own = Url::parse(issuer).map_err(|_| DiscoveryError::WrongIssuer)?;
+    let own = Url::parse(issuer).map_err(|_| DiscoveryError::Malformed)?;
     if uri.origin() != own.origin() {
         return Err(DiscoveryError::ForeignKeys);
     }
@@ -44,11 +44,42 @@ struct Metadata {
 pub(crate) enum DiscoveryError {
     #[error("the discovery document is malformed")]
     Malformed,
-    #[error("the discovery document is of another issuer")]
-    WrongIssuer,
-    #[error("the discovery document names keys of another origin")]
+    /// Both as they can be shown: what was found comes from outside.
+    #[error(
+        "the discovery document is of another issuer: the endpoint is \"{endpoint}\", the issuer \
+         \"{issuer}\" (write the endpoint exactly as the issuer, if that is your project)"
+    )]
+    WrongIssuer { endpoint: String, issuer: String },
+    #[error(
+        "the discovery document names keys of another origin (if that is right, name their address \
+         with `jwks_uri`)"
+    )]
     ForeignKeys,
 }
+
+impl DiscoveryError {
+    fn wrong_issuer(endpoint: &str, issuer: &str) -> Self {
+        Self::WrongIssuer {
+            endpoint: shown(endpoint),
+            issuer: shown(issuer),
+        }
+    }
+}
+
+/// In plain ASCII, and not too long.
+fn shown(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(MAX_SHOWN)
+        .flat_map(char::escape_default)
+        .collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+const MAX_SHOWN: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -108,6 +139,26 @@ mod tests {
             assert!(error.contains(wanted), "{document}: {error}");
         }
     }
+
+    #[test]
+    fn another_issuer_is_shown_beside_the_endpoint_bounded_and_escaped() {
+        let document = |issuer: &str| {
+            serde_json::json!({ "issuer": issuer, "jwks_uri": "https://auth.example/k" })
+                .to_string()
+        };
+        let error = read(&document("https://AUTH.example"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("\"https://auth.example\""), "{error}");
+        assert!(error.contains("\"https://AUTH.example\""), "{error}");
+        for hostile in ["a\nb\u{1b}[2J\u{202e}\"é".to_owned(), "x".repeat(100_000)] {
+            let error = read(&document(&hostile)).unwrap_err().to_string();
+            assert!(error.len() < 500, "{error}");
+            let is_plain = |char: char| matches!(char, ' '..='~');
+            assert!(error.chars().all(is_plain), "{error}");
+        }
+    }
+
     fn any_document() -> impl Strategy<Value = Vec<u8>> {
         const HONEST: &str = r#"{"issuer":"https://auth.example","jwks_uri":"https://auth.example/oauth2/jwks","authorization_endpoint":"https://auth.example/oauth2/authorize"}"#;
         let mutated = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5)

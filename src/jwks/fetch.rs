@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use url::Url;
 
 use super::discovery::{self, DiscoveryError};
@@ -14,6 +15,9 @@ use crate::runtime::RuntimeEnded;
 /// Where key sets come from: a server or, in a simulation, a function.
 pub(crate) trait KeySource: Send + Sync + 'static {
     fn fetch(&mut self) -> impl Future<Output = Result<FetchedKeys, KeyFetchError>> + Send;
+
+    /// Whose keys these are, for the log.
+    fn issuer(&self) -> &str;
 
     /// What was fetched was of no use: forget what led there.
     fn start_over(&mut self);
@@ -31,6 +35,8 @@ pub(crate) struct FetchedKeys {
 pub(crate) enum KeyFetchError {
     #[error("the discovery document could not be fetched")]
     DiscoveryFetch(#[source] FetchError),
+    #[error("there is no discovery document (is the endpoint that of an Authgear project?)")]
+    NoDiscovery(#[source] FetchError),
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     #[error("the key set could not be fetched")]
@@ -48,7 +54,10 @@ impl KeyFetchError {
         match self {
             Self::Keys(_) => true,
             Self::KeysFetch(error) => error.is_wrong_answer(),
-            Self::DiscoveryFetch(_) | Self::Discovery(_) | Self::Ended(_) => false,
+            Self::DiscoveryFetch(_)
+            | Self::NoDiscovery(_)
+            | Self::Discovery(_)
+            | Self::Ended(_) => false,
         }
     }
 }
@@ -95,7 +104,10 @@ impl HttpKeySource {
             .outbound
             .get(&self.upstream.target(&url))
             .await
-            .map_err(KeyFetchError::DiscoveryFetch)?;
+            .map_err(|error| match error {
+                FetchError::Status(StatusCode::NOT_FOUND) => KeyFetchError::NoDiscovery(error),
+                _ => KeyFetchError::DiscoveryFetch(error),
+            })?;
         Ok(discovery::jwks_uri(&document.body, &self.issuer)?)
     }
 
@@ -125,6 +137,10 @@ impl KeySource for HttpKeySource {
         let keys = self.keys(&self.upstream.target(&uri)).await?;
         self.location = Location::Discovered(Some(uri));
         Ok(keys)
+    }
+
+    fn issuer(&self) -> &str {
+        &self.issuer
     }
 
     fn start_over(&mut self) {

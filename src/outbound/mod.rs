@@ -2,10 +2,11 @@
 
 mod client;
 mod content_coding;
+mod ignored_proxy;
+mod redacted_error;
 mod upstream;
 
 use std::error::Error;
-use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,8 +20,10 @@ use tokio::time::timeout;
 use url::Url;
 
 use self::content_coding::ContentCoding;
+pub(crate) use self::redacted_error::RedactedError;
 pub(crate) use self::upstream::{Target, Upstream, is_secure};
 use crate::error::ConfigError;
+use crate::telemetry;
 
 /// Longest body that is read: discovery documents and key sets are a few KiB.
 const MAX_BODY: usize = 256 * 1024;
@@ -75,9 +78,15 @@ impl Outbound {
     ) -> Result<Self, ConfigError> {
         let https = targets.iter().any(|url| url.scheme() == "https");
         let total = options.timeouts.total;
-        let client = match options.client {
-            Some(client) => client,
-            None => client::new(options, https)?,
+        let client = if let Some(client) = options.client {
+            client
+        } else {
+            if options.proxy.is_none()
+                && let Some(variable) = ignored_proxy::variable(targets)
+            {
+                telemetry::proxy_ignored(variable);
+            }
+            client::new(options, https)?
         };
         Ok(Self {
             client,
@@ -131,10 +140,14 @@ impl Outbound {
         if response.url() != &target.url {
             return Err(FetchError::Redirected);
         }
-        if response.status() != StatusCode::OK {
-            return Err(FetchError::Status(response.status()));
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            status if status.is_redirection() && target.headers.is_some() => {
+                Err(FetchError::InternalRedirect(status))
+            }
+            status if status.is_redirection() => Err(FetchError::Redirect(status)),
+            status => Err(FetchError::Status(status)),
         }
-        Ok(response)
     }
 
     async fn read(&self, target: &Target) -> Result<Document, FetchError> {
@@ -201,14 +214,34 @@ pub(crate) struct Document {
 pub(crate) enum FetchError {
     #[error("the request failed")]
     Request(#[source] RedactedError),
-    #[error("the connection failed")]
+    #[error("the connection failed (check the address, and that this machine can reach it)")]
     Connection(#[source] RedactedError),
+    #[error(
+        "the server's certificate is not trusted (name a private authority with \
+         `root_certificate`; the certificate must be for the host that is asked)"
+    )]
+    Certificate(#[source] RedactedError),
     #[error("the request panicked")]
     Panicked,
-    #[error("no answer within the timeout")]
+    #[error(
+        "no answer within the timeout (check that this machine can reach the address; a proxy is \
+         used only if the builder's `proxy` names it)"
+    )]
     Timeout,
     #[error("the answer has status {0}")]
     Status(StatusCode),
+    /// Authgear sends whoever asks for another host or scheme to the public origin.
+    #[error(
+        "the answer has status {0} (the endpoint must be the project's public origin; an internal \
+         address belongs into `internal_url`)"
+    )]
+    Redirect(StatusCode),
+    /// The same, although it was asked under the public name.
+    #[error(
+        "the answer has status {0} (the server at the internal address must accept \
+         X-Forwarded-Host and X-Forwarded-Proto: Authgear's TRUST_PROXY=true)"
+    )]
+    InternalRedirect(StatusCode),
     #[error("the answer came from another address")]
     Redirected,
     #[error("the answer has the content coding {0}")]
@@ -226,18 +259,29 @@ impl FetchError {
             Self::Status(status) => {
                 !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Redirected | Self::Coded(_) | Self::TooLarge | Self::Insecure => true,
-            Self::Request(_) | Self::Connection(_) | Self::Panicked | Self::Timeout => false,
+            Self::Redirect(_)
+            | Self::InternalRedirect(_)
+            | Self::Redirected
+            | Self::Coded(_)
+            | Self::TooLarge
+            | Self::Insecure => true,
+            Self::Request(_)
+            | Self::Connection(_)
+            | Self::Certificate(_)
+            | Self::Panicked
+            | Self::Timeout => false,
         }
     }
 
     /// Whether nobody answered, or a server that says of itself that it cannot.
     pub(crate) fn is_away(&self) -> bool {
         match self {
-            Self::Connection(_) | Self::Timeout => true,
+            Self::Connection(_) | Self::Certificate(_) | Self::Timeout => true,
             Self::Status(status) => status.is_server_error(),
             Self::Request(_)
             | Self::Panicked
+            | Self::Redirect(_)
+            | Self::InternalRedirect(_)
             | Self::Redirected
             | Self::Coded(_)
             | Self::TooLarge
@@ -248,11 +292,18 @@ impl FetchError {
     /// An internal address is nobody's business: the URL is left out.
     fn request(error: reqwest::Error) -> Self {
         if error.is_timeout() {
-            Self::Timeout
-        } else if error.is_connect() || was_closed(&error) {
-            Self::Connection(RedactedError::new(&error.without_url()))
+            return Self::Timeout;
+        }
+        let is_connection = error.is_connect() || was_closed(&error);
+        let host = error.url().and_then(Url::host_str).unwrap_or_default();
+        let host = host.to_owned();
+        let error = RedactedError::new(&error.without_url(), &host);
+        if error.is_about_certificate() {
+            Self::Certificate(error)
+        } else if is_connection {
+            Self::Connection(error)
         } else {
-            Self::Request(RedactedError::new(&error.without_url()))
+            Self::Request(error)
         }
     }
 }
@@ -266,39 +317,6 @@ fn was_closed(error: &reqwest::Error) -> bool {
         cause.is::<std::io::Error>()
             || cause.to_string() == "connection closed before message completed"
     })
-}
-
-/// What an error of another library says, and its causes: their own `Debug` names the address.
-pub(crate) struct RedactedError {
-    message: String,
-    source: Option<Box<RedactedError>>,
-}
-
-impl RedactedError {
-    fn new(error: &(dyn Error + 'static)) -> Self {
-        Self {
-            message: error.to_string(),
-            source: error.source().map(|source| Box::new(Self::new(source))),
-        }
-    }
-}
-
-impl fmt::Debug for RedactedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.message.fmt(f)
-    }
-}
-
-impl fmt::Display for RedactedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Error for RedactedError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
 }
 
 /// `max-age` of `Cache-Control` (RFC 9111 §5.2.2.1).

@@ -24,6 +24,7 @@ pub use self::response::{EmptyRejectionResponse, JsonRejectionResponse, Rejectio
 use self::template::FixedTexts;
 use self::template::template;
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
+use crate::telemetry;
 
 /// A refused request: the error, and how it is told to a client.
 ///
@@ -41,6 +42,18 @@ pub struct AuthRejection {
 
 impl AuthRejection {
     pub(crate) fn new(
+        error: impl Into<AuthError>,
+        challenge: Option<Arc<ChallengeParameters>>,
+    ) -> Self {
+        let rejection = Self::unlogged(error, challenge);
+        if rejection.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            telemetry::wired_wrongly(&rejection.error);
+        }
+        rejection
+    }
+
+    /// A rejection that says nothing of how this program is put together.
+    pub(crate) fn unlogged(
         error: impl Into<AuthError>,
         challenge: Option<Arc<ChallengeParameters>>,
     ) -> Self {
@@ -108,6 +121,14 @@ impl AuthRejection {
         self.error
             .retry_after()
             .map(|wait| Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
+    }
+}
+
+/// For `?` in a handler that calls [`recheck`](crate::Authgear::recheck) or
+/// [`verify`](crate::Authgear::verify). The layer around it adds what is configured for challenges.
+impl From<AuthError> for AuthRejection {
+    fn from(error: AuthError) -> Self {
+        Self::new(error, None)
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Responder<R> {
     pub(crate) challenge: Option<Arc<ChallengeParameters>>,
     /// Who the request comes from, until telemetry has been told; `None` if another layer tells it.
     pub(crate) passed: Option<RequestOutcome>,
+    /// Whose tokens the layer is for, where it is logged.
+    pub(crate) issuer: Option<Arc<str>>,
 }
 
 impl<R> Responder<R> {
@@ -33,12 +35,14 @@ impl<R> Responder<R> {
         if rejection.challenge.is_none() {
             rejection.challenge.clone_from(&self.challenge);
         }
-        rejection.record();
+        rejection.record(self.issuer.as_deref());
         rejection.is_final = self.has_last_word;
         let mut response = if self.as_grpc {
             grpc_response(&rejection)
         } else {
-            self.renderer.response(&rejection)
+            let mut response = self.renderer.response(&rejection);
+            add_missing(&mut response, &rejection);
+            response
         };
         response.extensions_mut().insert(rejection);
         response
@@ -61,7 +65,7 @@ impl<R> Responder<R> {
         }
         if !is_original(&response, rejection, self.is_head) {
             if let Some(rejection) = response.extensions_mut().get_mut::<AuthRejection>() {
-                rejection.record();
+                rejection.record(self.issuer.as_deref());
                 rejection.is_final = true;
             }
             return response;
@@ -75,11 +79,31 @@ impl<R> Responder<R> {
 
 impl AuthRejection {
     /// Tells telemetry, once.
-    fn record(&mut self) {
+    fn record(&mut self, issuer: Option<&str>) {
         if !self.is_recorded {
-            telemetry::answered(RequestOutcome::Rejected(self.kind()));
+            telemetry::refused(&self.error, issuer);
             self.is_recorded = true;
         }
+    }
+}
+
+/// Adds the challenge and the time to wait where the renderer has left them out: without them a client
+/// cannot step up (RFC 9470) or find the authorization server (RFC 9728). An answer of another status is
+/// no refusal of this kind any more.
+fn add_missing<B>(response: &mut Response<B>, rejection: &AuthRejection) {
+    if response.status() != rejection.status() {
+        return;
+    }
+    let headers = response.headers_mut();
+    if !headers.contains_key(header::WWW_AUTHENTICATE)
+        && let Some(challenge) = rejection.challenge()
+    {
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if !headers.contains_key(header::RETRY_AFTER)
+        && let Some(wait) = rejection.retry_after()
+    {
+        headers.insert(header::RETRY_AFTER, wait.as_secs().into());
     }
 }
 

@@ -12,7 +12,9 @@ use super::template::FixedTexts;
 /// Makes the response to a refused request.
 ///
 /// Implemented by closures `Fn(&AuthRejection) -> Response<B>`. Whatever it returns, a layer adds
-/// the [`AuthRejection`] to the response's extensions.
+/// the [`AuthRejection`] to the response's extensions. Where the status is still the rejection's, the
+/// layer also adds `WWW-Authenticate` and `Retry-After`, unless the response has them: clients need them
+/// to step up, and to find the authorization server.
 ///
 /// ```
 /// use axum::{body::Body, response::{IntoResponse, Redirect}};

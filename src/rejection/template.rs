@@ -28,6 +28,8 @@ pub(super) fn template(kind: Kind) -> Template {
             Some(Form::InvalidRequest),
         ),
         Kind::TokenTooLong
+        | Kind::OpaqueToken
+        | Kind::PlaceholderToken
         | Kind::MalformedToken
         | Kind::MalformedTokenHeader
         | Kind::WrongTokenType

@@ -154,6 +154,10 @@ impl KeySource for Issuer {
         Ok(FetchedKeys { body, max_age })
     }
 
+    fn issuer(&self) -> &'static str {
+        "simulated"
+    }
+
     fn start_over(&mut self) {
         self.state().started_over += 1;
     }

@@ -5,19 +5,20 @@
 //! the builder asks for it. What a client can cause is logged at DEBUG, and a metric's labels have few
 //! values, none of which a client chooses. The names are listed in `src/docs/operations.md`.
 
+mod advice;
 #[cfg(feature = "metrics")]
 mod metrics;
 
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use tracing::Span;
 use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 
+pub(crate) use self::advice::*;
 use crate::clock::Timestamp;
-use crate::error::AuthErrorKind;
+use crate::error::{AuthError, AuthErrorKind, Causes, cure};
 
 /// The target of all events and spans.
 const TARGET: &str = "axum_authgear";
@@ -52,7 +53,7 @@ pub(crate) struct AuthenticationSpan {
 impl AuthenticationSpan {
     pub(crate) fn begin(now: Timestamp) -> Self {
         // A span that nobody looks at still costs something each time that it is touched.
-        let span = (LevelFilter::current() >= LevelFilter::DEBUG).then(|| {
+        let span = is_debug().then(|| {
             tracing::debug_span!(
                 target: TARGET,
                 "authenticate",
@@ -110,21 +111,76 @@ impl AuthenticationSpan {
     }
 }
 
-/// A request has been answered: by the service inside, or refused by one of our layers.
+/// A request has been answered by the service inside.
 pub(crate) fn answered(outcome: RequestOutcome) {
-    if let RequestOutcome::Rejected(kind) = outcome {
-        tracing::debug!(target: TARGET, kind = kind.as_str(), "request refused");
-    }
     #[cfg(feature = "metrics")]
     metrics::answered(outcome);
+    #[cfg(not(feature = "metrics"))]
+    let _ = outcome;
+}
+
+/// A request has been refused by one of our layers, which is for tokens of this issuer.
+pub(crate) fn refused(error: &AuthError, issuer: Option<&str>) {
+    let kind = error.kind();
+    tracing::debug!(
+        target: TARGET,
+        kind = kind.as_str(),
+        issuer,
+        cure = cure(kind),
+        error = error.source().map(|source| tracing::field::display(Causes(source))),
+        "request refused"
+    );
+    #[cfg(feature = "metrics")]
+    metrics::answered(RequestOutcome::Rejected(kind));
+}
+
+/// Whether anybody listens to what a single request causes.
+pub(crate) fn is_debug() -> bool {
+    LevelFilter::current() >= LevelFilter::DEBUG
+}
+
+/// What a token would have had to say, as it is configured: never what it says.
+pub(crate) struct Expectation<'e> {
+    pub(crate) kind: AuthErrorKind,
+    pub(crate) issuer: &'e str,
+    pub(crate) expected: Option<String>,
+    /// By how much a time is off, beyond which leeway.
+    pub(crate) seconds_off: Option<i64>,
+    pub(crate) leeway_secs: u64,
+}
+
+/// A token was refused, and this is what was expected.
+pub(crate) fn token_refused(expectation: &Expectation<'_>) {
+    let Expectation {
+        kind,
+        issuer,
+        expected,
+        seconds_off,
+        leeway_secs,
+    } = expectation;
+    tracing::debug!(
+        target: TARGET,
+        kind = kind.as_str(),
+        issuer,
+        expected,
+        seconds_off,
+        leeway_secs = seconds_off.map(|_| *leeway_secs),
+        "token refused"
+    );
 }
 
 /// New keys are in use, which were asked for at this time since the Unix epoch.
-pub(crate) fn keys_fetched(asked_at: Duration, keys: usize, skipped: usize, changed: bool) {
+pub(crate) fn keys_fetched(
+    issuer: &str,
+    asked_at: Duration,
+    keys: usize,
+    skipped: usize,
+    changed: bool,
+) {
     if changed {
-        tracing::info!(target: TARGET, keys, skipped, "keys changed");
+        tracing::info!(target: TARGET, issuer, keys, skipped, "keys changed");
     } else {
-        tracing::debug!(target: TARGET, keys, skipped, "keys are unchanged");
+        tracing::debug!(target: TARGET, issuer, keys, skipped, "keys are unchanged");
     }
     #[cfg(feature = "metrics")]
     metrics::keys_fetched(asked_at, changed);
@@ -133,8 +189,8 @@ pub(crate) fn keys_fetched(asked_at: Duration, keys: usize, skipped: usize, chan
 }
 
 /// An attempt to fetch the keys failed; the refresher makes few, whatever clients do.
-pub(crate) fn key_fetch_failed(error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, error = %Chain(error), "keys could not be fetched");
+pub(crate) fn key_fetch_failed(issuer: &str, error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, issuer, error = %Causes(error), "keys could not be fetched");
     #[cfg(feature = "metrics")]
     metrics::key_fetch_failed();
 }
@@ -165,22 +221,22 @@ pub(crate) fn resolver_called(succeeded: bool, time: Duration) {
 }
 
 /// A question about a caller's credential failed, which that caller may have caused.
-pub(crate) fn question_failed(error: &(dyn Error + 'static)) {
-    tracing::debug!(target: TARGET, error = %Chain(error), "a question to the resolver failed");
+pub(crate) fn question_failed(issuer: &str, error: &(dyn Error + 'static)) {
+    tracing::debug!(target: TARGET, issuer, error = %Causes(error), "a question to the resolver failed");
 }
 
 /// A probe of the resolver failed, the first one of a row or another one.
-pub(crate) fn resolver_failed(error: &(dyn Error + 'static), is_first: bool) {
+pub(crate) fn resolver_failed(issuer: &str, error: &(dyn Error + 'static), is_first: bool) {
     if is_first {
-        tracing::warn!(target: TARGET, error = %Chain(error), "the resolver failed");
+        tracing::warn!(target: TARGET, issuer, error = %Causes(error), "the resolver failed");
     } else {
-        tracing::debug!(target: TARGET, error = %Chain(error), "the resolver still fails");
+        tracing::debug!(target: TARGET, issuer, error = %Causes(error), "the resolver still fails");
     }
 }
 
 /// The resolver answers again.
-pub(crate) fn resolver_recovered() {
-    tracing::info!(target: TARGET, "the resolver answers again");
+pub(crate) fn resolver_recovered(issuer: &str) {
+    tracing::info!(target: TARGET, issuer, "the resolver answers again");
 }
 
 /// Tells the recorder of metrics what each of them means.
@@ -191,49 +247,49 @@ pub(crate) fn describe() {
 
 /// The log of ended users has been read: `is_new` after it was out of contact.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_read(lacking: usize, is_new: bool) {
+pub(crate) fn revocation_log_read(stream: &str, lacking: usize, is_new: bool) {
     if is_new {
-        tracing::info!(target: TARGET, lacking, "the log of ended users is in contact");
+        tracing::info!(target: TARGET, stream, lacking, "the log of ended users is in contact");
     } else if lacking > 0 {
-        tracing::info!(target: TARGET, lacking, "the log of ended users is told what it lacks");
+        tracing::info!(target: TARGET, stream, lacking, "the log of ended users is told what it lacks");
     }
 }
 
 /// The log of ended users does not answer; said once until it does.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_lost(error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, error = %Chain(error), "the log of ended users is out of contact");
+pub(crate) fn revocation_log_lost(stream: &str, error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, stream, error = %Causes(error), "the log of ended users is out of contact");
 }
 
 /// The log of ended users can be read at most, and takes nothing; said once until it does.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_refuses(error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, error = %Chain(error), "the log of ended users takes nothing");
+pub(crate) fn revocation_log_refuses(stream: &str, error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, stream, error = %Causes(error), "the log of ended users takes nothing");
 }
 
 /// The log of ended users has taken all that it was owed.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_takes() {
-    tracing::info!(target: TARGET, "the log of ended users takes everything again");
+pub(crate) fn revocation_log_takes(stream: &str) {
+    tracing::info!(target: TARGET, stream, "the log of ended users takes everything again");
 }
 
 /// There are entries in the log of ended users that cannot be read; said from time to time.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_entries_skipped(count: u64) {
-    tracing::warn!(target: TARGET, count, "entries of the log of ended users were skipped");
+pub(crate) fn revocation_entries_skipped(stream: &str, count: u64) {
+    tracing::warn!(target: TARGET, stream, count, "entries of the log of ended users were skipped");
 }
 
 /// This machine's clock and that of the log differ; said once until they do not.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_clocks_differ(seconds_ahead: i64) {
-    tracing::warn!(target: TARGET, seconds_ahead, "the clock differs from that of the log of ended users");
+pub(crate) fn revocation_clocks_differ(stream: &str, seconds_ahead: i64) {
+    tracing::warn!(target: TARGET, stream, seconds_ahead, "the clock differs from that of the log of ended users");
 }
 
 /// The newest entry of the log of ended users lies in the future of the log's own clock.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_is_ahead(seconds: u64) {
+pub(crate) fn revocation_log_is_ahead(stream: &str, seconds: u64) {
     tracing::warn!(
-        target: TARGET,
+        target: TARGET, stream,
         seconds,
         "the ids of the log of ended users lie in the future: what is appended is not dropped before that time"
     );
@@ -258,19 +314,4 @@ pub(crate) fn webhook_taken(event_type: &'static str) {
 #[cfg(feature = "webhook")]
 pub(crate) fn webhook_refused(reason: &'static str) {
     tracing::debug!(target: TARGET, reason, "webhook refused");
-}
-
-/// An error with its causes.
-struct Chain<'e>(&'e (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
-    }
 }

@@ -76,6 +76,7 @@
 mod fake;
 mod principal;
 mod random;
+mod rejection;
 mod server;
 mod session;
 mod sign_in;
@@ -86,6 +87,7 @@ mod webhook;
 
 pub use self::fake::{FakeAuthgear, FakeAuthgearBuilder};
 pub use self::principal::{ClientBuilder, UserBuilder, auth_client, auth_user};
+pub use self::rejection::auth_rejection;
 pub use self::session::{Session, SessionCookie, SessionCookies};
 pub use self::sign_in::{SignIn, SignInLayer};
 pub use self::state::accounts::User;

@@ -13,7 +13,7 @@ use super::live::LiveVerifier;
 use super::resolver::{PurgeWatch, Requester, ResolverClient, ResolverVerifier};
 use super::verification::Verification;
 use crate::clock::Timestamp;
-use crate::credential::Credential;
+use crate::credential::{Credential, is_placeholder};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::runtime::RuntimeEnded;
 use crate::user::{AuthUser, CredentialForm};
@@ -70,6 +70,9 @@ impl<C: Send + Sync + 'static> Verifier<C> {
 
     /// Verifies a token that came by another way than HTTP.
     pub(crate) fn verify_token(&self, token: &str, now: Timestamp) -> Verification<C> {
+        if is_placeholder(token.as_bytes()) && !self.is_gateway() {
+            return Verification::Ready(Err(AuthErrorKind::PlaceholderToken.into()));
+        }
         self.verify_text(CredentialForm::Bearer, token, now, Requester::default)
     }
 
@@ -209,6 +212,16 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     /// Whether tokens are verified here.
     pub(crate) fn reads_tokens(&self) -> bool {
         self.jwt().is_some()
+    }
+
+    /// Whether the resolver is asked about users.
+    pub(crate) fn asks_resolver(&self) -> bool {
+        self.sessions().is_some()
+    }
+
+    /// Whether somebody in front decides.
+    pub(crate) fn is_gateway(&self) -> bool {
+        matches!(self, Self::Gateway(_))
     }
 
     /// What verifies tokens here, if they are read.

@@ -83,7 +83,10 @@ impl Told {
                 "insufficient_user_authentication",
                 "the user must authenticate in another way",
             ),
-            WhoAreYou => ("missing_credential", "the request carries no access token"),
+            WhoAreYou => (
+                "missing_credential",
+                "the request carries no access token: send it in the field `Authorization: Bearer TOKEN`",
+            ),
         };
         format!(r#"{{"error":"{error}","error_description":"{description}"}}"#)
     }
@@ -582,8 +585,7 @@ async fn what_cannot_stand_in_a_challenge_cannot_be_configured() {
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 async fn wrong_wirings_are_a_500_that_names_the_cure() {
-    const MISSING: &str =
-        "no authentication layer ran: add `.layer(authgear.layer())` around this route";
+    const MISSING: &str = "no authentication layer ran before this: add `.layer(authgear.layer())` after the route, and after any `require` or `from_fn` layer that needs the user (axum runs the layer that is added last first)";
     const ANOTHER: &str = "the authentication layer is of another `Authgear`: make layer and requirement with the same one";
     const CLAIMS: &str = "the authentication layer reads other custom claims: extract the type that the builder's `claims` names";
 

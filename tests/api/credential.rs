@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum_authgear::AuthErrorKind::{
-    BadSignature, Expired, MalformedAuthorizationHeader, MalformedToken, MissingCredential,
-    MultipleCredentials,
+    BadSignature, Expired, MalformedAuthorizationHeader, MissingCredential, MultipleCredentials,
+    OpaqueToken,
 };
 use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear, TokenSource};
@@ -130,7 +130,7 @@ async fn the_first_source_with_a_credential_decides() {
             &[("cookie", &bad_token), ("x-token", &custom)],
             Err(BadSignature),
         ),
-        ("bad custom", &[("x-token", "x")], Err(MalformedToken)),
+        ("bad custom", &[("x-token", "x")], Err(OpaqueToken)),
         // Sources after the chosen one are not looked at.
         (
             "good bearer, bad cookie",

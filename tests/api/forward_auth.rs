@@ -99,7 +99,7 @@ async fn a_user_is_told_in_headers_and_everyone_else_is_refused_by_status() {
         let bad = get(&server, "/_auth", "garbage").await;
         let kind = match index {
             1 => AuthErrorKind::SessionInvalid,
-            _ => AuthErrorKind::MalformedToken,
+            _ => AuthErrorKind::OpaqueToken,
         };
         assert_refused(&bad, 401, kind);
         if index > 0 {

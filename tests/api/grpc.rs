@@ -113,7 +113,11 @@ async fn a_service_of_tonic_sees_the_user() {
 
     let refused = client.check("alice", &[]).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
-    assert_eq!(refused.message(), "the request carries no access token");
+    assert!(
+        refused
+            .message()
+            .starts_with("the request carries no access token")
+    );
     let refused = client.check("alice", &[&expired]).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
     assert_eq!(refused.message(), "the access token has expired");

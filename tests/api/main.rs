@@ -30,6 +30,7 @@ mod keys;
 mod layers;
 mod leaks;
 mod live;
+mod mistakes;
 mod misuse;
 mod oidc_provider;
 mod principals_by_hand;

@@ -189,7 +189,8 @@ fn build_needs_a_runtime_and_says_so() {
     assert!(matches!(error, ConfigError::NoRuntime), "{error:?}");
     assert_eq!(
         error.to_string(),
-        "build() must be called within a tokio runtime whose timers are enabled"
+        "build() must be called within a tokio runtime whose timers are enabled: in an async fn below \
+         #[tokio::main], or after Runtime::enter"
     );
     assert_eq!(error.option(), None);
     // What is wrong with an option is found before that.

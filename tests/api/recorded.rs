@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum_authgear::AuthErrorKind::{
-    Expired, KeysUnavailable, MalformedCustomClaims, MalformedToken, UnknownKey, WrongAudience,
+    Expired, KeysUnavailable, MalformedCustomClaims, OpaqueToken, UnknownKey, WrongAudience,
     WrongTokenType,
 };
 use axum_authgear::explain::{Likeness, Verdict};
@@ -253,7 +253,7 @@ async fn every_recorded_token_is_who_it_was_or_is_refused() {
         let answer = get(&api, "/principal", token).await;
         match name.as_str() {
             "id_token" => assert_refused(name, &answer, WrongTokenType),
-            "opaque" => assert_refused(name, &answer, MalformedToken),
+            "opaque" => assert_refused(name, &answer, OpaqueToken),
             _ => {
                 let client_id = text(claims, "client_id").unwrap();
                 assert_passed(name, &answer, client_id);

@@ -8,15 +8,17 @@ use crate::support::Answer;
 /// Status, the whole challenge, code and sentence of each kind of refusal.
 #[rustfmt::skip]
 const TABLE: &[(AuthErrorKind, u16, Challenge, &str, &str)] = &[
-    (MissingCredential, 401, Challenge::Bare, "missing_credential", "the request carries no access token"),
+    (MissingCredential, 401, Challenge::Bare, "missing_credential", "the request carries no access token: send it in the field `Authorization: Bearer TOKEN`"),
 
-    (MalformedAuthorizationHeader, 400, Challenge::Request, "invalid_request", "the authorization header is malformed"),
+    (MalformedAuthorizationHeader, 400, Challenge::Request, "invalid_request", "the authorization header is malformed: send `Bearer`, a space and the access token, and nothing else"),
     (MultipleCredentials, 400, Challenge::Request, "invalid_request", "the request carries more than one credential"),
 
     (TokenTooLong, 401, Challenge::Token, "invalid_token", "the access token is too long"),
+    (OpaqueToken, 401, Challenge::Token, "invalid_token", "the access token is opaque, not a JWT: turn on Issue JWT as access token for the client in Authgear, or let this API use the session resolver"),
+    (PlaceholderToken, 401, Challenge::Token, "invalid_token", "the client sent a word such as undefined or null where the access token belongs: sign in and wait for the token before the request"),
     (MalformedToken, 401, Challenge::Token, "invalid_token", "the access token is malformed"),
     (MalformedTokenHeader, 401, Challenge::Token, "invalid_token", "the header of the access token is malformed"),
-    (WrongTokenType, 401, Challenge::Token, "invalid_token", "the token is not an access token"),
+    (WrongTokenType, 401, Challenge::Token, "invalid_token", "the token is not an access token: send the access token, not the ID token"),
     (AlgorithmNotAllowed, 401, Challenge::Token, "invalid_token", "the algorithm of the access token is not allowed"),
     (UnsupportedTokenHeader, 401, Challenge::Token, "invalid_token", "the access token uses an unsupported extension"),
     (MissingKeyId, 401, Challenge::Token, "invalid_token", "the access token names no key"),
@@ -46,7 +48,7 @@ const TABLE: &[(AuthErrorKind, u16, Challenge, &str, &str)] = &[
 
     (KeysUnavailable, 503, Challenge::None, "temporarily_unavailable", "the keys to verify access tokens are unavailable"),
 
-    (LayerMissing, 500, Challenge::None, "server_error", "no authentication layer ran: add `.layer(authgear.layer())` around this route"),
+    (LayerMissing, 500, Challenge::None, "server_error", "no authentication layer ran before this: add `.layer(authgear.layer())` after the route, and after any `require` or `from_fn` layer that needs the user (axum runs the layer that is added last first)"),
     (ClaimsTypeMismatch, 500, Challenge::None, "server_error", "the authentication layer reads other custom claims: extract the type that the builder's `claims` names"),
 ];
 

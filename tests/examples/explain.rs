@@ -93,7 +93,7 @@ async fn a_verdict_for_each_token_and_no_signature() {
         (
             "undefined".to_owned(),
             1,
-            "refused: malformed_token",
+            "refused: placeholder_token",
             Some("shape"),
         ),
     ] {

@@ -16,3 +16,4 @@ mod observability;
 mod quickstart;
 mod resource_server;
 mod websocket;
+mod without_a_project;

@@ -76,7 +76,7 @@ async fn every_metric_that_is_named_is_emitted() {
         (r#"outcome="user",kind="none""#, 2.0),
         (r#"outcome="refused",kind="role_missing""#, 1.0),
         (r#"outcome="refused",kind="missing_credential""#, 1.0),
-        (r#"outcome="refused",kind="malformed_token""#, 1.0),
+        (r#"outcome="refused",kind="opaque_token""#, 1.0),
     ] {
         let series = format!("axum_authgear_requests_total{{{labels}}}");
         assert_eq!(

@@ -71,13 +71,20 @@ async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<A
         let (good, next, error) = match read {
             Ok((set, max_age)) => {
                 let unchanged = state.good.as_ref().is_some_and(|(old, _)| set.is_same(old));
-                telemetry::keys_fetched(asked_at.unix(), set.len(), set.skipped(), !unchanged);
+                let (keys, skipped) = (set.len(), set.skipped());
+                telemetry::keys_fetched(
+                    source.issuer(),
+                    asked_at.unix(),
+                    keys,
+                    skipped,
+                    !unchanged,
+                );
                 retries = backoff();
                 let next = refresh_after(&store, max_age);
                 (Some((Arc::new(set), asked_at)), next, None)
             }
             Err(error) => {
-                telemetry::key_fetch_failed(&error);
+                telemetry::key_fetch_failed(source.issuer(), &error);
                 let next = retries.next().unwrap_or(LAST_RETRY).min(LAST_RETRY);
                 (state.good, next, Some(Arc::new(error)))
             }

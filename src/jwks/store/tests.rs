@@ -11,7 +11,8 @@ use crate::jwks::policy::KeyPolicy;
 use crate::simulation::issuer::{Bench, Fault, key};
 
 const SECOND: Duration = Duration::from_secs(1);
-const ENDED: &str = "the runtime on which the Authgear was built has ended";
+const ENDED: &str = "the runtime on which the Authgear was built has ended (call `build()` on \
+                     the runtime that serves requests)";
 const UNKNOWN: Result<(), AuthErrorKind> = Err(AuthErrorKind::UnknownKey);
 const UNAVAILABLE: Result<(), AuthErrorKind> = Err(AuthErrorKind::KeysUnavailable);
 

@@ -9,6 +9,7 @@ use super::{KeyState, KeyStore};
 use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::key_set::VerificationKey;
+use crate::telemetry;
 use crate::user::NumericDate;
 
 /// How long a request waits for a fetch that is under way, or that it asked for.
@@ -160,6 +161,9 @@ enum Decision {
 pub(super) const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) fn unavailable(state: &KeyState, retry_after: Duration) -> AuthError {
+    if state.ended {
+        telemetry::runtime_ended();
+    }
     AuthError::unavailable(
         AuthErrorKind::KeysUnavailable,
         retry_after.max(MIN_RETRY_AFTER),

@@ -86,7 +86,7 @@ impl<L: Log> Appender<L> {
         } else {
             self.retries = Retries::new();
             if self.outbox.taken() {
-                telemetry::revocation_log_takes();
+                telemetry::revocation_log_takes(self.log.name());
             }
             tokio::select! {
                 () = self.outbox.news() => {}
@@ -101,7 +101,7 @@ impl<L: Log> Appender<L> {
         let (is_answer, is_demotion) = (error.is_answer(), error.is_demotion());
         let error = Arc::new(error);
         if self.outbox.refused(Arc::clone(&error)) {
-            telemetry::revocation_log_refuses(&*error);
+            telemetry::revocation_log_refuses(self.log.name(), &*error);
         }
         if !is_answer {
             self.writer = None;

@@ -100,7 +100,7 @@ impl<L: Log> Follower<L> {
                 self.is_in_contact = false;
                 let error = Arc::new(error);
                 if self.outbox.lost(Arc::clone(&error)) {
-                    telemetry::revocation_log_lost(&*error);
+                    telemetry::revocation_log_lost(self.log.name(), &*error);
                 }
             }
             sleep(retries.next()).await;
@@ -122,7 +122,7 @@ impl<L: Log> Follower<L> {
         self.outbox.caught_up();
         *since = Some(Instant::now());
         let was_in_contact = std::mem::replace(&mut self.is_in_contact, true);
-        telemetry::revocation_log_read(lacking, !was_in_contact);
+        telemetry::revocation_log_read(self.log.name(), lacking, !was_in_contact);
 
         tokio::select! {
             ended = self.listen(&mut reader, time) => ended,
@@ -165,7 +165,7 @@ impl<L: Log> Follower<L> {
                     seen.insert(record, appended);
                 }
             }
-            self.skips.tell();
+            self.skips.tell(self.log.name());
         }
         if position != start {
             self.position = position;
@@ -231,7 +231,7 @@ impl<L: Log> Follower<L> {
             }
             self.apply(entry);
         }
-        self.skips.tell();
+        self.skips.tell(self.log.name());
         Ok(is_page)
     }
 
@@ -254,13 +254,13 @@ impl<L: Log> Follower<L> {
         let is_skewed = lead.unsigned_abs() > MAX_SKEW;
         let was_skewed = std::mem::replace(&mut self.is_skewed, is_skewed);
         if is_skewed && !was_skewed {
-            telemetry::revocation_clocks_differ(lead);
+            telemetry::revocation_clocks_differ(self.log.name(), lead);
         }
         let ahead = self.position.millis.saturating_sub(time.now()) / 1000;
         let is_ahead = ahead > MAX_SKEW;
         let was_ahead = std::mem::replace(&mut self.is_ahead, is_ahead);
         if is_ahead && !was_ahead {
-            telemetry::revocation_log_is_ahead(ahead);
+            telemetry::revocation_log_is_ahead(self.log.name(), ahead);
         }
         Ok(time)
     }
@@ -282,11 +282,11 @@ impl Skips {
         }
     }
 
-    fn tell(&mut self) {
+    fn tell(&mut self, stream: &str) {
         let is_due = |told: Instant| told.elapsed() >= SKIPS_INTERVAL;
         if self.count > 0 && self.told.is_none_or(is_due) {
             self.told = Some(Instant::now());
-            telemetry::revocation_entries_skipped(std::mem::take(&mut self.count));
+            telemetry::revocation_entries_skipped(stream, std::mem::take(&mut self.count));
         }
     }
 }

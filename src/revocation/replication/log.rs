@@ -11,6 +11,9 @@ use crate::runtime::RuntimeEnded;
 pub(crate) trait Log: Send + Sync + 'static {
     type Connection: LogConnection;
 
+    /// What operators call it: it names the issuer.
+    fn name(&self) -> &str;
+
     /// For how long it may be out of contact before users are refused.
     fn max_staleness(&self) -> Option<Duration>;
 

@@ -147,6 +147,10 @@ impl Way {
 impl Log for Way {
     type Connection = Self;
 
+    fn name(&self) -> &'static str {
+        "simulated"
+    }
+
     fn max_staleness(&self) -> Option<Duration> {
         self.max_staleness
     }

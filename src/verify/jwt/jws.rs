@@ -37,7 +37,7 @@ impl<'t> Jws<'t> {
     pub(in crate::verify) fn split(token: &'t [u8]) -> Result<Self, AuthErrorKind> {
         let (message, signature) = memrchr(b'.', token)
             .and_then(|dot| around(token, dot))
-            .ok_or(AuthErrorKind::MalformedToken)?;
+            .ok_or_else(|| without_dots(token))?;
         let (header, claims) = memchr(b'.', message)
             .and_then(|dot| around(message, dot))
             .ok_or(AuthErrorKind::MalformedToken)?;
@@ -96,6 +96,19 @@ impl<'t> Jws<'t> {
         buffer.decode(self.signature)
     }
 }
+
+/// An opaque token has letters and digits alone; what begins as a JWT does has lost the rest.
+fn without_dots(token: &[u8]) -> AuthErrorKind {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if token.is_empty() || token.starts_with(START_OF_JWT) || !token.iter().all(is_plain) {
+        AuthErrorKind::MalformedToken
+    } else {
+        AuthErrorKind::OpaqueToken
+    }
+}
+
+/// `{"` in base64url.
+const START_OF_JWT: &[u8] = b"eyJ";
 
 /// What stands before and after the byte at `place`.
 fn around(text: &[u8], place: usize) -> Option<(&[u8], &[u8])> {

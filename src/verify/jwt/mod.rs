@@ -6,6 +6,7 @@
 mod actor;
 pub(super) mod cache;
 pub(super) mod claims;
+mod expectation;
 mod json;
 pub(super) mod jws;
 pub(super) mod validation;
@@ -13,6 +14,7 @@ pub(super) mod validation;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
@@ -226,7 +228,10 @@ impl<C> JwtVerifier<C> {
             });
         }
         let header = jws.header(buffer.insert(DecodeBuffer::new()))?;
-        let (algorithm, kid) = self.validation.check_header(header)?;
+        let (algorithm, kid) = self
+            .validation
+            .check_header(header)
+            .inspect_err(|kind| expectation::log(&self.validation, *kind, None, Duration::ZERO))?;
         let key = keys.and_then(|keys| keys.find(&kid));
         Ok(ParsedToken {
             jws,
@@ -243,7 +248,13 @@ impl<C> JwtVerifier<C> {
         now: Timestamp,
     ) -> Result<Unverified, AuthErrorKind> {
         let claims = Claims::parse(opened.jws.claims()?)?;
-        let bearer = self.validation.check_claims(&claims, now.unix())?;
+        let bearer = self
+            .validation
+            .check_claims(&claims, now.unix())
+            .inspect_err(|kind| {
+                let times = claims.times();
+                expectation::log(&self.validation, *kind, times.as_ref(), now.unix());
+            })?;
         opened.jws.check_signature()?;
         Ok(Unverified { claims, bearer })
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use url::Url;
 
 use super::options::SessionResolver;
@@ -35,6 +35,11 @@ pub(crate) struct ClientInfo {
 pub(crate) enum CallError {
     #[error("the resolver could not be asked")]
     Fetch(#[source] FetchError),
+    #[error(
+        "there is no resolver at this address (without Authgear's own nginx in front it has a port of \
+         its own: name it with `SessionResolver::url`)"
+    )]
+    NotFound(#[source] FetchError),
     #[error("the answer of the resolver is malformed")]
     Malformed,
     #[error("too many questions wait for the resolver")]
@@ -59,7 +64,10 @@ impl CallError {
 
     /// Whether it may be for the resolver that there is no answer, rather than for us.
     pub(super) fn may_be_resolver(&self) -> bool {
-        matches!(self, Self::Fetch(_) | Self::Malformed | Self::QueueTimeout)
+        matches!(
+            self,
+            Self::Fetch(_) | Self::NotFound(_) | Self::Malformed | Self::QueueTimeout
+        )
     }
 }
 
@@ -123,7 +131,10 @@ impl Ask for HttpResolver {
             self.outbound
                 .ask(&self.target, &headers, self.timeout)
                 .await
-                .map_err(CallError::Fetch)
+                .map_err(|error| match error {
+                    FetchError::Status(StatusCode::NOT_FOUND) => CallError::NotFound(error),
+                    _ => CallError::Fetch(error),
+                })
         })
     }
 }

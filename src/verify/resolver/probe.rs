@@ -153,8 +153,8 @@ impl Probes {
             health.error.clone_from(&error);
         });
         match &error {
-            Some(error) => telemetry::resolver_failed(&**error, !had_failed),
-            None if had_failed => telemetry::resolver_recovered(),
+            Some(error) => telemetry::resolver_failed(&self.issuer, &**error, !had_failed),
+            None if had_failed => telemetry::resolver_recovered(&self.issuer),
             None => {}
         }
         error.is_none()

@@ -357,7 +357,7 @@ impl Inner {
         telemetry::resolver_called(outcome.is_ok(), time);
         self.probes.take_gateway_identity(outcome.is_ok());
         outcome.map_err(|error| {
-            telemetry::question_failed(&error);
+            telemetry::question_failed(&self.issuer, &error);
             Arc::new(error)
         })
     }

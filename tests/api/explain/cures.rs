@@ -77,7 +77,7 @@ async fn what_people_send_in_the_place_of_a_token_is_recognised() {
         shape(
             &opaque,
             Likeness::OpaqueToken,
-            MalformedToken,
+            OpaqueToken,
             "Issue JWT as access token",
         ),
         shape(
@@ -89,13 +89,13 @@ async fn what_people_send_in_the_place_of_a_token_is_recognised() {
         shape(
             "undefined",
             Likeness::Placeholder,
-            MalformedToken,
+            PlaceholderToken,
             "sign in first",
         ),
         shape(
             "null",
             Likeness::Placeholder,
-            MalformedToken,
+            PlaceholderToken,
             "sign in first",
         ),
         shape(

@@ -8,7 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::{LONG, Stage, assert_unavailable, at_once, foreign};
 use crate::support::{api, get, ready};
 
-const ENDED: &str = "the runtime on which the Authgear was built has ended";
+const ENDED: &str = "the runtime on which the Authgear was built has ended (call `build()` on \
+                     the runtime that serves requests)";
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread()

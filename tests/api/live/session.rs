@@ -86,7 +86,7 @@ async fn garbage_never_reaches_authgear_and_machines_go_by_their_token() {
             session.token().client_id("other").sign(),
             AuthErrorKind::ClientNotAllowed,
         ),
-        (session.opaque_token(), AuthErrorKind::MalformedToken),
+        (session.opaque_token(), AuthErrorKind::OpaqueToken),
     ] {
         assert_refused(&get(&api, "/user", &token).await, 401, kind);
     }

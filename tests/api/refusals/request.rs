@@ -228,7 +228,7 @@ async fn configured_parameters_stand_in_every_challenge_and_the_host_in_none() {
         answer.challenge(),
         Some(&*around(", error=\"invalid_request\""))
     );
-    let answer = send(&world.required, of(&[b"Bearer x"])).await;
+    let answer = send(&world.required, of(&[b"Bearer x."])).await;
     let wanted =
         around(", error=\"invalid_token\", error_description=\"the access token is malformed\"");
     assert_eq!(answer.challenge(), Some(&*wanted));

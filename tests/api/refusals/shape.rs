@@ -2,7 +2,7 @@
 
 use axum_authgear::AuthErrorKind::{
     BadSignature, MalformedAuthorizationHeader, MalformedClaims, MalformedToken,
-    MalformedTokenHeader, TokenTooLong,
+    MalformedTokenHeader, OpaqueToken, TokenTooLong,
 };
 
 use super::{World, bad, good};
@@ -52,7 +52,7 @@ async fn three_parts_and_no_other_number() {
             bad(
                 "an opaque token",
                 "wDflpJg2pHtFsjuX3aYgtVees2Fx7514",
-                MalformedToken,
+                OpaqueToken,
             ),
         ])
         .await;

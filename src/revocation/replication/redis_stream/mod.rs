@@ -157,6 +157,10 @@ impl RedisLog {
 impl Log for RedisLog {
     type Connection = RedisConnection;
 
+    fn name(&self) -> &str {
+        &self.key
+    }
+
     fn max_staleness(&self) -> Option<Duration> {
         self.max_staleness
     }

@@ -1,0 +1,121 @@
+//! What is wrong with the program itself, and the cure: each is said once a process, so that no client
+//! can fill a log with it.
+
+use std::error::Error;
+use std::sync::Once;
+
+use super::TARGET;
+use crate::error::{AuthError, AuthErrorKind, Causes, PerKind};
+
+/// Where all of these are explained.
+const HELP: &str = "https://docs.rs/axum-authgear/latest/axum_authgear/docs/troubleshooting/";
+
+macro_rules! once {
+    ($event:expr) => {{
+        static SAID: Once = Once::new();
+        SAID.call_once(|| $event);
+    }};
+}
+
+/// The parts are put together wrongly: every request of a route is a 500.
+pub(crate) fn wired_wrongly(error: &AuthError) {
+    static SAID: PerKind<()> = PerKind::new();
+    SAID.with(
+        error.kind(),
+        |kind: AuthErrorKind| {
+            tracing::error!(
+                target: TARGET,
+                kind = kind.as_str(),
+                error = error.source().map(|source| tracing::field::display(Causes(source))),
+                help = HELP,
+                "{}",
+                kind.description()
+            );
+        },
+        |()| (),
+    );
+}
+
+/// Nothing is fetched or asked any more.
+pub(crate) fn runtime_ended() {
+    once!(tracing::error!(
+        target: TARGET,
+        help = HELP,
+        "the runtime on which an Authgear was built has ended: call `build()` on the runtime that serves \
+         requests (in tests: one Authgear for each #[tokio::test])"
+    ));
+}
+
+/// The environment names a proxy, and the builder does not.
+pub(crate) fn proxy_ignored(variable: &str) {
+    once!(tracing::warn!(
+        target: TARGET,
+        help = HELP,
+        "{variable} is set, and not used: hand the proxy to the builder's `proxy`, if Authgear is reached \
+         through one"
+    ));
+}
+
+/// A browser asked whether a page of another origin may send a request, and was refused.
+pub(crate) fn preflight_refused() {
+    once!(tracing::warn!(
+        target: TARGET,
+        help = HELP,
+        "a CORS preflight was refused, for it carries no token: add the CorsLayer after \
+         `.layer(authgear.layer())`, so that it is outside and answers first"
+    ));
+}
+
+/// The signature of a webhook's body was taken out of a request.
+pub(crate) fn webhook_inside() {
+    once!(tracing::warn!(
+        target: TARGET,
+        help = HELP,
+        "a webhook came through the authentication layer, which removes its signature: add the webhook's \
+         route after `.layer(authgear.layer())`, so that it is outside"
+    ));
+}
+
+/// `revoke_user` was called where no token is verified.
+pub(crate) fn revoked_nobody() {
+    once!(tracing::warn!(
+        target: TARGET,
+        help = HELP,
+        "`revoke_user` keeps nobody out here, for no token is verified: disable the user in Authgear, or \
+         verify JWTs (with or without `live_sessions`)"
+    ));
+}
+
+/// `revoke_token` was called for a user who came without a JWT.
+pub(crate) fn revoked_no_token() {
+    once!(tracing::warn!(
+        target: TARGET,
+        help = HELP,
+        "`revoke_token` does nothing for a user who came without a JWT: end the session at Authgear"
+    ));
+}
+
+/// `invalidate_user` was called where no answers of the resolver are kept.
+pub(crate) fn invalidated_nobody() {
+    once!(tracing::warn!(
+        target: TARGET,
+        help = HELP,
+        "`invalidate_user` does nothing where the resolver is not asked: it is for `session_resolver` \
+         and `live_sessions`; `revoke_user` ends a user's JWTs"
+    ));
+}
+
+/// What ends users was configured behind a gateway.
+#[cfg(any(feature = "redis", feature = "webhook"))]
+pub(crate) fn gateway_decides(option: &str) {
+    static SAID: [Once; 2] = [const { Once::new() }; 2];
+    let said = &SAID[usize::from(option == "redis")];
+    said.call_once(|| {
+        tracing::warn!(
+            target: TARGET,
+            help = HELP,
+            "`{option}` does nothing behind a gateway, which alone decides who is let in: use it where \
+             the gateway asks"
+        );
+    });
+}

@@ -1,0 +1,66 @@
+//! What a token would have had to say: for the log, at DEBUG.
+//!
+//! What is configured is no secret. Of the token itself nothing is told but by how much a time of it is
+//! off.
+
+use std::time::Duration;
+
+use super::claims::Times;
+use super::validation::{Validation, name};
+use crate::error::AuthErrorKind as Kind;
+use crate::telemetry::{self, Expectation};
+
+/// Logs it, if anybody listens. `times` are the token's, where they could be read.
+#[cold]
+pub(super) fn log(validation: &Validation, kind: Kind, times: Option<&Times>, now: Duration) {
+    if !telemetry::is_debug() {
+        return;
+    }
+    let expected = match kind {
+        Kind::WrongIssuer | Kind::MissingIssuer => Some(validation.issuer.clone()),
+        Kind::WrongAudience | Kind::MissingAudience => Some(list(&validation.audiences)),
+        Kind::ClientNotAllowed => validation.client_ids.as_deref().map(list),
+        Kind::AlgorithmNotAllowed => {
+            let names = validation.algorithms.iter().copied().filter_map(name);
+            Some(list(&names.collect::<Vec<_>>()))
+        }
+        Kind::WrongTokenType => Some("at+jwt".to_owned()),
+        _ => None,
+    };
+    let off = |time: f64| whole_seconds((time - now.as_secs_f64()).abs());
+    let seconds_off = times.and_then(|times| match kind {
+        Kind::Expired => Some(off(times.expires_at.0)),
+        Kind::NotYetValid => times.not_before.map(|time| off(time.0)),
+        Kind::IssuedInFuture => times.issued_at.map(|time| off(time.0)),
+        _ => None,
+    });
+    if expected.is_some() || seconds_off.is_some() {
+        telemetry::token_refused(&Expectation {
+            kind,
+            issuer: &validation.issuer,
+            expected,
+            seconds_off,
+            leeway_secs: validation.leeway.as_secs(),
+        });
+    }
+}
+
+/// The members, but for those of a very long list.
+fn list<T: AsRef<str>>(members: &[T]) -> String {
+    let shown: Vec<&str> = members.iter().take(MAX_SHOWN).map(AsRef::as_ref).collect();
+    let mut list = shown.join(", ");
+    if members.len() > MAX_SHOWN {
+        list.push_str(", ...");
+    }
+    list
+}
+
+const MAX_SHOWN: usize = 20;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "as much as there can be is enough"
+)]
+fn whole_seconds(seconds: f64) -> i64 {
+    seconds as i64
+}
