@@ -1,13 +1,40 @@
 //! What surrounds the code: how to do what, how to run it, what is trusted.
 //!
+//! - [`cookbook`]: one section a task, each with code that compiles.
+//! - [`coding_agents`]: all that is needed to protect an app, on one page; for a program that writes
+//!   the code, and for a person in a hurry.
 //! - [`modes`]: the four ways to verify, a table to choose by, and the configuration of gateways.
 //! - [`revocation`]: ending users and tokens before they expire.
-//! - [`cookbook`]: one section a task, each with code that compiles.
+//! - [`configuration`]: every option, its default and what it does; Cargo features.
+//! - [`refusals`]: the answer to each bad request.
 //! - [`operations`]: readiness, spans, metrics, and what the alerts mean.
 //! - [`threat_model`]: for a review of this crate, or of a service that uses it.
 //!
-//! These modules hold text alone.
+//! These modules contain text only.
 
+#[doc = include_str!("coding_agents.md")]
+pub mod coding_agents {}
+
+#[doc = include_str!("cookbook.md")]
+pub mod cookbook {
+    // The code of these pages is run by `tests/pages.rs`: some of it needs more than the crate does.
+
+    #[cfg_attr(not(doctest), doc = include_str!("cookbook/routes.md"))]
+    pub mod routes {}
+
+    #[cfg_attr(not(doctest), doc = include_str!("cookbook/credentials.md"))]
+    pub mod credentials {}
+
+    #[cfg_attr(not(doctest), doc = include_str!("cookbook/operations.md"))]
+    pub mod operations {}
+
+    #[cfg_attr(not(doctest), doc = include_str!("cookbook/testing.md"))]
+    pub mod testing {}
+}
+
+#[doc = "<p>"]
+#[doc = include_str!("modes.svg")]
+#[doc = "</p>\n"]
 #[doc = include_str!("modes.md")]
 #[doc = "\n```nginx"]
 #[doc = include_str!("nginx/forward_auth.conf")]
@@ -22,9 +49,11 @@ pub mod modes {}
 #[doc = include_str!("revocation.md")]
 pub mod revocation {}
 
-// Its code is run by `tests/pages.rs`, for some of it needs more than the crate does.
-#[cfg_attr(not(doctest), doc = include_str!("cookbook.md"))]
-pub mod cookbook {}
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+
+#[doc = include_str!("refusals.md")]
+pub mod refusals {}
 
 #[doc = include_str!("operations.md")]
 pub mod operations {}

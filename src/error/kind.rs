@@ -145,6 +145,8 @@ kinds! {
         ClaimsTypeMismatch = "claims_type_mismatch": "the authentication layer reads other custom claims: extract the type that the builder's `claims` names",
         /// The authentication layer that ran is of another `Authgear` than the requirement.
         AuthgearMismatch = "authgear_mismatch": "the authentication layer is of another `Authgear`: make layer and requirement with the same one",
+        /// The handler wants the access token, and the layer does not keep it.
+        AccessTokenNotKept = "access_token_not_kept": "the access token was not kept: add `.keep_access_tokens()` to the builder",
         /// A requirement that a handler makes cannot be used; the error's source says why.
         InvalidRequirement = "invalid_requirement": "the requirement is invalid: use only scopes that RFC 6749 allows",
     }

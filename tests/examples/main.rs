@@ -12,6 +12,7 @@ mod guards;
 mod live_events;
 mod nginx;
 mod observability;
+mod openapi;
 mod quickstart;
 mod resource_server;
 mod websocket;
