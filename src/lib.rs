@@ -1,6 +1,7 @@
 #![doc = include_str!("docs/front.md")]
 // A picture in the page itself shows offline, and wherever the documentation is served.
 #![doc = include_str!("docs/modes.svg")]
+#![doc = "\n"]
 #![doc = include_str!("docs/front_links.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
