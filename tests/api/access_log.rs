@@ -62,7 +62,8 @@ fn app(authgear: &Authgear, log: &Log) -> Router {
 #[tokio::test]
 async fn the_caller_of_a_refused_request_is_known_too() {
     let fake = FakeAuthgear::start().await;
-    let token = fake.token(&fake.add_user(User::new("alice"))).sign();
+    let user = fake.add_user(User::new("alice"));
+    let token = fake.token(&user).sign();
     let authgear = ready(Authgear::builder(fake.endpoint())).await;
     let log = Log::default();
     let app = app(&authgear, &log);
@@ -75,7 +76,7 @@ async fn the_caller_of_a_refused_request_is_known_too() {
         .unwrap();
     support::send(&app, nobody).await;
 
-    let alice = || Some("alice".to_owned());
+    let alice = || Some(user.id().to_owned());
     let expected = [
         (200, alice()),
         (403, alice()),

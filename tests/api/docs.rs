@@ -41,6 +41,45 @@ fn what_should_be_short_is_short() {
     assert!(CODING_AGENTS.lines().count() <= 200);
 }
 
+/// Whoever copies a snippet needs its dependencies, too.
+#[test]
+fn pages_that_stand_by_themselves_list_every_dependency_of_their_code() {
+    for page in [README, CODING_AGENTS] {
+        let listed: Vec<&str> = blocks(page, "toml")
+            .flat_map(str::lines)
+            .filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
+            .collect();
+        let used: Vec<String> = blocks(page, "rust")
+            .flat_map(str::lines)
+            .filter_map(crate_used_by)
+            .collect();
+        assert!(used.iter().any(|name| name == "tower"), "{used:?}");
+        for name in used.iter().filter(|name| *name != "std") {
+            let is_listed = listed.iter().any(|own| own.replace('-', "_") == *name);
+            assert!(is_listed, "{name} is not among {listed:?}");
+        }
+    }
+}
+
+/// The first segment of an import, of an attribute's path, or of the type of a listener.
+fn crate_used_by(line: &str) -> Option<String> {
+    let line = line.trim();
+    let path = ["use ", "#[", "let listener = "]
+        .iter()
+        .find_map(|start| line.strip_prefix(start))?;
+    let (name, _) = path.split_once("::")?;
+    Some(name.to_owned())
+}
+
+/// The code blocks of a page in this language.
+fn blocks<'p>(page: &'p str, language: &str) -> impl Iterator<Item = &'p str> {
+    let start = format!("\n```{language}");
+    let parts: Vec<_> = page.split(&*start).skip(1).collect();
+    parts
+        .into_iter()
+        .map(|rest| rest.split("\n```").next().unwrap_or_default())
+}
+
 #[test]
 fn links_of_the_readme_are_files_of_the_repository_or_sites_of_others() {
     let links = links(README);
