@@ -32,9 +32,9 @@ pub mod cookbook {
     pub mod testing {}
 }
 
-#[doc = "<p>"]
+#[doc = "Four ways to verify: a picture, a table to choose by, and the configuration of gateways.\n"]
 #[doc = include_str!("modes.svg")]
-#[doc = "</p>\n"]
+#[doc = "\n"]
 #[doc = include_str!("modes.md")]
 #[doc = "\n```nginx"]
 #[doc = include_str!("nginx/forward_auth.conf")]
