@@ -9,9 +9,9 @@ use crate::secret::Secret;
 /// another service in the user's name.
 ///
 /// Requires [`keep_access_tokens`](crate::AuthgearBuilder::keep_access_tokens); without it the
-/// extractor refuses every request with 500. It refuses a request without a credential with 401, and
-/// so it does one whose credential is not a token but Authgear's own cookies; `Option<AccessToken>` is
-/// `None` for both.
+/// extractor refuses every request with 500. A request has no token if it has no credential, or if its
+/// credential is Authgear's own cookies: the extractor then refuses it with 401, and
+/// `Option<AccessToken>` is `None`.
 ///
 /// It is not read again from the request's headers: it is the very token that was verified, whatever
 /// other layers have done to the headers since. `Debug` does not show it, it has no `Display`, and
