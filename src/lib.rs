@@ -46,5 +46,5 @@ pub use rejection::{
 };
 #[cfg(feature = "redis")]
 pub use revocation::RedisConfig;
-pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
+pub use user::{Actor, AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
 pub use verify::{GatewayProof, LiveSessions, SessionResolver};

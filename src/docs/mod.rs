@@ -3,7 +3,8 @@
 //! - [`cookbook`]: one section a task, each with code that compiles.
 //! - [`coding_agents`]: all that is needed to protect an app, on one page; for a program that writes
 //!   the code, and for a person in a hurry.
-//! - [`modes`]: the four ways to verify, a table to choose by, and the configuration of gateways.
+//! - [`modes`]: the four ways to verify, and a table to choose by.
+//! - [`gateways`]: what a gateway in front must do, with configurations.
 //! - [`revocation`]: ending users and tokens before they expire.
 //! - [`configuration`]: every option, its default and what it does; Cargo features.
 //! - [`refusals`]: the answer to each bad request.
@@ -32,19 +33,26 @@ pub mod cookbook {
     pub mod testing {}
 }
 
-#[doc = "Four ways to verify: a picture, a table to choose by, and the configuration of gateways.\n"]
+#[doc = "Four ways to verify: a picture, and a table to choose by.\n"]
 #[doc = include_str!("modes.svg")]
 #[doc = "\n"]
 #[doc = include_str!("modes.md")]
+pub mod modes {}
+
+#[doc = include_str!("gateways.md")]
 #[doc = "\n```nginx"]
 #[doc = include_str!("nginx/forward_auth.conf")]
-#[doc = "```\n\n## nginx, with Authgear's resolver\n\n```nginx"]
+#[doc = "```\n\n# nginx, with Authgear's resolver\n\n```nginx"]
 #[doc = include_str!("nginx/resolver.conf")]
-#[doc = "```\n\n## Caddy, with `forward_auth`\n\n```text"]
+#[doc = "```\n\n# ingress-nginx, with `forward_auth`\n\nThe test runs what the controller's template makes of these annotations.\n\n```yaml"]
+#[doc = include_str!("nginx/ingress.yaml")]
+#[doc = "```\n\n# Caddy, with `forward_auth`\n\n```text"]
 #[doc = include_str!("caddy/Caddyfile")]
+#[doc = "```\n\n# Envoy, with `forward_auth`\n\n```yaml"]
+#[doc = include_str!("envoy/envoy.yaml")]
 #[doc = "```\n"]
-#[doc = include_str!("gateways.md")]
-pub mod modes {}
+#[doc = include_str!("traefik.md")]
+pub mod gateways {}
 
 #[doc = include_str!("revocation.md")]
 pub mod revocation {}

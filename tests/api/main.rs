@@ -14,8 +14,10 @@ mod cases;
 
 mod access_log;
 mod access_token;
+mod actor;
 mod attack;
 mod authorize;
+mod break_glass;
 mod cookies;
 mod credential;
 mod csrf;
