@@ -9,6 +9,8 @@ pub mod authenticate;
 mod authgear;
 pub mod authorize;
 mod builder;
+// Public under `testkit` alone.
+#[cfg_attr(not(feature = "testkit"), allow(unreachable_pub))]
 mod clock;
 mod credential;
 pub mod docs;
