@@ -1,4 +1,4 @@
-//! An API with an OpenAPI document that says who may call what: `cargo run --example openapi`.
+//! An API with an `OpenAPI` document that says who may call what: `cargo run --example openapi`.
 //!
 //! A scope has one name in the code, which both the handler's signature and the document use. The
 //! test of this example calls each operation without a credential, with a good one and with one that

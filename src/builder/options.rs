@@ -18,6 +18,10 @@ use crate::revocation::{RevocationPlan, RevocationPolicy};
 use crate::verify::{GatewayProof, LiveSessions, SessionResolver, Validation, asymmetric_name};
 
 /// Everything that does not depend on the type of the custom claims.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option, and none depends on another"
+)]
 pub(crate) struct Options {
     pub(super) endpoint: String,
     pub(super) audiences: Vec<String>,

@@ -25,16 +25,13 @@ impl Api {
         let url = line.strip_prefix("curl ").unwrap();
         let document = get(url, None).await.json();
         let url = url.strip_suffix("/openapi.json").unwrap().to_owned();
-        let _process = process;
-        (
-            Self {
-                fake,
-                alice,
-                url,
-                _process,
-            },
-            document,
-        )
+        let api = Self {
+            fake,
+            alice,
+            url,
+            _process: process,
+        };
+        (api, document)
     }
 
     async fn call(&self, operation: &Operation<'_>, authorization: Option<&str>) -> Answer {
@@ -52,11 +49,10 @@ impl Api {
                     found.push(format!("{what}: {operation:?}: {seen:?}"));
                 }
             };
-            let good = match operation.scopes.as_deref() {
-                None => None,
-                Some(scopes) => Some(self.fake.token(&self.alice).scope(scopes.join(" ")).sign()),
-            };
-            let good = good.map(|token| format!("Bearer {token}"));
+            let good = operation.scopes.as_deref().map(|scopes| {
+                let token = self.fake.token(&self.alice).scope(scopes.join(" "));
+                format!("Bearer {}", token.sign())
+            });
             let answer = self.call(&operation, good.as_deref()).await;
             let is_good = (200..300).contains(&answer.status);
             expect("good", is_good && operation.documents(&answer), &answer);
