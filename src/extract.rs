@@ -17,6 +17,7 @@ use http::Extensions;
 use http::request::Parts;
 
 use crate::authenticate::Authentication;
+use crate::credential::AccessToken;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::AuthRejection;
 use crate::user::{AuthClient, AuthUser, Principal};
@@ -48,6 +49,12 @@ impl RequestPrincipal for AuthClient {
     }
 }
 
+impl RequestPrincipal for AccessToken {
+    fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind> {
+        authentication.access_token()
+    }
+}
+
 fn optional<T: RequestPrincipal>(extensions: &Extensions) -> Result<Option<T>, AuthRejection> {
     let authentication = extensions
         .get::<Authentication>()
@@ -70,8 +77,8 @@ pub(crate) fn reject(extensions: &Extensions, error: impl Into<AuthError>) -> Au
 macro_rules! extractor {
     ($type:ty $(, $claims:ident)?) => {
         impl$(<$claims: Send + Sync + 'static>)? $type {
-            /// Who is calling, from the extensions of a request that has come through the layer:
-            /// for services that know no extractors, such as tonic's.
+            /// The same from the extensions of a request that has come through the layer: for services
+            /// that know no extractors, such as tonic's.
             ///
             /// # Errors
             /// The same refusals as the extractor's.
@@ -104,3 +111,4 @@ macro_rules! extractor {
 extractor!(AuthUser<C>, C);
 extractor!(AuthClient);
 extractor!(Principal<C>, C);
+extractor!(AccessToken);

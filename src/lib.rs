@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+#![doc = include_str!("docs/front.md")]
+// A picture in the page itself shows offline, and wherever the documentation is served.
+#![doc = include_str!("docs/modes.svg")]
+#![doc = "\n"]
+#![doc = include_str!("docs/front_links.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod authenticate;
@@ -36,7 +40,7 @@ pub use authenticate::layer::AuthenticateLayer;
 pub use authenticate::service::Authenticate;
 pub use authgear::{Authgear, Health, Status};
 pub use builder::{AuthgearBuilder, Dangerous};
-pub use credential::TokenSource;
+pub use credential::{AccessToken, TokenSource};
 pub use error::{AuthError, AuthErrorKind, ConfigError};
 pub use jsonwebtoken::Algorithm;
 pub use protected_resource::ProtectedResource;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::credential::{AccessToken, KeptToken};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::telemetry::RequestOutcome;
@@ -18,6 +19,7 @@ use crate::user::{AuthClient, AuthUser, Principal, Session, VerifiedUser};
 pub(crate) struct Authentication {
     authgear_id: AuthgearId,
     identified: Identified,
+    token: KeptToken,
 }
 
 /// One `Authgear`, as far as the requests that it has seen need to know.
@@ -75,16 +77,18 @@ enum Identified {
 }
 
 impl Authentication {
-    pub(crate) fn unauthenticated(authgear_id: AuthgearId) -> Self {
+    pub(crate) fn unauthenticated(authgear_id: AuthgearId, token: KeptToken) -> Self {
         Self {
             authgear_id,
             identified: Identified::Unauthenticated,
+            token,
         }
     }
 
     pub(crate) fn of<C: Send + Sync + 'static>(
         principal: Principal<C>,
         authgear_id: AuthgearId,
+        token: KeptToken,
     ) -> Self {
         let caller = match principal {
             Principal::User(user) => {
@@ -96,7 +100,13 @@ impl Authentication {
         Self {
             authgear_id,
             identified: caller,
+            token,
         }
+    }
+
+    #[cfg(feature = "testkit")]
+    pub(crate) fn with_token(self, token: KeptToken) -> Self {
+        Self { token, ..self }
     }
 
     pub(super) fn is_by(&self, authgear_id: &AuthgearId) -> bool {
@@ -154,6 +164,15 @@ impl Authentication {
             Identified::Unauthenticated => Ok(None),
             Identified::Client(client) => Ok(Some(client.clone())),
             Identified::User(..) => Err(AuthErrorKind::ClientRequired),
+        }
+    }
+
+    /// The token that was verified, `None` for a request without one.
+    pub(crate) fn access_token(&self) -> Result<Option<AccessToken>, AuthErrorKind> {
+        match &self.token {
+            KeptToken::Off => Err(AuthErrorKind::AccessTokenNotKept),
+            KeptToken::None => Ok(None),
+            KeptToken::Token(token) => Ok(Some(token.clone())),
         }
     }
 

@@ -11,7 +11,7 @@ use super::client_info::ClientInfoRules;
 use super::csrf::CsrfCheck;
 use super::identity_headers;
 use crate::clock::{Clock, Timestamp};
-use crate::credential::{self, Sources};
+use crate::credential::{self, KeptToken, Sources};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::revocation::Revocations;
@@ -34,6 +34,7 @@ pub(crate) struct Authenticator<C> {
     pub(crate) issuer: Arc<str>,
     pub(crate) clock: Clock,
     pub(crate) trace_user_ids: bool,
+    pub(crate) keep_access_tokens: bool,
 }
 
 /// What is to be done with a request.
@@ -44,8 +45,8 @@ pub(super) enum Decision<C> {
     Pass(Authentication),
     /// The request is refused.
     Reject(AuthError),
-    /// Ask again when this is done.
-    Wait(PendingVerification<C>),
+    /// Ask again when this is done, with the token that it is about.
+    Wait(PendingVerification<C>, KeptToken),
 }
 
 impl<C: Send + Sync + 'static> Authenticator<C> {
@@ -107,7 +108,11 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         }
         let unauthenticated = || {
             without_credential().unwrap_or_else(|| {
-                Decision::Pass(Authentication::unauthenticated(self.authgear_id.clone()))
+                let token = self.keep(|| KeptToken::None);
+                Decision::Pass(Authentication::unauthenticated(
+                    self.authgear_id.clone(),
+                    token,
+                ))
             })
         };
         if let Verifier::Gateway(gateway) = &self.verifier {
@@ -118,7 +123,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             if !credential::has_bearer(request.headers()) && !self.csrf.allows(request) {
                 return Decision::Reject(AuthErrorKind::CrossOriginRequest.into());
             }
-            return self.conclude(gateway.verify(gateway_identity));
+            return self.conclude(gateway.verify(gateway_identity), || KeptToken::None);
         }
         let credential = match self.sources.find(request.headers()) {
             Ok(Some(credential)) => credential,
@@ -133,17 +138,34 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             set_cookies: set_cookies.cloned(),
         };
         match self.verifier.verify(&credential, now, requester) {
-            Verification::Ready(outcome) => self.conclude(outcome),
-            Verification::Pending(pending) => Decision::Wait(pending),
+            Verification::Ready(outcome) => self.conclude(outcome, || credential.keep()),
+            Verification::Pending(pending) => {
+                Decision::Wait(pending, self.keep(|| credential.keep()))
+            }
         }
     }
 
-    pub(super) fn conclude(&self, outcome: Result<Principal<C>, AuthError>) -> Decision<C> {
+    /// What follows from the verification of a credential that has this token.
+    pub(super) fn conclude(
+        &self,
+        outcome: Result<Principal<C>, AuthError>,
+        token: impl FnOnce() -> KeptToken,
+    ) -> Decision<C> {
         match outcome {
-            Ok(principal) => {
-                Decision::Pass(Authentication::of(principal, self.authgear_id.clone()))
-            }
+            Ok(principal) => Decision::Pass(Authentication::of(
+                principal,
+                self.authgear_id.clone(),
+                self.keep(token),
+            )),
             Err(error) => Decision::Reject(error),
+        }
+    }
+
+    fn keep(&self, token: impl FnOnce() -> KeptToken) -> KeptToken {
+        if self.keep_access_tokens {
+            token()
+        } else {
+            KeptToken::Off
         }
     }
 

@@ -77,7 +77,7 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
         });
         Box::pin(async move {
             let decision = match decision {
-                Decision::Wait(pending) => authenticator.conclude(pending.await),
+                Decision::Wait(pending, token) => authenticator.conclude(pending.await, || token),
                 decision => decision,
             };
             let set_cookies = set_cookies.as_deref();
@@ -136,7 +136,7 @@ fn respond<C: Send + Sync + 'static>(
             Err(error)
         }
         // There is no layer around this, and what waited has been waited for.
-        Decision::Known | Decision::Wait(_) => Err(AuthErrorKind::MissingCredential.into()),
+        Decision::Known | Decision::Wait(..) => Err(AuthErrorKind::MissingCredential.into()),
     };
     let response = match answer {
         Ok(headers) => {

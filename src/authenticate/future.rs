@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,6 +12,7 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::authenticator::{Authenticator, Decision};
+use crate::credential::KeptToken;
 use crate::rejection::{AuthRejection, RejectionResponse, Responder};
 use crate::telemetry::{AuthenticationSpan, RequestOutcome};
 use crate::verify::{PendingVerification, SetCookies};
@@ -54,6 +56,7 @@ pub(super) struct Suspended<S, B, C> {
     pub(super) service: S,
     pub(super) authenticator: Arc<Authenticator<C>>,
     pub(super) span: AuthenticationSpan,
+    pub(super) token: KeptToken,
 }
 
 impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
@@ -135,7 +138,8 @@ where
                     let Some(mut suspended) = suspended.take() else {
                         return Poll::Pending;
                     };
-                    match suspended.authenticator.conclude(outcome) {
+                    let token = mem::replace(&mut suspended.token, KeptToken::None);
+                    match suspended.authenticator.conclude(outcome, || token) {
                         Decision::Pass(authentication) => {
                             let outcome = suspended
                                 .authenticator
@@ -153,7 +157,7 @@ where
                             }
                         }
                         // A conclusion is one of the two above.
-                        Decision::Known | Decision::Wait(_) => return Poll::Pending,
+                        Decision::Known | Decision::Wait(..) => return Poll::Pending,
                     }
                 }
             };

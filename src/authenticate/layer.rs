@@ -78,7 +78,8 @@ impl<C, R> AuthenticateLayer<C, R> {
     /// inside has made the response its own: has changed its *status*
     /// (`Err((StatusCode::NOT_FOUND, rejection))`), or replaced its *body*. Compressing or wrapping the body, or
     /// reading it and putting it back, replaces nothing. Header fields that were added inside stay,
-    /// but for those that describe the old body: `Content-*`, `ETag`, `Last-Modified`, digests.
+    /// but for those that describe the old body: `Content-*`, `ETag`, `Last-Modified`, digests. What was
+    /// added to the response's extensions stays, unless `responder` has set a value of the same type.
     pub fn respond_with<T>(self, responder: T) -> AuthenticateLayer<C, T> {
         AuthenticateLayer {
             authenticator: self.authenticator,

@@ -74,7 +74,7 @@ where
                 span.end(RequestOutcome::Rejected(error.kind()));
                 ResponseFuture::rejected(self.authenticator.reject(error), set_cookies, responder)
             }
-            Decision::Wait(pending) => {
+            Decision::Wait(pending, token) => {
                 // The service that was polled ready is the one to be called later.
                 let next = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, next);
@@ -84,6 +84,7 @@ where
                     service: ready,
                     authenticator,
                     span,
+                    token,
                 };
                 ResponseFuture::waiting(pending, suspended, set_cookies, responder)
             }

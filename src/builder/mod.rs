@@ -235,6 +235,20 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
+/// # What handlers may have of it
+impl<C> AuthgearBuilder<C> {
+    /// Keeps the verified token of each request for its handler, which extracts it as an
+    /// [`AccessToken`](crate::AccessToken). Default: off, no token outlives its verification.
+    ///
+    /// It costs one copy of the token for each request, which is overwritten when the request is done.
+    /// See [`AccessToken`](crate::AccessToken) for what speaks against passing a token on. Behind a
+    /// gateway no token is read here: it is a `ConfigError` there.
+    pub fn keep_access_tokens(mut self) -> Self {
+        self.options.keep_access_tokens = true;
+        self
+    }
+}
+
 /// # What a refused client is told
 impl<C> AuthgearBuilder<C> {
     /// Names the protection space in challenges (RFC 9110 §11.5). Default: none.
@@ -461,6 +475,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             issuer,
             clock: options.clock,
             trace_user_ids: options.trace_user_ids,
+            keep_access_tokens: options.keep_access_tokens,
         };
         telemetry::describe();
         Ok(Authgear::new(authenticator, resource))

@@ -83,6 +83,10 @@ impl Options {
             (Some(_), None, None) if has_token_source => {
                 conflict("token_cookie", "behind a gateway no token is read here")
             }
+            (Some(_), None, None) if self.keep_access_tokens => conflict(
+                "keep_access_tokens",
+                "behind a gateway no token is read here",
+            ),
             (Some(proof), None, None) => {
                 self.check_without_token(
                     reads_claims,

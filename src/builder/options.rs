@@ -18,6 +18,10 @@ use crate::revocation::{RevocationPlan, RevocationPolicy};
 use crate::verify::{GatewayProof, LiveSessions, SessionResolver, Validation, asymmetric_name};
 
 /// Everything that does not depend on the type of the custom claims.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option, and none depends on another"
+)]
 pub(crate) struct Options {
     pub(super) endpoint: String,
     pub(super) audiences: Vec<String>,
@@ -30,6 +34,7 @@ pub(crate) struct Options {
     pub(super) resource_metadata: Option<String>,
     pub(super) protected_resource: Option<ProtectedResource>,
     pub(super) trace_user_ids: bool,
+    pub(super) keep_access_tokens: bool,
     pub(super) keys: KeyPolicy,
     pub(super) jwks_uri: Option<String>,
     pub(super) internal_url: Option<String>,
@@ -66,6 +71,7 @@ impl Options {
             resource_metadata: None,
             protected_resource: None,
             trace_user_ids: false,
+            keep_access_tokens: false,
             keys: KeyPolicy::default(),
             jwks_uri: None,
             internal_url: None,

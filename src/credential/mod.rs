@@ -4,6 +4,7 @@
 //! credential decides; whether that credential is any good is not asked here, and nothing falls
 //! through to the next source afterwards.
 
+mod access_token;
 mod bearer;
 pub(crate) mod cookie;
 mod placeholder;
@@ -18,6 +19,8 @@ use http::HeaderMap;
 use crate::error::AuthErrorKind;
 use crate::user::CredentialForm;
 
+pub use self::access_token::AccessToken;
+pub(crate) use self::access_token::KeptToken;
 pub(crate) use self::bearer::is_b64token;
 pub(crate) use self::cookie::CookieName;
 pub(crate) use self::placeholder::is_placeholder;
@@ -68,6 +71,17 @@ impl Credential<'_> {
         match self.fault() {
             Some(fault) => Err(fault),
             None => str::from_utf8(&self.bytes).map_err(|_| AuthErrorKind::MalformedToken),
+        }
+    }
+
+    /// What an application that asked for tokens may have of it.
+    pub(crate) fn keep(&self) -> KeptToken {
+        match self.form() {
+            CredentialForm::SessionCookies => KeptToken::None,
+            // Where it is no text, it is refused.
+            CredentialForm::Bearer => self.text().map_or(KeptToken::None, |token| {
+                KeptToken::Token(AccessToken::new(token))
+            }),
         }
     }
 

@@ -1,15 +1,42 @@
 //! What surrounds the code: how to do what, how to run it, what is trusted.
 //!
+//! - [`cookbook`]: one section a task, each with code that compiles.
+//! - [`coding_agents`]: all that is needed to protect an app, on one page; for a program that writes
+//!   the code, and for a person in a hurry.
 //! - [`modes`]: the four ways to verify, and a table to choose by.
 //! - [`gateways`]: what a gateway in front must do, with configurations.
 //! - [`revocation`]: ending users and tokens before they expire.
-//! - [`cookbook`]: one section a task, each with code that compiles.
+//! - [`configuration`]: every option, its default and what it does; Cargo features.
+//! - [`refusals`]: the answer to each bad request.
 //! - [`operations`]: readiness, spans, metrics, and what the alerts mean.
 //! - [`troubleshooting`]: what you see, what it means, and the cure.
 //! - [`threat_model`]: for a review of this crate, or of a service that uses it.
 //!
-//! These modules hold text alone.
+//! These modules contain text only.
 
+#[doc = include_str!("coding_agents.md")]
+pub mod coding_agents {}
+
+#[doc = include_str!("cookbook.md")]
+pub mod cookbook {
+    // The code of these pages is run by `tests/pages.rs`: some of it needs more than the crate does.
+
+    #[cfg_attr(not(doctest), doc = include_str!("cookbook/routes.md"))]
+    pub mod routes {}
+
+    #[cfg_attr(not(doctest), doc = include_str!("cookbook/credentials.md"))]
+    pub mod credentials {}
+
+    #[cfg_attr(not(doctest), doc = include_str!("cookbook/operations.md"))]
+    pub mod operations {}
+
+    #[cfg_attr(not(doctest), doc = include_str!("cookbook/testing.md"))]
+    pub mod testing {}
+}
+
+#[doc = "Four ways to verify: a picture, and a table to choose by.\n"]
+#[doc = include_str!("modes.svg")]
+#[doc = "\n"]
 #[doc = include_str!("modes.md")]
 pub mod modes {}
 
@@ -31,9 +58,11 @@ pub mod gateways {}
 #[doc = include_str!("revocation.md")]
 pub mod revocation {}
 
-// Its code is run by `tests/pages.rs`, for some of it needs more than the crate does.
-#[cfg_attr(not(doctest), doc = include_str!("cookbook.md"))]
-pub mod cookbook {}
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+
+#[doc = include_str!("refusals.md")]
+pub mod refusals {}
 
 #[doc = include_str!("operations.md")]
 pub mod operations {}

@@ -54,6 +54,7 @@ pub(super) fn check_of(kind: AuthErrorKind) -> CheckName {
         | Kind::LayerMissing
         | Kind::ClaimsTypeMismatch
         | Kind::AuthgearMismatch
+        | Kind::AccessTokenNotKept
         | Kind::InvalidRequirement => CheckName::Mode,
     }
 }

@@ -58,6 +58,8 @@ mod text;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
+use tracing::dispatcher::{Dispatch, with_default};
+use tracing::instrument::WithSubscriber;
 
 use self::facts::{Facts, Rules};
 use self::likeness::recognise;
@@ -105,20 +107,22 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         let field = HeaderValue::try_from(format!("Bearer {token}"))
             .map_err(|_| AuthErrorKind::MalformedAuthorizationHeader)?;
         headers.insert(AUTHORIZATION, field);
+        // The verifier logs refusals of requests, and this is none.
+        let silence = Dispatch::none();
         let pending = {
             let credential = Sources::default().find(&headers)?;
             let credential = credential.ok_or(AuthErrorKind::MissingCredential)?;
             let authenticator = self.authenticator();
             let now = authenticator.now();
-            match authenticator
-                .verifier()
-                .verify_without_keeping(&credential, now)
-            {
+            let verifier = authenticator.verifier();
+            match with_default(&silence, || {
+                verifier.verify_without_keeping(&credential, now)
+            }) {
                 Verification::Ready(outcome) => return outcome,
                 Verification::Pending(pending) => pending,
             }
         };
-        pending.await
+        pending.with_subscriber(silence).await
     }
 }
 

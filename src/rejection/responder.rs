@@ -1,12 +1,13 @@
 //! What a layer does with refusals: its own, and those that come from further inside.
 
+use std::mem;
 use std::sync::Arc;
 
 use http::header::{self, HeaderName};
 use http::{HeaderMap, Response};
 
 use super::grpc::response as grpc_response;
-use super::original::is_original;
+use super::original::{Original, is_original};
 use super::response::without_body;
 use super::{AuthRejection, ChallengeParameters, RejectionResponse};
 use crate::telemetry::{self, RequestOutcome};
@@ -73,6 +74,11 @@ impl<R> Responder<R> {
         let mut refusal = self.reject(rejection.clone());
         let own = without_body(rejection, ());
         keep_added(response.headers(), own.headers(), refusal.headers_mut());
+        // What something inside says of the request, such as who made it, holds for this response too.
+        let mut extensions = mem::take(response.extensions_mut());
+        extensions.remove::<Original>();
+        extensions.extend(mem::take(refusal.extensions_mut()));
+        *refusal.extensions_mut() = extensions;
         refusal
     }
 }

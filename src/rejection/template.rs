@@ -93,6 +93,7 @@ pub(super) fn template(kind: Kind) -> Template {
         Kind::LayerMissing
         | Kind::ClaimsTypeMismatch
         | Kind::AuthgearMismatch
+        | Kind::AccessTokenNotKept
         | Kind::InvalidRequirement => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
     };
     Template {

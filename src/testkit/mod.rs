@@ -86,7 +86,7 @@ mod token;
 mod webhook;
 
 pub use self::fake::{FakeAuthgear, FakeAuthgearBuilder};
-pub use self::principal::{ClientBuilder, UserBuilder, auth_client, auth_user};
+pub use self::principal::{ClientBuilder, UserBuilder, access_token, auth_client, auth_user};
 pub use self::rejection::auth_rejection;
 pub use self::session::{Session, SessionCookie, SessionCookies};
 pub use self::sign_in::{SignIn, SignInLayer};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::credential::AccessToken;
 use crate::user::{
     AuthClient, AuthUser, Identity, NoClaims, NumericDate, TextReader, TimeContext, VerifiedBy,
     VerifiedUser,
@@ -74,6 +75,17 @@ pub fn auth_client(id: impl Into<String>) -> ClientBuilder {
             ..Facts::default()
         },
     }
+}
+
+/// An access token made by hand, for a handler that takes an [`AccessToken`]. Nothing checks it.
+///
+/// ```
+/// use axum_authgear::testkit;
+///
+/// assert_eq!(testkit::access_token("a.b.c").expose(), "a.b.c");
+/// ```
+pub fn access_token(text: impl AsRef<str>) -> AccessToken {
+    AccessToken::new(text.as_ref())
 }
 
 /// An [`AuthUser`] in the making, from [`auth_user`].

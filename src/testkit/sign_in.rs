@@ -7,6 +7,7 @@ use http::Request;
 use tower::{Layer, Service};
 
 use crate::authenticate::{Authentication, AuthgearId};
+use crate::credential::{AccessToken, KeptToken};
 use crate::user::{AuthClient, AuthUser, NoClaims, Principal};
 
 /// Stands in for [`Authgear::layer`](crate::Authgear::layer) in a test of handlers: every request
@@ -63,10 +64,17 @@ impl SignInLayer {
         let authgear_id = AuthgearId::of_testkit::<C>();
         Self {
             authentication: match caller {
-                Some(principal) => Authentication::of(principal, authgear_id),
-                None => Authentication::unauthenticated(authgear_id),
+                Some(principal) => Authentication::of(principal, authgear_id, KeptToken::Off),
+                None => Authentication::unauthenticated(authgear_id, KeptToken::Off),
             },
         }
+    }
+
+    /// The token that handlers extract as an [`AccessToken`]. Default: tokens are not kept, and such
+    /// a handler refuses.
+    pub fn access_token(mut self, token: AccessToken) -> Self {
+        self.authentication = self.authentication.with_token(KeptToken::Token(token));
+        self
     }
 
     /// Signs one request in, for a test that calls an extractor or a service itself.

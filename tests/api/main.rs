@@ -12,6 +12,8 @@ mod support;
 #[path = "../../src/simulation/cases.rs"]
 mod cases;
 
+mod access_log;
+mod access_token;
 mod actor;
 mod attack;
 mod authorize;

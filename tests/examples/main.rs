@@ -13,6 +13,7 @@ mod gateways;
 mod guards;
 mod live_events;
 mod observability;
+mod openapi;
 mod quickstart;
 mod resource_server;
 mod websocket;

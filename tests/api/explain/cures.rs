@@ -204,7 +204,7 @@ async fn what_people_send_in_the_place_of_a_token_is_recognised() {
         shape(
             "sk_live_0123456789",
             Likeness::OtherCredential,
-            MalformedToken,
+            OpaqueToken,
             "another service",
         ),
         shape(

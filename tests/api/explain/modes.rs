@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum_authgear::AuthErrorKind::{
-    MalformedAuthorizationHeader, SessionInvalid, SessionMismatch, SessionUnavailable,
-    TokensNotAccepted,
+    MalformedAuthorizationHeader, PlaceholderToken, SessionInvalid, SessionMismatch,
+    SessionUnavailable, TokensNotAccepted,
 };
 use axum_authgear::explain::{CheckName, Verdict};
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
@@ -81,7 +81,6 @@ async fn what_the_resolver_does_not_know_is_explained_by_the_text() {
     let check = CheckName::Session;
     for (token, cure) in [
         (opaque, "sign in again"),
-        ("undefined".to_owned(), "sign in first"),
         (fake.id_token(alice).sign(), "`access_token`"),
         (fake.client_token("job", RESOURCE).sign(), "no machines"),
         (
@@ -96,6 +95,12 @@ async fn what_the_resolver_does_not_know_is_explained_by_the_text() {
             cure,
         );
     }
+    assert_refused(
+        &explain(&authgear, "undefined").await,
+        PlaceholderToken,
+        CheckName::Shape,
+        "sign in first",
+    );
     let explanation = explain(&authgear, "a b").await;
     assert_refused(
         &explanation,

@@ -255,3 +255,20 @@ async fn connections_that_are_closed_between_fetches_cost_no_failure() {
         assert_eq!(authgear.status().health(), Health::Healthy);
     }
 }
+
+/// As a platform does that runs a process only while it answers requests.
+#[tokio::test]
+async fn a_process_that_was_frozen_for_longer_than_keys_serve_fetches_them_before_it_answers() {
+    let stage = Stage::new().await;
+    let (_authgear, api) = stage.api().await;
+    stage.assert_is_alice(&at_once(&api, &stage.token()));
+    let fetches = stage.fake.requests(Endpoint::Jwks);
+    stage.clock.shift_millis(2 * 86_400_000);
+    stage.assert_is_alice(&get(&api, "/user", &stage.token()).await);
+    assert_eq!(stage.fake.requests(Endpoint::Jwks), fetches + 1);
+
+    // For a shorter time: known keys serve at once.
+    stage.clock.shift_millis(43_200_000);
+    stage.fake.fail(Endpoint::Jwks, Fault::Status(500));
+    stage.assert_is_alice(&at_once(&api, &stage.token()));
+}
