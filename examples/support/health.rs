@@ -13,6 +13,7 @@ pub fn router(authgear: &Authgear) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .layer(authgear.open())
         .with_state(authgear.clone())
 }
 

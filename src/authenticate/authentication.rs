@@ -1,10 +1,11 @@
-//! The one entry that the layer leaves in a request's extensions.
+//! Who is calling, as a layer leaves it in a request.
 
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::account::DecisionNotes;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::telemetry::RequestOutcome;
@@ -12,12 +13,13 @@ use crate::user::{AuthClient, AuthUser, Principal, Session, VerifiedUser};
 
 /// Who is calling, as a layer found out, and which layer that was.
 ///
-/// It is private to the crate: nobody else can put it there, and its absence means that no layer
-/// ran.
+/// It stands in the [`RequestRecord`](super::RequestRecord); its absence means that no layer ran.
 #[derive(Clone)]
 pub(crate) struct Authentication {
     authgear_id: AuthgearId,
     identified: Identified,
+    /// Where accounts are given.
+    notes: Option<Arc<DecisionNotes>>,
 }
 
 /// One `Authgear`, as far as the requests that it has seen need to know.
@@ -56,6 +58,11 @@ impl AuthgearId {
         self.challenge.clone()
     }
 
+    /// What tells it from others.
+    pub(crate) fn number(&self) -> u64 {
+        self.id
+    }
+
     /// A refusal with the challenge of this authority.
     pub(super) fn reject(&self, error: impl Into<AuthError>) -> AuthRejection {
         AuthRejection::new(error, self.challenge.clone())
@@ -79,6 +86,7 @@ impl Authentication {
         Self {
             authgear_id,
             identified: Identified::Unauthenticated,
+            notes: None,
         }
     }
 
@@ -96,7 +104,24 @@ impl Authentication {
         Self {
             authgear_id,
             identified: caller,
+            notes: None,
         }
+    }
+
+    pub(super) fn with_notes(self, notes: Arc<DecisionNotes>) -> Self {
+        Self {
+            notes: Some(notes),
+            ..self
+        }
+    }
+
+    /// Where to leave what an account should say.
+    pub(crate) fn notes(&self) -> Option<&DecisionNotes> {
+        self.notes.as_deref()
+    }
+
+    pub(super) fn authgear_id(&self) -> &AuthgearId {
+        &self.authgear_id
     }
 
     pub(super) fn is_by(&self, authgear_id: &AuthgearId) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
-use crate::authenticate::CsrfCheck;
+use crate::authenticate::{Audit, CsrfCheck};
 use crate::clock::Clock;
 use crate::credential::{CookieName, CredentialSource, SessionCookies, Sources, TokenSource};
 use crate::error::ConfigError;
@@ -30,6 +30,7 @@ pub(crate) struct Options {
     pub(super) resource_metadata: Option<String>,
     pub(super) protected_resource: Option<ProtectedResource>,
     pub(super) trace_user_ids: bool,
+    pub(super) audit: Audit,
     pub(super) keys: KeyPolicy,
     pub(super) jwks_uri: Option<String>,
     pub(super) internal_url: Option<String>,
@@ -66,6 +67,7 @@ impl Options {
             resource_metadata: None,
             protected_resource: None,
             trace_user_ids: false,
+            audit: Audit::Off,
             keys: KeyPolicy::default(),
             jwks_uri: None,
             internal_url: None,

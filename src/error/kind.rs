@@ -145,6 +145,9 @@ kinds! {
         ClaimsTypeMismatch = "claims_type_mismatch": "the authentication layer reads other custom claims: extract the type that the builder's `claims` names",
         /// The authentication layer that ran is of another `Authgear` than the requirement.
         AuthgearMismatch = "authgear_mismatch": "the authentication layer is of another `Authgear`: make layer and requirement with the same one",
+        /// Nothing has judged the request, and its route was not named open: the [seal](crate::SealLayer)
+        /// has replaced the answer.
+        UnprotectedRoute = "unprotected_route": "nothing protects this route: add `.layer(authgear.layer())` around it, or name it open with `.layer(authgear.open())`",
         /// A requirement that a handler makes cannot be used; the error's source says why.
         InvalidRequirement = "invalid_requirement": "the requirement is invalid: use only scopes that RFC 6749 allows",
     }

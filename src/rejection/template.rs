@@ -91,7 +91,8 @@ pub(super) fn template(kind: Kind) -> Template {
         Kind::LayerMissing
         | Kind::ClaimsTypeMismatch
         | Kind::AuthgearMismatch
-        | Kind::InvalidRequirement => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
+        | Kind::InvalidRequirement
+        | Kind::UnprotectedRoute => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
     };
     Template {
         status,

@@ -5,6 +5,7 @@
 //! the builder asks for it. What a client can cause is logged at DEBUG, and a metric's labels have few
 //! values, none of which a client chooses. The names are listed in `src/docs/operations.md`.
 
+mod audit;
 #[cfg(feature = "metrics")]
 mod metrics;
 
@@ -16,6 +17,7 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 
+pub(crate) use self::audit::Account;
 use crate::clock::Timestamp;
 use crate::error::AuthErrorKind;
 
@@ -33,7 +35,7 @@ pub(crate) enum RequestOutcome {
 }
 
 impl RequestOutcome {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::Machine => "machine",
@@ -117,6 +119,34 @@ pub(crate) fn answered(outcome: RequestOutcome) {
     }
     #[cfg(feature = "metrics")]
     metrics::answered(outcome);
+}
+
+/// A route that nothing protects has answered; said once for each route.
+pub(crate) fn unprotected_route(
+    method: &'static str,
+    route: Option<&str>,
+    met_optional_layer: bool,
+) {
+    let route = route.unwrap_or("a fallback or a nested service, which have no matched path");
+    if met_optional_layer {
+        tracing::error!(
+            target: TARGET,
+            route,
+            method,
+            "a route that nothing protects has answered, and its answer was replaced: an optional layer let \
+             the request pass, and nobody asked who is calling. Take an `Option<AuthUser>`, or name the \
+             route open: `.layer(authgear.open())`"
+        );
+    } else {
+        tracing::error!(
+            target: TARGET,
+            route,
+            method,
+            "a route that nothing protects has answered, and its answer was replaced: no layer of this \
+             `Authgear` is around it. Add `.layer(authgear.layer())`, or name the route open: \
+             `.layer(authgear.open())`"
+        );
+    }
 }
 
 /// New keys are in use, which were asked for at this time since the Unix epoch.

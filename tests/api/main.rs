@@ -13,6 +13,7 @@ mod support;
 mod cases;
 
 mod attack;
+mod audit;
 mod authorize;
 mod cookies;
 mod credential;
@@ -39,6 +40,7 @@ mod refusals;
 mod resolver;
 mod resource_metadata;
 mod revocation;
+mod seal;
 mod telemetry;
 mod token_cache;
 mod tower_stacks;
