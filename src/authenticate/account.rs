@@ -10,7 +10,7 @@ use super::authentication::Authentication;
 use crate::error::AuthErrorKind;
 use crate::rejection::{AuthRejection, RequirementText};
 use crate::telemetry;
-use crate::user::Principal;
+use crate::user::{Principal, VerifiedBy};
 
 /// Gives one account of a request when it is dropped: with the answer, or when the request is
 /// cancelled, or when something inside panics.
@@ -60,7 +60,7 @@ impl AccountGuard {
         draft.outcome = Some(authentication.outcome().as_str());
         if let Ok(Some(principal)) = authentication.principal::<C>() {
             draft.client_id = principal.client_id().map(str::to_owned);
-            draft.verified_by = Some("jwt");
+            draft.verified_by = Some(VerifiedBy::Jwt.as_str());
             if let Principal::User(user) = &principal {
                 draft.user_id = draft.names_users.then(|| user.id().to_owned());
                 draft.verified_by = Some(user.verified_by().as_str());

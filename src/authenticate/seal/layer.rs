@@ -59,6 +59,9 @@ use crate::rejection::JsonRejectionResponse;
 /// What answers without serving anything, such as a limit of the rate, load shedding and CORS, can
 /// also go around the seal: add it after the seal.
 ///
+/// The mark is in the request's extensions: a middleware between the seal and the layer that makes a new
+/// request must keep them.
+///
 /// # What it costs
 ///
 /// One small allocation, and some look-ups, for each request: see `benches/`. Where it is a layer of a

@@ -80,9 +80,10 @@ impl SealedRequest {
     }
 
     fn raise(&self, judgement: Judgement) {
-        // One request is in one place at a time: nobody else writes.
         if self.judgement.load(Ordering::Relaxed) < judgement as u8 {
-            self.judgement.store(judgement as u8, Ordering::Relaxed);
+            // A service may have sent the request to two places.
+            let judgement = judgement as u8;
+            self.judgement.fetch_max(judgement, Ordering::Relaxed);
         }
     }
 
