@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::actor::Actor;
 use super::identity::{Identity, NumericDate};
 
 /// A machine whose token (client credentials grant, RFC 6749 §4.4) was verified.
@@ -24,6 +25,10 @@ impl AuthClient {
         Self { inner: identity }
     }
 
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner
+    }
+
     /// The OAuth client.
     #[must_use]
     pub fn client_id(&self) -> &str {
@@ -39,6 +44,12 @@ impl AuthClient {
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes().any(|own| own == scope)
+    }
+
+    /// Who acts for the machine, if the token says that somebody does (`act`, RFC 8693 §4.1).
+    #[must_use]
+    pub fn actor(&self) -> Option<Actor<'_>> {
+        Actor::current(&self.inner)
     }
 
     /// The issuer: the project's endpoint.

@@ -12,9 +12,11 @@ mod support;
 #[path = "../../src/simulation/cases.rs"]
 mod cases;
 
+mod actor;
 mod attack;
 mod audit;
 mod authorize;
+mod break_glass;
 mod cookies;
 mod credential;
 mod csrf;

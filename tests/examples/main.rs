@@ -8,9 +8,9 @@ mod process;
 
 mod browser_app;
 mod forward_auth;
+mod gateways;
 mod guards;
 mod live_events;
-mod nginx;
 mod observability;
 mod quickstart;
 mod resource_server;
