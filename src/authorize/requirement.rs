@@ -184,8 +184,7 @@ impl<C> Requirement<C> {
     where
         C: 'static,
     {
-        let rule = Arc::clone(&self.0);
-        rule
+        Arc::<Rule<C>>::clone(&self.0)
     }
 
     /// Whether the caller meets this.

@@ -105,12 +105,12 @@ impl RouteWalk {
                     Probe::begin(&mut request);
                     request
                 }));
-        let mut routes = Vec::with_capacity(self.routes.len());
+        let mut verdicts = Vec::with_capacity(self.routes.len());
         for (method, path) in &self.routes {
             let verdict = Self::verdict(&mut router, method, path).await;
-            routes.push((format!("{method} {path}"), verdict));
+            verdicts.push((format!("{method} {path}"), verdict));
         }
-        WalkReport { routes }
+        WalkReport { routes: verdicts }
     }
 
     async fn verdict(router: &mut Router, method: &Method, path: &str) -> RouteVerdict {
