@@ -163,6 +163,7 @@ fn routes(authgear: &Authgear) -> Router {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 async fn it_says_who_what_and_why() {
     let (accounts, _guard) = Accounts::of_this_thread();
     let world = world(AuthgearBuilder::audit_user_ids).await;
