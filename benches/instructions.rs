@@ -22,18 +22,28 @@
 
 mod support;
 
+use std::convert::Infallible;
+
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use http::{Request, StatusCode};
 use support::{World, expect, garbage, request};
+use tower::{Layer, Service, ServiceExt};
 
 /// Requests of each kind. The first ones of a run make tables, buffers and caches: they are sent
 /// before counting begins.
 const REQUESTS: usize = 200;
 const WARM_UP: usize = 50;
 
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 12] = [
     "bare router",
+    "bare router, a layer that does nothing",
+    "seen before, a layer that does nothing",
+    "seen before, sealed",
+    "seen before, sealed as a service",
+    "seen before, accounts without a listener",
+    "seen before, accounts",
     "first seen",
     "seen before",
     "garbage",
@@ -65,11 +75,37 @@ fn main() {
             "bare router" => send(&world.bare_router(), StatusCode::OK, distinct),
             "first seen" => send(&world.our_router(), StatusCode::OK, distinct),
             "seen before" => {
-                let router = world.our_router();
-                for token in &world.tokens {
-                    expect(&router, request(token), StatusCode::OK);
-                }
+                send_again(&world.our_router(), &world, distinct);
+            }
+            "bare router, a layer that does nothing" => {
+                let router = world.bare_router().layer(DoesNothing);
                 send(&router, StatusCode::OK, distinct);
+            }
+            "seen before, a layer that does nothing" => {
+                let router = world.our_router().layer(DoesNothing);
+                send_again(&router, &world, distinct);
+            }
+            "seen before, sealed" => {
+                let router = world.our_router().layer(world.authgear.seal());
+                send_again(&router, &world, distinct);
+            }
+            "seen before, sealed as a service" => {
+                let service = world.authgear.seal().layer(world.our_router());
+                for token in &world.tokens {
+                    assert_eq!(call(&service, request(token)).status(), StatusCode::OK);
+                }
+                counted_after_warm_up(distinct, |request| {
+                    assert_eq!(call(&service, request).status(), StatusCode::OK);
+                });
+            }
+            "seen before, accounts without a listener" => {
+                let router = runtime.block_on(world.audited_router());
+                send_again(&router, &world, distinct);
+            }
+            "seen before, accounts" => {
+                let router = runtime.block_on(world.audited_router());
+                let _listens = tracing::subscriber::set_default(Listener::default());
+                send_again(&router, &world, distinct);
             }
             "garbage" => {
                 let requests = same(&unparsable);
@@ -96,16 +132,74 @@ fn main() {
     println!("features {}", features());
 }
 
-fn send(router: &Router, status: StatusCode, mut requests: Vec<Request<Body>>) {
-    let rest = requests.split_off(WARM_UP);
-    for request in requests {
-        expect(router, request, status);
+/// Requests whose tokens the router has seen before.
+fn send_again(router: &Router, world: &World, requests: Vec<Request<Body>>) {
+    for token in &world.tokens {
+        expect(router, request(token), StatusCode::OK);
     }
-    counted(|| {
-        for request in rest {
-            expect(router, request, status);
-        }
-    });
+    send(router, StatusCode::OK, requests);
+}
+
+fn send(router: &Router, status: StatusCode, requests: Vec<Request<Body>>) {
+    counted_after_warm_up(requests, |request| expect(router, request, status));
+}
+
+fn counted_after_warm_up(mut requests: Vec<Request<Body>>, ask: impl Fn(Request<Body>)) {
+    let rest = requests.split_off(WARM_UP);
+    requests.into_iter().for_each(&ask);
+    counted(|| rest.into_iter().for_each(&ask));
+}
+
+fn call(
+    service: &(impl Service<Request<Body>, Response = Response, Error = Infallible> + Clone),
+    request: Request<Body>,
+) -> Response {
+    match support::at_once(service.clone().oneshot(request)) {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// What axum takes for any layer of a router.
+#[derive(Clone)]
+struct DoesNothing;
+
+impl<S> Layer<S> for DoesNothing {
+    type Service = S;
+
+    fn layer(&self, inner: S) -> S {
+        inner
+    }
+}
+
+/// Reads all fields of every event, and keeps none.
+#[derive(Default)]
+struct Listener;
+
+impl tracing::Subscriber for Listener {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "axum_authgear::audit"
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(
+            &mut |field: &tracing::field::Field, _: &dyn std::fmt::Debug| {
+                std::hint::black_box(field.name());
+            },
+        );
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 /// What valgrind looks for by its name.

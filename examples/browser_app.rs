@@ -51,7 +51,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .route("/live", any(live))
         .route("/session", post(begin_session).delete(end_session))
         .route_layer(authgear.layer())
-        .route("/", get(Html(PAGE)))
+        .route("/", get(Html(PAGE)).layer(authgear.open()))
+        .layer(authgear.seal())
         .with_state(Notes::default());
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;

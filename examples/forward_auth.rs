@@ -28,7 +28,9 @@ async fn main() -> ExitCode {
         let authgear = project::build(builder)?;
         // Webhooks are for the API, which shares what they say through Redis: their route is not served
         // here.
-        Ok(health::router(&authgear).fallback_service(authgear.forward_auth()))
+        Ok(health::router(&authgear)
+            .fallback_service(authgear.forward_auth())
+            .layer(authgear.seal()))
     })
     .await
 }

@@ -39,6 +39,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let app = Router::new()
         .route("/echo", any(echo))
         .layer(authgear.layer())
+        .layer(authgear.seal())
         .with_state(authgear);
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -56,8 +56,7 @@ impl RequestPrincipal for AccessToken {
 }
 
 fn optional<T: RequestPrincipal>(extensions: &Extensions) -> Result<Option<T>, AuthRejection> {
-    let authentication = extensions
-        .get::<Authentication>()
+    let authentication = Authentication::of_request(extensions)
         .ok_or_else(|| AuthRejection::new(AuthErrorKind::LayerMissing, None))?;
     T::find(authentication).map_err(|kind| authentication.reject(kind))
 }
@@ -68,7 +67,7 @@ pub(crate) fn required<T: RequestPrincipal>(extensions: &Extensions) -> Result<T
 
 /// A refusal with the challenge of the layer that ran.
 pub(crate) fn reject(extensions: &Extensions, error: impl Into<AuthError>) -> AuthRejection {
-    match extensions.get::<Authentication>() {
+    match Authentication::of_request(extensions) {
         Some(authentication) => authentication.reject(error),
         None => AuthRejection::new(AuthErrorKind::LayerMissing, None),
     }

@@ -37,6 +37,7 @@ mod webhook;
 
 pub use authenticate::forward_auth::ForwardAuth;
 pub use authenticate::layer::AuthenticateLayer;
+pub use authenticate::seal::{Open, OpenLayer, Seal, SealLayer};
 pub use authenticate::service::Authenticate;
 pub use authgear::{Authgear, Health, Status};
 pub use builder::{AuthgearBuilder, Dangerous};

@@ -115,6 +115,11 @@ impl World {
         protected(&self.authgear)
     }
 
+    /// With an account of every decision, which names users.
+    pub async fn audited_router(&self) -> Router {
+        protected(&ready(builder(&self.fake).audit_user_ids()).await)
+    }
+
     pub fn uncached_router(&self) -> Router {
         protected(&self.uncached)
     }

@@ -65,7 +65,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .route_layer(authgear.layer())
         // For those who run the API, and not for its clients: keep them off the public network.
         .merge(health::router(&authgear))
-        .route("/metrics", get(scrape).with_state(metrics));
+        .route("/metrics", get(scrape).with_state(metrics))
+        .layer(authgear.seal().open_routes(["/metrics"]));
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);

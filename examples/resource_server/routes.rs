@@ -27,14 +27,16 @@ pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router,
         .route_layer(authgear.layer());
     let anyone = Router::new()
         .route("/whoami", get(whoami))
-        .route("/echo-headers", get(echo_headers))
+        .route("/echo-headers", get(echo_headers).layer(authgear.open()))
         .route_layer(authgear.layer().optional());
     Ok(Router::new()
         .merge(signed_in)
         .merge(anyone)
         .merge(health::router(authgear))
         .merge(webhook(authgear, settings)?)
-        .merge(authgear.resource_metadata_router()))
+        .merge(authgear.resource_metadata_router())
+        // A route that is forgotten above does not answer.
+        .layer(authgear.seal()))
 }
 
 /// Outside of every layer: what comes here has a signature, and no credential of ours.

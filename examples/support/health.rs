@@ -15,6 +15,7 @@ pub fn router(authgear: &Authgear) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .layer(authgear.open())
         .with_state(authgear.clone())
 }
 

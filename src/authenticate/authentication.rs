@@ -1,10 +1,11 @@
-//! The one entry that the layer leaves in a request's extensions.
+//! Who is calling, as a layer leaves it in a request.
 
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::account::DecisionNotes;
 use crate::credential::{AccessToken, KeptToken};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
@@ -13,13 +14,14 @@ use crate::user::{AuthClient, AuthUser, Principal, Session, VerifiedUser};
 
 /// Who is calling, as a layer found out, and which layer that was.
 ///
-/// It is private to the crate: nobody else can put it there, and its absence means that no layer
-/// ran.
+/// It stands in the [`RequestRecord`](super::RequestRecord); its absence means that no layer ran.
 #[derive(Clone)]
 pub(crate) struct Authentication {
     authgear_id: AuthgearId,
     identified: Identified,
     token: KeptToken,
+    /// Where accounts are given.
+    notes: Option<Arc<DecisionNotes>>,
 }
 
 /// One `Authgear`, as far as the requests that it has seen need to know.
@@ -58,6 +60,11 @@ impl AuthgearId {
         self.challenge.clone()
     }
 
+    /// What tells it from others.
+    pub(crate) fn number(&self) -> u64 {
+        self.id
+    }
+
     /// A refusal with the challenge of this authority.
     pub(super) fn reject(&self, error: impl Into<AuthError>) -> AuthRejection {
         AuthRejection::new(error, self.challenge.clone())
@@ -82,6 +89,7 @@ impl Authentication {
             authgear_id,
             identified: Identified::Unauthenticated,
             token,
+            notes: None,
         }
     }
 
@@ -101,12 +109,29 @@ impl Authentication {
             authgear_id,
             identified: caller,
             token,
+            notes: None,
         }
     }
 
     #[cfg(feature = "testkit")]
     pub(crate) fn with_token(self, token: KeptToken) -> Self {
         Self { token, ..self }
+    }
+
+    pub(super) fn with_notes(self, notes: Arc<DecisionNotes>) -> Self {
+        Self {
+            notes: Some(notes),
+            ..self
+        }
+    }
+
+    /// Where to leave what an account should say.
+    pub(crate) fn notes(&self) -> Option<&DecisionNotes> {
+        self.notes.as_deref()
+    }
+
+    pub(super) fn authgear_id(&self) -> &AuthgearId {
+        &self.authgear_id
     }
 
     pub(super) fn is_by(&self, authgear_id: &AuthgearId) -> bool {

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::Request;
+use http::{Extensions, Request};
 
+use super::account::AccountGuard;
 use super::authentication::{Authentication, AuthgearId};
 use super::client_info;
 use super::client_info::ClientInfoRules;
 use super::csrf::CsrfCheck;
 use super::identity_headers;
+use super::request_record::RequestRecord;
+use super::seal::Judgement;
 use crate::clock::{Clock, Timestamp};
 use crate::credential::{self, KeptToken, Sources};
 use crate::error::{AuthError, AuthErrorKind};
@@ -35,6 +38,15 @@ pub(crate) struct Authenticator<C> {
     pub(crate) clock: Clock,
     pub(crate) trace_user_ids: bool,
     pub(crate) keep_access_tokens: bool,
+    pub(crate) audit: Audit,
+}
+
+/// Whether an account is given of each decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audit {
+    Off,
+    WithoutUsers,
+    WithUsers,
 }
 
 /// What is to be done with a request.
@@ -97,14 +109,20 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
     ) -> Decision<C> {
         let without_credential =
             || (!is_optional).then_some(Decision::Reject(AuthErrorKind::MissingCredential.into()));
-        if let Some(known) = request.extensions().get::<Authentication>()
-            && known.is_by(&self.authgear_id)
-        {
-            return known
-                .is_unauthenticated()
-                .then(without_credential)
-                .flatten()
-                .unwrap_or(Decision::Known);
+        if let Some(record) = RequestRecord::of(request.extensions()) {
+            let judgement = if is_optional {
+                Judgement::Optional
+            } else {
+                Judgement::Judged
+            };
+            record.judge(&self.authgear_id, judgement);
+            if let Some(known) = self.known(record) {
+                return known
+                    .is_unauthenticated()
+                    .then(without_credential)
+                    .flatten()
+                    .unwrap_or(Decision::Known);
+            }
         }
         let unauthenticated = || {
             without_credential().unwrap_or_else(|| {
@@ -142,6 +160,46 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             Verification::Pending(pending) => {
                 Decision::Wait(pending, self.keep(|| credential.keep()))
             }
+        }
+    }
+
+    /// What an outer layer of the same `Authgear` has found out.
+    fn known<'r>(&self, record: &'r RequestRecord) -> Option<&'r Authentication> {
+        record
+            .authentication()
+            .filter(|known| known.is_by(&self.authgear_id))
+    }
+
+    /// The account that is given of this request, if any is. An outer layer of the same `Authgear` gives
+    /// one for the layers further inside.
+    pub(super) fn account<B>(&self, request: &Request<B>) -> Option<AccountGuard> {
+        if self.audit == Audit::Off {
+            return None;
+        }
+        let record = RequestRecord::of(request.extensions());
+        if record.is_some_and(|record| self.known(record).is_some()) {
+            return None;
+        }
+        Some(AccountGuard::new(request, self.audit == Audit::WithUsers))
+    }
+
+    /// The request is refused here: its seal and its account know.
+    pub(super) fn note_refusal(
+        &self,
+        extensions: &Extensions,
+        account: Option<&mut AccountGuard>,
+        kind: AuthErrorKind,
+    ) {
+        let record = RequestRecord::of(extensions);
+        if let Some(record) = record {
+            record.judge(&self.authgear_id, Judgement::Judged);
+        }
+        if let Some(account) = account {
+            account.refused(kind);
+        } else if let Some(known) = record.and_then(|record| self.known(record))
+            && let Some(notes) = known.notes()
+        {
+            notes.refused(kind);
         }
     }
 

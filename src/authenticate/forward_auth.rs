@@ -13,10 +13,12 @@ use axum::response::IntoResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use tower::Service;
 
+use super::account::AccountGuard;
 use super::authentication::Authentication;
 use super::authenticator::{Authenticator, Decision};
 use super::csrf::{is_safe, names_something};
-use super::future::with_cookies;
+use super::future::{give_account, with_cookies};
+use super::request_record::RequestRecord;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::telemetry::{self, AuthenticationSpan, RequestOutcome};
 use crate::user::{AuthUser, NoClaims, Principal};
@@ -63,6 +65,7 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
         let gateway_identity: GatewayIdentity =
             self.authenticator.take_gateway_identity(&mut original);
         let authenticator = Arc::clone(&self.authenticator);
+        let mut account = authenticator.account(&original);
         let span = authenticator.start_span();
         let now = span.began();
         let set_cookies = authenticator.set_cookies();
@@ -81,7 +84,15 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
                 decision => decision,
             };
             let set_cookies = set_cookies.as_deref();
-            Ok(respond(&authenticator, decision, span, set_cookies))
+            let response = respond(
+                &authenticator,
+                decision,
+                span,
+                set_cookies,
+                account.as_mut(),
+            );
+            give_account(&mut account, &response);
+            Ok(response)
         })
     }
 }
@@ -91,7 +102,7 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
 fn original<B>(request: Request<B>) -> Request<()> {
     let (mut parts, _) = request.into_parts();
     // Nobody has authenticated this request before.
-    parts.extensions.remove::<Authentication>();
+    RequestRecord::forget_authentication(&mut parts.extensions);
     let is_unsafe = |field| names_unsafe_method(field) || names_upgrade(field);
     if is_safe(&parts.method) && parts.headers.iter().any(is_unsafe) {
         parts.method = Method::POST;
@@ -125,10 +136,14 @@ fn respond<C: Send + Sync + 'static>(
     decision: Decision<C>,
     span: AuthenticationSpan,
     cookies: Option<&SetCookies>,
+    account: Option<&mut AccountGuard>,
 ) -> Response<Body> {
     let answer = match decision {
-        Decision::Pass(authentication) => {
+        Decision::Pass(mut authentication) => {
             authenticator.record(span, &authentication);
+            if let Some(account) = account {
+                authentication = account.passed::<C>(authentication);
+            }
             user::<C>(&authentication).and_then(|user| tell(&user))
         }
         Decision::Reject(error) => {

@@ -11,6 +11,7 @@ use http::{Request, Response, header};
 use pin_project_lite::pin_project;
 use tower::Service;
 
+use super::account::AccountGuard;
 use super::authenticator::{Authenticator, Decision};
 use crate::credential::KeptToken;
 use crate::rejection::{AuthRejection, RejectionResponse, Responder};
@@ -28,6 +29,7 @@ pin_project! {
         state: State<S, S::Future, B, C>,
         responder: Responder<R>,
         set_cookies: Option<Arc<SetCookies>>,
+        account: Option<AccountGuard>,
     }
 }
 
@@ -64,11 +66,13 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
         response: S::Future,
         set_cookies: Option<Arc<SetCookies>>,
         responder: Responder<R>,
+        account: Option<AccountGuard>,
     ) -> Self {
         Self {
             state: State::Calling { response },
             responder,
             set_cookies,
+            account,
         }
     }
 
@@ -76,6 +80,7 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
         rejection: AuthRejection,
         set_cookies: Option<Arc<SetCookies>>,
         responder: Responder<R>,
+        account: Option<AccountGuard>,
     ) -> Self {
         Self {
             state: State::Rejected {
@@ -83,6 +88,7 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
             },
             responder,
             set_cookies,
+            account,
         }
     }
 
@@ -91,6 +97,7 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
         suspended: Suspended<S, B, C>,
         set_cookies: Option<Arc<SetCookies>>,
         responder: Responder<R>,
+        account: Option<AccountGuard>,
     ) -> Self {
         Self {
             state: State::Waiting {
@@ -99,6 +106,7 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
             },
             responder,
             set_cookies,
+            account,
         }
     }
 }
@@ -119,11 +127,13 @@ where
                 StateProjection::Calling { response } => {
                     let response = ready!(response.poll(cx))?;
                     let response = this.responder.review(response);
+                    give_account(this.account, &response);
                     return Poll::Ready(Ok(with_cookies(response, this.set_cookies.as_deref())));
                 }
                 StateProjection::Rejected { rejection } => match rejection.take() {
                     Some(rejection) => {
                         let response = this.responder.reject(rejection);
+                        give_account(this.account, &response);
                         let cookies = this.set_cookies.as_deref();
                         return Poll::Ready(Ok(with_cookies(response, cookies)));
                     }
@@ -140,18 +150,26 @@ where
                     };
                     let token = mem::replace(&mut suspended.token, KeptToken::None);
                     match suspended.authenticator.conclude(outcome, || token) {
-                        Decision::Pass(authentication) => {
+                        Decision::Pass(mut authentication) => {
                             let outcome = suspended
                                 .authenticator
                                 .record(suspended.span, &authentication);
                             this.responder.passed = Some(outcome);
-                            suspended.request.extensions_mut().insert(authentication);
+                            if let Some(account) = this.account.as_mut() {
+                                authentication = account.passed::<C>(authentication);
+                            }
+                            authentication.keep_in(suspended.request.extensions_mut());
                             State::Calling {
                                 response: suspended.service.call(suspended.request),
                             }
                         }
                         Decision::Reject(error) => {
                             suspended.span.end(RequestOutcome::Rejected(error.kind()));
+                            suspended.authenticator.note_refusal(
+                                suspended.request.extensions(),
+                                this.account.as_mut(),
+                                error.kind(),
+                            );
                             State::Rejected {
                                 rejection: Some(suspended.authenticator.reject(error)),
                             }
@@ -163,6 +181,13 @@ where
             };
             this.state.set(next);
         }
+    }
+}
+
+/// The answer is there: the account is given now, and not when the connection has taken it.
+pub(super) fn give_account<B>(account: &mut Option<AccountGuard>, response: &Response<B>) {
+    if let Some(mut account) = account.take() {
+        account.answered(response);
     }
 }
 

@@ -7,6 +7,7 @@
 //! It knows tower and HTTP, and no cryptography. What is trusted here is said for each mode in the
 //! [threat model](crate::docs::threat_model).
 
+mod account;
 mod authentication;
 mod authenticator;
 mod client_info;
@@ -16,12 +17,16 @@ pub mod future;
 mod identity_headers;
 pub(crate) mod layer;
 pub(crate) mod preflight;
+mod request_record;
+pub mod seal;
 pub(crate) mod service;
 mod trusted_origins;
 
 pub(crate) use self::authentication::{Authentication, AuthgearId};
-pub(crate) use self::authenticator::Authenticator;
+pub(crate) use self::authenticator::{Audit, Authenticator};
 pub(crate) use self::client_info::ClientInfoRules;
 pub(crate) use self::csrf::CsrfCheck;
 pub(crate) use self::forward_auth::ForwardAuth;
 pub(crate) use self::layer::AuthenticateLayer;
+#[cfg(feature = "testkit")]
+pub(crate) use self::request_record::RequestRecord;

@@ -51,6 +51,7 @@ where
             passed: None,
             issuer: telemetry::is_debug().then(|| Arc::clone(self.authenticator.issuer())),
         };
+        let mut account = self.authenticator.account(&request);
         let span = self.authenticator.start_span();
         let set_cookies = self.authenticator.set_cookies();
         let decision = span.in_scope(|| {
@@ -63,16 +64,26 @@ where
             )
         });
         match decision {
-            Decision::Known => ResponseFuture::calling(self.inner.call(request), None, responder),
-            Decision::Pass(authentication) => {
+            Decision::Known => {
+                ResponseFuture::calling(self.inner.call(request), None, responder, None)
+            }
+            Decision::Pass(mut authentication) => {
                 responder.passed = Some(self.authenticator.record(span, &authentication));
-                request.extensions_mut().insert(authentication);
-                ResponseFuture::calling(self.inner.call(request), set_cookies, responder)
+                if let Some(account) = &mut account {
+                    authentication = account.passed::<C>(authentication);
+                }
+                authentication.keep_in(request.extensions_mut());
+                let response = self.inner.call(request);
+                ResponseFuture::calling(response, set_cookies, responder, account)
             }
             Decision::Reject(error) => {
                 preflight::note(&request, error.kind());
                 span.end(RequestOutcome::Rejected(error.kind()));
-                ResponseFuture::rejected(self.authenticator.reject(error), set_cookies, responder)
+                let extensions = request.extensions();
+                self.authenticator
+                    .note_refusal(extensions, account.as_mut(), error.kind());
+                let rejection = self.authenticator.reject(error);
+                ResponseFuture::rejected(rejection, set_cookies, responder, account)
             }
             Decision::Wait(pending, token) => {
                 // The service that was polled ready is the one to be called later.
@@ -86,7 +97,7 @@ where
                     span,
                     token,
                 };
-                ResponseFuture::waiting(pending, suspended, set_cookies, responder)
+                ResponseFuture::waiting(pending, suspended, set_cookies, responder, account)
             }
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 
 pub use self::status::{Health, Status};
+use crate::authenticate::seal::{OpenLayer, SealLayer};
 use crate::authenticate::{AuthenticateLayer, Authenticator, ForwardAuth};
 use crate::authorize::{AuthorizeLayer, Requirement};
 #[cfg(feature = "webhook")]
@@ -73,6 +74,25 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         ForwardAuth::new(Arc::clone(&self.authenticator))
     }
 
+    /// A layer that replaces an answer which no layer of this `Authgear` has judged: it goes around all
+    /// routes, and tells a forgotten one. See [`SealLayer`], which is a net and not a guard.
+    pub fn seal(&self) -> SealLayer {
+        SealLayer::new(self.authenticator.authgear_id().number())
+    }
+
+    /// A layer that names what it is around open, for the [`seal`](Self::seal). It does nothing else.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    ///
+    /// # fn app(authgear: axum_authgear::Authgear) -> Router {
+    /// Router::new().route("/healthz", get(|| async { "ok" }).layer(authgear.open()))
+    /// # }
+    /// ```
+    pub fn open(&self) -> OpenLayer {
+        OpenLayer::new(self.authenticator.authgear_id().clone())
+    }
+
     /// A layer that lets only those callers pass who meet the requirement. It goes inside of
     /// [`layer`](Self::layer), on a route or a router; see [`authorize`](crate::authorize).
     ///
@@ -107,6 +127,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         self.resource
             .as_ref()
             .map_or_else(Router::new, ResourceMetadata::router)
+            .layer(self.open())
     }
 
     /// Verifies a user's token that came by another way than HTTP.
@@ -239,10 +260,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
             telemetry::gateway_decides("webhooks");
         }
         self.revocations().store().turn_on();
-        Ok(crate::webhook::route(
-            Arc::clone(self.revocations()),
-            secrets,
-        ))
+        let route = crate::webhook::route(Arc::clone(self.revocations()), secrets);
+        // Its signature judges the request.
+        Ok(route.layer(self.open()))
     }
 
     pub(crate) fn authenticator(&self) -> &Authenticator<C> {

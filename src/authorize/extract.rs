@@ -5,9 +5,12 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
+use http::Extensions;
 use http::request::Parts;
 
+use super::requirement::{Requirement, all_scopes, has_role};
 use super::scope_tokens::is_scope_token;
+use crate::authenticate::Authentication;
 use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
 use crate::extract::{reject, required};
 use crate::rejection::AuthRejection;
@@ -109,6 +112,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _: &T) -> Result<Self, AuthRejection> {
         let user: AuthUser<C> = required(&parts.extensions)?;
+        note_check(&parts.extensions, || Some(has_role::<C>(R::KEY)));
         if !user.has_role(R::KEY) {
             return Err(reject(&parts.extensions, AuthErrorKind::RoleMissing));
         }
@@ -135,6 +139,7 @@ where
             );
         }
         let caller: Principal<C> = required(&parts.extensions)?;
+        note_check(&parts.extensions, || all_scopes::<C, _>([S::NAME]).ok());
         if !caller.has_scope(S::NAME) {
             let demand = ChallengeHints {
                 scope: Some(S::NAME.to_owned()),
@@ -147,6 +152,18 @@ where
             caller,
             scope: PhantomData,
         })
+    }
+}
+
+/// Where accounts are given, they name the requirement.
+fn note_check<C: 'static>(
+    extensions: &Extensions,
+    requirement: impl FnOnce() -> Option<Requirement<C>>,
+) {
+    if let Some(notes) = Authentication::of_request(extensions).and_then(Authentication::notes)
+        && let Some(requirement) = requirement()
+    {
+        notes.checked(requirement.text());
     }
 }
 

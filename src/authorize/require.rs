@@ -7,7 +7,7 @@ use super::requirement::Requirement;
 use crate::rejection::AuthRejection;
 use crate::user::{AuthClient, AuthUser, Principal};
 
-impl<C> AuthUser<C> {
+impl<C: 'static> AuthUser<C> {
     /// Goes on only if the user meets the requirement.
     ///
     /// ```
@@ -36,7 +36,7 @@ impl AuthClient {
     }
 }
 
-impl<C> Principal<C> {
+impl<C: 'static> Principal<C> {
     /// Goes on only if the caller meets the requirement. A machine meets scopes alone.
     ///
     /// # Errors
@@ -46,11 +46,11 @@ impl<C> Principal<C> {
     }
 }
 
-fn require<C>(
+fn require<C: 'static>(
     principal: PrincipalRef<'_, C>,
     requirement: &Requirement<C>,
 ) -> Result<(), AuthRejection> {
     requirement
         .check(principal)
-        .map_err(|error| AuthRejection::new(error, None))
+        .map_err(|error| AuthRejection::new(error, None).of_requirement(requirement.text()))
 }

@@ -9,6 +9,7 @@ use super::denial::Denial;
 use super::principal_ref::PrincipalRef;
 use super::scope_tokens::ScopeTokens;
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
+use crate::rejection::RequirementText;
 use crate::user::{AuthUser, NoClaims};
 
 /// What a caller must be, or must have; see [the module](crate::authorize) for how to use one.
@@ -178,6 +179,14 @@ impl<C> Requirement<C> {
         Ok(Self::new(Rule::AcrValues(self, values)))
     }
 
+    /// The expression that makes it, for an account.
+    pub(super) fn text(&self) -> RequirementText
+    where
+        C: 'static,
+    {
+        Arc::<Rule<C>>::clone(&self.0)
+    }
+
     /// Whether the caller meets this.
     pub(super) fn check(&self, caller: PrincipalRef<'_, C>) -> Result<(), AuthError> {
         self.check_at(caller, caller.now()).map_err(AuthError::from)
@@ -292,19 +301,25 @@ impl<C> Clone for Requirement<C> {
 /// The expression that makes it.
 impl<C> fmt::Debug for Requirement<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
-            Rule::Role(key) => write!(f, "has_role({key:?})"),
-            Rule::AnyRole(keys) => write!(f, "any_role({keys:?})"),
-            Rule::AllScopes(scopes) => write!(f, "all_scopes({scopes:?})"),
-            Rule::AnyScope(scopes) => write!(f, "any_scope({scopes:?})"),
-            Rule::VerifiedUser => f.write_str("verified()"),
-            Rule::NotAnonymous => f.write_str("not_anonymous()"),
-            Rule::AuthenticatedWithin(age) => write!(f, "authenticated_within({age:?})"),
-            Rule::Amr(method) => write!(f, "amr({method:?})"),
-            Rule::Satisfies(_) => f.write_str("satisfies(…)"),
-            Rule::Both(one, other) => write!(f, "{one:?}.and({other:?})"),
-            Rule::Either(one, other) => write!(f, "{one:?}.or({other:?})"),
-            Rule::AcrValues(inner, values) => write!(f, "{inner:?}.acr_values({values:?})"),
+        self.0.fmt(f)
+    }
+}
+
+impl<C> fmt::Debug for Rule<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(key) => write!(f, "has_role({key:?})"),
+            Self::AnyRole(keys) => write!(f, "any_role({keys:?})"),
+            Self::AllScopes(scopes) => write!(f, "all_scopes({scopes:?})"),
+            Self::AnyScope(scopes) => write!(f, "any_scope({scopes:?})"),
+            Self::VerifiedUser => f.write_str("verified()"),
+            Self::NotAnonymous => f.write_str("not_anonymous()"),
+            Self::AuthenticatedWithin(age) => write!(f, "authenticated_within({age:?})"),
+            Self::Amr(method) => write!(f, "amr({method:?})"),
+            Self::Satisfies(_) => f.write_str("satisfies(…)"),
+            Self::Both(one, other) => write!(f, "{one:?}.and({other:?})"),
+            Self::Either(one, other) => write!(f, "{one:?}.or({other:?})"),
+            Self::AcrValues(inner, values) => write!(f, "{inner:?}.acr_values({values:?})"),
         }
     }
 }

@@ -75,14 +75,21 @@ where
 
 impl<C: Send + Sync + 'static, R> AuthorizeSettings<C, R> {
     fn authorize<B>(&self, request: &Request<B>) -> Result<(), AuthError> {
-        let authentication = request
-            .extensions()
-            .get::<Authentication>()
-            .ok_or(AuthErrorKind::LayerMissing)?;
+        let authentication =
+            Authentication::of_request(request.extensions()).ok_or(AuthErrorKind::LayerMissing)?;
         // Another project's users have roles of the same names.
         if !authentication.counts_for(&self.authgear_id) {
             return Err(AuthErrorKind::AuthgearMismatch.into());
         }
+        let Some(notes) = authentication.notes() else {
+            return self.check(authentication);
+        };
+        notes.checked(self.requirement.text());
+        self.check(authentication)
+            .inspect_err(|error| notes.refused(error.kind()))
+    }
+
+    fn check(&self, authentication: &Authentication) -> Result<(), AuthError> {
         let principal = authentication
             .principal::<C>()?
             .ok_or(AuthErrorKind::MissingCredential)?;

@@ -22,7 +22,7 @@ pub use self::danger::Dangerous;
 use self::mode::Mode;
 use self::mode::Setup;
 use self::options::{Options, SourceOption, sources};
-use crate::authenticate::{Authenticator, AuthgearId};
+use crate::authenticate::{Audit, Authenticator, AuthgearId};
 use crate::authgear::Authgear;
 use crate::credential::TokenSource;
 use crate::error::ConfigError;
@@ -282,6 +282,28 @@ impl<C> AuthgearBuilder<C> {
         self.options.trace_user_ids = true;
         self
     }
+
+    /// Gives an account of every decision: one event at INFO, on the target `axum_authgear::audit`, for
+    /// each request that a layer or [`forward_auth`](Authgear::forward_auth) decides about. Default: off.
+    ///
+    /// Exactly one, whether the request passes, is refused here or further inside, or is cancelled. It says
+    /// what was decided and why, the client, the route and the requirement, and nothing else of the token.
+    /// The fields, and how to keep them as an audit trail, are in
+    /// [operations](crate::docs::operations#accounts-of-decisions).
+    pub fn audit_decisions(mut self) -> Self {
+        if self.options.audit == Audit::Off {
+            self.options.audit = Audit::WithoutUsers;
+        }
+        self
+    }
+
+    /// Names the user in these accounts, and turns them on
+    /// ([`audit_decisions`](Self::audit_decisions)). Default: they name none, for the id is personal data
+    /// in many places.
+    pub fn audit_user_ids(mut self) -> Self {
+        self.options.audit = Audit::WithUsers;
+        self
+    }
 }
 
 /// # How keys are fetched and kept
@@ -476,6 +498,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             clock: options.clock,
             trace_user_ids: options.trace_user_ids,
             keep_access_tokens: options.keep_access_tokens,
+            audit: options.audit,
         };
         telemetry::describe();
         Ok(Authgear::new(authenticator, resource))

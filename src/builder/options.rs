@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
-use crate::authenticate::CsrfCheck;
+use crate::authenticate::{Audit, CsrfCheck};
 use crate::clock::Clock;
 use crate::credential::{CookieName, CredentialSource, SessionCookies, Sources, TokenSource};
 use crate::error::ConfigError;
@@ -35,6 +35,7 @@ pub(crate) struct Options {
     pub(super) protected_resource: Option<ProtectedResource>,
     pub(super) trace_user_ids: bool,
     pub(super) keep_access_tokens: bool,
+    pub(super) audit: Audit,
     pub(super) keys: KeyPolicy,
     pub(super) jwks_uri: Option<String>,
     pub(super) internal_url: Option<String>,
@@ -72,6 +73,7 @@ impl Options {
             protected_resource: None,
             trace_user_ids: false,
             keep_access_tokens: false,
+            audit: Audit::Off,
             keys: KeyPolicy::default(),
             jwks_uri: None,
             internal_url: None,

@@ -168,6 +168,9 @@ kinds! {
         AuthgearMismatch = "authgear_mismatch": "the authentication layer is of another `Authgear`: make layer and requirement with the same one",
         /// The handler wants the access token, and the layer does not keep it.
         AccessTokenNotKept = "access_token_not_kept": "the access token was not kept: add `.keep_access_tokens()` to the builder",
+        /// Nothing has judged the request, and its route was not named open: the [seal](crate::SealLayer)
+        /// has replaced the answer.
+        UnprotectedRoute = "unprotected_route": "nothing protects this route: add `.layer(authgear.layer())` around it, or name it open with `.layer(authgear.open())`",
         /// A requirement that a handler makes cannot be used; the error's source says why.
         /// [How to cure it](crate::docs::troubleshooting#wiring).
         InvalidRequirement = "invalid_requirement": "the requirement is invalid: use only scopes that RFC 6749 allows",

@@ -55,6 +55,7 @@ pub(super) fn check_of(kind: AuthErrorKind) -> CheckName {
         | Kind::ClaimsTypeMismatch
         | Kind::AuthgearMismatch
         | Kind::AccessTokenNotKept
+        | Kind::UnprotectedRoute
         | Kind::InvalidRequirement => CheckName::Mode,
     }
 }

@@ -38,7 +38,12 @@ pub struct AuthRejection {
     is_final: bool,
     /// Whether telemetry has been told.
     is_recorded: bool,
+    /// What was not met, for an account.
+    requirement: Option<RequirementText>,
 }
+
+/// Writes the expression that makes a requirement.
+pub(crate) type RequirementText = Arc<dyn fmt::Debug + Send + Sync>;
 
 impl AuthRejection {
     pub(crate) fn new(
@@ -62,7 +67,19 @@ impl AuthRejection {
             challenge,
             is_final: false,
             is_recorded: false,
+            requirement: None,
         }
+    }
+
+    pub(crate) fn of_requirement(self, requirement: RequirementText) -> Self {
+        Self {
+            requirement: Some(requirement),
+            ..self
+        }
+    }
+
+    pub(crate) fn requirement(&self) -> Option<&RequirementText> {
+        self.requirement.as_ref()
     }
 
     /// Why the request was refused.

@@ -94,7 +94,8 @@ pub(super) fn template(kind: Kind) -> Template {
         | Kind::ClaimsTypeMismatch
         | Kind::AuthgearMismatch
         | Kind::AccessTokenNotKept
-        | Kind::InvalidRequirement => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
+        | Kind::InvalidRequirement
+        | Kind::UnprotectedRoute => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
     };
     Template {
         status,

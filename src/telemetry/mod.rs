@@ -6,6 +6,7 @@
 //! values, none of which a client chooses. The names are listed in `src/docs/operations.md`.
 
 mod advice;
+mod audit;
 #[cfg(feature = "metrics")]
 mod metrics;
 
@@ -17,6 +18,7 @@ use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 
 pub(crate) use self::advice::*;
+pub(crate) use self::audit::Account;
 use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind, Causes, cure};
 
@@ -34,7 +36,7 @@ pub(crate) enum RequestOutcome {
 }
 
 impl RequestOutcome {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::Machine => "machine",
@@ -167,6 +169,34 @@ pub(crate) fn token_refused(expectation: &Expectation<'_>) {
         leeway_secs = seconds_off.map(|_| *leeway_secs),
         "token refused"
     );
+}
+
+/// A route that nothing protects has answered; said once for each route.
+pub(crate) fn unprotected_route(
+    method: &'static str,
+    route: Option<&str>,
+    met_optional_layer: bool,
+) {
+    let route = route.unwrap_or("a fallback or a nested service, which have no matched path");
+    if met_optional_layer {
+        tracing::error!(
+            target: TARGET,
+            route,
+            method,
+            "a route that nothing protects has answered, and its answer was replaced: an optional layer let \
+             the request pass, and nobody asked who is calling. Take an `Option<AuthUser>`, or name the \
+             route open: `.layer(authgear.open())`"
+        );
+    } else {
+        tracing::error!(
+            target: TARGET,
+            route,
+            method,
+            "a route that nothing protects has answered, and its answer was replaced: no layer of this \
+             `Authgear` is around it. Add `.layer(authgear.layer())`, or name the route open: \
+             `.layer(authgear.open())`"
+        );
+    }
 }
 
 /// New keys are in use, which were asked for at this time since the Unix epoch.

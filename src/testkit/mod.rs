@@ -83,6 +83,7 @@ mod sign_in;
 mod state;
 mod time;
 mod token;
+mod walk;
 mod webhook;
 
 pub use self::fake::{FakeAuthgear, FakeAuthgearBuilder};
@@ -97,5 +98,6 @@ pub use self::state::traffic::RecordedRequest;
 pub use self::state::webhooks::{Delivery, WebhookFaults};
 pub use self::token::TokenBuilder;
 pub use self::token::signing_key::SigningKey;
+pub use self::walk::{RouteVerdict, RouteWalk, WalkReport};
 pub use self::webhook::{Webhook, WebhookEvent};
 pub use crate::clock::{Clock, Timestamp};

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use http::Request;
 use tower::{Layer, Service};
 
-use crate::authenticate::{Authentication, AuthgearId};
+use crate::authenticate::{Authentication, AuthgearId, RequestRecord};
 use crate::credential::{AccessToken, KeptToken};
 use crate::user::{AuthClient, AuthUser, NoClaims, Principal};
 
@@ -79,8 +79,7 @@ impl SignInLayer {
 
     /// Signs one request in, for a test that calls an extractor or a service itself.
     pub fn request<B>(&self, mut request: Request<B>) -> Request<B> {
-        let extensions = request.extensions_mut();
-        extensions.insert(self.authentication.clone());
+        RequestRecord::sign_in(request.extensions_mut(), self.authentication.clone());
         request
     }
 }

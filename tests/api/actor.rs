@@ -24,6 +24,7 @@ fn described(actor: Option<Actor<'_>>) -> Vec<[Option<String>; 3]> {
         .collect()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the accessors give it")]
 fn part(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

@@ -297,12 +297,12 @@ async fn three_replicas_know_it_within_a_second_and_keep_it_over_restarts() {
     }
 
     // All replicas are replaced, one after the other.
-    for position in 0..replicas.len() {
+    for old in &mut replicas {
         let fresh = replica(&fake, &server.url()).await;
         for token in revoked {
             assert!(refuses(&fresh, token).await);
         }
-        replicas[position] = fresh;
+        *old = fresh;
     }
     // The server comes back empty.
     server.kill();

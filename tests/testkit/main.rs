@@ -6,6 +6,7 @@ mod http;
 mod principal;
 mod resolver;
 mod tokens;
+mod walk;
 mod webhooks;
 
 use std::time::Duration;

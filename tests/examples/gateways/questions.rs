@@ -103,8 +103,8 @@ impl Stack<'_> {
         // The last address is the one that the gateway saw.
         for spoofed in [&[][..], &["X-Forwarded-For: 192.0.2.1"]] {
             let question = self.question("GET", spoofed).await;
-            let fields = question.headers.get_all("x-forwarded-for").iter();
-            let address = fields.last().map(|field| field.to_str().unwrap());
+            let mut fields = question.headers.get_all("x-forwarded-for").iter();
+            let address = fields.next_back().map(|field| field.to_str().unwrap());
             let address = address.and_then(|list| list.rsplit(',').next());
             // Envoy names itself, or nobody.
             let is_clients = address.map(str::trim) == Some("127.0.0.1");
@@ -154,8 +154,7 @@ impl Stack<'_> {
         ] {
             let is_503 = status == 503;
             let headers = [challenge, ("retry-after", "7")];
-            self.stub
-                .answers(status, &headers[..1 + usize::from(is_503)]);
+            self.stub.answers(status, &headers[..=usize::from(is_503)]);
             for page in [PAGE, "https://evil.example"] {
                 let origin = format!("Origin: {page}");
                 let answer = self.send("GET", &[&origin]).await;

@@ -1,0 +1,77 @@
+//! [`OpenLayer`] and [`Open`].
+
+use std::fmt;
+use std::task::{Context, Poll};
+
+use http::Request;
+use tower::{Layer, Service};
+
+use super::sealed_request::Judgement;
+use crate::authenticate::authentication::AuthgearId;
+use crate::authenticate::request_record::RequestRecord;
+
+/// Names what it is around open, from [`Authgear::open`](crate::Authgear::open).
+///
+/// It says so to the [seal](crate::SealLayer), and does nothing else: it looks at no credential, and a
+/// layer further inside still refuses. Keep it on what is open, and off whole applications.
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is added to a router or a service"]
+pub struct OpenLayer {
+    authgear_id: AuthgearId,
+}
+
+impl OpenLayer {
+    pub(crate) fn new(authgear_id: AuthgearId) -> Self {
+        Self { authgear_id }
+    }
+}
+
+impl<S> Layer<S> for OpenLayer {
+    type Service = Open<S>;
+
+    fn layer(&self, inner: S) -> Open<S> {
+        Open {
+            inner,
+            authgear_id: self.authgear_id.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for OpenLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenLayer").finish_non_exhaustive()
+    }
+}
+
+/// The service that [`OpenLayer`] wraps around another.
+#[derive(Clone)]
+#[must_use = "a service does nothing until it is called"]
+pub struct Open<S> {
+    inner: S,
+    authgear_id: AuthgearId,
+}
+
+impl<S: Service<Request<B>>, B> Service<Request<B>> for Open<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> S::Future {
+        if let Some(record) = RequestRecord::of(request.extensions()) {
+            record.judge(&self.authgear_id, Judgement::Open);
+        }
+        self.inner.call(request)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Open<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}

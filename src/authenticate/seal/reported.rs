@@ -1,0 +1,36 @@
+//! Which routes have been reported.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+/// The routes that the log has named: each is named once.
+#[derive(Debug, Default)]
+pub(super) struct Reported(Mutex<HashSet<String>>);
+
+impl Reported {
+    /// Whether this is the first time that the route is reported. It is a route of the program, and not
+    /// a path that a client chose.
+    pub(super) fn is_first(&self, route: &str) -> bool {
+        let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.len() < MAX_ROUTES && routes.insert(route.to_owned())
+    }
+}
+
+/// A program with more unprotected routes than this has found out.
+const MAX_ROUTES: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_reported_once_and_there_is_an_end() {
+        let reported = Reported::default();
+        assert!(reported.is_first("/a"));
+        assert!(!reported.is_first("/a"));
+        assert!(reported.is_first("/b"));
+        let more = (2..2 * MAX_ROUTES).filter(|n| reported.is_first(&format!("/{n}")));
+        assert_eq!(more.count(), MAX_ROUTES - 2);
+        assert!(!reported.is_first("/c"));
+    }
+}
