@@ -23,7 +23,7 @@ pub(crate) use self::upstream::{Target, Upstream, is_secure};
 use crate::error::ConfigError;
 
 /// Longest body that is read: discovery documents and key sets are a few KiB.
-const MAX_BODY: usize = 256 * 1024;
+pub(crate) const MAX_BODY: usize = 256 * 1024;
 
 /// How the outbound client is set up.
 #[derive(Default)]

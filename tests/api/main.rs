@@ -21,6 +21,7 @@ mod credential;
 mod csrf;
 mod docs;
 mod ended_runtime;
+mod former_issuer;
 mod forward_auth;
 mod gateway;
 mod grpc;

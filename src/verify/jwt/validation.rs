@@ -16,10 +16,18 @@ use crate::user::{Identity, NumericDate};
 pub(crate) struct Validation {
     pub(crate) issuer: String,
     pub(crate) audiences: Vec<String>,
+    pub(crate) former_issuers: Vec<FormerIssuer>,
     /// `None`: any client.
     pub(crate) client_ids: Option<Vec<String>>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
+}
+
+/// What the issuer was called before: its tokens are the project's as well.
+#[derive(Clone, Debug)]
+pub(crate) struct FormerIssuer {
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
 }
 
 /// Whose token it is.
@@ -71,15 +79,15 @@ impl Validation {
         if !claims.has(Claim::Issuer) {
             return Err(AuthErrorKind::MissingIssuer);
         }
-        if identity.issuer() != self.issuer {
-            return Err(AuthErrorKind::WrongIssuer);
-        }
+        let own_audiences = self
+            .audiences_of(identity.issuer())
+            .ok_or(AuthErrorKind::WrongIssuer)?;
         if !claims.has(Claim::Audience) {
             return Err(AuthErrorKind::MissingAudience);
         }
         if !identity
             .audiences()
-            .any(|audience| self.audiences.iter().any(|own| own == audience))
+            .any(|audience| own_audiences.iter().any(|own| own == audience))
         {
             return Err(AuthErrorKind::WrongAudience);
         }
@@ -94,6 +102,17 @@ impl Validation {
             return Err(AuthErrorKind::ClientNotAllowed);
         }
         Ok(bearer)
+    }
+
+    /// The audiences that a token of this issuer may have, any of which will do.
+    fn audiences_of(&self, issuer: &str) -> Option<&[String]> {
+        if issuer == self.issuer {
+            return Some(&self.audiences);
+        }
+        let mut former = self.former_issuers.iter();
+        former
+            .find(|former| former.issuer == issuer)
+            .map(|former| &*former.audiences)
     }
 
     /// RFC 7519 §4.1.4 to §4.1.6, each with the leeway in the token's favour.
