@@ -10,6 +10,7 @@ mod browser_app;
 mod forward_auth;
 mod gateways;
 mod guards;
+mod kept_keys;
 mod live_events;
 mod observability;
 mod quickstart;
