@@ -103,6 +103,15 @@ impl Timestamp {
         monotonic.max(self.wall.saturating_sub(earlier.wall))
     }
 
+    /// The moment that was `age` before this one, on both clocks; `None` where one of them cannot say
+    /// so: some monotonic clocks begin with the machine's start.
+    pub(crate) fn before(self, age: Duration) -> Option<Self> {
+        Some(Self {
+            wall: self.wall.checked_sub(age)?,
+            monotonic: self.monotonic.checked_sub(age)?,
+        })
+    }
+
     /// Whether this came first, by the monotonic clock alone: the wall clock can be set back between
     /// the two, and each would then be younger than the other.
     pub(crate) fn is_before(self, other: Timestamp) -> bool {

@@ -4,6 +4,7 @@
 //! `AUTHGEAR_COOKIE_PREFIX` alone may be empty, which is its default.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
@@ -34,6 +35,14 @@ pub(crate) const AUTHGEAR_RESOLVER_URL: Variable = Variable("AUTHGEAR_RESOLVER_U
 pub(crate) const AUTHGEAR_RESOLVER_CACHE_SECS: Variable = Variable("AUTHGEAR_RESOLVER_CACHE_SECS");
 /// `jwt+resolver`: how old a session's check may be. Default: 10.
 pub const AUTHGEAR_RECHECK_SECS: Variable = Variable("AUTHGEAR_RECHECK_SECS");
+/// `jwt+resolver`: how long the token counts alone while the resolver is away. Default: 0.
+pub(crate) const AUTHGEAR_GRACE_SECS: Variable = Variable("AUTHGEAR_GRACE_SECS");
+/// `jwt+resolver`: `1` takes Authgear's own cookies too. Default: `0`.
+pub(crate) const AUTHGEAR_SESSION_COOKIES: Variable = Variable("AUTHGEAR_SESSION_COOKIES");
+/// `jwt`: former origins of the project, whose tokens count as well. Default: none.
+pub(crate) const AUTHGEAR_FORMER_ISSUERS: Variable = Variable("AUTHGEAR_FORMER_ISSUERS");
+/// A folder that keeps the last good keys for the next start. Default: none.
+pub(crate) const AUTHGEAR_KEY_DIR: Variable = Variable("AUTHGEAR_KEY_DIR");
 /// `gateway`: the proof that a request came through it. Required there.
 pub(crate) const AUTHGEAR_GATEWAY_SECRET: Variable = Variable("AUTHGEAR_GATEWAY_SECRET");
 /// At most one fetch of keys on demand in this time. Default: 10.
@@ -66,6 +75,7 @@ pub struct Settings {
     pub(crate) endpoint: String,
     pub(crate) audiences: Option<Vec<String>>,
     pub(crate) client_ids: Option<Vec<String>>,
+    pub(crate) former_issuers: Vec<String>,
     pub(crate) token_cookie: Option<String>,
     pub(crate) internal_url: Option<String>,
     pub(crate) keys: KeySettings,
@@ -107,6 +117,7 @@ pub(crate) struct KeySettings {
     pub(crate) cooldown: Option<Duration>,
     pub(crate) refresh_interval: Option<Duration>,
     pub(crate) max_stale: Option<Duration>,
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// How the session resolver is asked.
@@ -115,6 +126,8 @@ pub(crate) struct ResolverSettings {
     pub(crate) cookie_prefix: String,
     pub(crate) cache: Duration,
     pub(crate) recheck: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) session_cookies: bool,
     pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
@@ -126,17 +139,14 @@ impl Settings {
     /// The settings for the project at this endpoint, whatever the environment says of that.
     pub fn at(endpoint: String) -> Result<Self, BadVariable> {
         let mode = mode()?;
-        let allow_http = match AUTHGEAR_ALLOW_HTTP.text()?.as_deref() {
-            None | Some("0") => false,
-            Some("1") => true,
-            Some(other) => return Err(AUTHGEAR_ALLOW_HTTP.bad(format!("{other:?} is not 0 or 1"))),
-        };
+        let allow_http = AUTHGEAR_ALLOW_HTTP.flag()?;
         Ok(Self {
             listen: listen()?,
             mode,
             endpoint,
             audiences: token_list(AUTHGEAR_AUDIENCE, mode)?,
             client_ids: token_list(AUTHGEAR_CLIENT_IDS, mode)?,
+            former_issuers: former_issuers(mode)?,
             token_cookie: AUTHGEAR_TOKEN_COOKIE.text()?,
             internal_url: AUTHGEAR_INTERNAL_URL.text()?,
             keys: KeySettings::from_env()?,
@@ -163,6 +173,7 @@ impl KeySettings {
             cooldown: AUTHGEAR_JWKS_COOLDOWN_SECS.seconds()?,
             refresh_interval: AUTHGEAR_JWKS_REFRESH_SECS.seconds()?,
             max_stale: AUTHGEAR_JWKS_MAX_STALE_SECS.seconds()?,
+            folder: AUTHGEAR_KEY_DIR.path()?,
         };
         // The builder refuses it too, but would name a variable that may not be set.
         if let (None, Some(bound)) = (keys.refresh_interval, keys.max_stale)
@@ -188,6 +199,8 @@ impl ResolverSettings {
             recheck: AUTHGEAR_RECHECK_SECS
                 .seconds()?
                 .unwrap_or(Duration::from_secs(10)),
+            grace: AUTHGEAR_GRACE_SECS.seconds()?.unwrap_or_default(),
+            session_cookies: AUTHGEAR_SESSION_COOKIES.flag()?,
             trusted_proxies: trusted_proxies()?,
         })
     }
@@ -223,6 +236,15 @@ fn token_list(variable: Variable, mode: Mode) -> Result<Option<Vec<String>>, Bad
         return Err(variable.bad(format!("cannot be checked with this {AUTHGEAR_VERIFY}")));
     }
     Ok(list)
+}
+
+/// The resolver compares the audience of a token with its own host.
+fn former_issuers(mode: Mode) -> Result<Vec<String>, BadVariable> {
+    let list = AUTHGEAR_FORMER_ISSUERS.list()?;
+    if list.is_some() && mode != Mode::Jwt {
+        return Err(AUTHGEAR_FORMER_ISSUERS.bad("is for the mode jwt alone"));
+    }
+    Ok(list.unwrap_or_default())
 }
 
 fn cookie_prefix() -> Result<String, BadVariable> {

@@ -47,6 +47,12 @@ pub fn builder(settings: &Settings) -> AuthgearBuilder {
     if let Some(bound) = settings.keys.max_stale {
         builder = builder.jwks_max_stale(bound);
     }
+    if let Some(folder) = &settings.keys.folder {
+        builder = builder.key_dir(folder);
+    }
+    for issuer in &settings.former_issuers {
+        builder = builder.former_issuer(issuer);
+    }
     if let Some(leeway) = settings.leeway {
         builder = builder.leeway(leeway);
     }
@@ -69,7 +75,13 @@ fn in_mode(builder: AuthgearBuilder, settings: &Settings) -> AuthgearBuilder {
         Mode::Jwt => builder,
         Mode::Resolver => builder.session_resolver(how.cache_ttl(resolver.cache)),
         Mode::LiveSession => {
-            builder.live_sessions(LiveSessions::within(resolver.recheck).session_resolver(how))
+            let mut live = LiveSessions::within(resolver.recheck)
+                .grace_period(resolver.grace)
+                .session_resolver(how);
+            if resolver.session_cookies {
+                live = live.session_cookies();
+            }
+            builder.live_sessions(live)
         }
         Mode::Gateway => {
             // Without one, the settings are bad.
@@ -99,6 +111,9 @@ fn bad_variable(error: &ConfigError) -> Option<BadVariable> {
         "jwks_refresh_interval" => config::AUTHGEAR_JWKS_REFRESH_SECS,
         "jwks_max_stale" => config::AUTHGEAR_JWKS_MAX_STALE_SECS,
         "leeway" => config::AUTHGEAR_LEEWAY_SECS,
+        "former_issuer" => config::AUTHGEAR_FORMER_ISSUERS,
+        "key_dir" => config::AUTHGEAR_KEY_DIR,
+        "grace_period" => config::AUTHGEAR_GRACE_SECS,
         "trusted_origins" => config::TRUSTED_ORIGINS,
         "protected_resource" => config::PUBLIC_URL,
         "url" => config::AUTHGEAR_RESOLVER_URL,

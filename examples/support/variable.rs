@@ -7,6 +7,7 @@
 use std::env;
 use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
@@ -39,6 +40,23 @@ impl Variable {
             Some(text) if text.is_empty() => Err(self.bad("is empty")),
             Some(text) if text.trim() != text => Err(self.bad("has blanks around it")),
             _ => Ok(value),
+        }
+    }
+
+    /// `0`, which is the default, or `1`.
+    pub(crate) fn flag(self) -> Result<bool, BadVariable> {
+        match self.text()?.as_deref() {
+            None | Some("0") => Ok(false),
+            Some("1") => Ok(true),
+            Some(other) => Err(self.bad(format!("{other:?} is not 0 or 1"))),
+        }
+    }
+
+    /// A path, in whatever characters the system allows.
+    pub(crate) fn path(self) -> Result<Option<PathBuf>, BadVariable> {
+        match env::var_os(self.0) {
+            Some(path) if path.is_empty() => Err(self.bad("is empty")),
+            path => Ok(path.map(PathBuf::from)),
         }
     }
 

@@ -8,8 +8,9 @@ mod urls;
 use std::fmt;
 use std::net::SocketAddr;
 use std::panic::catch_unwind;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::Algorithm;
 use serde::de::DeserializeOwned;
@@ -26,6 +27,7 @@ use crate::authenticate::{Audit, Authenticator, AuthgearId};
 use crate::authgear::Authgear;
 use crate::credential::TokenSource;
 use crate::error::ConfigError;
+use crate::jwks::KeySnapshot;
 use crate::outbound::Outbound;
 use crate::protected_resource::ProtectedResource;
 #[cfg(feature = "redis")]
@@ -102,6 +104,23 @@ impl<C> AuthgearBuilder<C> {
     /// User tokens are for the endpoint, machine tokens for a resource: name both to take both.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.options.audiences.push(audience.into());
+        self
+    }
+
+    /// Also takes tokens of this issuer: the endpoint that the project had before it moved to a custom
+    /// domain. May be called several times. Default: none.
+    ///
+    /// A project that has moved is one project: these tokens are verified with the *same* keys, and
+    /// their users, webhooks and revocations are the same ones. [`AuthUser::issuer`](crate::AuthUser::issuer)
+    /// is the endpoint for all of them, so that a user stays one user. Authgear answers at the former
+    /// address with a redirect, so the endpoint of this builder must be the new one.
+    ///
+    /// Without [`audience`](Self::audience) a token must be for the origin that its own issuer names.
+    /// With it, the audiences that are named there count for all: name the former origin, too.
+    ///
+    /// It is for tokens that are verified here alone: not with a resolver, live sessions or a gateway.
+    pub fn former_issuer(mut self, origin: impl Into<String>) -> Self {
+        self.options.former_issuers.push(origin.into());
         self
     }
 
@@ -343,6 +362,64 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
+    /// Keeps the last good keys in this folder, so that they serve at the next start while Authgear
+    /// cannot be reached. Default: none, and a process that starts then answers 503 until it can.
+    ///
+    /// They serve until [`jwks_max_stale`](Self::jwks_max_stale) has passed since the *start* of the
+    /// fetch that brought them, by the wall clock; nothing else lengthens that. `build()` does not read
+    /// the folder: requests that come first wait for it, as for a fetch.
+    ///
+    /// The folder need not exist. Several projects and several replicas may share it: each project
+    /// has a file of its own, in a sub-folder `axum-authgear` that only this user may enter, and younger
+    /// keys are never replaced by older ones. One that cannot be made, read or written costs a line
+    /// in the log, and no request.
+    ///
+    /// **Who may write there chooses the keys, and can sign in as anybody.** A file or sub-folder of
+    /// another user, or that everybody may write to, a link and a pipe are refused.
+    ///
+    /// It is for systems where files have an owner and a mode (Unix); elsewhere `build()` refuses it.
+    /// Modes that need no keys do not use it.
+    pub fn key_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.options.key_dir = Some(path.into());
+        self
+    }
+
+    /// Serves these keys until others have been fetched: the text of a key set (RFC 7517 §5), and when
+    /// somebody began to fetch it. Default: none. For a process that must start without the network,
+    /// and has no disk to keep keys on.
+    ///
+    /// It serves until [`jwks_max_stale`](Self::jwks_max_stale) has passed since then, by the wall
+    /// clock. Give the time of the fetch, and not that of a file, which a copy makes younger. One that is older, or from the future, is not used, which a line in the log says. A text
+    /// that is longer than 256 KiB, or has no key for the [`algorithms`](Self::algorithms), is a
+    /// [`ConfigError`].
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use axum_authgear::Authgear;
+    ///
+    /// // Written by whoever deploys this:
+    /// // date +%s >fetched_at; curl -fsS https://my-project.authgear.cloud/oauth2/jwks >jwks.json
+    /// let fetched_at: u64 = std::fs::read_to_string("fetched_at")?.trim().parse()?;
+    /// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+    ///     .jwks_seed(
+    ///         std::fs::read_to_string("jwks.json")?,
+    ///         UNIX_EPOCH + Duration::from_secs(fetched_at),
+    ///     )
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn jwks_seed(mut self, key_set: impl Into<String>, fetched_at: SystemTime) -> Self {
+        self.options.jwks_seed = Some(KeySnapshot {
+            text: key_set.into().into(),
+            // Before 1970 is too old in any case.
+            fetched_at: fetched_at.duration_since(UNIX_EPOCH).unwrap_or_default(),
+        });
+        self
+    }
+
     /// Reaches Authgear's main server (discovery and keys) at this origin, inside of a cluster for
     /// example. It is asked with the public `Host`, `X-Forwarded-Host` and `X-Forwarded-Proto`.
     pub fn internal_url(mut self, url: impl Into<String>) -> Self {
@@ -445,6 +522,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let jwks_uri = options.jwks_uri()?;
         let validation = options.validation(endpoint.issuer.clone())?;
         options.keys.check()?;
+        options.check_kept_keys()?;
         options.http.timeouts.check()?;
         let revocation = options.revocation(&endpoint.issuer)?;
         let resource = options.resource(&endpoint.issuer)?;
@@ -479,6 +557,8 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             outbound,
             internal,
             jwks_uri,
+            jwks_seed: options.jwks_seed,
+            key_dir: options.key_dir,
             keys: options.keys,
             validation,
             token_cache_capacity: options.token_cache_capacity,

@@ -1,5 +1,6 @@
 //! The mode that the options ask for: which options it excludes, and the verifier that it is.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -10,7 +11,7 @@ use super::urls::Endpoint;
 use crate::authenticate::ClientInfoRules;
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::jwks::{HttpKeySource, KeyPolicy, KeyStore, Refresher};
+use crate::jwks::{HttpKeySource, KeyFolder, KeyPolicy, KeySnapshot, KeyStore, Refresher, restore};
 use crate::networks::read_networks;
 use crate::outbound::{Outbound, Upstream};
 use crate::revocation::Revocations;
@@ -66,6 +67,15 @@ impl Options {
     ) -> Result<Mode, ConfigError> {
         let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
         let has_token_source = !self.sources.is_empty();
+        let is_jwt =
+            self.gateway.is_none() && self.live_sessions.is_none() && self.resolver.is_none();
+        if !is_jwt && !self.former_issuers.is_empty() {
+            return conflict(
+                "former_issuer",
+                "it is for tokens that are verified here and nowhere else: the resolver compares their \
+                 audience with its own host, and a gateway shows none",
+            );
+        }
         match (&self.gateway, &self.live_sessions, &self.resolver) {
             (Some(_), Some(_), _) => conflict(
                 "live_sessions",
@@ -174,6 +184,8 @@ pub(super) struct Setup<'s, C> {
     pub(super) endpoint: Endpoint,
     pub(super) internal: Option<Url>,
     pub(super) jwks_uri: Option<Url>,
+    pub(super) jwks_seed: Option<KeySnapshot>,
+    pub(super) key_dir: Option<PathBuf>,
     pub(super) keys: KeyPolicy,
     pub(super) validation: Validation,
     pub(super) token_cache_capacity: usize,
@@ -214,6 +226,14 @@ impl Mode {
 
 impl<C: Send + Sync + 'static> Setup<'_, C> {
     fn jwt(self) -> Arc<JwtVerifier<C>> {
+        let folder = self.key_dir.map(|path| {
+            KeyFolder::new(
+                path,
+                &self.endpoint.issuer,
+                self.clock.clone(),
+                self.keys.leeway,
+            )
+        });
         let source = HttpKeySource::new(
             self.outbound,
             Upstream::new(self.endpoint.url, self.internal),
@@ -222,7 +242,11 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
         );
         let keys = Arc::new(KeyStore::new(self.keys, self.clock.clone()));
         let algorithms = self.validation.algorithms.clone();
-        let refresher = Refresher::spawn(self.runtime, Arc::clone(&keys), source, algorithms);
+        if let Some(seed) = &self.jwks_seed {
+            restore(&keys, seed, &algorithms, "seed");
+        }
+        let store = Arc::clone(&keys);
+        let refresher = Refresher::spawn(self.runtime, store, source, algorithms, folder);
         Arc::new(JwtVerifier {
             validation: self.validation,
             clock: self.clock,

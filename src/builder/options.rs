@@ -1,5 +1,6 @@
 //! The options as they were given, their defaults, and what is refused of them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -8,14 +9,16 @@ use crate::authenticate::{Audit, CsrfCheck};
 use crate::clock::Clock;
 use crate::credential::{CookieName, CredentialSource, SessionCookies, Sources, TokenSource};
 use crate::error::ConfigError;
-use crate::jwks::KeyPolicy;
-use crate::outbound::HttpOptions;
+use crate::jwks::{KeyPolicy, KeySet, KeySnapshot};
+use crate::outbound::{HttpOptions, MAX_BODY};
 use crate::protected_resource::{ProtectedResource, ResourceMetadata};
 use crate::rejection::ChallengeParameters;
 #[cfg(feature = "redis")]
 use crate::revocation::{RedisConfig, RedisLog};
 use crate::revocation::{RevocationPlan, RevocationPolicy};
-use crate::verify::{GatewayProof, LiveSessions, SessionResolver, Validation, asymmetric_name};
+use crate::verify::{
+    FormerIssuer, GatewayProof, LiveSessions, SessionResolver, Validation, asymmetric_name,
+};
 
 /// Everything that does not depend on the type of the custom claims.
 #[expect(
@@ -25,6 +28,7 @@ use crate::verify::{GatewayProof, LiveSessions, SessionResolver, Validation, asy
 pub(crate) struct Options {
     pub(super) endpoint: String,
     pub(super) audiences: Vec<String>,
+    pub(super) former_issuers: Vec<String>,
     pub(super) client_ids: Option<Vec<String>>,
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) sources: Vec<SourceOption>,
@@ -38,6 +42,8 @@ pub(crate) struct Options {
     pub(super) audit: Audit,
     pub(super) keys: KeyPolicy,
     pub(super) jwks_uri: Option<String>,
+    pub(super) jwks_seed: Option<KeySnapshot>,
+    pub(super) key_dir: Option<PathBuf>,
     pub(super) internal_url: Option<String>,
     pub(super) http: HttpOptions,
     /// `Some`: revocation is on, whatever else feeds it.
@@ -63,6 +69,7 @@ impl Options {
         Self {
             endpoint,
             audiences: Vec::new(),
+            former_issuers: Vec::new(),
             client_ids: None,
             algorithms: vec![Algorithm::RS256],
             sources: Vec::new(),
@@ -76,6 +83,8 @@ impl Options {
             audit: Audit::Off,
             keys: KeyPolicy::default(),
             jwks_uri: None,
+            jwks_seed: None,
+            key_dir: None,
             internal_url: None,
             http: HttpOptions::default(),
             revocation_retention: None,
@@ -120,13 +129,62 @@ impl Options {
                 "is more than ten million",
             ));
         }
+        let former_issuers = self.former_issuers(&issuer)?;
         Ok(Validation {
             issuer,
             audiences,
+            former_issuers,
             client_ids: self.client_ids.clone(),
             algorithms: self.algorithms.clone(),
             leeway: self.keys.leeway,
         })
+    }
+
+    fn former_issuers(&self, issuer: &str) -> Result<Vec<FormerIssuer>, ConfigError> {
+        let mut former: Vec<FormerIssuer> = Vec::new();
+        for text in &self.former_issuers {
+            let origin = self.issuer("former_issuer", text)?;
+            if origin == issuer || former.iter().any(|other| other.issuer == origin) {
+                return Err(ConfigError::invalid(
+                    "former_issuer",
+                    text,
+                    "is the endpoint, or is named twice",
+                ));
+            }
+            let audiences = if self.audiences.is_empty() {
+                vec![origin.clone()]
+            } else {
+                self.audiences.clone()
+            };
+            former.push(FormerIssuer {
+                issuer: origin,
+                audiences,
+            });
+        }
+        Ok(former)
+    }
+
+    /// The seed and the folder of keys, checked as far as that needs no file.
+    pub(super) fn check_kept_keys(&self) -> Result<(), ConfigError> {
+        if let Some(seed) = &self.jwks_seed {
+            let refuse = |reason| Err(ConfigError::invalid("jwks_seed", "", reason));
+            if seed.text.len() > MAX_BODY {
+                return refuse("is longer than 256 KiB");
+            }
+            if KeySet::parse(&seed.text, &self.algorithms, None).is_err() {
+                return refuse("is no key set with a key that can be used");
+            }
+        }
+        match &self.key_dir {
+            Some(path) if path.as_os_str().is_empty() => {
+                Err(ConfigError::invalid("key_dir", "", "is empty"))
+            }
+            Some(_) if cfg!(not(unix)) => Err(ConfigError::Conflict {
+                option: "key_dir",
+                reason: "this system does not say who owns a file, and who may write to it",
+            }),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn csrf(&self) -> Result<CsrfCheck, ConfigError> {

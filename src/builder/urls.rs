@@ -22,6 +22,13 @@ impl Options {
         })
     }
 
+    /// An issuer's text, which is an origin; one trailing slash is dropped.
+    pub(super) fn issuer(&self, option: &'static str, text: &str) -> Result<String, ConfigError> {
+        let issuer = text.strip_suffix('/').unwrap_or(text);
+        self.origin(option, issuer)?;
+        Ok(issuer.to_owned())
+    }
+
     pub(super) fn internal_url(&self) -> Result<Option<Url>, ConfigError> {
         self.internal_url
             .as_deref()

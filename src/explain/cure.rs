@@ -203,9 +203,11 @@ fn wrong_issuer(facts: &Facts, rules: &Rules) -> String {
             quoted(found)
         )
     } else if facts.is_signed_by_project {
-        "the same project signed it under another domain, its former one or a custom one: sign in \
-         again, and build with the endpoint that discovery names"
-            .to_owned()
+        format!(
+            "the same project signed it under another domain, its former one or a custom one: sign in \
+             again, and build with the endpoint that discovery names, or add `.former_issuer({})`",
+            quoted(found)
+        )
     } else if is_spelled_otherwise {
         format!(
             "spell the endpoint as the issuer does: `Authgear::builder({})`",

@@ -61,6 +61,8 @@ impl<C> From<Result<Principal<C>, AuthError>> for Outcome {
 /// What a token is compared with.
 pub(super) struct Rules {
     pub(super) issuer: String,
+    /// That one, and the former ones.
+    pub(super) issuers: Vec<String>,
     pub(super) audiences: Vec<String>,
     pub(super) client_ids: Option<Vec<String>>,
     pub(super) algorithms: Vec<&'static str>,
@@ -71,7 +73,8 @@ impl Rules {
     pub(super) fn of(validation: &Validation) -> Self {
         Self {
             issuer: validation.issuer.clone(),
-            audiences: validation.audiences.clone(),
+            issuers: validation.issuers().map(str::to_owned).collect(),
+            audiences: validation.all_audiences().map(str::to_owned).collect(),
             client_ids: validation.client_ids.clone(),
             algorithms: validation
                 .algorithms

@@ -95,7 +95,7 @@ impl Facts {
                 rules?.algorithms.join(" or ")
             ),
             CheckName::Claims => "a JSON object, each claim once and of its type".to_owned(),
-            CheckName::Issuer => quoted(&rules?.issuer),
+            CheckName::Issuer => any_of(&rules?.issuers),
             CheckName::Audience => any_of(&rules?.audiences),
             CheckName::Times => format!(
                 "exp ahead, nbf and iat past, give or take {}",

@@ -26,7 +26,7 @@ use crate::error::ConfigError;
 use crate::telemetry;
 
 /// Longest body that is read: discovery documents and key sets are a few KiB.
-const MAX_BODY: usize = 256 * 1024;
+pub(crate) const MAX_BODY: usize = 256 * 1024;
 
 /// How the outbound client is set up.
 #[derive(Default)]

@@ -199,6 +199,7 @@ impl Bench {
             Arc::clone(&store),
             issuer.clone(),
             vec![Algorithm::EdDSA],
+            None,
         );
         Self {
             clock,

@@ -2,10 +2,12 @@
 //! floods, clock jumps and requests, with the promises of the key policy checked at each outcome.
 //!
 //! [`world`] holds what there is and changes it; [`request`] sends a token and judges the outcome.
-//! [`live`] does the same for live sessions.
+//! [`live`] does the same for live sessions, and [`kept`] for keys that outlive their process.
 
 pub(crate) mod cases;
 pub(crate) mod issuer;
+#[cfg(unix)]
+mod kept;
 mod live;
 mod request;
 mod world;

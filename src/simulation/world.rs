@@ -70,10 +70,12 @@ impl World {
             Arc::clone(&store),
             issuer.clone(),
             vec![Algorithm::EdDSA],
+            None,
         );
         let validation = Validation {
             issuer: ISSUER.to_owned(),
             audiences: vec![ISSUER.to_owned()],
+            former_issuers: Vec::new(),
             client_ids: None,
             algorithms: vec![Algorithm::EdDSA],
             leeway: LEEWAY,

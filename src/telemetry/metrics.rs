@@ -96,6 +96,11 @@ pub(super) fn keys_fetched(asked_at: Duration, changed: bool) {
         key!(KEY_FETCHES, "result" => "unchanged")
     })
     .increment(1);
+    keys_asked_at(asked_at);
+}
+
+/// Whichever way they came.
+pub(super) fn keys_asked_at(asked_at: Duration) {
     with_recorder(|recorder| {
         static KEY: Key = Key::from_static_name(KEYS_FETCHED_AT);
         recorder.register_gauge(&KEY, &METADATA)

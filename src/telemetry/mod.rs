@@ -225,6 +225,36 @@ pub(crate) fn key_fetch_failed(issuer: &str, error: &(dyn Error + 'static)) {
     metrics::key_fetch_failed();
 }
 
+/// Keys that were not fetched by this process serve: where they come from, and how old they are.
+pub(crate) fn keys_restored(
+    source: &'static str,
+    asked_at: Duration,
+    age: Duration,
+    (keys, skipped): (usize, usize),
+) {
+    let age_seconds = age.as_secs();
+    tracing::info!(target: TARGET, source, age_seconds, keys, skipped, "kept keys serve");
+    #[cfg(feature = "metrics")]
+    metrics::keys_asked_at(asked_at);
+    #[cfg(not(feature = "metrics"))]
+    let _ = asked_at;
+}
+
+/// Keys were kept, or given along, and are of no use; once for each start.
+pub(crate) fn kept_keys_unused(error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, error = %Causes(error), "kept keys are not used");
+}
+
+/// Keys were fetched and could not be kept; said once until they can.
+pub(crate) fn keys_not_kept(error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, error = %Causes(error), "keys cannot be kept");
+}
+
+/// Keys are kept, after they could not be.
+pub(crate) fn keys_kept_again() {
+    tracing::info!(target: TARGET, "keys are kept again");
+}
+
 /// What is kept, so that nothing has to be verified or asked again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cache {

@@ -52,7 +52,8 @@ impl AuthClient {
         Actor::current(&self.inner)
     }
 
-    /// The issuer: the project's endpoint.
+    /// The issuer: the project's endpoint, letter by letter as it was configured, also where the token
+    /// has a [former](crate::AuthgearBuilder::former_issuer) name of it.
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.inner.issuer()

@@ -39,6 +39,16 @@ impl Text {
             .unwrap_or_default()
     }
 
+    /// Adds a part that is not in the text, and says where.
+    pub(crate) fn append(&mut self, part: &str) -> Span {
+        let start = self.content.len();
+        self.content.push_str(part);
+        Span {
+            start: bounded(start),
+            end: bounded(self.content.len()),
+        }
+    }
+
     pub(crate) fn list(&self, list: SpanList) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
         self.spans
             .get(list.first as usize..list.end as usize)

@@ -72,6 +72,13 @@ impl Identity {
         self.text.get(self.issuer)
     }
 
+    /// Gives the issuer the name that it has now.
+    pub(crate) fn set_issuer(&mut self, issuer: &str) {
+        if self.issuer() != issuer {
+            self.issuer = self.text.append(issuer);
+        }
+    }
+
     pub(crate) fn client_id(&self) -> Option<&str> {
         self.client_id.map(|span| self.text.get(span))
     }

@@ -25,6 +25,7 @@ mod csrf;
 mod docs;
 mod ended_runtime;
 mod explain;
+mod former_issuer;
 mod forward_auth;
 mod gateway;
 mod grpc;

@@ -11,6 +11,7 @@ mod explain;
 mod forward_auth;
 mod gateways;
 mod guards;
+mod kept_keys;
 mod live_events;
 mod observability;
 mod openapi;

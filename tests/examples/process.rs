@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// No step of a test takes this long, on however slow a machine.
@@ -23,12 +23,22 @@ pub(crate) struct Example {
 impl Example {
     /// Starts an example with this environment and no other.
     pub(crate) fn start(name: &str, environment: &[(&str, &str)]) -> Self {
-        let mut process = command(name, environment).spawn().unwrap();
+        Self::spawn(command(name, environment))
+    }
+
+    /// Starts what [`command`] gave, and a test has changed.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut process = command.spawn().unwrap();
         let stdout = process.stdout.take().unwrap();
         Self {
             process,
             output: BufReader::new(stdout).lines(),
         }
+    }
+
+    /// What it writes on stderr, if that is piped.
+    pub(crate) fn errors(&mut self) -> Lines<BufReader<ChildStderr>> {
+        BufReader::new(self.process.stderr.take().unwrap()).lines()
     }
 
     /// The next line of its output.
@@ -91,7 +101,11 @@ pub(crate) async fn run_with_input(
     timeout(PATIENCE, ended).await.unwrap().unwrap()
 }
 
-fn command(name: &str, environment: &[(impl AsRef<OsStr>, impl AsRef<OsStr>)]) -> Command {
+/// An example with this environment and no other.
+pub(crate) fn command(
+    name: &str,
+    environment: &[(impl AsRef<OsStr>, impl AsRef<OsStr>)],
+) -> Command {
     let mut command = Command::new(path(name));
     command
         .env_clear()
@@ -103,7 +117,7 @@ fn command(name: &str, environment: &[(impl AsRef<OsStr>, impl AsRef<OsStr>)]) -
 }
 
 /// Beside `deps/`, where this test is.
-fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let built = own.parent().unwrap().parent().unwrap();
     let path = built

@@ -459,6 +459,12 @@ async fn what_contradicts_the_mode_is_bad() {
         }
     }
     assert_is_refused("AUTHGEAR_GATEWAY_SECRET", &[mode("gateway")]).await;
+    let secret = ("AUTHGEAR_GATEWAY_SECRET", OsString::from("x".repeat(32)));
+    for mode in ["resolver", "jwt+resolver", "gateway"].map(mode) {
+        let variable = "AUTHGEAR_FORMER_ISSUERS";
+        let former = (variable, OsString::from("https://old.example"));
+        assert_is_refused(variable, &[mode, secret.clone(), former]).await;
+    }
 }
 
 #[tokio::test]
@@ -467,6 +473,7 @@ async fn a_value_that_the_chosen_mode_cannot_use_is_bad() {
     for (mode, variable, value) in [
         (mode("jwt+resolver"), "AUTHGEAR_RECHECK_SECS", "0"),
         (mode("jwt+resolver"), "AUTHGEAR_RECHECK_SECS", "86400"),
+        (mode("jwt+resolver"), "AUTHGEAR_GRACE_SECS", "86401"),
         (mode("resolver"), "AUTHGEAR_RESOLVER_CACHE_SECS", "86400"),
     ] {
         assert_is_refused(variable, &[mode, (variable, OsString::from(value))]).await;
@@ -552,6 +559,8 @@ async fn good_values_of_modes_that_are_not_chosen_change_nothing() {
             "AUTHGEAR_GATEWAY_SECRET",
             "01234567890123456789012345678901",
         ),
+        ("AUTHGEAR_GRACE_SECS", "60"),
+        ("AUTHGEAR_SESSION_COOKIES", "1"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, ::1, 192.0.2.1"),
     ];
     let server = Server::start(fake.endpoint(), &environment).await;
@@ -661,6 +670,74 @@ async fn the_mode_jwt_and_resolver() {
 }
 
 #[tokio::test]
+async fn the_grace_and_the_cookies_of_live_sessions() {
+    let fake = FakeAuthgear::builder().cookie_prefix("shop_").start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let session = fake.sign_in(&alice);
+    let token = session.token().sign();
+    let cookie = session.cookies().session().pair();
+    let environment = |grace, cookies| {
+        [
+            ("AUTHGEAR_VERIFY", "jwt+resolver"),
+            ("AUTHGEAR_RECHECK_SECS", "1"),
+            ("AUTHGEAR_COOKIE_PREFIX", "shop_"),
+            ("AUTHGEAR_GRACE_SECS", grace),
+            ("AUTHGEAR_SESSION_COOKIES", cookies),
+        ]
+    };
+    let with = Server::start(fake.endpoint(), &environment("3600", "1")).await;
+    let without = Server::start(fake.endpoint(), &environment("0", "0")).await;
+    for server in [&with, &without] {
+        server.becomes("healthy").await;
+        assert_eq!(server.get("/me", Some(&token)).await.status, 200);
+    }
+    let answer = with.ask("GET", "/me", &[("cookie", &cookie)]).await;
+    assert_eq!(answer.json()["user_id"], alice.id());
+    assert_eq!(answer.json()["verified_by"], "resolver");
+    let unprefixed = cookie.replace("shop_", "");
+    for (server, cookie) in [(&with, &unprefixed), (&without, &cookie)] {
+        let answer = server.ask("GET", "/me", &[("cookie", cookie)]).await;
+        assert_eq!(error(&answer), "missing_credential");
+    }
+
+    fake.fail(Endpoint::Resolver, Fault::Status(500));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let answer = with.get("/me", Some(&token)).await;
+    assert_eq!(
+        (answer.status, &answer.json()["verified_by"]),
+        (200, &json!("jwt"))
+    );
+    assert_eq!(without.get("/me", Some(&token)).await.status, 503);
+    // No grace for a cookie.
+    let answer = with.ask("GET", "/me", &[("cookie", &cookie)]).await;
+    assert_eq!(answer.status, 503);
+}
+
+#[tokio::test]
+async fn former_issuers_of_a_project_that_moved() {
+    let fake = FakeAuthgear::start().await;
+    let alice = fake.add_user(User::new("alice"));
+    let before = fake.token(&alice).sign();
+    fake.move_to(fake.url().replace("127.0.0.1", "localhost"));
+    let after = fake.token(&alice).sign();
+    let former = fake.former_endpoint().unwrap();
+    let list = format!("https://older.example, {former}/");
+    let with = Server::start(fake.endpoint(), &[("AUTHGEAR_FORMER_ISSUERS", &list)]).await;
+    let without = Server::start(fake.endpoint(), &[]).await;
+    for (server, token, status) in [
+        (&with, &before, 200),
+        (&with, &after, 200),
+        (&without, &before, 401),
+        (&without, &after, 200),
+    ] {
+        let answer = server.get("/me", Some(token)).await;
+        assert_eq!(answer.status, status);
+    }
+    let for_the_other = fake.token(&alice).claim("iss", former).sign();
+    assert_eq!(with.get("/me", Some(&for_the_other)).await.status, 401);
+}
+
+#[tokio::test]
 async fn the_mode_gateway() {
     let secret = "0123456789 0123456789 0123456789";
     let environment = [
@@ -729,6 +806,28 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("AUTHGEAR_RESOLVER_URL", "https://u:canary@a/"),
     ("AUTHGEAR_RESOLVER_CACHE_SECS", "-1"),
     ("AUTHGEAR_RECHECK_SECS", "ten"),
+    ("AUTHGEAR_GRACE_SECS", ""),
+    ("AUTHGEAR_GRACE_SECS", "-1"),
+    ("AUTHGEAR_GRACE_SECS", "2592001"),
+    ("AUTHGEAR_SESSION_COOKIES", ""),
+    ("AUTHGEAR_SESSION_COOKIES", "yes"),
+    ("AUTHGEAR_SESSION_COOKIES", "01"),
+    ("AUTHGEAR_FORMER_ISSUERS", ""),
+    ("AUTHGEAR_FORMER_ISSUERS", "https://a.example,"),
+    ("AUTHGEAR_FORMER_ISSUERS", "https://a.example/path"),
+    ("AUTHGEAR_FORMER_ISSUERS", "old.example"),
+    ("AUTHGEAR_FORMER_ISSUERS", "http://a.example"),
+    ("AUTHGEAR_FORMER_ISSUERS", "http://127.0.0.1:1"),
+    (
+        "AUTHGEAR_FORMER_ISSUERS",
+        "https://a.example,http://127.0.0.1:1/",
+    ),
+    (
+        "AUTHGEAR_FORMER_ISSUERS",
+        "https://a.example, https://a.example/",
+    ),
+    ("AUTHGEAR_FORMER_ISSUERS", "https://u:canary@a.example"),
+    ("AUTHGEAR_KEY_DIR", ""),
     ("AUTHGEAR_GATEWAY_SECRET", "canary"),
     ("AUTHGEAR_JWKS_COOLDOWN_SECS", "0"),
     ("AUTHGEAR_JWKS_COOLDOWN_SECS", "+5"),

@@ -8,8 +8,10 @@ use jsonwebtoken::Algorithm;
 use tokio::time::{Instant, sleep};
 
 use super::fetch::{FetchedKeys, KeyFetchError, KeySource};
+use super::folder::KeyFolder;
 use super::key_set::KeySet;
-use super::store::{KeyState, KeyStore};
+use super::snapshot::KeySnapshot;
+use super::store::{KeyState, KeyStore, Restored};
 use crate::runtime::{BackgroundTask, RuntimeEnded};
 use crate::telemetry;
 
@@ -30,12 +32,13 @@ impl Refresher {
         store: Arc<KeyStore>,
         source: impl KeySource,
         algorithms: Vec<Algorithm>,
+        folder: Option<KeyFolder>,
     ) -> Self {
         // Made here: a runtime that has ended drops the task before it runs.
         let end = End(Arc::clone(&store));
         let refreshing = async move {
             let _end = end;
-            run(store, source, algorithms).await;
+            run(store, source, algorithms, folder).await;
         };
         Self(BackgroundTask::spawn(runtime, refreshing))
     }
@@ -56,7 +59,17 @@ impl Drop for End {
     }
 }
 
-async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<Algorithm>) {
+async fn run(
+    store: Arc<KeyStore>,
+    mut source: impl KeySource,
+    algorithms: Vec<Algorithm>,
+    folder: Option<KeyFolder>,
+) {
+    if let Some(folder) = &folder
+        && let Some(snapshot) = folder.load().await
+    {
+        restore(&store, &snapshot, &algorithms, "folder");
+    }
     let mut retries = backoff();
     loop {
         // The store begins with the first attempt under way; `wait_until_due` begins the others.
@@ -64,12 +77,18 @@ async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<A
         let began = Instant::now();
         let fetched = source.fetch().await;
         let state = KeyState::clone(&store.state());
-        let read = fetched.and_then(|fetched| read(&fetched, &state, &algorithms));
+        let read = fetched.and_then(|fetched| read(fetched, &state, &algorithms));
         if read.as_ref().is_err_and(KeyFetchError::is_wrong_answer) {
             source.start_over();
         }
         let (good, next, error) = match read {
-            Ok((set, max_age)) => {
+            Ok((set, FetchedKeys { body, max_age })) => {
+                if let Some(folder) = &folder {
+                    folder.save(KeySnapshot {
+                        text: body,
+                        fetched_at: asked_at.unix(),
+                    });
+                }
                 let unchanged = state.good.as_ref().is_some_and(|(old, _)| set.is_same(old));
                 let (keys, skipped) = (set.len(), set.skipped());
                 telemetry::keys_fetched(
@@ -102,14 +121,30 @@ async fn run(store: Arc<KeyStore>, mut source: impl KeySource, algorithms: Vec<A
     }
 }
 
+/// Serves keys that were kept, where they are of use, and says what became of them.
+pub(crate) fn restore(
+    store: &KeyStore,
+    snapshot: &KeySnapshot,
+    algorithms: &[Algorithm],
+    source: &'static str,
+) {
+    match store.restore(snapshot, algorithms) {
+        Ok(Restored::Serves { age, keys, skipped }) => {
+            telemetry::keys_restored(source, snapshot.fetched_at, age, (keys, skipped));
+        }
+        Ok(Restored::Superseded) => {}
+        Err(error) => telemetry::kept_keys_unused(&error),
+    }
+}
+
 fn read(
-    fetched: &FetchedKeys,
+    fetched: FetchedKeys,
     state: &KeyState,
     algorithms: &[Algorithm],
-) -> Result<(KeySet, Option<Duration>), KeyFetchError> {
+) -> Result<(KeySet, FetchedKeys), KeyFetchError> {
     let previous = state.good.as_ref().map(|(set, _)| &**set);
     let set = KeySet::parse(&fetched.body, algorithms, previous)?;
-    Ok((set, fetched.max_age))
+    Ok((set, fetched))
 }
 
 /// Sleeps until the next attempt is due, by the timetable or because a request asks for it, and

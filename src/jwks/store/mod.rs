@@ -17,6 +17,7 @@ use self::waiting::{MIN_RETRY_AFTER, unavailable};
 use super::fetch::KeyFetchError;
 use super::key_set::{KeySet, VerificationKey};
 use super::policy::KeyPolicy;
+use super::snapshot::{KeySnapshot, SnapshotError};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::runtime::RuntimeEnded;
@@ -175,6 +176,41 @@ impl KeyStore {
         self.state.load_full()
     }
 
+    /// Serves keys that were fetched by somebody else, or before this process began, unless younger
+    /// ones are here. Their age counts from the start of that fetch, by the wall clock; from now on a
+    /// clock that is set back does not lengthen it.
+    ///
+    /// # Errors
+    /// Keys of no use: unreadable with these algorithms, older than the staleness bound, or from the
+    /// future.
+    pub(crate) fn restore(
+        &self,
+        snapshot: &KeySnapshot,
+        algorithms: &[Algorithm],
+    ) -> Result<Restored, SnapshotError> {
+        let now = self.clock.now();
+        let age = now
+            .unix()
+            .checked_sub(snapshot.fetched_at)
+            .ok_or(SnapshotError::InFuture)?;
+        let asked_at = now
+            .before(age)
+            .filter(|_| age < self.policy.max_stale)
+            .ok_or(SnapshotError::Stale)?;
+        let state = KeyState::clone(&self.state());
+        let previous = state.good.as_ref();
+        if previous.is_some_and(|(_, other)| other.unix() >= asked_at.unix()) {
+            return Ok(Restored::Superseded);
+        }
+        let set = KeySet::parse(&snapshot.text, algorithms, previous.map(|(set, _)| &**set))?;
+        let (keys, skipped) = (set.len(), set.skipped());
+        self.publish(KeyState {
+            good: Some((Arc::new(set), asked_at)),
+            ..state
+        });
+        Ok(Restored::Serves { age, keys, skipped })
+    }
+
     /// Publishes a new state to everyone, those who wait included.
     pub(super) fn publish(&self, state: KeyState) {
         self.state.store(Arc::new(state));
@@ -246,6 +282,18 @@ impl CurrentKeys {
     pub(crate) fn contains(&self, key: &Arc<VerificationKey>) -> bool {
         self.set().is_some_and(|set| set.contains(key))
     }
+}
+
+/// What became of keys that were kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Restored {
+    Serves {
+        age: Duration,
+        keys: usize,
+        skipped: usize,
+    },
+    /// Younger keys were here already.
+    Superseded,
 }
 
 /// How the keys are doing.

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jsonwebtoken::Algorithm;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Restored;
 use super::waiting::{MAX_EARLY_WAITERS, MAX_WAITERS, WAIT_TIMEOUT};
 use crate::error::AuthErrorKind;
 use crate::jwks::policy::KeyPolicy;
+use crate::jwks::snapshot::{KeySnapshot, SnapshotError};
 use crate::simulation::issuer::{Bench, Fault, key};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -349,4 +352,50 @@ async fn ready_waits_for_keys_and_asks_for_them() {
     assert!(timeout(11 * SECOND, bench.store.ready()).await.is_ok());
     assert!(bench.knows(0));
     assert!(timeout(SECOND, bench.store.ready()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn kept_keys_end_with_the_staleness_bound_by_whichever_clock_says_more() {
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    let bench = Bench::cold(KeyPolicy::default(), |state| {
+        state.fault = Some(Fault::Error);
+    });
+    let kept = |number, age| KeySnapshot {
+        text: serde_json::json!({ "keys": [key(number).jwk()] })
+            .to_string()
+            .into(),
+        fetched_at: bench.clock.now().unix() - age,
+    };
+    let restore = |snapshot| bench.store.restore(&snapshot, &[Algorithm::EdDSA]);
+    restore(kept(0, 50 * MINUTE)).unwrap();
+    assert!(bench.knows(0));
+    assert_eq!(bench.store.status().age, Some(50 * MINUTE));
+
+    // Older ones change nothing, younger ones do; those from the future are none.
+    for age in [51, 50] {
+        let superseded = restore(kept(1, age * MINUTE)).unwrap();
+        assert_eq!(superseded, Restored::Superseded);
+    }
+    assert!(bench.knows(0) && !bench.knows(1));
+    let mut ahead = kept(1, Duration::ZERO);
+    ahead.fetched_at += Duration::from_millis(1);
+    assert!(matches!(restore(ahead), Err(SnapshotError::InFuture)));
+    restore(kept(1, 49 * MINUTE)).unwrap();
+    assert!(bench.knows(1) && !bench.knows(0));
+
+    // A clock that is set back does not lengthen it.
+    bench.clock.shift_millis(-30 * 60 * 1_000);
+    sleep(10 * MINUTE).await;
+    assert!(bench.knows(1));
+    sleep(MINUTE).await;
+    assert!(!bench.knows(1));
+    // Nor is it restored once more: to the clock it is young, and it is here already.
+    bench.clock.shift_millis(30 * 60 * 1_000);
+    for age in [60, 61] {
+        let stale = restore(kept(0, age * MINUTE));
+        assert!(matches!(stale, Err(SnapshotError::Stale)));
+    }
+    restore(kept(0, 60 * MINUTE - SECOND)).unwrap();
+    assert!(bench.knows(0));
 }

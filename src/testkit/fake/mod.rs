@@ -11,7 +11,7 @@ pub(super) mod webhooks;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -71,7 +71,29 @@ impl FakeAuthgear {
     /// The public origin that it claims to have: the issuer.
     #[must_use]
     pub fn endpoint(&self) -> &str {
-        &self.0.shared.endpoint
+        self.0.shared.endpoint()
+    }
+
+    /// Moves the project to a custom domain: from now on this origin is the endpoint, whose name
+    /// discovery and new tokens have. What is asked for at the former one is answered with 307. Users,
+    /// keys and sessions stay, and so do the tokens that were minted before.
+    ///
+    /// A fake has no host names of its own, but two that are loopback: one that is reached at
+    /// `http://127.0.0.1:PORT` can move to `http://localhost:PORT`.
+    ///
+    /// # Panics
+    ///
+    /// When it has moved before.
+    pub fn move_to(&self, origin: impl Into<String>) {
+        let moved = self.0.shared.moved_to.set(origin.into());
+        moved.expect("a fake moves once");
+    }
+
+    /// Where it was before it moved, if it has.
+    #[must_use]
+    pub fn former_endpoint(&self) -> Option<&str> {
+        let shared = &self.0.shared;
+        shared.moved_to.get().map(|_| &*shared.first_endpoint)
     }
 
     /// The address that it listens on.
@@ -199,7 +221,8 @@ impl FakeAuthgearBuilder {
         let url = format!("http://{address}");
         let (webhooks, delivering) = Webhooks::start(self.webhook_secret);
         let shared = Arc::new(Shared {
-            endpoint: self.endpoint.unwrap_or_else(|| url.clone()),
+            first_endpoint: self.endpoint.unwrap_or_else(|| url.clone()),
+            moved_to: OnceLock::new(),
             url,
             address,
             state: Mutex::new(State {

@@ -19,14 +19,14 @@ pub(super) fn answer(shared: &Shared, request: &request::Parts) -> Response<Body
     }
     let path = request.uri.path();
     let (scheme, host) = origin(shared, request);
-    let mut answer = if format!("{scheme}://{host}") != shared.endpoint {
-        redirect(&format!("{}{path}", shared.endpoint))
+    let mut answer = if format!("{scheme}://{host}") != shared.endpoint() {
+        redirect(&format!("{}{path}", shared.endpoint()))
     } else if is(request, &Method::OPTIONS) {
         empty(StatusCode::OK)
     } else if path == JWKS {
         jwks(shared)
     } else {
-        json_document(&discovery(&shared.endpoint))
+        json_document(&discovery(shared.endpoint()))
     };
     add_common_headers(&mut answer, scheme == "https");
     answer

@@ -1,7 +1,7 @@
 //! What the fake knows.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use self::accounts::Accounts;
@@ -22,7 +22,10 @@ pub(in crate::testkit) mod webhooks;
 
 /// What the handle and the server's tasks share.
 pub(in crate::testkit) struct Shared {
-    pub(in crate::testkit) endpoint: String,
+    /// Where the project was at first.
+    pub(in crate::testkit) first_endpoint: String,
+    /// Where it is since it moved.
+    pub(in crate::testkit) moved_to: OnceLock<String>,
     pub(in crate::testkit) url: String,
     pub(in crate::testkit) address: SocketAddr,
     pub(in crate::testkit) clock: Clock,
@@ -33,6 +36,11 @@ pub(in crate::testkit) struct Shared {
 }
 
 impl Shared {
+    /// The issuer.
+    pub(in crate::testkit) fn endpoint(&self) -> &str {
+        self.moved_to.get().unwrap_or(&self.first_endpoint)
+    }
+
     pub(in crate::testkit) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -70,14 +70,14 @@ impl TokenBuilder {
     fn plain_claims(&self) -> Map<String, Value> {
         let mut claims = Map::new();
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-        set("iss", json!(self.shared.endpoint));
+        set("iss", json!(self.shared.endpoint()));
         set("iat", json!(self.issued_at));
         let expires_at = self
             .expires_at
             .unwrap_or(self.issued_at.saturating_add(self.lifetime));
         set("exp", json!(expires_at));
         match &self.kind {
-            Kind::Access => set("aud", json!([self.shared.endpoint])),
+            Kind::Access => set("aud", json!([self.shared.endpoint()])),
             Kind::Machine { resource } => {
                 set("sub", json!(format!("client_id_{}", self.client_id)));
                 set("aud", json!([resource]))

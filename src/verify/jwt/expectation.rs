@@ -17,8 +17,12 @@ pub(super) fn log(validation: &Validation, kind: Kind, times: Option<&Times>, no
         return;
     }
     let expected = match kind {
-        Kind::WrongIssuer | Kind::MissingIssuer => Some(validation.issuer.clone()),
-        Kind::WrongAudience | Kind::MissingAudience => Some(list(&validation.audiences)),
+        Kind::WrongIssuer | Kind::MissingIssuer => {
+            Some(list(&validation.issuers().collect::<Vec<_>>()))
+        }
+        Kind::WrongAudience | Kind::MissingAudience => {
+            Some(list(&validation.all_audiences().collect::<Vec<_>>()))
+        }
         Kind::ClientNotAllowed => validation.client_ids.as_deref().map(list),
         Kind::AlgorithmNotAllowed => {
             let names = validation.algorithms.iter().copied().filter_map(name);

@@ -23,7 +23,7 @@ use self::cache::{TokenDigest, VerifiedToken};
 use self::claims::Claims;
 use self::jws::{DecodeBuffer, Jws, MAX_TOKEN};
 use self::validation::Subject;
-pub(crate) use self::validation::{Validation, name as asymmetric_name};
+pub(crate) use self::validation::{FormerIssuer, Validation, name as asymmetric_name};
 use super::verification::Verification;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{AuthError, AuthErrorKind};
@@ -247,7 +247,7 @@ impl<C> JwtVerifier<C> {
         opened: &ParsedToken<'_>,
         now: Timestamp,
     ) -> Result<Unverified, AuthErrorKind> {
-        let claims = Claims::parse(opened.jws.claims()?)?;
+        let mut claims = Claims::parse(opened.jws.claims()?)?;
         let bearer = self
             .validation
             .check_claims(&claims, now.unix())
@@ -256,6 +256,10 @@ impl<C> JwtVerifier<C> {
                 expectation::log(&self.validation, *kind, times.as_ref(), now.unix());
             })?;
         opened.jws.check_signature()?;
+        // One user of a project is one user, whichever name of the issuer the token has.
+        if !self.validation.former_issuers.is_empty() {
+            claims.identity.set_issuer(&self.validation.issuer);
+        }
         Ok(Unverified { claims, bearer })
     }
 

@@ -1,6 +1,8 @@
 //! The rules that a token must keep, as pure functions of token and time.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::iter;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -16,10 +18,18 @@ use crate::user::{Identity, NumericDate};
 pub(crate) struct Validation {
     pub(crate) issuer: String,
     pub(crate) audiences: Vec<String>,
+    pub(crate) former_issuers: Vec<FormerIssuer>,
     /// `None`: any client.
     pub(crate) client_ids: Option<Vec<String>>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
+}
+
+/// What the issuer was called before: its tokens are the project's as well.
+#[derive(Clone, Debug)]
+pub(crate) struct FormerIssuer {
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
 }
 
 /// Whose token it is.
@@ -71,15 +81,15 @@ impl Validation {
         if !claims.has(Claim::Issuer) {
             return Err(AuthErrorKind::MissingIssuer);
         }
-        if identity.issuer() != self.issuer {
-            return Err(AuthErrorKind::WrongIssuer);
-        }
+        let own_audiences = self
+            .audiences_of(identity.issuer())
+            .ok_or(AuthErrorKind::WrongIssuer)?;
         if !claims.has(Claim::Audience) {
             return Err(AuthErrorKind::MissingAudience);
         }
         if !identity
             .audiences()
-            .any(|audience| self.audiences.iter().any(|own| own == audience))
+            .any(|audience| own_audiences.iter().any(|own| own == audience))
         {
             return Err(AuthErrorKind::WrongAudience);
         }
@@ -94,6 +104,34 @@ impl Validation {
             return Err(AuthErrorKind::ClientNotAllowed);
         }
         Ok(bearer)
+    }
+
+    /// The audiences that a token of this issuer may have, any of which will do.
+    fn audiences_of(&self, issuer: &str) -> Option<&[String]> {
+        if issuer == self.issuer {
+            return Some(&self.audiences);
+        }
+        let mut former = self.former_issuers.iter();
+        former
+            .find(|former| former.issuer == issuer)
+            .map(|former| &*former.audiences)
+    }
+
+    /// Every issuer whose tokens are accepted: the endpoint first.
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
+        let former = self.former_issuers.iter();
+        iter::once(&*self.issuer).chain(former.map(|former| &*former.issuer))
+    }
+
+    /// What a token may be for, whichever issuer it names.
+    pub(crate) fn all_audiences(&self) -> impl Iterator<Item = &str> {
+        let former = self
+            .former_issuers
+            .iter()
+            .flat_map(|former| &former.audiences);
+        let mut seen = HashSet::new();
+        let all = self.audiences.iter().chain(former).map(String::as_str);
+        all.filter(move |audience| seen.insert(*audience))
     }
 
     /// RFC 7519 §4.1.4 to §4.1.6, each with the leeway in the token's favour.

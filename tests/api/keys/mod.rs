@@ -3,6 +3,7 @@
 mod cold_start;
 mod content_coding;
 mod flood;
+mod kept;
 mod outage;
 mod rotation;
 mod runtime;
