@@ -348,12 +348,7 @@ async fn layers_around_layers_give_one_account() {
             "refused",
             Some("role_missing"),
         ),
-        (
-            "/principal",
-            Some("bad"),
-            "refused",
-            Some("malformed_token"),
-        ),
+        ("/principal", Some("bad"), "refused", Some("opaque_token")),
     ] {
         let request = match token {
             Some(token) => with_bearer(path, token),

@@ -91,7 +91,10 @@ impl<R: Clone> Sealed<R> {
             passed: None,
             issuer: None,
         };
-        responder.reject(AuthRejection::new(AuthErrorKind::UnprotectedRoute, None))
+        responder.reject(AuthRejection::unlogged(
+            AuthErrorKind::UnprotectedRoute,
+            None,
+        ))
     }
 
     /// Whether the answer says no more than that there is nothing: the router's own, and those to
