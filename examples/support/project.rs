@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use axum_authgear::{
-    Authgear, AuthgearBuilder, ConfigError, GatewayProof, LiveSessions, SessionResolver,
+    Authgear, AuthgearBuilder, ConfigError, GatewayProof, LiveSessions, ProtectedResource,
+    SessionResolver,
 };
 use ipnet::IpNet;
 
@@ -85,6 +86,33 @@ pub fn build(builder: AuthgearBuilder) -> Result<Authgear, Box<dyn Error>> {
         Some(bad) => bad.into(),
         None => error.into(),
     })
+}
+
+/// This API, as clients know it, for tokens that the settings name.
+pub fn protect(
+    authgear: &Authgear,
+    resource: ProtectedResource,
+    settings: &Settings,
+) -> Result<Authgear, Box<dyn Error>> {
+    // As everywhere: without an audience of its own, it is the endpoint's.
+    let endpoint = settings.endpoint.strip_suffix('/');
+    let endpoint = [endpoint.unwrap_or(&settings.endpoint).to_owned()];
+    let audiences = settings.audiences.as_deref().unwrap_or(&endpoint);
+    let resource = audiences
+        .iter()
+        .fold(resource, |resource, audience| resource.audience(audience));
+    authgear
+        .for_resource(resource)
+        .map_err(|error| match bad_variable(&error) {
+            Some(bad) => bad.into(),
+            None => error.into(),
+        })
+}
+
+/// The address of this API, where it must have one.
+pub fn required_public_url(settings: &Settings) -> Result<&str, BadVariable> {
+    let url = settings.public_url.as_deref();
+    url.ok_or_else(|| config::PUBLIC_URL.bad("is required"))
 }
 
 /// The complaint of the builder, if one of its options is what is wrong.

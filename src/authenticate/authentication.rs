@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::{AuthError, AuthErrorKind};
+use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::telemetry::RequestOutcome;
-use crate::user::{AuthClient, AuthUser, Principal, Session, VerifiedUser};
+use crate::user::{AuthClient, AuthUser, Principal, Session, VerifiedUser, join_scopes};
 
 /// Who is calling, as a layer found out, and which layer that was.
 ///
@@ -20,7 +20,7 @@ pub(crate) struct Authentication {
     identified: Identified,
 }
 
-/// One `Authgear`, as far as the requests that it has seen need to know.
+/// One `Authgear`, or one resource of it, as far as the requests that it has seen need to know.
 ///
 /// A clone goes into every request. It shares nothing unless challenges are configured: a count of
 /// references, kept by all requests of all threads, would be the one thing they contend for.
@@ -52,8 +52,26 @@ impl AuthgearId {
         }
     }
 
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+
     pub(crate) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
         self.challenge.clone()
+    }
+
+    /// What a challenge says that asks for these scopes.
+    pub(crate) fn challenge_hints<'s>(
+        &self,
+        scopes: impl Iterator<Item = &'s str>,
+    ) -> Option<Arc<ChallengeHints>> {
+        let inclusions = self.challenge.as_deref();
+        let inclusions = inclusions.and_then(|own| own.scope_inclusions.as_deref());
+        let scope = join_scopes(&scopes.collect::<Vec<_>>(), inclusions)?;
+        Some(Arc::new(ChallengeHints {
+            scope: Some(scope),
+            ..ChallengeHints::default()
+        }))
     }
 
     /// A refusal with the challenge of this authority.
@@ -100,7 +118,7 @@ impl Authentication {
     }
 
     pub(super) fn is_by(&self, authgear_id: &AuthgearId) -> bool {
-        self.authgear_id.id == authgear_id.id
+        self.authgear_id.is(authgear_id)
     }
 
     /// Whether a requirement of this authority may rely on it.
@@ -155,6 +173,11 @@ impl Authentication {
             Identified::Client(client) => Ok(Some(client.clone())),
             Identified::User(..) => Err(AuthErrorKind::ClientRequired),
         }
+    }
+
+    /// What a challenge says that asks for this scope.
+    pub(crate) fn challenge_hints(&self, scope: &str) -> Option<Arc<ChallengeHints>> {
+        self.authgear_id.challenge_hints([scope].into_iter())
     }
 
     /// A refusal with the challenge of this authority.

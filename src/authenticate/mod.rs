@@ -14,12 +14,13 @@ mod csrf;
 pub(crate) mod forward_auth;
 pub mod future;
 mod identity_headers;
+pub(crate) mod inner_requirements;
 pub(crate) mod layer;
 pub(crate) mod service;
 mod trusted_origins;
 
 pub(crate) use self::authentication::{Authentication, AuthgearId};
-pub(crate) use self::authenticator::Authenticator;
+pub(crate) use self::authenticator::{Authenticator, SharedAuthenticator};
 pub(crate) use self::client_info::ClientInfoRules;
 pub(crate) use self::csrf::CsrfCheck;
 pub(crate) use self::forward_auth::ForwardAuth;

@@ -10,6 +10,7 @@ use tower::Service;
 
 use super::authenticator::{Authenticator, Decision};
 use super::future::{ResponseFuture, Suspended};
+use crate::error::ChallengeHints;
 use crate::rejection::{JsonRejectionResponse, RejectionResponse, Responder, is_grpc};
 use crate::telemetry::RequestOutcome;
 use crate::user::NoClaims;
@@ -19,6 +20,8 @@ use crate::user::NoClaims;
 pub struct Authenticate<S, C = NoClaims, R = JsonRejectionResponse> {
     pub(super) inner: S,
     pub(super) authenticator: Arc<Authenticator<C>>,
+    /// What the layers further inside ask a client without a token for.
+    pub(super) required_scopes: Option<Arc<ChallengeHints>>,
     pub(super) settings: AuthenticateSettings,
     pub(super) responder: R,
 }
@@ -69,6 +72,7 @@ where
             }
             Decision::Reject(error) => {
                 span.end(RequestOutcome::Rejected(error.kind()));
+                let error = error.with_hints(self.required_scopes.as_ref());
                 ResponseFuture::rejected(self.authenticator.reject(error), set_cookies, responder)
             }
             Decision::Wait(pending) => {
@@ -80,6 +84,7 @@ where
                     request,
                     service: ready,
                     authenticator,
+                    required_scopes: self.required_scopes.clone(),
                     span,
                 };
                 ResponseFuture::waiting(pending, suspended, set_cookies, responder)
@@ -93,6 +98,7 @@ impl<S: Clone, C, R: Clone> Clone for Authenticate<S, C, R> {
         Self {
             inner: self.inner.clone(),
             authenticator: Arc::clone(&self.authenticator),
+            required_scopes: self.required_scopes.clone(),
             settings: self.settings,
             responder: self.responder.clone(),
         }

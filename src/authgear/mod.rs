@@ -9,12 +9,10 @@ use std::time::Duration;
 use axum::Router;
 
 pub use self::status::{Health, Status};
-use crate::authenticate::{AuthenticateLayer, Authenticator, ForwardAuth};
+use crate::authenticate::{AuthenticateLayer, Authenticator, AuthgearId, ForwardAuth};
 use crate::authorize::{AuthorizeLayer, Requirement};
-#[cfg(feature = "webhook")]
-use crate::error::ConfigError;
-use crate::error::{AuthError, AuthErrorKind};
-use crate::protected_resource::ResourceMetadata;
+use crate::error::{AuthError, AuthErrorKind, ConfigError};
+use crate::protected_resource::{ProtectedResource, ResourceMetadata};
 use crate::revocation::Revocations;
 use crate::user::{AuthUser, NoClaims, Principal};
 use crate::verify::Verification;
@@ -54,11 +52,46 @@ pub struct Authgear<C = NoClaims> {
 }
 
 impl<C: Send + Sync + 'static> Authgear<C> {
-    pub(crate) fn new(authenticator: Authenticator<C>, resource: Option<ResourceMetadata>) -> Self {
+    pub(crate) fn new(authenticator: Authenticator<C>) -> Self {
         Self {
             authenticator: Arc::new(authenticator),
-            resource: resource.map(Arc::new),
+            resource: None,
         }
+    }
+
+    /// The same project as the authorization server of one resource: an `Authgear` whose layers,
+    /// requirements and calls take only tokens that are for the resource, and whose challenges lead to the
+    /// resource's metadata.
+    ///
+    /// It shares keys, cache, revocations and background tasks with this one, and costs next to nothing: a
+    /// process may have thousands. A token that one resource has seen is still refused by another that it
+    /// is not for. A layer or requirement of one resource does not count for another.
+    ///
+    /// # Errors
+    /// An address or a scope that clients could not use. `audience`: the session resolver and a gateway
+    /// compare the audience with the endpoint, and with nothing else, so that no other can be named there.
+    pub fn for_resource(&self, resource: ProtectedResource) -> Result<Self, ConfigError> {
+        let shared = &self.authenticator.shared;
+        let metadata = resource.metadata(&shared.issuer)?;
+        let audiences = resource.audiences()?;
+        if !shared.verifier.reads_tokens() && audiences.iter().any(|own| *own != shared.issuer) {
+            return Err(ConfigError::Conflict {
+                option: "audience",
+                reason: "without a token nothing but the endpoint can be compared: name it, or take \
+                         live_sessions (JWT and resolver)",
+            });
+        }
+        let realm = shared.realm.clone();
+        let inclusions = shared.scope_inclusions.clone();
+        let challenge = resource.challenge(&metadata, realm, inclusions)?;
+        Ok(Self {
+            authenticator: Arc::new(Authenticator {
+                shared: Arc::clone(shared),
+                authgear_id: AuthgearId::new::<C>(challenge),
+                audiences: Some(audiences),
+            }),
+            resource: Some(Arc::new(metadata)),
+        })
     }
 
     /// A layer that authenticates every request, and refuses those without a credential.
@@ -90,10 +123,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         AuthorizeLayer::new(requirement, self.authenticator.authgear_id().clone())
     }
 
-    /// A router with the metadata of the
-    /// [`protected_resource`](crate::AuthgearBuilder::protected_resource), at
+    /// A router with the metadata of the [resource](Self::for_resource), at
     /// `/.well-known/oauth-protected-resource` followed by the path of its address (RFC 9728 §3.1).
-    /// Without one it has no route.
+    /// Without a resource it has no route.
     ///
     /// It belongs outside of the layer, where clients without a token reach it, and at the root of
     /// the host: do not nest it. It is public: pages of any origin may read it (CORS), and a preflight
@@ -132,7 +164,12 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// Whatever makes the token no good, and `KeysUnavailable` when that cannot be said.
     pub async fn verify_principal(&self, token: &str) -> Result<Principal<C>, AuthError> {
         let now = self.authenticator.now();
-        match self.authenticator.verifier().verify_token(token, now) {
+        let audiences = self.authenticator.audiences();
+        match self
+            .authenticator
+            .verifier()
+            .verify_token(token, now, audiences)
+        {
             Verification::Ready(outcome) => outcome,
             Verification::Pending(pending) => pending.await,
         }
@@ -212,7 +249,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # Errors
     /// Whatever would refuse the user's next request.
     pub async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
-        self.authenticator.verifier().recheck(user).await
+        let audiences = self.authenticator.audiences();
+        let verifier = self.authenticator.verifier();
+        verifier.recheck(user, audiences).await
     }
 
     /// Waits until the user would not be let in any more, and says why: to close a connection
@@ -244,7 +283,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # }
     /// ```
     pub async fn ended(&self, user: &AuthUser<C>) -> AuthError {
-        self.authenticator.verifier().ended(user).await
+        let audiences = self.authenticator.audiences();
+        let verifier = self.authenticator.verifier();
+        verifier.ended(user, audiences).await
     }
 
     /// Forgets what the resolver has said of a user, so that it is asked again before the user is

@@ -1,8 +1,10 @@
 //! What a credential says of its bearer, user or machine alike.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::claim_text::{Span, SpanList, Text, TextReader};
+use super::scope_inclusions::ScopeInclusions;
 
 /// Everything that the crate reads of a credential.
 ///
@@ -14,6 +16,8 @@ pub(crate) struct Identity {
     pub(crate) client_id: Option<Span>,
     pub(crate) token_id: Option<Span>,
     pub(crate) scope: Span,
+    /// What the scopes include, where the API declares it. No credential says it.
+    pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
     pub(crate) audiences: SpanList,
     pub(crate) roles: SpanList,
     pub(crate) amr: SpanList,
@@ -35,6 +39,7 @@ impl Default for Identity {
             client_id: None,
             token_id: None,
             scope: Span::default(),
+            scope_inclusions: None,
             audiences: SpanList::default(),
             roles: SpanList::default(),
             amr: SpanList::default(),
@@ -82,6 +87,14 @@ impl Identity {
             .get(self.scope)
             .split(' ')
             .filter(|scope| !scope.is_empty())
+    }
+
+    /// Whether this scope was granted, or one that includes it.
+    pub(crate) fn has_scope(&self, scope: &str) -> bool {
+        let inclusions = self.scope_inclusions.as_deref();
+        self.scopes().any(|own| {
+            own == scope || inclusions.is_some_and(|inclusions| inclusions.includes(own, scope))
+        })
     }
 
     pub(crate) fn audiences(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {

@@ -16,7 +16,7 @@ mod verifier;
 
 pub use gateway::GatewayProof;
 pub(crate) use gateway::{GatewayIdentity, GatewayVerifier, Proof};
-pub(crate) use jwt::{JwtVerifier, ReadClaims, TokenCache, Validation, asymmetric_name};
+pub(crate) use jwt::{Audiences, JwtVerifier, ReadClaims, TokenCache, Validation, asymmetric_name};
 pub use live::LiveSessions;
 pub(crate) use live::LiveVerifier;
 pub use resolver::SessionResolver;

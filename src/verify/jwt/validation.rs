@@ -1,6 +1,7 @@
 //! The rules that a token must keep, as pure functions of token and time.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -9,17 +10,22 @@ use super::claims::Times;
 use super::claims::{Claim, Claims};
 use super::jws::Header;
 use crate::error::AuthErrorKind;
-use crate::user::{Identity, NumericDate};
+use crate::user::{Identity, NumericDate, ScopeInclusions};
+
+/// What tokens may be for. Shared by all requests to a resource.
+pub(crate) type Audiences = Arc<[String]>;
 
 /// What a token must look like to be good here.
 #[derive(Clone, Debug)]
 pub(crate) struct Validation {
     pub(crate) issuer: String,
-    pub(crate) audiences: Vec<String>,
+    /// Where a resource does not name its own.
+    pub(crate) audiences: Audiences,
     /// `None`: any client.
     pub(crate) client_ids: Option<Vec<String>>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
+    pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
 }
 
 /// Whose token it is.
@@ -62,6 +68,7 @@ impl Validation {
     pub(super) fn check_claims(
         &self,
         claims: &Claims,
+        audiences: Option<&Audiences>,
         now: Duration,
     ) -> Result<Subject, AuthErrorKind> {
         if claims.has(Claim::Confirmation) {
@@ -77,12 +84,7 @@ impl Validation {
         if !claims.has(Claim::Audience) {
             return Err(AuthErrorKind::MissingAudience);
         }
-        if !identity
-            .audiences()
-            .any(|audience| self.audiences.iter().any(|own| own == audience))
-        {
-            return Err(AuthErrorKind::WrongAudience);
-        }
+        self.check_audience(identity, audiences)?;
         let times = claims.times().ok_or(AuthErrorKind::MissingExpiry)?;
         self.check_times(&times, now)?;
         let bearer = bearer(identity)?;
@@ -94,6 +96,21 @@ impl Validation {
             return Err(AuthErrorKind::ClientNotAllowed);
         }
         Ok(bearer)
+    }
+
+    /// RFC 7519 §4.1.3: whether the token is for one of `audiences`, or else of our own.
+    pub(super) fn check_audience(
+        &self,
+        identity: &Identity,
+        audiences: Option<&Audiences>,
+    ) -> Result<(), AuthErrorKind> {
+        let ours = audiences.unwrap_or(&self.audiences);
+        let is_ours = |audience: &str| ours.iter().any(|own| own == audience);
+        if identity.audiences().any(is_ours) {
+            Ok(())
+        } else {
+            Err(AuthErrorKind::WrongAudience)
+        }
     }
 
     /// RFC 7519 §4.1.4 to §4.1.6, each with the leeway in the token's favour.
