@@ -95,8 +95,8 @@ impl ProtectedResource {
         self
     }
 
-    /// The scopes that a client should ask for first: a challenge names them where a request has no good
-    /// token and its route does not say what it needs. Default: none. A client that is told none asks for
+    /// The scopes that a client should ask for first: a challenge names them where a request has no
+    /// credential and its route does not say what it needs. Default: none. A client that is told none asks for
     /// all of [`scopes`](Self::scopes).
     pub fn initial_scopes<I: IntoIterator<Item: Into<String>>>(mut self, scopes: I) -> Self {
         self.initial_scopes = scopes.into_iter().map(Into::into).collect();

@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum_authgear::{AuthRejection, Authgear, ProtectedResource};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use support::{health, project, serve};
+use support::{health, project, serve, webhook};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::tools::{PUBLISH, READ, Tools};
@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
             .initial_scopes([READ]);
         let builder = project::builder(settings).scope_includes(PUBLISH, [READ]);
         let authgear = project::protect(&project::build(builder)?, resource, settings)?;
-        Ok(router(&authgear))
+        Ok(router(&authgear).merge(webhook::router(&authgear, settings)?))
     })
     .await
 }

@@ -11,9 +11,8 @@ use axum_authgear::authorize::{
 };
 use axum_authgear::{AuthClient, AuthRejection, AuthUser, Authgear, Principal};
 use serde_json::{Map, Value, json};
-use support::config::{AUTHGEAR_WEBHOOK_SECRET, Settings};
-use support::health;
-use support::variable::BadVariable;
+use support::config::Settings;
+use support::{health, webhook};
 
 pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router, Box<dyn Error>> {
     let may_read = authgear.require(all_scopes([READ_ORDERS])?);
@@ -37,19 +36,8 @@ pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router,
         .merge(signed_in)
         .merge(anyone)
         .merge(health::router(authgear))
-        .merge(webhook(authgear, settings)?)
+        .merge(webhook::router(authgear, settings)?)
         .merge(authgear.resource_metadata_router()))
-}
-
-/// Outside of every layer: what comes here has a signature, and no credential of ours.
-fn webhook(authgear: &Authgear, settings: &Settings) -> Result<Router, BadVariable> {
-    let Some(secret) = &settings.webhook_secret else {
-        return Ok(Router::new());
-    };
-    let route = authgear
-        .webhooks([secret])
-        .map_err(|error| AUTHGEAR_WEBHOOK_SECRET.bad(error.to_string()))?;
-    Ok(Router::new().route("/authgear/webhook", route))
 }
 
 async fn me(user: AuthUser) -> Json<Value> {

@@ -7,3 +7,4 @@ pub mod project;
 pub mod serve;
 mod shutdown;
 pub mod variable;
+pub mod webhook;

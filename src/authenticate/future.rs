@@ -11,7 +11,6 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::authenticator::{Authenticator, Decision};
-use crate::error::ChallengeHints;
 use crate::rejection::{AuthRejection, RejectionResponse, Responder};
 use crate::telemetry::{AuthenticationSpan, RequestOutcome};
 use crate::verify::{PendingVerification, SetCookies};
@@ -54,7 +53,6 @@ pub(super) struct Suspended<S, B, C> {
     pub(super) request: Request<B>,
     pub(super) service: S,
     pub(super) authenticator: Arc<Authenticator<C>>,
-    pub(super) required_scopes: Option<Arc<ChallengeHints>>,
     pub(super) span: AuthenticationSpan,
 }
 
@@ -150,7 +148,6 @@ where
                         }
                         Decision::Reject(error) => {
                             suspended.span.end(RequestOutcome::Rejected(error.kind()));
-                            let error = error.with_hints(suspended.required_scopes.as_ref());
                             State::Rejected {
                                 rejection: Some(suspended.authenticator.reject(error)),
                             }

@@ -35,7 +35,7 @@ use crate::user::NoClaims;
 /// # }
 /// ```
 ///
-/// A refusal for want of a good token names the scopes that the [requirements](crate::authorize) of layers
+/// A refusal for want of a credential names the scopes that the [requirements](crate::authorize) of layers
 /// further inside ask for, as far as these are known to the route: a handler's own arguments are not.
 ///
 /// Wrapped around a service of [`http::Request`]s whose response body is `Default` and, for the

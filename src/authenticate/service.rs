@@ -10,7 +10,7 @@ use tower::Service;
 
 use super::authenticator::{Authenticator, Decision};
 use super::future::{ResponseFuture, Suspended};
-use crate::error::ChallengeHints;
+use crate::error::{AuthErrorKind, ChallengeHints};
 use crate::rejection::{JsonRejectionResponse, RejectionResponse, Responder, is_grpc};
 use crate::telemetry::RequestOutcome;
 use crate::user::NoClaims;
@@ -72,8 +72,11 @@ where
             }
             Decision::Reject(error) => {
                 span.end(RequestOutcome::Rejected(error.kind()));
-                let error = error.with_hints(self.required_scopes.as_ref());
-                ResponseFuture::rejected(self.authenticator.reject(error), set_cookies, responder)
+                let hints = (error.kind() == AuthErrorKind::MissingCredential)
+                    .then_some(self.required_scopes.as_ref())
+                    .flatten();
+                let rejection = self.authenticator.reject(error.with_hints(hints));
+                ResponseFuture::rejected(rejection, set_cookies, responder)
             }
             Decision::Wait(pending) => {
                 // The service that was polled ready is the one to be called later.
@@ -84,7 +87,6 @@ where
                     request,
                     service: ready,
                     authenticator,
-                    required_scopes: self.required_scopes.clone(),
                     span,
                 };
                 ResponseFuture::waiting(pending, suspended, set_cookies, responder)

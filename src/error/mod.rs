@@ -88,8 +88,8 @@ impl AuthError {
         self.retry_after
     }
 
-    /// The scopes that are missing, separated by spaces, as the challenge names them. Without a good token,
-    /// the scopes that the route is known to need.
+    /// The scopes that are missing, separated by spaces, as the challenge names them. Without a
+    /// credential, the scopes that the route is known to need.
     #[must_use]
     pub fn required_scope(&self) -> Option<&str> {
         self.challenge_hints.as_ref()?.scope.as_deref()

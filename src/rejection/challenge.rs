@@ -24,7 +24,7 @@ pub(super) enum Form {
 pub(crate) struct ChallengeParameters {
     pub(crate) realm: Option<String>,
     pub(crate) resource_metadata: Option<String>,
-    /// What a client without a good token should ask for where the route does not say it.
+    /// What a client without a token should ask for where the route does not say it.
     pub(crate) initial_scope: Option<String>,
     /// What no challenge needs to name beside a scope that includes it.
     pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
@@ -85,12 +85,10 @@ pub(super) fn value(
     }
     let needed = challenge_hints.and_then(|hints| hints.scope.as_deref());
     let scope = match form {
-        // RFC 6750 §3: the scope that is needed, also where it is not what the request was refused for.
-        Form::Bare | Form::InvalidToken => {
-            needed.or_else(|| parameters.and_then(|own| own.initial_scope.as_deref()))
-        }
+        // RFC 6750 §3: what a client needs that begins here.
+        Form::Bare => needed.or_else(|| parameters.and_then(|own| own.initial_scope.as_deref())),
         Form::InsufficientScope => needed,
-        Form::InvalidRequest | Form::InsufficientAuthentication => None,
+        Form::InvalidRequest | Form::InvalidToken | Form::InsufficientAuthentication => None,
     };
     if let Some(scope) = scope {
         challenge.add("scope", scope);

@@ -14,6 +14,7 @@ mod cases;
 
 mod attack;
 mod authorize;
+mod challenges;
 mod cookies;
 mod credential;
 mod csrf;
@@ -38,6 +39,7 @@ mod refusal_table;
 mod refusals;
 mod resolver;
 mod resource_metadata;
+mod resources;
 mod revocation;
 mod telemetry;
 mod token_cache;

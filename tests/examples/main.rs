@@ -10,6 +10,8 @@ mod browser_app;
 mod forward_auth;
 mod guards;
 mod live_events;
+mod mcp_clients;
+mod mcp_server;
 mod nginx;
 mod observability;
 mod quickstart;
