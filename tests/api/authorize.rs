@@ -249,7 +249,7 @@ async fn requirements_by_callers() {
         (all_scopes([scopes::OFFLINE_ACCESS, "read:orders"]).unwrap(),
                               [Scope("read:orders"), NO_SCOPE, Scope("read:orders"), Scope("read:orders"), NO_SCOPE, Scope("read:orders"), Asked("read:orders")]),
         (all_scopes([scopes::OFFLINE_ACCESS]).unwrap(),
-                              [NO_SCOPE, NO_SCOPE,    NO_SCOPE,      NO_SCOPE,      NO_SCOPE,      NO_SCOPE,      WhoAreYou]),
+                              [Pass, NO_SCOPE,        Pass,          NO_SCOPE,      NO_SCOPE,      NO_SCOPE,      WhoAreYou]),
 
         // Both: what the caller can do less about is told, whichever stands first.
         (verified().and(not_anonymous()),

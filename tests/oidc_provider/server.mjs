@@ -119,6 +119,8 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 handler = newHandler(issuer, keys);
 console.log(`listening on ${issuer}`);
 
+// Whoever has read that line need not read on.
+process.stdout.on('error', () => {});
 const stop = () => process.exit(0);
 process.on('SIGTERM', stop);
 // A pipe closes, a file only ends.
