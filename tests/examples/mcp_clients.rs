@@ -12,9 +12,7 @@ use axum::response::Response;
 use rmcp::model::{CallToolRequestParams, ProtocolVersion};
 use rmcp::service::{ClientInitializeError, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
-use rmcp::transport::auth::{
-    AuthClient, AuthorizationManager, AuthorizationRequest, AuthorizationSession,
-};
+use rmcp::transport::auth::{AuthClient, AuthorizationManager, AuthorizationRequest, OAuthState};
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientLifecycleMode, ClientServiceExt, RoleClient};
 use serde_json::Value;
@@ -254,16 +252,8 @@ async fn rmcp_s_own_client_from_the_bare_address_to_the_tool_that_needs_a_scope(
             "{challenge}"
         );
 
-        let manager = AuthorizationManager::new(world.url.as_str()).await.unwrap();
-        let request = AuthorizationRequest::new(REDIRECT_URI)
-            .with_preregistered_client("mcp-client")
-            .with_challenge(challenge);
-        let session = authorize(manager, request).await;
-        let back = world.sign_in(session.get_authorization_url()).await;
-        session.handle_callback_url(&back).await.unwrap();
-        let client = connect(&world, session.auth_manager, lifecycle())
-            .await
-            .unwrap();
+        let manager = authorize(&world, challenge).await;
+        let client = connect(&world, manager, lifecycle()).await.unwrap();
         let whoami = call(&client, "whoami").await.unwrap();
         assert!(
             whoami.starts_with("alice, scopes: ") && whoami.contains("tools:read"),
@@ -278,16 +268,8 @@ async fn rmcp_s_own_client_from_the_bare_address_to_the_tool_that_needs_a_scope(
             challenge.contains("error=\"insufficient_scope\", scope=\"tools:publish\""),
             "{challenge}"
         );
-        let manager = AuthorizationManager::new(world.url.as_str()).await.unwrap();
-        let request = AuthorizationRequest::new(REDIRECT_URI)
-            .with_preregistered_client("mcp-client")
-            .with_challenge(challenge);
-        let session = authorize(manager, request).await;
-        let back = world.sign_in(session.get_authorization_url()).await;
-        session.handle_callback_url(&back).await.unwrap();
-        let client = connect(&world, session.auth_manager, lifecycle())
-            .await
-            .unwrap();
+        let manager = authorize(&world, challenge).await;
+        let client = connect(&world, manager, lifecycle()).await.unwrap();
         let published = call(&client, "publish").await.unwrap();
         assert!(published.starts_with("published by alice"), "{published}");
         assert_eq!(world.count("POST 401"), 1, "{revision}");
@@ -295,14 +277,18 @@ async fn rmcp_s_own_client_from_the_bare_address_to_the_tool_that_needs_a_scope(
     }
 }
 
-async fn authorize(
-    manager: AuthorizationManager,
-    request: AuthorizationRequest,
-) -> AuthorizationSession {
-    match AuthorizationSession::new(manager, request).await {
-        Ok(session) => session,
-        Err((_, error)) => panic!("{error}"),
-    }
+/// The whole sign-in, from a challenge to a token.
+async fn authorize(world: &World, challenge: String) -> AuthorizationManager {
+    let mut state = OAuthState::new(world.url.as_str(), None).await.unwrap();
+    let request = AuthorizationRequest::new(REDIRECT_URI)
+        .with_preregistered_client("mcp-client")
+        .with_initial_scope_selection()
+        .with_challenge(challenge);
+    state.start_authorization(request).await.unwrap();
+    let authorization = state.get_authorization_url().await.unwrap();
+    let back = world.sign_in(&authorization).await;
+    state.handle_callback_url(&back).await.unwrap();
+    state.into_authorization_manager().unwrap()
 }
 
 const LEGACY: &str = "legacy";

@@ -72,7 +72,7 @@ function newHandler(issuer, keys) {
     async loadExistingGrant({ oidc }) {
       const { clientId } = oidc.client;
       const grant = new oidc.provider.Grant({ clientId, accountId: oidc.session.accountId });
-      grant.addOIDCScope('openid offline_access');
+      grant.addOIDCScope(`openid offline_access ${TOOL_SCOPES}`);
       for (const resource of Object.keys(oidc.resourceServers ?? {})) {
         grant.addResourceScope(resource, TOOL_SCOPES);
       }
