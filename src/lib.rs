@@ -5,6 +5,8 @@ pub mod authenticate;
 mod authgear;
 pub mod authorize;
 mod builder;
+// Public under `testkit` alone.
+#[cfg_attr(not(feature = "testkit"), allow(unreachable_pub))]
 mod clock;
 mod credential;
 pub mod docs;
@@ -42,5 +44,5 @@ pub use rejection::{
 };
 #[cfg(feature = "redis")]
 pub use revocation::RedisConfig;
-pub use user::{AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
+pub use user::{Actor, AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
 pub use verify::{GatewayProof, LiveSessions, SessionResolver};

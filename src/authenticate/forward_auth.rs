@@ -35,7 +35,7 @@ use crate::verify::{GatewayIdentity, SetCookies};
 /// *and* by those that the gateway names, in whichever field: `X-Forwarded-Method`,
 /// `X-Original-Method` and each other field `X-…-Method` or `X-…-Method-Override`, `X-Forwarded-Upgrade` and each
 /// `X-…-Upgrade` that is not empty, and `Sec-WebSocket-Key`. The gateway must pass `Host`, `Origin`, `Sec-Fetch-Site` and
-/// `Cookie`; [the documentation](crate::docs::modes#how-gateways-name-the-clients-request) shows how.
+/// `Cookie`; [the documentation](crate::docs::gateways#how-gateways-name-the-clients-request) shows how.
 ///
 /// It is a tower service: `Router::new().fallback_service(authgear.forward_auth())`.
 #[must_use = "a service does nothing until it is called"]

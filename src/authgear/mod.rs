@@ -4,7 +4,7 @@ mod status;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 
@@ -14,6 +14,7 @@ use crate::authorize::{AuthorizeLayer, Requirement};
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::protected_resource::{ProtectedResource, ResourceMetadata};
 use crate::revocation::Revocations;
+use crate::telemetry;
 use crate::user::{AuthUser, NoClaims, Principal};
 use crate::verify::Verification;
 
@@ -197,6 +198,33 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         self.revocations()
             .store()
             .revoke_token(&user.verified().identity, user.id());
+    }
+
+    /// Ends all tokens of this OAuth client that were issued until now, machines' and users': for a
+    /// client secret that leaked. Change the secret in Authgear first: tokens issued later are good.
+    ///
+    /// It counts where a JWT is verified, is shared like [`revoke_user`](Self::revoke_user), and
+    /// is remembered for 30 days: a machine's token lives for 28 days at most. Elsewhere it does
+    /// nothing and logs a warning: neither the resolver nor a gateway names the client.
+    pub fn revoke_client(&self, client_id: &str) {
+        self.warn_where_no_token_is_read("revoke_client");
+        self.revocations().store().revoke_client(client_id);
+    }
+
+    /// Ends all tokens that were issued before this time, machines' and users': for a signing key
+    /// that was exposed. Remove the key in Authgear first: who has it can sign for any time.
+    ///
+    /// A time to come counts as now. An earlier call with a later time stays in force. It counts
+    /// where [`revoke_client`](Self::revoke_client) does, and for as long.
+    pub fn revoke_issued_before(&self, time: SystemTime) {
+        self.warn_where_no_token_is_read("revoke_issued_before");
+        self.revocations().store().revoke_issued_before(time);
+    }
+
+    fn warn_where_no_token_is_read(&self, method: &'static str) {
+        if !self.authenticator.verifier().reads_tokens() {
+            telemetry::revocation_without_effect(method);
+        }
     }
 
     /// A route that takes Authgear's webhooks and ends users at once. It answers POST alone; mount

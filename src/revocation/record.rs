@@ -18,6 +18,13 @@ pub(crate) enum Record {
     Event { user: Box<str>, event: Event },
     /// One token is ended; by `until` it has expired anyway.
     Token { token: Box<str>, until: u64 },
+    /// The client's tokens that were issued until this moment are ended.
+    Client {
+        client: Box<str>,
+        revoked_before: u64,
+    },
+    /// All tokens that were issued before this moment are ended.
+    All { issued_before: u64 },
 }
 
 #[cfg(feature = "redis")]
@@ -37,12 +44,25 @@ impl Record {
                 user: user.clone(),
                 event: Event { at: time, ..*event },
             }),
+            Self::Client {
+                client,
+                revoked_before,
+            } if *revoked_before > time => Some(Self::Client {
+                client: client.clone(),
+                revoked_before: time,
+            }),
+            // The second of `time` is included.
+            Self::All { issued_before } if *issued_before > time.saturating_add(1) => {
+                Some(Self::All {
+                    issued_before: time.saturating_add(1),
+                })
+            }
             _ => None,
         }
     }
 }
 
-/// How long the id of a user, or what tells a token from others, can be, in bytes: no token is
+/// How long the id of a user or a client, or what tells a token from others, can be, in bytes: no token is
 /// longer, and what stands for one without a `jti` is little longer than its subject.
 pub(super) const MAX_NAME: usize = 10 * 1024;
 
@@ -89,6 +109,14 @@ impl fmt::Debug for Record {
                 .debug_struct("Token")
                 .field("until", until)
                 .finish_non_exhaustive(),
+            Self::Client { revoked_before, .. } => f
+                .debug_struct("Client")
+                .field("revoked_before", revoked_before)
+                .finish_non_exhaustive(),
+            Self::All { issued_before } => f
+                .debug_struct("All")
+                .field("issued_before", issued_before)
+                .finish(),
         }
     }
 }

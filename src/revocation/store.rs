@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[cfg(feature = "webhook")]
 use super::record::Event;
@@ -57,8 +57,8 @@ impl RevocationStore {
 
     /// Whether a user's token, good in every other way, still counts.
     ///
-    /// Not for a machine's: nothing here ends those. To be asked of a token that was verified
-    /// before as well, each time; it takes no lock that all requests share.
+    /// For a machine's, see [`check_client`](Self::check_client). To be asked of a token that was
+    /// verified before as well, each time; it takes no lock that all requests share.
     ///
     /// # Errors
     /// `Revoked`; `OlderThanRevocationRetention` and `MissingIssuedAt` where that could not be known any more;
@@ -85,7 +85,33 @@ impl RevocationStore {
         {
             return Err(AuthErrorKind::Revoked.into());
         }
+        self.check_client(identity, now)
+    }
+
+    /// Whether a token, good in every other way, still counts as one of its client. All that ends a
+    /// machine's is that its client was revoked, or all tokens from before a time.
+    ///
+    /// # Errors
+    /// `Revoked`; and `RevocationsUnavailable` where it is not known now.
+    pub(crate) fn check_client(
+        &self,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<(), AuthError> {
+        let issued_before = self.table.all_issued_before();
+        if issued_before > 0 && is_before(identity.issued_at, issued_before)
+            || self.table.has_clients() && self.is_client_revoked(identity)
+        {
+            return Err(AuthErrorKind::Revoked.into());
+        }
         self.check_contact(now)
+    }
+
+    fn is_client_revoked(&self, identity: &Identity) -> bool {
+        identity
+            .client_id()
+            .and_then(|client| self.table.client(client))
+            .is_some_and(|revoked_before| is_until(identity.issued_at, revoked_before))
     }
 
     /// Whether what others know is known here, or is not to be waited for. Where it is false, wait
@@ -131,6 +157,28 @@ impl RevocationStore {
                 revoked_before: self.now_by_log_clock(),
             });
         }
+    }
+
+    /// Ends all tokens of this client that were issued until now.
+    pub(crate) fn revoke_client(&self, client: &str) {
+        // No token has another client.
+        if (1..=MAX_NAME).contains(&client.len()) {
+            self.apply_own(Record::Client {
+                client: client.into(),
+                revoked_before: self.now_by_log_clock(),
+            });
+        }
+    }
+
+    /// Ends all tokens that were issued before this time. One that is still to come counts as now.
+    pub(crate) fn revoke_issued_before(&self, time: SystemTime) {
+        let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        // The present second is included.
+        let latest = self.now_by_log_clock().saturating_add(1);
+        self.apply_own(Record::All {
+            issued_before: seconds.min(latest),
+        });
     }
 
     /// Takes a webhook's event.
@@ -304,11 +352,12 @@ pub(crate) struct Outage {
 
 /// A token that does not say when it was issued counts as issued before any moment.
 fn is_until(issued_at: Option<NumericDate>, revoked_before: u64) -> bool {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "exact for any date of the next million years"
-    )]
-    issued_at.is_none_or(|issued_at| issued_at.0 <= revoked_before as f64)
+    issued_at.is_none_or(|issued_at| issued_at <= NumericDate::from_unix(revoked_before))
+}
+
+/// The same, without the moment itself.
+fn is_before(issued_at: Option<NumericDate>, moment: u64) -> bool {
+    issued_at.is_none_or(|issued_at| issued_at < NumericDate::from_unix(moment))
 }
 
 /// What tells a token from all others: its `jti`. Authgear's tokens have one; for another issuer's,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::account::Account;
@@ -14,6 +14,10 @@ pub(super) struct Table {
     users: Shards<Account>,
     /// By when the token has expired.
     tokens: Shards<u64>,
+    /// The client's tokens that were issued until then are ended.
+    clients: Shards<u64>,
+    /// All tokens that were issued before then are ended. 0: none are.
+    all_issued_before: AtomicU64,
     /// Seconds. What names no moment later than this time ago is out of date.
     retention: u64,
 }
@@ -23,6 +27,8 @@ impl Table {
         Self {
             users: Shards::new(),
             tokens: Shards::new(),
+            clients: Shards::new(),
+            all_issued_before: AtomicU64::new(0),
             retention,
         }
     }
@@ -36,12 +42,19 @@ impl Table {
             } => self.users.update(user, |a| a.name(*revoked_before)),
             Record::Event { user, event } => self.users.update(user, |a| a.add(*event)),
             Record::Token { token, until } => {
-                *until > now
-                    && self.tokens.update(token, |known| {
-                        let is_news = *until > *known;
-                        *known = (*known).max(*until);
-                        is_news
-                    })
+                *until > now && self.tokens.update(token, |known| raise(known, *until))
+            }
+            Record::Client {
+                client,
+                revoked_before,
+            } => self
+                .clients
+                .update(client, |known| raise(known, *revoked_before)),
+            Record::All { issued_before } => {
+                let before = self
+                    .all_issued_before
+                    .fetch_max(*issued_before, Ordering::AcqRel);
+                *issued_before > before
             }
         }
     }
@@ -59,6 +72,33 @@ impl Table {
             ) => self
                 .users
                 .update(user, |account| account.correct(*named, *revoked_before)),
+            (
+                Record::Client {
+                    client,
+                    revoked_before: named,
+                },
+                Record::Client { revoked_before, .. },
+            ) => self.clients.update(client, |known| {
+                if *known == *named {
+                    *known = *revoked_before;
+                    return true;
+                }
+                raise(known, *revoked_before)
+            }),
+            (
+                Record::All {
+                    issued_before: named,
+                },
+                Record::All { issued_before },
+            ) => {
+                let corrected = self.all_issued_before.compare_exchange(
+                    *named,
+                    *issued_before,
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                );
+                corrected.is_ok() || self.apply(bounded, now)
+            }
             // Of two times of one event the earlier one counts anyway.
             _ => self.apply(bounded, now),
         }
@@ -85,11 +125,37 @@ impl Table {
         !self.tokens.is_empty()
     }
 
+    /// The client's tokens that were issued until this moment are ended, if any are.
+    pub(super) fn client(&self, client: &str) -> Option<u64> {
+        self.clients.read(client, |revoked_before| *revoked_before)
+    }
+
+    pub(super) fn has_clients(&self) -> bool {
+        !self.clients.is_empty()
+    }
+
+    /// All tokens that were issued before this moment are ended. 0: none are.
+    pub(super) fn all_issued_before(&self) -> u64 {
+        self.all_issued_before.load(Ordering::Acquire)
+    }
+
     /// Forgets what is out of date.
     pub(super) fn sweep(&self, now: u64) {
         self.users
             .retain(|account| !self.is_past(account.latest(), now));
         self.tokens.retain(|until| *until > now);
+        self.clients
+            .retain(|revoked_before| !is_past_any_token(*revoked_before, now));
+        let all = self.all_issued_before();
+        if is_past_any_token(all, now) {
+            // Where it was raised meanwhile, it stays.
+            let _ = self.all_issued_before.compare_exchange(
+                all,
+                0,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+        }
     }
 
     /// Users with a window that began after `since`, and until now.
@@ -132,12 +198,26 @@ impl Table {
                 visit(Record::Token { token, until }, until);
             }
         });
+        self.clients.for_each(|client, revoked_before| {
+            if !is_past_any_token(*revoked_before, now) {
+                let record = Record::Client {
+                    client: client.into(),
+                    revoked_before: *revoked_before,
+                };
+                visit(record, revoked_before.saturating_add(LONGEST_LIFETIME));
+            }
+        });
+        let issued_before = self.all_issued_before();
+        if !is_past_any_token(issued_before, now) {
+            let until = issued_before.saturating_add(LONGEST_LIFETIME);
+            visit(Record::All { issued_before }, until);
+        }
     }
 
-    /// How many users and tokens are known.
+    /// How many users, tokens and clients are known.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.users.len() + self.tokens.len()
+        self.users.len() + self.tokens.len() + self.clients.len()
     }
 
     /// Whether no good token can be as old as this moment.
@@ -151,9 +231,27 @@ impl fmt::Debug for Table {
         f.debug_struct("Table")
             .field("users", &self.users.len())
             .field("tokens", &self.tokens.len())
+            .field("clients", &self.clients.len())
+            .field("all_issued_before", &self.all_issued_before())
             .field("retention", &self.retention)
             .finish()
     }
+}
+
+/// Seconds. A machine's token lives for 28 days at most (Authgear); a user's token that is older than
+/// the retention, which is 30 days at most, is refused for its age.
+const LONGEST_LIFETIME: u64 = 30 * 24 * 60 * 60;
+
+/// Whether no token at all can be as old as this moment.
+fn is_past_any_token(moment: u64, now: u64) -> bool {
+    moment.saturating_add(LONGEST_LIFETIME) < now
+}
+
+/// Sets the larger one. Returns whether that is news.
+fn raise(known: &mut u64, moment: u64) -> bool {
+    let is_news = moment > *known;
+    *known = moment.max(*known);
+    is_news
 }
 
 const SHARDS: usize = 64;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::actor::Actor;
 use super::identity::{Identity, NumericDate};
 
 /// A machine whose token (client credentials grant, RFC 6749 §4.4) was verified.
@@ -45,6 +46,12 @@ impl AuthClient {
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.inner.has_scope(scope)
+    }
+
+    /// Who acts for the machine, if the token says that somebody does (`act`, RFC 8693 §4.1).
+    #[must_use]
+    pub fn actor(&self) -> Option<Actor<'_>> {
+        Actor::current(&self.inner)
     }
 
     /// The issuer: the project's endpoint.

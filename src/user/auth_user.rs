@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::actor::Actor;
 use super::identity::{Identity, NumericDate};
 use super::session::Session;
 use crate::clock::{Clock, Timestamp};
@@ -234,6 +235,13 @@ impl<C> AuthUser<C> {
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.identity().client_id()
+    }
+
+    /// Who acts for the user, if the token says that somebody does (`act`, RFC 8693 §4.1). Authgear's
+    /// own tokens name no actor. Unknown where no token was read here.
+    #[must_use]
+    pub fn actor(&self) -> Option<Actor<'_>> {
+        Actor::current(self.identity())
     }
 
     /// The issuer: the project's endpoint.

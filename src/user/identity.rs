@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::actor::Part;
 use super::claim_text::{Span, SpanList, Text, TextReader};
 use super::scope_inclusions::ScopeInclusions;
 
@@ -21,6 +22,8 @@ pub(crate) struct Identity {
     pub(crate) audiences: SpanList,
     pub(crate) roles: SpanList,
     pub(crate) amr: SpanList,
+    /// The parts of each, the first actor first.
+    pub(crate) actors: SpanList,
     pub(crate) is_anonymous: bool,
     pub(crate) is_verified: bool,
     pub(crate) can_reauthenticate: bool,
@@ -43,6 +46,7 @@ impl Default for Identity {
             audiences: SpanList::default(),
             roles: SpanList::default(),
             amr: SpanList::default(),
+            actors: SpanList::default(),
             is_anonymous: true,
             is_verified: false,
             can_reauthenticate: false,
@@ -108,6 +112,16 @@ impl Identity {
     pub(crate) fn amr(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
         self.text.list(self.amr)
     }
+
+    pub(super) fn actor_count(&self) -> usize {
+        self.text.list(self.actors).len() / Part::COUNT
+    }
+
+    pub(super) fn actor_part(&self, actor: usize, part: Part) -> Option<&str> {
+        let position = actor * Part::COUNT + part as usize;
+        let text = self.text.list(self.actors).nth(position)?;
+        (!text.is_empty()).then_some(text)
+    }
 }
 
 /// Shows which members are there, and none of their values: claims are not for logs.
@@ -122,6 +136,14 @@ impl fmt::Debug for Identity {
 pub(crate) struct NumericDate(pub(crate) f64);
 
 impl NumericDate {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact for any date of the next million years"
+    )]
+    pub(crate) fn from_unix(seconds: u64) -> Self {
+        Self(seconds as f64)
+    }
+
     /// Whole seconds, rounded down; before 1970 it is 0, and beyond what fits it is the largest.
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,5 +1,6 @@
 //! Who is calling: [`AuthUser`], [`AuthClient`] and [`Principal`].
 
+mod actor;
 mod auth_client;
 mod auth_user;
 mod claim_text;
@@ -8,6 +9,8 @@ mod principal;
 mod scope_inclusions;
 mod session;
 
+pub use actor::Actor;
+pub(crate) use actor::Part as ActorPart;
 pub use auth_client::AuthClient;
 pub use auth_user::{AuthUser, NoClaims, VerifiedBy};
 pub(crate) use auth_user::{TimeContext, VerifiedUser};

@@ -12,8 +12,10 @@ mod support;
 #[path = "../../src/simulation/cases.rs"]
 mod cases;
 
+mod actor;
 mod attack;
 mod authorize;
+mod break_glass;
 mod challenges;
 mod cookies;
 mod credential;

@@ -1,6 +1,7 @@
 //! The table of refusals, and the rules of JWT verification: each rule with its near miss.
 
 mod claims;
+mod foreign;
 mod header;
 mod keys;
 mod near;

@@ -8,11 +8,11 @@ mod process;
 
 mod browser_app;
 mod forward_auth;
+mod gateways;
 mod guards;
 mod live_events;
 mod mcp_clients;
 mod mcp_server;
-mod nginx;
 mod observability;
 mod quickstart;
 mod resource_server;

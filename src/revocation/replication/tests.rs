@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use tokio::runtime::Handle;
@@ -331,15 +331,18 @@ impl World {
                     .store()
                     .take(delivery.user, delivery.event);
             }
-            Step::EndUser { user, replica } => {
-                let revoked_before = self.now();
-                let user = name(user);
+            Step::End { ended, replica } => {
+                let now = self.now();
                 let replica = &mut self.replicas[replica];
-                replica.revocations.store().revoke_user(&user);
-                replica.taken.push(Record::User {
-                    user,
-                    revoked_before,
-                });
+                let store = replica.revocations.store();
+                match ended {
+                    Ended::User(user) => store.revoke_user(&name(user)),
+                    Ended::Client(client) => store.revoke_client(&name(client)),
+                    Ended::All => {
+                        store.revoke_issued_before(UNIX_EPOCH + Duration::from_secs(now + 1));
+                    }
+                }
+                replica.taken.push(ended.record(now));
             }
             Step::EndToken { token, replica } => {
                 let expires_at = self.now() + MAX_LEAD + 1800;
@@ -369,10 +372,7 @@ impl World {
             Step::Poison(record) => {
                 let now = self.log.server().now() / 1000;
                 let record = record.map(|poison| match poison {
-                    Poison::User { user, ahead } => Record::User {
-                        user: name(user),
-                        revoked_before: now + ahead,
-                    },
+                    Poison::End { ended, ahead } => ended.record(now + ahead),
                     Poison::Event { user, seq, ahead } => Record::Event {
                         user: name(user),
                         event: Event {
@@ -419,6 +419,7 @@ impl World {
                 event.at.min(earliest.unwrap_or(u64::MAX))
             }
             Record::Token { .. } => return true,
+            Record::Client { .. } | Record::All { .. } => return !table.apply(record, now),
         };
         // An event that was ahead may count as of its arrival, and be out of date as much sooner.
         table.is_past(revoked_before - MAX_AHEAD, now) || !table.apply(record, now)
@@ -490,6 +491,19 @@ impl World {
                 .collect();
             assert!(ended.windows(2).all(|pair| pair[0] == pair[1]), "{ended:?}");
         }
+        let clients: Vec<_> = self
+            .replicas
+            .iter()
+            .map(|replica| {
+                let table = &replica.revocations.store().table;
+                let clients: Vec<_> = (0..USERS).map(|c| table.client(&name(c))).collect();
+                (table.all_issued_before(), clients)
+            })
+            .collect();
+        assert!(
+            clients.windows(2).all(|pair| pair[0] == pair[1]),
+            "{clients:?}"
+        );
         // What one of them took and lived to tell, all know.
         for appender in &self.replicas {
             for record in &appender.taken {
@@ -538,8 +552,8 @@ enum Step {
         delivery: Pick,
         replica: usize,
     },
-    EndUser {
-        user: usize,
+    End {
+        ended: Ended,
         replica: usize,
     },
     EndToken {
@@ -563,8 +577,42 @@ enum Step {
 /// Of a clock that is ahead.
 #[derive(Clone, Copy, Debug)]
 enum Poison {
-    User { user: usize, ahead: u64 },
+    End { ended: Ended, ahead: u64 },
     Event { user: usize, seq: u64, ahead: u64 },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ended {
+    User(usize),
+    Client(usize),
+    All,
+}
+
+impl Ended {
+    /// With everything that was issued until this second.
+    fn record(self, second: u64) -> Record {
+        match self {
+            Self::User(user) => Record::User {
+                user: name(user),
+                revoked_before: second,
+            },
+            Self::Client(client) => Record::Client {
+                client: name(client),
+                revoked_before: second,
+            },
+            Self::All => Record::All {
+                issued_before: second + 1,
+            },
+        }
+    }
+}
+
+fn ended() -> impl Strategy<Value = Ended> {
+    prop_oneof![
+        2 => (0..USERS).prop_map(Ended::User),
+        1 => (0..USERS).prop_map(Ended::Client),
+        1 => Just(Ended::All),
+    ]
 }
 
 /// One of a list that grows: most often a late one.
@@ -610,7 +658,7 @@ fn step() -> impl Strategy<Value = Step> {
     let ahead = 0..3 * RETENTION;
     let poison = prop_oneof![
         Just(None),
-        (0..USERS, ahead.clone()).prop_map(|(user, ahead)| Some(Poison::User { user, ahead })),
+        (ended(), ahead.clone()).prop_map(|(ended, ahead)| Some(Poison::End { ended, ahead })),
         (0..USERS, 0..9u64, ahead).prop_map(|(user, seq, ahead)| Some(Poison::Event {
             user,
             seq,
@@ -621,7 +669,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => happen,
         8 => deliver,
-        1 => (0..USERS, 0..REPLICAS).prop_map(|(user, replica)| Step::EndUser { user, replica }),
+        2 => (ended(), 0..REPLICAS).prop_map(|(ended, replica)| Step::End { ended, replica }),
         1 => (0..USERS, 0..REPLICAS).prop_map(|(token, replica)| Step::EndToken { token, replica }),
         2 => (0..REPLICAS).prop_map(Step::Restart),
         2 => (0..REPLICAS).prop_map(Step::Cut),
@@ -837,8 +885,16 @@ fn an_entry_of_the_future_counts_as_of_its_own_time() {
     paused(async {
         let mut world = World::new();
         for poison in [
-            Poison::User {
-                user: 0,
+            Poison::End {
+                ended: Ended::User(0),
+                ahead: 3_600,
+            },
+            Poison::End {
+                ended: Ended::Client(1),
+                ahead: 3_600,
+            },
+            Poison::End {
+                ended: Ended::All,
                 ahead: 3_600,
             },
             Poison::Event {
@@ -846,7 +902,10 @@ fn an_entry_of_the_future_counts_as_of_its_own_time() {
                 seq: 7,
                 ahead: 3_600,
             },
-            Poison::User { user: 2, ahead: 0 },
+            Poison::End {
+                ended: Ended::User(2),
+                ahead: 0,
+            },
         ] {
             world.step(Step::Poison(Some(poison))).await;
             world.step(Step::Poison(None)).await;
@@ -857,6 +916,10 @@ fn an_entry_of_the_future_counts_as_of_its_own_time() {
                 let table = &replica.revocations.store().table;
                 assert_eq!(table.user(&name(user), NOW + 9_000), Some(NOW));
             }
+            let table = &replica.revocations.store().table;
+            assert_eq!(table.client(&name(1)), Some(NOW));
+            assert_eq!(table.client(&name(0)), None);
+            assert_eq!(table.all_issued_before(), NOW + 1);
         }
         assert_eq!(world.log.server().asked, 0, "nothing is told once more");
     });

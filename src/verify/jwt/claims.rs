@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 
+use super::actor::ActorReader;
 use super::json::{self, Str, Strings};
 use crate::error::AuthErrorKind;
 use crate::user::{Identity, NumericDate, TextReader};
@@ -54,6 +55,7 @@ pub(in crate::verify) enum Claim {
     AuthTime,
     Amr,
     Confirmation,
+    Actor,
     IsAnonymous,
     IsVerified,
     CanReauthenticate,
@@ -75,6 +77,7 @@ impl Claim {
             "auth_time" => Self::AuthTime,
             "amr" => Self::Amr,
             "cnf" => Self::Confirmation,
+            "act" => Self::Actor,
             _ => match name.strip_prefix("https://authgear.com/claims/user/")? {
                 "is_anonymous" => Self::IsAnonymous,
                 "is_verified" => Self::IsVerified,
@@ -141,6 +144,11 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 Claim::Amr => identity.amr = list(&mut members, reader, false, false)?,
                 // A server that has no roles to tell may say `null`.
                 Claim::Roles => identity.roles = list(&mut members, reader, false, true)?,
+                Claim::Actor => {
+                    let mark = reader.mark();
+                    members.next_value_seed(ActorReader::new(reader))?;
+                    identity.actors = reader.list_since(mark);
+                }
                 Claim::Confirmation => {
                     members.next_value::<IgnoredAny>()?;
                 }

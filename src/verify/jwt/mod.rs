@@ -3,6 +3,7 @@
 //! What needs no key refuses first. If the key is known, everything happens at once, without
 //! waiting; only an unknown key, or a set that is too old, makes the request wait for the refresher.
 
+mod actor;
 pub(super) mod cache;
 pub(super) mod claims;
 mod json;
@@ -181,15 +182,12 @@ impl<C> JwtVerifier<C> {
         if let Err(kind) = self.validation.check_audience(identity, audiences) {
             return Some(Err(kind.into()));
         }
-        if let Principal::User(user) = &known.principal
-            && let Err(error) = self
-                .revocations
-                .store()
-                .check(&user.verified().identity, now)
-        {
-            return Some(Err(error));
-        }
-        Some(Ok(known.principal))
+        let revocations = self.revocations.store();
+        let checked = match &known.principal {
+            Principal::User(user) => revocations.check(&user.verified().identity, now),
+            Principal::Client(client) => revocations.check_client(client.identity(), now),
+        };
+        Some(checked.map(|()| known.principal))
     }
 
     /// Takes a token apart and finds out which key it asks for; `keys` are those to look among.
@@ -258,7 +256,10 @@ impl<C> JwtVerifier<C> {
             .clone_from(&self.validation.scope_inclusions);
         let length = identity.text.original().len();
         let principal = match unverified.bearer {
-            Subject::Machine => Principal::Client(AuthClient::new(Arc::new(identity))),
+            Subject::Machine => {
+                self.revocations.store().check_client(&identity, now)?;
+                Principal::Client(AuthClient::new(Arc::new(identity)))
+            }
             Subject::User => {
                 self.revocations.store().check(&identity, now)?;
                 // The reader's own error would quote the claims.

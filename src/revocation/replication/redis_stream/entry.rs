@@ -37,6 +37,14 @@ pub(super) fn write(record: &Record, mut field: impl FnMut(&'static str, &str)) 
             field(TOKEN, token);
             field(UNTIL, &until.to_string());
         }
+        Record::Client {
+            client,
+            revoked_before,
+        } => {
+            field(CLIENT, client);
+            field(REVOKED_BEFORE, &revoked_before.to_string());
+        }
+        Record::All { issued_before } => field(ISSUED_BEFORE, &issued_before.to_string()),
     }
 }
 
@@ -111,6 +119,17 @@ fn record(entry: &Value) -> Option<Record> {
         let (token, until) = (name(token)?, number(fields.until?)?);
         return Some(Record::Token { token, until });
     }
+    if let Some(client) = fields.client {
+        let (client, revoked_before) = (name(client)?, number(fields.revoked_before?)?);
+        return Some(Record::Client {
+            client,
+            revoked_before,
+        });
+    }
+    if let Some(issued_before) = fields.issued_before {
+        let issued_before = number(issued_before)?;
+        return Some(Record::All { issued_before });
+    }
     let user = name(fields.user?)?;
     if let Some(revoked_before) = fields.revoked_before {
         let revoked_before = number(revoked_before)?;
@@ -146,6 +165,8 @@ struct Fields<'v> {
     window: Option<&'v [u8]>,
     token: Option<&'v [u8]>,
     until: Option<&'v [u8]>,
+    client: Option<&'v [u8]>,
+    issued_before: Option<&'v [u8]>,
 }
 
 impl<'v> Fields<'v> {
@@ -164,6 +185,8 @@ impl<'v> Fields<'v> {
                 Ok(WINDOW) => &mut fields.window,
                 Ok(TOKEN) => &mut fields.token,
                 Ok(UNTIL) => &mut fields.until,
+                Ok(CLIENT) => &mut fields.client,
+                Ok(ISSUED_BEFORE) => &mut fields.issued_before,
                 _ => continue,
             };
             if field.replace(value).is_some() {
@@ -225,6 +248,8 @@ const ENDS: &str = "ends";
 const WINDOW: &str = "window";
 const TOKEN: &str = "token";
 const UNTIL: &str = "until";
+const CLIENT: &str = "client";
+const ISSUED_BEFORE: &str = "issued_before";
 
 #[cfg(test)]
 mod tests {
@@ -291,6 +316,11 @@ mod tests {
                 token: token.into(),
                 until
             }),
+            (".+", any::<u64>()).prop_map(|(client, revoked_before)| Record::Client {
+                client: client.into(),
+                revoked_before
+            }),
+            any::<u64>().prop_map(|issued_before| Record::All { issued_before }),
         ]
     }
 
@@ -303,7 +333,17 @@ mod tests {
 
     fn any_value() -> impl Strategy<Value = Value> {
         const NAMES: &[&str] = &[
-            "user", "moment", "seq", "at", "ends", "window", "token", "until", "1",
+            "user",
+            "moment",
+            "seq",
+            "at",
+            "ends",
+            "window",
+            "token",
+            "until",
+            "client",
+            "issued_before",
+            "1",
         ];
         let leaf = prop_oneof![
             Just(Value::Nil),
@@ -366,6 +406,14 @@ mod tests {
             ],
             &[("token", "t")],
             &[("token", "t"), ("until", "x")],
+            &[("client", "c")],
+            &[("client", ""), ("moment", "5")],
+            &[("client", &long), ("moment", "5")],
+            &[("client", "c"), ("moment", "-5")],
+            &[("client", "c"), ("issued_before", "5")],
+            &[("client", "c"), ("client", "d"), ("moment", "5")],
+            &[("issued_before", "")],
+            &[("issued_before", "5"), ("issued_before", "5")],
             &[("something", "else")],
         ] {
             assert!(record(&entry_of(fields)).is_none(), "{fields:?}");

@@ -91,7 +91,7 @@ impl RedisConfig {
         self
     }
 
-    /// Refuses users (503) once the server has been out of contact for this long, until contact is
+    /// Refuses tokens (503) once the server has been out of contact for this long, until contact is
     /// regained. At least 10 seconds. Default: never; what is known is refused, and all else goes
     /// on.
     ///
