@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
         let mut authgear = project::build(project::builder(settings))?;
         if let Some(url) = &settings.public_url {
             // It is named in challenges, and published by the API itself.
-            authgear = project::protect(&authgear, ProtectedResource::new(url), settings)?;
+            authgear = project::protect(&authgear, ProtectedResource::new(url))?;
         }
         // Webhooks are for the API, which shares what they say through Redis: their route is not served
         // here.

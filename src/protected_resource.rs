@@ -29,17 +29,15 @@ use crate::verify::Audiences;
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), axum_authgear::ConfigError> {
-/// const ENDPOINT: &str = "https://my-project.authgear.cloud";
-///
 /// // One set of keys, one cache of tokens.
-/// let authgear = Authgear::builder(ENDPOINT).build()?;
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud").build()?;
 /// let orders = authgear.for_resource(
 ///     ProtectedResource::new("https://api.example.com/orders").scopes(["read:orders"]),
 /// )?;
 /// let tools = authgear.for_resource(
 ///     ProtectedResource::new("https://api.example.com/tools")
 ///         // Users' tokens, which Authgear issues for its endpoint alone.
-///         .audience(ENDPOINT),
+///         .project_audience(),
 /// )?;
 /// let app: Router = Router::new()
 ///     .route("/orders", get(|| async { "orders" }).route_layer(orders.layer()))
@@ -55,6 +53,7 @@ use crate::verify::Audiences;
 pub struct ProtectedResource {
     url: String,
     audiences: Vec<String>,
+    project_audience: bool,
     scopes: Vec<String>,
     initial_scopes: Vec<String>,
     name: Option<String>,
@@ -71,6 +70,7 @@ impl ProtectedResource {
         Self {
             url: url.into(),
             audiences: Vec::new(),
+            project_audience: false,
             scopes: Vec::new(),
             initial_scopes: Vec::new(),
             name: None,
@@ -82,10 +82,21 @@ impl ProtectedResource {
     /// resource's own address (RFC 8707 §2), and only as long as no audience is named. Audiences that the
     /// builder names do not count here.
     ///
-    /// Authgear issues tokens for a resource to machines. A user's token is for the endpoint: name that,
-    /// to take users.
+    /// Authgear issues tokens for a resource to machines. A user's token is for the endpoint: see
+    /// [`project_audience`](Self::project_audience).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
+        self
+    }
+
+    /// Takes tokens for what the project's tokens are for anyway: the endpoint, or else what
+    /// [`AuthgearBuilder::audience`](crate::AuthgearBuilder::audience) names. It replaces the resource's own
+    /// audience; naming one besides is an error.
+    ///
+    /// That is how a resource takes users, whose tokens Authgear issues for the endpoint. They are good
+    /// at every API of the project: name the clients.
+    pub fn project_audience(mut self) -> Self {
+        self.project_audience = true;
         self
     }
 
@@ -115,16 +126,20 @@ impl ProtectedResource {
         self
     }
 
-    /// What tokens for it may be for.
-    pub(crate) fn audiences(&self) -> Result<Audiences, ConfigError> {
+    /// What tokens for it may be for; `None` for what the project's are for.
+    pub(crate) fn audiences(&self) -> Result<Option<Audiences>, ConfigError> {
         if self.audiences.iter().any(String::is_empty) {
             return Err(ConfigError::invalid("audience", "", "has an empty value"));
         }
-        Ok(if self.audiences.is_empty() {
-            Audiences::from([self.url.clone()])
-        } else {
-            self.audiences.clone().into()
-        })
+        match (self.project_audience, self.audiences.is_empty()) {
+            (true, true) => Ok(None),
+            (false, true) => Ok(Some([self.url.clone()].into())),
+            (false, false) => Ok(Some(self.audiences.clone().into())),
+            (true, false) => Err(ConfigError::Conflict {
+                option: "audience",
+                reason: "the resource takes the project's audience: leave one of them out",
+            }),
+        }
     }
 
     /// What its challenges say.
@@ -402,5 +417,7 @@ mod tests {
         assert!(metadata(&plain().scopes(["read"]).initial_scopes(["read"])).is_ok());
         assert!(metadata(&plain().initial_scopes(["read"])).is_ok());
         assert!(plain().audience("").audiences().is_err());
+        let both = plain().audience("https://b.example").project_audience();
+        assert_eq!(both.audiences().unwrap_err().option(), Some("audience"));
     }
 }

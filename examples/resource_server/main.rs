@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
         let mut authgear = project::build(project::builder(settings))?;
         if let Some(url) = &settings.public_url {
             let resource = ProtectedResource::new(url).scopes(routes::SCOPES);
-            authgear = project::protect(&authgear, resource, settings)?;
+            authgear = project::protect(&authgear, resource)?;
         }
         routes::router(&authgear, settings)
     })

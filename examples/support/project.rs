@@ -88,21 +88,13 @@ pub fn build(builder: AuthgearBuilder) -> Result<Authgear, Box<dyn Error>> {
     })
 }
 
-/// This API, as clients know it, for tokens that the settings name.
+/// This API, as clients know it, for the tokens that the settings ask for.
 pub fn protect(
     authgear: &Authgear,
     resource: ProtectedResource,
-    settings: &Settings,
 ) -> Result<Authgear, Box<dyn Error>> {
-    // As everywhere: without an audience of its own, it is the endpoint's.
-    let endpoint = settings.endpoint.strip_suffix('/');
-    let endpoint = [endpoint.unwrap_or(&settings.endpoint).to_owned()];
-    let audiences = settings.audiences.as_deref().unwrap_or(&endpoint);
-    let resource = audiences
-        .iter()
-        .fold(resource, |resource, audience| resource.audience(audience));
     authgear
-        .for_resource(resource)
+        .for_resource(resource.project_audience())
         .map_err(|error| match bad_variable(&error) {
             Some(bad) => bad.into(),
             None => error.into(),

@@ -69,17 +69,18 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// is not for. A layer or requirement of one resource does not count for another.
     ///
     /// # Errors
-    /// An address or a scope that clients could not use. `audience`: the session resolver and a gateway
-    /// compare the audience with the endpoint, and with nothing else, so that no other can be named there.
+    /// An address or a scope that clients could not use. An audience of its own, where the session resolver
+    /// or a gateway compares the endpoint and nothing else: such a resource has the
+    /// [`project_audience`](ProtectedResource::project_audience).
     pub fn for_resource(&self, resource: ProtectedResource) -> Result<Self, ConfigError> {
         let shared = &self.authenticator.shared;
         let metadata = resource.metadata(&shared.issuer)?;
         let audiences = resource.audiences()?;
-        if !shared.verifier.reads_tokens() && audiences.iter().any(|own| *own != shared.issuer) {
+        if audiences.is_some() && !shared.verifier.reads_tokens() {
             return Err(ConfigError::Conflict {
                 option: "audience",
-                reason: "without a token nothing but the endpoint can be compared: name it, or take \
-                         live_sessions (JWT and resolver)",
+                reason: "no token is read in this mode, and nothing but the endpoint is compared: take \
+                         the resource's project_audience, or live_sessions (JWT and resolver)",
             });
         }
         let realm = shared.realm.clone();
@@ -89,7 +90,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
             authenticator: Arc::new(Authenticator {
                 shared: Arc::clone(shared),
                 authgear_id: AuthgearId::new::<C>(challenge),
-                audiences: Some(audiences),
+                audiences,
             }),
             resource: Some(Arc::new(metadata)),
         })

@@ -201,15 +201,44 @@ async fn an_audience_that_nobody_compares_is_refused() {
     ] {
         let authgear = authgear.unwrap();
         let plain = ProtectedResource::new(ORDERS);
-        let of_users = || plain.clone().audience(fake.endpoint());
-        assert!(authgear.for_resource(of_users()).is_ok(), "{name}");
-        for other in [plain.clone(), of_users().audience(ORDERS)] {
+        let of_project = plain.clone().project_audience();
+        assert!(authgear.for_resource(of_project).is_ok(), "{name}");
+        for other in [plain.clone(), plain.audience(fake.endpoint())] {
             let outcome = authgear.for_resource(other);
             assert_eq!(outcome.is_ok(), compares, "{name}");
             if let Err(error) = outcome {
                 assert_eq!(error.option(), Some("audience"));
             }
         }
+    }
+}
+
+/// The audience that the builder names counts for its own resources that take it, and for no other.
+#[tokio::test]
+async fn the_projects_own_audience() {
+    let fake = FakeAuthgear::start().await;
+    let users = || fake.token(&fake.add_user(User::new("alice"))).sign();
+    let machine = |audience: &str| fake.client_token("robot", audience).sign();
+    let plain = ready(Authgear::builder(fake.endpoint())).await;
+    let named = ready(Authgear::builder(fake.endpoint()).audience(TOOLS)).await;
+    for (authgear, passes, refused) in [
+        (&plain, users(), machine(ORDERS)),
+        (&named, machine(TOOLS), users()),
+    ] {
+        let resource = ProtectedResource::new(ORDERS).project_audience();
+        let orders = authgear.for_resource(resource).unwrap();
+        let app = router(&orders, "/orders");
+        for _ in 0..2 {
+            assert_eq!(ask(&app, "/orders", &passes).await.status, StatusCode::OK);
+            let answer = ask(&app, "/orders", &refused).await;
+            assert_refused(&answer, 401, AuthErrorKind::WrongAudience);
+            leads_to(&answer, "/orders");
+        }
+        let of_its_own = authgear
+            .for_resource(ProtectedResource::new(ORDERS))
+            .unwrap();
+        assert!(of_its_own.verify_principal(&passes).await.is_err());
+        assert!(of_its_own.verify_principal(&machine(ORDERS)).await.is_ok());
     }
 }
 
