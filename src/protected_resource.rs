@@ -127,14 +127,14 @@ impl ProtectedResource {
     }
 
     /// What tokens for it may be for; `None` for what the project's are for.
-    pub(crate) fn audiences(&self) -> Result<Option<Audiences>, ConfigError> {
+    pub(crate) fn into_audiences(self) -> Result<Option<Audiences>, ConfigError> {
         if self.audiences.iter().any(String::is_empty) {
             return Err(ConfigError::invalid("audience", "", "has an empty value"));
         }
         match (self.project_audience, self.audiences.is_empty()) {
             (true, true) => Ok(None),
-            (false, true) => Ok(Some([self.url.clone()].into())),
-            (false, false) => Ok(Some(self.audiences.clone().into())),
+            (false, true) => Ok(Some([self.url].into())),
+            (false, false) => Ok(Some(self.audiences.into())),
             (true, false) => Err(ConfigError::Conflict {
                 option: "audience",
                 reason: "the resource takes the project's audience: leave one of them out",
@@ -416,8 +416,11 @@ mod tests {
         }
         assert!(metadata(&plain().scopes(["read"]).initial_scopes(["read"])).is_ok());
         assert!(metadata(&plain().initial_scopes(["read"])).is_ok());
-        assert!(plain().audience("").audiences().is_err());
+        assert!(plain().audience("").into_audiences().is_err());
         let both = plain().audience("https://b.example").project_audience();
-        assert_eq!(both.audiences().unwrap_err().option(), Some("audience"));
+        assert_eq!(
+            both.into_audiences().unwrap_err().option(),
+            Some("audience")
+        );
     }
 }

@@ -75,7 +75,10 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     pub fn for_resource(&self, resource: ProtectedResource) -> Result<Self, ConfigError> {
         let shared = &self.authenticator.shared;
         let metadata = resource.metadata(&shared.issuer)?;
-        let audiences = resource.audiences()?;
+        let realm = shared.realm.clone();
+        let inclusions = shared.scope_inclusions.clone();
+        let challenge = resource.challenge(&metadata, realm, inclusions)?;
+        let audiences = resource.into_audiences()?;
         if audiences.is_some() && !shared.verifier.reads_tokens() {
             return Err(ConfigError::Conflict {
                 option: "audience",
@@ -83,9 +86,6 @@ impl<C: Send + Sync + 'static> Authgear<C> {
                          the resource's project_audience, or live_sessions (JWT and resolver)",
             });
         }
-        let realm = shared.realm.clone();
-        let inclusions = shared.scope_inclusions.clone();
-        let challenge = resource.challenge(&metadata, realm, inclusions)?;
         Ok(Self {
             authenticator: Arc::new(Authenticator {
                 shared: Arc::clone(shared),

@@ -255,7 +255,7 @@ async fn a_thousand_resources_fetch_no_more_than_one() {
     }
     let mut seen = HashSet::new();
     for number in (0..1_000).step_by(37) {
-        let token = fake.client_token("robot", &url(number)).sign();
+        let token = fake.client_token("robot", url(number)).sign();
         for (other, status) in [(number, 200), ((number + 1) % 1_000, 401)] {
             let answer = ask(&app, &format!("/tenants/{other}"), &token).await;
             assert_eq!(answer.status.as_u16(), status);

@@ -183,6 +183,7 @@ async fn clients_of_both_revisions_are_greeted() {
         .token(&fake.add_user(User::new("alice")))
         .scope("")
         .sign();
+    let bearer = format!("Bearer {token}");
     let token = Some(token.as_str());
 
     let params = json!({
@@ -236,7 +237,6 @@ async fn clients_of_both_revisions_are_greeted() {
     for method in ["GET", "DELETE", "PUT"] {
         let url = format!("{}/mcp", server.url);
         assert_eq!(ask(method, &url, &[]).await.status, 401);
-        let bearer = format!("Bearer {}", token.unwrap());
         let headers = [("authorization", &*bearer), ("accept", "text/event-stream")];
         assert_eq!(ask(method, &url, &headers).await.status, 405, "{method}");
     }
