@@ -20,12 +20,11 @@ async fn main() -> ExitCode {
             let problem = "gateway is for who stands behind one: this one is asked by it";
             return Err(AUTHGEAR_VERIFY.bad(problem).into());
         }
-        let mut builder = project::builder(settings);
+        let mut authgear = project::build(project::builder(settings))?;
         if let Some(url) = &settings.public_url {
             // It is named in challenges, and published by the API itself.
-            builder = builder.protected_resource(ProtectedResource::new(url));
+            authgear = project::protect(&authgear, ProtectedResource::new(url))?;
         }
-        let authgear = project::build(builder)?;
         // Webhooks are for the API, which shares what they say through Redis: their route is not served
         // here.
         Ok(health::router(&authgear)

@@ -12,13 +12,15 @@
 //! The layer has refused a *bad* credential before any of this. Without the layer, or with one for
 //! other custom claims, each of them is a 500 that says what to change.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::Extensions;
 use http::request::Parts;
 
 use crate::authenticate::Authentication;
 use crate::credential::AccessToken;
-use crate::error::{AuthError, AuthErrorKind};
+use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
 use crate::rejection::AuthRejection;
 use crate::user::{AuthClient, AuthUser, Principal};
 
@@ -71,6 +73,12 @@ pub(crate) fn reject(extensions: &Extensions, error: impl Into<AuthError>) -> Au
         Some(authentication) => authentication.reject(error),
         None => AuthRejection::new(AuthErrorKind::LayerMissing, None),
     }
+}
+
+/// What a challenge says that asks for this scope.
+pub(crate) fn challenge_hints(extensions: &Extensions, scope: &str) -> Option<Arc<ChallengeHints>> {
+    let authentication = extensions.get::<Authentication>()?;
+    authentication.challenge_hints(scope)
 }
 
 macro_rules! extractor {

@@ -13,34 +13,49 @@ use url::Url;
 
 use crate::authorize::is_scope_token;
 use crate::error::ConfigError;
+use crate::rejection::ChallengeParameters;
+use crate::user::{OFFLINE_ACCESS, ScopeInclusions, join_scopes};
+use crate::verify::Audiences;
 
-/// What this API says of itself, for
-/// [`AuthgearBuilder::protected_resource`](crate::AuthgearBuilder::protected_resource).
+/// An API as clients know it: what tokens for it say, and what it tells a client that has none. For
+/// [`Authgear::for_resource`](crate::Authgear::for_resource).
+///
+/// From the one address follow the audience of its tokens, the route of its metadata (RFC 9728), and the
+/// challenges, which name that route and the scopes to ask for.
 ///
 /// ```
-/// use axum::Router;
+/// use axum::{Router, routing::get};
 /// use axum_authgear::{Authgear, ProtectedResource};
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), axum_authgear::ConfigError> {
-/// let authgear = Authgear::builder("https://my-project.authgear.cloud")
-///     .audience("https://api.example.com")
-///     .protected_resource(
-///         ProtectedResource::new("https://api.example.com").scopes(["read:orders"]),
-///     )
-///     .build()?;
+/// // One set of keys, one cache of tokens.
+/// let authgear = Authgear::builder("https://my-project.authgear.cloud").build()?;
+/// let orders = authgear.for_resource(
+///     ProtectedResource::new("https://api.example.com/orders").scopes(["read:orders"]),
+/// )?;
+/// let tools = authgear.for_resource(
+///     ProtectedResource::new("https://api.example.com/tools")
+///         // Users' tokens, which Authgear issues for its endpoint alone.
+///         .project_audience(),
+/// )?;
 /// let app: Router = Router::new()
-///     .layer(authgear.layer())
-///     // For everyone: outside of the layer.
-///     .merge(authgear.resource_metadata_router());
+///     .route("/orders", get(|| async { "orders" }).route_layer(orders.layer()))
+///     .route("/tools", get(|| async { "tools" }).route_layer(tools.layer()))
+///     // For everyone: outside of the layers.
+///     .merge(orders.resource_metadata_router())
+///     .merge(tools.resource_metadata_router());
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "this does nothing until it is given to a builder"]
+#[must_use = "this does nothing until an `Authgear` is asked for it"]
 pub struct ProtectedResource {
     url: String,
+    audiences: Vec<String>,
+    project_audience: bool,
     scopes: Vec<String>,
+    initial_scopes: Vec<String>,
     name: Option<String>,
     documentation: Option<String>,
 }
@@ -50,19 +65,52 @@ impl ProtectedResource {
     /// `https://example.com/api/v1`, without query, fragment and trailing slash. The RFC wants https;
     /// plain http is taken for a network of your own.
     ///
-    /// It is the address that clients use, whatever `Host` a request names. It adds no audience.
+    /// It is the address that clients use, whatever `Host` a request names.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            audiences: Vec::new(),
+            project_audience: false,
             scopes: Vec::new(),
+            initial_scopes: Vec::new(),
             name: None,
             documentation: None,
         }
     }
 
+    /// Takes tokens for this audience. May be called several times: any of them will do. Default: the
+    /// resource's own address (RFC 8707 §2), and only as long as no audience is named. Audiences that the
+    /// builder names do not count here.
+    ///
+    /// Authgear issues tokens for a resource to machines. A user's token is for the endpoint: see
+    /// [`project_audience`](Self::project_audience).
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Takes tokens for what the project's tokens are for anyway: the endpoint, or else what
+    /// [`AuthgearBuilder::audience`](crate::AuthgearBuilder::audience) names. It replaces the resource's own
+    /// audience; naming one besides is an error.
+    ///
+    /// That is how a resource takes users, whose tokens Authgear issues for the endpoint. They are good
+    /// at every API of the project: name the clients.
+    pub fn project_audience(mut self) -> Self {
+        self.project_audience = true;
+        self
+    }
+
     /// The scopes that a client may want to ask for (`scopes_supported`). Default: it is not said.
     pub fn scopes<I: IntoIterator<Item: Into<String>>>(mut self, scopes: I) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The scopes that a client should ask for first: a challenge names them where a request has no
+    /// credential and its route does not say what it needs. Default: none. A client that is told none asks for
+    /// all of [`scopes`](Self::scopes).
+    pub fn initial_scopes<I: IntoIterator<Item: Into<String>>>(mut self, scopes: I) -> Self {
+        self.initial_scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
@@ -78,12 +126,43 @@ impl ProtectedResource {
         self
     }
 
+    /// What tokens for it may be for; `None` for what the project's are for.
+    pub(crate) fn into_audiences(self) -> Result<Option<Audiences>, ConfigError> {
+        if self.audiences.iter().any(String::is_empty) {
+            return Err(ConfigError::invalid("audience", "", "has an empty value"));
+        }
+        match (self.project_audience, self.audiences.is_empty()) {
+            (true, true) => Ok(None),
+            (false, true) => Ok(Some([self.url].into())),
+            (false, false) => Ok(Some(self.audiences.into())),
+            (true, false) => Err(ConfigError::Conflict {
+                option: "audience",
+                reason: "the resource takes the project's audience: leave one of them out",
+            }),
+        }
+    }
+
+    /// What its challenges say.
+    pub(crate) fn challenge(
+        &self,
+        metadata: &ResourceMetadata,
+        realm: Option<String>,
+        scope_inclusions: Option<Arc<ScopeInclusions>>,
+    ) -> Result<Option<ChallengeParameters>, ConfigError> {
+        let initial: Vec<_> = self.initial_scopes.iter().map(String::as_str).collect();
+        let challenge = ChallengeParameters {
+            realm,
+            resource_metadata: Some(metadata.url.clone()),
+            initial_scope: join_scopes(&initial, scope_inclusions.as_deref()),
+            scope_inclusions,
+        };
+        challenge.check()
+    }
+
     /// The metadata, with the authorization server that issues the tokens.
     pub(crate) fn metadata(&self, issuer: &str) -> Result<ResourceMetadata, ConfigError> {
         let url = self.check_url()?;
-        if let Some(scope) = self.scopes.iter().find(|scope| !is_scope_token(scope)) {
-            return Err(invalid(scope, "is no scope of RFC 6749 §3.3"));
-        }
+        self.check_scopes()?;
         if let Some(page) = &self.documentation
             && Url::parse(page).is_err()
         {
@@ -106,6 +185,28 @@ impl ProtectedResource {
             path,
             body: body.into(),
         })
+    }
+
+    fn check_scopes(&self) -> Result<(), ConfigError> {
+        for scope in self.scopes.iter().chain(&self.initial_scopes) {
+            if !is_scope_token(scope) {
+                return Err(invalid(scope, "is no scope of RFC 6749 §3.3"));
+            }
+            if scope == OFFLINE_ACCESS {
+                return Err(invalid(
+                    scope,
+                    "is not the API's to ask for, but the client's",
+                ));
+            }
+        }
+        let unknown = |scope: &&String| !self.scopes.is_empty() && !self.scopes.contains(scope);
+        match self.initial_scopes.iter().find(unknown) {
+            Some(scope) => Err(invalid(
+                scope,
+                "is asked for first, and is not among the scopes",
+            )),
+            None => Ok(()),
+        }
     }
 
     fn check_url(&self) -> Result<Url, ConfigError> {
@@ -303,5 +404,23 @@ mod tests {
         assert!(metadata(&odd).is_err());
         let odd = ProtectedResource::new("https://a.example").documentation("nowhere");
         assert!(metadata(&odd).is_err());
+        let plain = || ProtectedResource::new("https://a.example");
+        for odd in [
+            plain().scopes(["offline_access"]),
+            plain().initial_scopes(["offline_access"]),
+            plain().initial_scopes(["a b"]),
+            plain().scopes(["read"]).initial_scopes(["write"]),
+        ] {
+            let error = metadata(&odd).unwrap_err();
+            assert_eq!(error.option(), Some("protected_resource"), "{odd:?}");
+        }
+        assert!(metadata(&plain().scopes(["read"]).initial_scopes(["read"])).is_ok());
+        assert!(metadata(&plain().initial_scopes(["read"])).is_ok());
+        assert!(plain().audience("").into_audiences().is_err());
+        let both = plain().audience("https://b.example").project_audience();
+        assert_eq!(
+            both.into_audiences().unwrap_err().option(),
+            Some("audience")
+        );
     }
 }

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use axum_authgear::testkit::{FakeAuthgear, TokenBuilder, User};
-use axum_authgear::{AuthUser, Authgear, Principal};
+use axum_authgear::{AuthUser, Authgear, Principal, ProtectedResource};
 use futures_util::FutureExt;
 use http::{Request, StatusCode, header};
 use tower::ServiceExt;
@@ -167,6 +167,32 @@ async fn a_request_allocates_no_more_than_it_did() {
             ("unknown key", Some(3)),
         ]
     );
+}
+
+/// A process may have thousands of resources: what each of them keeps.
+#[tokio::test]
+async fn a_resource_keeps_no_more_than_2_kib() {
+    const COUNT: usize = 1_000;
+    let fake = FakeAuthgear::start().await;
+    let authgear = ready(&fake, 100).await;
+    let mut tenants = Vec::with_capacity(COUNT);
+    let info = measure(|| {
+        for number in 0..COUNT {
+            let url = format!("https://api.example.com/tenants/{number:04}/orders/v1");
+            let resource = ProtectedResource::new(url)
+                .audience(fake.endpoint())
+                .audience(RESOURCE)
+                .scopes(["read:orders", "write:orders", "admin:orders"])
+                .initial_scopes(["read:orders"])
+                .name("The orders of a tenant")
+                .documentation("https://docs.example.com/orders");
+            tenants.push(authgear.for_resource(resource).unwrap());
+        }
+    });
+    let each = info.bytes_current / i64::try_from(COUNT).unwrap();
+    assert!((1..=2_048).contains(&each), "{each} bytes each");
+    // As near as to the number itself, so that what is added is seen.
+    assert!((700..1_400).contains(&each), "{each} bytes each");
 }
 
 fn unix_now() -> u64 {

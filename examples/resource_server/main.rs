@@ -16,13 +16,12 @@ use support::{project, serve};
 #[tokio::main]
 async fn main() -> ExitCode {
     serve::serve(|settings| {
-        let mut builder = project::builder(settings);
+        let mut authgear = project::build(project::builder(settings))?;
         if let Some(url) = &settings.public_url {
             let resource = ProtectedResource::new(url).scopes(routes::SCOPES);
-            builder = builder.protected_resource(resource);
+            authgear = project::protect(&authgear, resource)?;
         }
-        let authgear = project::build(builder)?;
-        Ok(routes::router(&authgear, settings)?)
+        routes::router(&authgear, settings)
     })
     .await
 }

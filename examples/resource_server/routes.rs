@@ -1,27 +1,30 @@
 //! The routes, and what they answer.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use axum_authgear::authorize::{
-    HasScope, ScopeName, authenticated_within, has_role, not_anonymous, verified,
+    all_scopes, authenticated_within, has_role, not_anonymous, verified,
 };
 use axum_authgear::{AuthClient, AuthRejection, AuthUser, Authgear, Principal};
 use serde_json::{Map, Value, json};
-use support::config::{AUTHGEAR_WEBHOOK_SECRET, Settings};
-use support::health;
-use support::variable::BadVariable;
+use support::config::Settings;
+use support::{health, webhook};
 
-pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router, BadVariable> {
+pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router, Box<dyn Error>> {
+    let may_read = authgear.require(all_scopes([READ_ORDERS])?);
+    let may_write = authgear.require(all_scopes([WRITE_ORDERS])?);
     let is_admin = authgear.require(has_role("admin"));
     let is_known = authgear.require(verified().and(not_anonymous()));
     let signed_in = Router::new()
         .route("/me", get(me))
         .route("/principal", get(principal))
         .route("/admin", get(me).route_layer(is_admin))
-        .route("/orders", get(orders).post(create_order))
+        .route("/orders", get(orders).route_layer(may_read))
+        .route("/orders", post(create_order).route_layer(may_write))
         .route("/verified", get(me).route_layer(is_known))
         .route("/sensitive", get(sensitive))
         .route_layer(authgear.layer());
@@ -33,21 +36,10 @@ pub(crate) fn router(authgear: &Authgear, settings: &Settings) -> Result<Router,
         .merge(signed_in)
         .merge(anyone)
         .merge(health::router(authgear))
-        .merge(webhook(authgear, settings)?)
+        .merge(webhook::router(authgear, settings)?)
         .merge(authgear.resource_metadata_router())
         // A route that is forgotten above does not answer.
         .layer(authgear.seal()))
-}
-
-/// Outside of every layer: what comes here has a signature, and no credential of ours.
-fn webhook(authgear: &Authgear, settings: &Settings) -> Result<Router, BadVariable> {
-    let Some(secret) = &settings.webhook_secret else {
-        return Ok(Router::new());
-    };
-    let route = authgear
-        .webhooks([secret])
-        .map_err(|error| AUTHGEAR_WEBHOOK_SECRET.bad(error.to_string()))?;
-    Ok(Router::new().route("/authgear/webhook", route))
 }
 
 async fn me(user: AuthUser) -> Json<Value> {
@@ -68,23 +60,11 @@ async fn principal(principal: Principal) -> Json<Value> {
     })
 }
 
-struct ReadOrders;
-
-impl ScopeName for ReadOrders {
-    const NAME: &str = "read:orders";
-}
-
-struct WriteOrders;
-
-impl ScopeName for WriteOrders {
-    const NAME: &str = "write:orders";
-}
-
-async fn orders(_: HasScope<ReadOrders>) -> Json<Value> {
+async fn orders() -> Json<Value> {
     Json(json!({ "orders": [] }))
 }
 
-async fn create_order(_: HasScope<WriteOrders>) -> (StatusCode, Json<Value>) {
+async fn create_order() -> (StatusCode, Json<Value>) {
     (StatusCode::CREATED, Json(json!({ "created": true })))
 }
 
@@ -94,7 +74,10 @@ async fn sensitive(user: AuthUser) -> Result<Json<Value>, AuthRejection> {
 }
 
 /// The scopes that the routes ask for.
-pub(crate) const SCOPES: [&str; 2] = [ReadOrders::NAME, WriteOrders::NAME];
+pub(crate) const SCOPES: [&str; 2] = [READ_ORDERS, WRITE_ORDERS];
+
+const READ_ORDERS: &str = "read:orders";
+const WRITE_ORDERS: &str = "write:orders";
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 

@@ -8,3 +8,4 @@ pub mod provider;
 pub mod serve;
 mod shutdown;
 pub mod variable;
+pub mod webhook;

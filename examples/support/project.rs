@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use axum_authgear::{
-    Authgear, AuthgearBuilder, ConfigError, GatewayProof, LiveSessions, SessionResolver,
+    Authgear, AuthgearBuilder, ConfigError, GatewayProof, LiveSessions, ProtectedResource,
+    SessionResolver,
 };
 use ipnet::IpNet;
 
@@ -97,6 +98,25 @@ pub fn build(builder: AuthgearBuilder) -> Result<Authgear, Box<dyn Error>> {
         Some(bad) => bad.into(),
         None => error.into(),
     })
+}
+
+/// This API, as clients know it, for the tokens that the settings ask for.
+pub fn protect(
+    authgear: &Authgear,
+    resource: ProtectedResource,
+) -> Result<Authgear, Box<dyn Error>> {
+    authgear
+        .for_resource(resource.project_audience())
+        .map_err(|error| match bad_variable(&error) {
+            Some(bad) => bad.into(),
+            None => error.into(),
+        })
+}
+
+/// The address of this API, where it must have one.
+pub fn required_public_url(settings: &Settings) -> Result<&str, BadVariable> {
+    let url = settings.public_url.as_deref();
+    url.ok_or_else(|| config::PUBLIC_URL.bad("is required"))
 }
 
 /// The complaint of the builder, if one of its options is what is wrong.

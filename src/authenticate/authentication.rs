@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::account::DecisionNotes;
 use crate::credential::{AccessToken, KeptToken};
-use crate::error::{AuthError, AuthErrorKind};
+use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::telemetry::RequestOutcome;
-use crate::user::{AuthClient, AuthUser, Principal, Session, VerifiedUser};
+use crate::user::{AuthClient, AuthUser, Principal, Session, VerifiedUser, join_scopes};
 
 /// Who is calling, as a layer found out, and which layer that was.
 ///
@@ -24,13 +24,15 @@ pub(crate) struct Authentication {
     notes: Option<Arc<DecisionNotes>>,
 }
 
-/// One `Authgear`, as far as the requests that it has seen need to know.
+/// One `Authgear`, or one resource of it, as far as the requests that it has seen need to know.
 ///
 /// A clone goes into every request. It shares nothing unless challenges are configured: a count of
 /// references, kept by all requests of all threads, would be the one thing they contend for.
 #[derive(Clone)]
 pub(crate) struct AuthgearId {
     id: u64,
+    /// The first of those that share everything but audience and challenge.
+    family: u64,
     claims: TypeId,
     challenge: Option<Arc<ChallengeParameters>>,
 }
@@ -39,8 +41,10 @@ impl AuthgearId {
     /// The authority of an `Authgear` whose users have custom claims `C`.
     pub(crate) fn new<C: 'static>(challenge: Option<ChallengeParameters>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(TESTKIT_ID + 1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            id,
+            family: id,
             claims: TypeId::of::<C>(),
             challenge: challenge.map(Arc::new),
         }
@@ -56,13 +60,39 @@ impl AuthgearId {
         }
     }
 
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+
     pub(crate) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
         self.challenge.clone()
     }
 
-    /// What tells it from others.
-    pub(crate) fn number(&self) -> u64 {
-        self.id
+    /// The same number for an `Authgear` and all of its resources.
+    pub(crate) fn family(&self) -> u64 {
+        self.family
+    }
+
+    /// As a resource of this one.
+    pub(crate) fn in_family_of(self, other: &Self) -> Self {
+        Self {
+            family: other.family,
+            ..self
+        }
+    }
+
+    /// What a challenge says that asks for these scopes.
+    pub(crate) fn challenge_hints<'s>(
+        &self,
+        scopes: impl Iterator<Item = &'s str>,
+    ) -> Option<Arc<ChallengeHints>> {
+        let inclusions = self.challenge.as_deref();
+        let inclusions = inclusions.and_then(|own| own.scope_inclusions.as_deref());
+        let scope = join_scopes(&scopes.collect::<Vec<_>>(), inclusions)?;
+        Some(Arc::new(ChallengeHints {
+            scope: Some(scope),
+            ..ChallengeHints::default()
+        }))
     }
 
     /// A refusal with the challenge of this authority.
@@ -135,7 +165,7 @@ impl Authentication {
     }
 
     pub(super) fn is_by(&self, authgear_id: &AuthgearId) -> bool {
-        self.authgear_id.id == authgear_id.id
+        self.authgear_id.is(authgear_id)
     }
 
     /// Whether a requirement of this authority may rely on it.
@@ -199,6 +229,11 @@ impl Authentication {
             KeptToken::None => Ok(None),
             KeptToken::Token(token) => Ok(Some(token.clone())),
         }
+    }
+
+    /// What a challenge says that asks for this scope.
+    pub(crate) fn challenge_hints(&self, scope: &str) -> Option<Arc<ChallengeHints>> {
+        self.authgear_id.challenge_hints([scope].into_iter())
     }
 
     /// A refusal with the challenge of this authority.

@@ -19,22 +19,31 @@ use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::revocation::Revocations;
 use crate::telemetry::{AuthenticationSpan, RequestOutcome};
-use crate::user::Principal;
+use crate::user::{Principal, ScopeInclusions};
 use crate::verify::{
-    GatewayIdentity, PendingVerification, Requester, SetCookies, Verification, Verifier,
+    Audiences, GatewayIdentity, PendingVerification, Requester, SetCookies, Verification, Verifier,
 };
 
-/// Finds out who is calling. One for each `Authgear`, shared by its layers.
+/// Finds out who is calling. One for each resource of an `Authgear`, shared by its layers.
 pub(crate) struct Authenticator<C> {
+    pub(crate) shared: Arc<SharedAuthenticator<C>>,
+    pub(crate) authgear_id: AuthgearId,
+    /// What a token must be for, instead of what the options name.
+    pub(crate) audiences: Option<Audiences>,
+}
+
+/// What all resources of an `Authgear` share.
+pub(crate) struct SharedAuthenticator<C> {
     pub(crate) sources: Sources,
     pub(crate) csrf: CsrfCheck,
     pub(crate) verifier: Verifier<C>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) client_info_rules: ClientInfoRules,
     pub(crate) forward_set_cookie: bool,
-    pub(crate) authgear_id: AuthgearId,
     /// Whose tokens these are: what lines of the log are called by.
     pub(crate) issuer: Arc<str>,
+    pub(crate) realm: Option<String>,
+    pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
     pub(crate) clock: Clock,
     pub(crate) trace_user_ids: bool,
     pub(crate) keep_access_tokens: bool,
@@ -63,7 +72,7 @@ pub(super) enum Decision<C> {
 
 impl<C: Send + Sync + 'static> Authenticator<C> {
     pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.shared.clock.now()
     }
 
     /// The authentication of a request that comes now.
@@ -72,16 +81,20 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
     }
 
     pub(crate) fn verifier(&self) -> &Verifier<C> {
-        &self.verifier
+        &self.shared.verifier
+    }
+
+    pub(crate) fn audiences(&self) -> Option<&Audiences> {
+        self.audiences.as_ref()
     }
 
     pub(crate) fn revocations(&self) -> &Arc<Revocations> {
-        &self.revocations
+        &self.shared.revocations
     }
 
     /// Takes what only a gateway may say out of the request, and gives what it says if it is one.
     pub(super) fn take_gateway_identity<B>(&self, request: &mut Request<B>) -> GatewayIdentity {
-        let gateway_identity = match &self.verifier {
+        let gateway_identity = match &self.shared.verifier {
             Verifier::Gateway(gateway) => {
                 let peer = client_info::connection(request.extensions());
                 gateway.take_gateway_identity(request.headers_mut(), peer)
@@ -95,7 +108,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
 
     /// Where the cookies of the resolver's answer to a request go, if they are passed on.
     pub(super) fn set_cookies(&self) -> Option<Arc<SetCookies>> {
-        self.forward_set_cookie.then(Arc::default)
+        self.shared.forward_set_cookie.then(Arc::default)
     }
 
     /// Finds out who is calling. The request must have been [heard](Self::take_gateway_identity) before.
@@ -133,29 +146,34 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
                 ))
             })
         };
-        if let Verifier::Gateway(gateway) = &self.verifier {
+        if let Verifier::Gateway(gateway) = &self.shared.verifier {
             let Some(gateway_identity) = gateway_identity else {
                 return unauthenticated();
             };
             // The gateway does not say whether the user came by a cookie.
-            if !credential::has_bearer(request.headers()) && !self.csrf.allows(request) {
+            if !credential::has_bearer(request.headers()) && !self.shared.csrf.allows(request) {
                 return Decision::Reject(AuthErrorKind::CrossOriginRequest.into());
             }
             return self.conclude(gateway.verify(gateway_identity), || KeptToken::None);
         }
-        let credential = match self.sources.find(request.headers()) {
+        let credential = match self.shared.sources.find(request.headers()) {
             Ok(Some(credential)) => credential,
             Ok(None) => return unauthenticated(),
             Err(kind) => return Decision::Reject(kind.into()),
         };
-        if credential.is_ambient() && !self.csrf.allows(request) {
+        if credential.is_ambient() && !self.shared.csrf.allows(request) {
             return Decision::Reject(AuthErrorKind::CrossOriginRequest.into());
         }
         let requester = || Requester {
-            client: self.client_info_rules.client(request),
+            client: self.shared.client_info_rules.client(request),
             set_cookies: set_cookies.cloned(),
         };
-        match self.verifier.verify(&credential, now, requester) {
+        let audiences = self.audiences.as_ref();
+        match self
+            .shared
+            .verifier
+            .verify(&credential, now, audiences, requester)
+        {
             Verification::Ready(outcome) => self.conclude(outcome, || credential.keep()),
             Verification::Pending(pending) => {
                 Decision::Wait(pending, self.keep(|| credential.keep()))
@@ -173,14 +191,17 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
     /// The account that is given of this request, if any is. An outer layer of the same `Authgear` gives
     /// one for the layers further inside.
     pub(super) fn account<B>(&self, request: &Request<B>) -> Option<AccountGuard> {
-        if self.audit == Audit::Off {
+        if self.shared.audit == Audit::Off {
             return None;
         }
         let record = RequestRecord::of(request.extensions());
         if record.is_some_and(|record| self.known(record).is_some()) {
             return None;
         }
-        Some(AccountGuard::new(request, self.audit == Audit::WithUsers))
+        Some(AccountGuard::new(
+            request,
+            self.shared.audit == Audit::WithUsers,
+        ))
     }
 
     /// The request is refused here: its seal and its account know.
@@ -220,7 +241,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
     }
 
     fn keep(&self, token: impl FnOnce() -> KeptToken) -> KeptToken {
-        if self.keep_access_tokens {
+        if self.shared.keep_access_tokens {
             token()
         } else {
             KeptToken::Off
@@ -238,7 +259,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             && let Ok(Some(Principal::User(user))) = authentication.principal::<C>()
         {
             span.method(user.verified_by().as_str());
-            if self.trace_user_ids {
+            if self.shared.trace_user_ids {
                 span.user_id(user.id());
             }
         }
@@ -252,7 +273,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
 
     /// Whose tokens these are.
     pub(crate) fn issuer(&self) -> &Arc<str> {
-        &self.issuer
+        &self.shared.issuer
     }
 
     pub(super) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {
@@ -267,9 +288,9 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
 impl<C> fmt::Debug for Authenticator<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator")
-            .field("sources", &self.sources)
-            .field("csrf", &self.csrf)
-            .field("verifier", &self.verifier)
+            .field("sources", &self.shared.sources)
+            .field("csrf", &self.shared.csrf)
+            .field("verifier", &self.shared.verifier)
             .finish_non_exhaustive()
     }
 }

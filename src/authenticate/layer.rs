@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tower::Layer;
 
 use super::authenticator::Authenticator;
+use super::inner_requirements::inside;
 use super::service::Authenticate;
 use super::service::AuthenticateSettings;
 use crate::rejection::JsonRejectionResponse;
@@ -33,6 +34,9 @@ use crate::user::NoClaims;
 ///     .route_layer(authgear.layer().optional());
 /// # }
 /// ```
+///
+/// A refusal for want of a credential names the scopes that the [requirements](crate::authorize) of layers
+/// further inside ask for, as far as these are known to the route: a handler's own arguments are not.
 ///
 /// Wrapped around a service of [`http::Request`]s whose response body is `Default` and, for the
 /// default responses, `From<Bytes>`: axum's is both.
@@ -89,11 +93,15 @@ impl<C, R> AuthenticateLayer<C, R> {
     }
 }
 
-impl<S, C, R: Clone> Layer<S> for AuthenticateLayer<C, R> {
+impl<S: Clone, C, R: Clone> Layer<S> for AuthenticateLayer<C, R> {
     type Service = Authenticate<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        let authgear_id = &self.authenticator.authgear_id;
+        let required = inside(&inner, authgear_id);
+        let scopes = required.iter().flat_map(|required| &required.scopes);
         Authenticate {
+            required_scopes: authgear_id.challenge_hints(scopes.map(AsRef::as_ref)),
             inner,
             authenticator: Arc::clone(&self.authenticator),
             settings: self.settings,

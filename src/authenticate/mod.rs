@@ -15,6 +15,7 @@ mod csrf;
 pub(crate) mod forward_auth;
 pub mod future;
 mod identity_headers;
+pub(crate) mod inner_requirements;
 pub(crate) mod layer;
 pub(crate) mod preflight;
 mod request_record;
@@ -23,7 +24,7 @@ pub(crate) mod service;
 mod trusted_origins;
 
 pub(crate) use self::authentication::{Authentication, AuthgearId};
-pub(crate) use self::authenticator::{Audit, Authenticator};
+pub(crate) use self::authenticator::{Audit, Authenticator, SharedAuthenticator};
 pub(crate) use self::client_info::ClientInfoRules;
 pub(crate) use self::csrf::CsrfCheck;
 pub(crate) use self::forward_auth::ForwardAuth;

@@ -29,7 +29,7 @@ impl RequestRecord {
     /// Says to the seals of this `Authgear` what has become of the request.
     pub(super) fn judge(&self, authgear_id: &AuthgearId, judgement: Judgement) {
         if let Some(seal) = &self.seal {
-            seal.judge(authgear_id.number(), judgement);
+            seal.judge(authgear_id.family(), judgement);
         }
     }
 
@@ -53,7 +53,7 @@ impl RequestRecord {
             } else {
                 Judgement::Judged
             };
-            seal.judge(known.authgear_id().number(), judgement);
+            seal.judge(known.authgear_id().family(), judgement);
         }
         record.seal = Some(Arc::clone(&seal));
         seal
@@ -84,7 +84,7 @@ impl Authentication {
         let record = RequestRecord::of(extensions)?;
         let authentication = record.authentication.as_ref()?;
         if let Some(seal) = &record.seal {
-            seal.judge(authentication.authgear_id().number(), Judgement::Asked);
+            seal.judge(authentication.authgear_id().family(), Judgement::Asked);
         }
         Some(authentication)
     }

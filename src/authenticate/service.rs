@@ -11,6 +11,7 @@ use tower::Service;
 use super::authenticator::{Authenticator, Decision};
 use super::future::{ResponseFuture, Suspended};
 use super::preflight;
+use crate::error::{AuthErrorKind, ChallengeHints};
 use crate::rejection::{JsonRejectionResponse, RejectionResponse, Responder, is_grpc};
 use crate::telemetry::{self, RequestOutcome};
 use crate::user::NoClaims;
@@ -20,6 +21,8 @@ use crate::user::NoClaims;
 pub struct Authenticate<S, C = NoClaims, R = JsonRejectionResponse> {
     pub(super) inner: S,
     pub(super) authenticator: Arc<Authenticator<C>>,
+    /// What the layers further inside ask a client without a token for.
+    pub(super) required_scopes: Option<Arc<ChallengeHints>>,
     pub(super) settings: AuthenticateSettings,
     pub(super) responder: R,
 }
@@ -82,7 +85,10 @@ where
                 let extensions = request.extensions();
                 self.authenticator
                     .note_refusal(extensions, account.as_mut(), error.kind());
-                let rejection = self.authenticator.reject(error);
+                let hints = (error.kind() == AuthErrorKind::MissingCredential)
+                    .then_some(self.required_scopes.as_ref())
+                    .flatten();
+                let rejection = self.authenticator.reject(error.with_hints(hints));
                 ResponseFuture::rejected(rejection, set_cookies, responder, account)
             }
             Decision::Wait(pending, token) => {
@@ -108,6 +114,7 @@ impl<S: Clone, C, R: Clone> Clone for Authenticate<S, C, R> {
         Self {
             inner: self.inner.clone(),
             authenticator: Arc::clone(&self.authenticator),
+            required_scopes: self.required_scopes.clone(),
             settings: self.settings,
             responder: self.responder.clone(),
         }

@@ -10,12 +10,10 @@ use axum::Router;
 
 pub use self::status::{Health, Status};
 use crate::authenticate::seal::{OpenLayer, SealLayer};
-use crate::authenticate::{AuthenticateLayer, Authenticator, ForwardAuth};
+use crate::authenticate::{AuthenticateLayer, Authenticator, AuthgearId, ForwardAuth};
 use crate::authorize::{AuthorizeLayer, Requirement};
-#[cfg(feature = "webhook")]
-use crate::error::ConfigError;
-use crate::error::{AuthError, AuthErrorKind};
-use crate::protected_resource::ResourceMetadata;
+use crate::error::{AuthError, AuthErrorKind, ConfigError};
+use crate::protected_resource::{ProtectedResource, ResourceMetadata};
 use crate::revocation::Revocations;
 use crate::telemetry;
 use crate::user::{AuthUser, NoClaims, Principal, VerifiedBy};
@@ -56,11 +54,48 @@ pub struct Authgear<C = NoClaims> {
 }
 
 impl<C: Send + Sync + 'static> Authgear<C> {
-    pub(crate) fn new(authenticator: Authenticator<C>, resource: Option<ResourceMetadata>) -> Self {
+    pub(crate) fn new(authenticator: Authenticator<C>) -> Self {
         Self {
             authenticator: Arc::new(authenticator),
-            resource: resource.map(Arc::new),
+            resource: None,
         }
+    }
+
+    /// The same project as the authorization server of one resource: an `Authgear` whose layers,
+    /// requirements and calls take only tokens that are for the resource, and whose challenges lead to the
+    /// resource's metadata.
+    ///
+    /// It shares keys, cache, revocations and background tasks with this one, and costs next to nothing: a
+    /// process may have thousands. A token that one resource has seen is still refused by another that it
+    /// is not for. A layer or requirement of one resource does not count for another.
+    ///
+    /// # Errors
+    /// An address or a scope that clients could not use. An audience of its own, where the session resolver
+    /// or a gateway compares the endpoint and nothing else: such a resource has the
+    /// [`project_audience`](ProtectedResource::project_audience).
+    pub fn for_resource(&self, resource: ProtectedResource) -> Result<Self, ConfigError> {
+        let shared = &self.authenticator.shared;
+        let metadata = resource.metadata(&shared.issuer)?;
+        let realm = shared.realm.clone();
+        let inclusions = shared.scope_inclusions.clone();
+        let challenge = resource.challenge(&metadata, realm, inclusions)?;
+        let audiences = resource.into_audiences()?;
+        if audiences.is_some() && !shared.verifier.reads_tokens() {
+            return Err(ConfigError::Conflict {
+                option: "audience",
+                reason: "no token is read in this mode, and nothing but the endpoint is compared: take \
+                         the resource's project_audience, or live_sessions (JWT and resolver)",
+            });
+        }
+        Ok(Self {
+            authenticator: Arc::new(Authenticator {
+                shared: Arc::clone(shared),
+                authgear_id: AuthgearId::new::<C>(challenge)
+                    .in_family_of(&self.authenticator.authgear_id),
+                audiences,
+            }),
+            resource: Some(Arc::new(metadata)),
+        })
     }
 
     /// A layer that authenticates every request, and refuses those without a credential.
@@ -77,7 +112,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// A layer that replaces an answer which no layer of this `Authgear` has judged: it goes around all
     /// routes, and tells a forgotten one. See [`SealLayer`], which is a net and not a guard.
     pub fn seal(&self) -> SealLayer {
-        SealLayer::new(self.authenticator.authgear_id().number())
+        SealLayer::new(self.authenticator.authgear_id().family())
     }
 
     /// A layer that names what it is around open, for the [`seal`](Self::seal). It does nothing else.
@@ -115,10 +150,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         )
     }
 
-    /// A router with the metadata of the
-    /// [`protected_resource`](crate::AuthgearBuilder::protected_resource), at
+    /// A router with the metadata of the [resource](Self::for_resource), at
     /// `/.well-known/oauth-protected-resource` followed by the path of its address (RFC 9728 §3.1).
-    /// Without one it has no route.
+    /// Without a resource it has no route.
     ///
     /// It belongs outside of the layer, where clients without a token reach it, and at the root of
     /// the host: do not nest it. It is public: pages of any origin may read it (CORS), and a preflight
@@ -158,7 +192,12 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// Whatever makes the token no good, and `KeysUnavailable` when that cannot be said.
     pub async fn verify_principal(&self, token: &str) -> Result<Principal<C>, AuthError> {
         let now = self.authenticator.now();
-        match self.authenticator.verifier().verify_token(token, now) {
+        let audiences = self.authenticator.audiences();
+        match self
+            .authenticator
+            .verifier()
+            .verify_token(token, now, audiences)
+        {
             Verification::Ready(outcome) => outcome,
             Verification::Pending(pending) => pending.await,
         }
@@ -284,7 +323,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # Errors
     /// Whatever would refuse the user's next request.
     pub async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
-        self.authenticator.verifier().recheck(user).await
+        let audiences = self.authenticator.audiences();
+        let verifier = self.authenticator.verifier();
+        verifier.recheck(user, audiences).await
     }
 
     /// Waits until the user would not be let in any more, and says why: to close a connection
@@ -316,7 +357,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # }
     /// ```
     pub async fn ended(&self, user: &AuthUser<C>) -> AuthError {
-        self.authenticator.verifier().ended(user).await
+        let audiences = self.authenticator.audiences();
+        let verifier = self.authenticator.verifier();
+        verifier.ended(user, audiences).await
     }
 
     /// Forgets what the resolver has said of a user, so that it is asked again before the user is

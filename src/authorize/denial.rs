@@ -1,6 +1,7 @@
 //! Why a requirement is not met, and which of two reasons is told.
 
 use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
+use crate::user::{ScopeInclusions, join_scopes};
 
 /// The refusal of a requirement, with words borrowed from it.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +32,17 @@ impl<'r> Denial<'r> {
         }
     }
 
+    /// What these missing scopes make of a requirement.
+    pub(super) fn for_scopes(missing: Vec<&'r str>) -> Result<(), Self> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Self {
+            scopes: missing,
+            ..Self::new(AuthErrorKind::InsufficientScope)
+        })
+    }
+
     /// Of two that must both be met, the one that the caller can do less about: nobody is sent to
     /// sign in again, only to be told afterwards that it was in vain.
     pub(super) fn for_all(self, other: Self) -> Self {
@@ -53,7 +65,7 @@ impl<'r> Denial<'r> {
 
     /// Both at once: a caller who does what is asked for has then met both.
     fn together_with(mut self, other: Self) -> Self {
-        self.add_scopes(other.scopes);
+        self.scopes.extend(other.scopes);
         self.max_age = match (self.max_age, other.max_age) {
             (Some(own), Some(others)) => Some(own.min(others)),
             (own, others) => own.or(others),
@@ -64,20 +76,21 @@ impl<'r> Denial<'r> {
         self
     }
 
-    pub(super) fn add_scopes(&mut self, scopes: impl IntoIterator<Item = &'r str>) {
-        for scope in scopes {
-            if !self.scopes.contains(&scope) {
-                self.scopes.push(scope);
-            }
-        }
-    }
-
     pub(super) fn is_about_authentication(&self) -> bool {
         self.remedy() == Remedy::Authenticate
     }
 
-    pub(super) fn is_about_scopes(&self) -> bool {
-        self.remedy() == Remedy::AskForScopes
+    /// The error, whose hints ask for no more than these scopes say: see [`join_scopes`].
+    pub(super) fn into_error(self, inclusions: Option<&ScopeInclusions>) -> AuthError {
+        let acr_values = self.acr_values;
+        AuthError::denied(
+            self.kind,
+            ChallengeHints {
+                scope: join_scopes(&self.scopes, inclusions),
+                max_age: self.max_age,
+                acr_values: (!acr_values.is_empty()).then(|| acr_values.join(" ")),
+            },
+        )
     }
 
     fn remedy(&self) -> Remedy {
@@ -88,19 +101,5 @@ impl<'r> Denial<'r> {
             AuthErrorKind::InsufficientScope => Remedy::AskForScopes,
             _ => Remedy::Nothing,
         }
-    }
-}
-
-impl From<Denial<'_>> for AuthError {
-    fn from(denial: Denial<'_>) -> Self {
-        let joined = |words: Vec<&str>| (!words.is_empty()).then(|| words.join(" "));
-        Self::denied(
-            denial.kind,
-            ChallengeHints {
-                scope: joined(denial.scopes),
-                max_age: denial.max_age,
-                acr_values: joined(denial.acr_values),
-            },
-        )
     }
 }

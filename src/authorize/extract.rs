@@ -11,8 +11,8 @@ use http::request::Parts;
 use super::requirement::{Requirement, all_scopes, has_role};
 use super::scope_tokens::is_scope_token;
 use crate::authenticate::Authentication;
-use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
-use crate::extract::{reject, required};
+use crate::error::{AuthError, AuthErrorKind};
+use crate::extract::{challenge_hints, reject, required};
 use crate::rejection::AuthRejection;
 use crate::user::{AuthUser, NoClaims, Principal};
 
@@ -138,15 +138,16 @@ where
                 "a scope has characters of RFC 6749 §3.3 alone"
             );
         }
-        let caller: Principal<C> = required(&parts.extensions)?;
+        let hints = || challenge_hints(&parts.extensions, S::NAME);
+        let caller: Principal<C> = required(&parts.extensions)
+            .map_err(|rejection| rejection.with_hints(hints().as_ref()))?;
         note_check(&parts.extensions, || all_scopes::<C, _>([S::NAME]).ok());
         if !caller.has_scope(S::NAME) {
-            let demand = ChallengeHints {
-                scope: Some(S::NAME.to_owned()),
-                ..ChallengeHints::default()
-            };
-            let error = AuthError::denied(AuthErrorKind::InsufficientScope, demand);
-            return Err(reject(&parts.extensions, error));
+            let error = AuthError::from(AuthErrorKind::InsufficientScope);
+            return Err(reject(
+                &parts.extensions,
+                error.with_hints(hints().as_ref()),
+            ));
         }
         Ok(Self {
             caller,

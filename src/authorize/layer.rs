@@ -8,6 +8,7 @@ use tower::Layer;
 use super::requirement::Requirement;
 use super::service::{Authorize, AuthorizeSettings};
 use crate::authenticate::AuthgearId;
+use crate::authenticate::inner_requirements::{InnerRequirement, inside};
 use crate::rejection::JsonRejectionResponse;
 use crate::user::NoClaims;
 
@@ -18,6 +19,9 @@ use crate::user::NoClaims;
 /// that one must be around it; without it every request is a 500. A request that an
 /// [`optional`](crate::AuthenticateLayer::optional) layer let pass without a credential is refused
 /// with 401.
+///
+/// Where layers of requirements stand around each other, a refusal is about all of them, as
+/// [`Requirement::and`] has it: one challenge names the scopes that are missing for the whole route.
 ///
 /// Its refusals are answered as the authentication layer around it does, unless it is told
 /// otherwise with [`grpc`](Self::grpc) or [`respond_with`](Self::respond_with).
@@ -35,6 +39,7 @@ impl<C> AuthorizeLayer<C> {
         Self {
             settings: AuthorizeSettings {
                 requirement,
+                whole: None,
                 authgear_id,
                 issuer,
                 speaks_grpc: false,
@@ -66,6 +71,7 @@ impl<C, R> AuthorizeLayer<C, R> {
         AuthorizeLayer {
             settings: AuthorizeSettings {
                 requirement: self.settings.requirement,
+                whole: None,
                 authgear_id: self.settings.authgear_id,
                 issuer: self.settings.issuer,
                 speaks_grpc: self.settings.speaks_grpc,
@@ -76,15 +82,28 @@ impl<C, R> AuthorizeLayer<C, R> {
     }
 }
 
-impl<S, C, R: Clone> Layer<S> for AuthorizeLayer<C, R> {
+impl<S: Clone, C: 'static, R: Clone> Layer<S> for AuthorizeLayer<C, R> {
     type Service = Authorize<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Authorize {
-            inner,
-            settings: self.settings.clone(),
-        }
+        let mut settings = self.settings.clone();
+        let inside = inside(&inner, &settings.authgear_id);
+        settings.whole = together(&settings.requirement, inside);
+        Authorize { inner, settings }
     }
+}
+
+/// This requirement and those further inside, if there are any, as one.
+fn together<C: 'static>(
+    own: &Requirement<C>,
+    inside: Vec<InnerRequirement>,
+) -> Option<Requirement<C>> {
+    inside
+        .into_iter()
+        .filter_map(|inner| inner.requirement.downcast::<Requirement<C>>().ok())
+        .fold(None, |whole, inner| {
+            Some(whole.unwrap_or_else(|| own.clone()).and(*inner))
+        })
 }
 
 impl<C, R: Clone> Clone for AuthorizeLayer<C, R> {

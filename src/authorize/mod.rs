@@ -77,8 +77,14 @@
 //! | [`has_role`], [`any_role`], [`verified`], [`not_anonymous`], [`satisfies`] | 403 `forbidden` | 403 `forbidden` |
 //! | [`authenticated_within`] | 401 `insufficient_user_authentication`, with `max_age` | 403 `forbidden` |
 //! | [`amr`] | 401 `insufficient_user_authentication` | 403 `forbidden` |
-//! | any, without a credential | 401 `missing_credential` | |
+//! | any, without a credential | 401 `missing_credential`, with the `scope` to ask for | |
 //! | any, without the layer of the same `Authgear` | 500 `server_error` | |
+//!
+//! The scopes of a challenge are those that the token lacks: none that it has, none that another of them
+//! [includes](crate::AuthgearBuilder::scope_includes), and never `offline_access`. Layers that stand around
+//! each other are refused as one requirement, by one challenge. A layer knows the layers further inside, as
+//! far as the service that it is put around can be cloned with all that is in it; it does not know the
+//! arguments of a handler, or the calls in it.
 //!
 //! What is trusted here: what the verified token says, for as long as it is valid. A role that was
 //! taken away stays in the tokens that were issued before.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::denial::Denial;
 use crate::error::AuthErrorKind;
-use crate::user::{AuthClient, AuthUser, Principal};
+use crate::user::{AuthClient, AuthUser, Identity, Principal, ScopeInclusions};
 
 /// A borrowed [`Principal`].
 pub(super) enum PrincipalRef<'c, C> {
@@ -21,9 +21,17 @@ impl<'c, C> PrincipalRef<'c, C> {
     }
 
     pub(super) fn has_scope(self, scope: &str) -> bool {
+        self.identity().has_scope(scope)
+    }
+
+    pub(super) fn scope_inclusions(self) -> Option<&'c ScopeInclusions> {
+        self.identity().scope_inclusions.as_deref()
+    }
+
+    fn identity(self) -> &'c Identity {
         match self {
-            Self::User(user) => user.has_scope(scope),
-            Self::Client(client) => client.has_scope(scope),
+            Self::User(user) => user.identity(),
+            Self::Client(client) => client.identity(),
         }
     }
 

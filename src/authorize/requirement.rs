@@ -51,7 +51,7 @@ where
 /// The token has all of these scopes, be it a user's or a machine's. Authgear's own are constants in
 /// [`scopes`](super::scopes).
 ///
-/// The challenge names all of them, so that a client which asks for a token with these has enough.
+/// The challenge names those that are missing, so that a client which asks for them as well has enough.
 ///
 /// # Errors
 /// A scope that is none by RFC 6749 §3.3 (with a space or a quote, for example), or none at all. In
@@ -66,7 +66,8 @@ where
 
 /// The token has at least one of these scopes, be it a user's or a machine's.
 ///
-/// The challenge names all of them: it has no way to say that one is enough.
+/// The challenge names the first of them: it has no way to say that one is enough, and must not ask for
+/// more than that. So begin with the one that grants the least.
 ///
 /// # Errors
 /// A scope that is none by RFC 6749 §3.3 (with a space or a quote, for example), or none at all. In
@@ -189,7 +190,21 @@ impl<C> Requirement<C> {
 
     /// Whether the caller meets this.
     pub(super) fn check(&self, caller: PrincipalRef<'_, C>) -> Result<(), AuthError> {
-        self.check_at(caller, caller.now()).map_err(AuthError::from)
+        self.check_at(caller, caller.now())
+            .map_err(|denial| denial.into_error(caller.scope_inclusions()))
+    }
+
+    /// The scopes that a client without a token should ask for. Of two of which one is enough, those of
+    /// the first, and none if there is a way without any.
+    pub(super) fn initial_scopes(&self) -> Vec<&str> {
+        match &*self.0 {
+            Rule::AllScopes(scopes) => scopes.iter().collect(),
+            Rule::AnyScope(scopes) => scopes.iter().take(1).collect(),
+            Rule::AcrValues(inner, _) => inner.initial_scopes(),
+            Rule::Both(one, other) => [one.initial_scopes(), other.initial_scopes()].concat(),
+            Rule::Either(one, other) if !other.initial_scopes().is_empty() => one.initial_scopes(),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether the caller meets this at `now`, the time since the Unix epoch.
@@ -210,13 +225,12 @@ impl<C> Requirement<C> {
                     AuthErrorKind::RoleMissing,
                 )
             }
-            Rule::AllScopes(scopes) if scopes.iter().all(|scope| caller.has_scope(scope)) => Ok(()),
-            Rule::AnyScope(scopes) if scopes.iter().any(|scope| caller.has_scope(scope)) => Ok(()),
-            Rule::AllScopes(scopes) | Rule::AnyScope(scopes) => {
-                let mut denial = Denial::new(AuthErrorKind::InsufficientScope);
-                denial.add_scopes(scopes.iter());
-                Err(denial)
+            Rule::AllScopes(scopes) => {
+                let missing = scopes.iter().filter(|scope| !caller.has_scope(scope));
+                Denial::for_scopes(missing.collect())
             }
+            Rule::AnyScope(scopes) if scopes.iter().any(|scope| caller.has_scope(scope)) => Ok(()),
+            Rule::AnyScope(scopes) => Denial::for_scopes(scopes.iter().take(1).collect()),
             Rule::VerifiedUser => unless(caller.user()?.is_verified(), AuthErrorKind::NotVerified),
             Rule::NotAnonymous => {
                 unless(!caller.user()?.is_anonymous(), AuthErrorKind::AnonymousUser)
@@ -237,12 +251,10 @@ impl<C> Requirement<C> {
                 unless(condition(caller.user()?), AuthErrorKind::ConditionNotMet)
             }
             Rule::Both(one, other) => {
-                let denial = match (one.check_at(caller, now), other.check_at(caller, now)) {
-                    (Ok(()), Ok(())) => return Ok(()),
-                    (Err(denial), Ok(())) | (Ok(()), Err(denial)) => denial,
-                    (Err(one), Err(other)) => one.for_all(other),
-                };
-                Err(self.with_all_scopes(denial))
+                match (one.check_at(caller, now), other.check_at(caller, now)) {
+                    (Err(one), Err(other)) => Err(one.for_all(other)),
+                    (one, other) => one.and(other),
+                }
             }
             Rule::Either(one, other) => match one.check_at(caller, now) {
                 Ok(()) => Ok(()),
@@ -256,30 +268,6 @@ impl<C> Requirement<C> {
                 }
                 denial
             }),
-        }
-    }
-
-    /// A client that asks for a token with a missing scope must not lose those that it has.
-    fn with_all_scopes<'r>(&'r self, mut denial: Denial<'r>) -> Denial<'r> {
-        if denial.is_about_scopes() {
-            let mut all = Denial::new(denial.kind);
-            self.add_needed_scopes(&mut all);
-            all.add_scopes(denial.scopes);
-            denial = all;
-        }
-        denial
-    }
-
-    /// The scopes without which this cannot be met.
-    fn add_needed_scopes<'r>(&'r self, to: &mut Denial<'r>) {
-        match &*self.0 {
-            Rule::AllScopes(scopes) => to.add_scopes(scopes.iter()),
-            Rule::AcrValues(inner, _) => inner.add_needed_scopes(to),
-            Rule::Both(one, other) => {
-                one.add_needed_scopes(to);
-                other.add_needed_scopes(to);
-            }
-            _ => {}
         }
     }
 }

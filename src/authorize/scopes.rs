@@ -12,4 +12,6 @@ pub const FULL_USERINFO: &str = "https://authgear.com/scopes/full-userinfo";
 pub const OPENID: &str = "openid";
 
 /// A refresh token (`OpenID` Connect Core 1.0 §11).
-pub const OFFLINE_ACCESS: &str = "offline_access";
+///
+/// A challenge never asks for it: that is the client's own to ask for.
+pub const OFFLINE_ACCESS: &str = crate::user::OFFLINE_ACCESS;

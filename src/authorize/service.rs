@@ -10,6 +10,7 @@ use tower::Service;
 use super::future::ResponseFuture;
 use super::principal_ref::PrincipalRef;
 use super::requirement::Requirement;
+use crate::authenticate::inner_requirements::{InnerRequirement, report};
 use crate::authenticate::{Authentication, AuthgearId, preflight};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{
@@ -28,6 +29,8 @@ pub struct Authorize<S, C = NoClaims, R = JsonRejectionResponse> {
 /// What one layer requires, and how its refusals are answered.
 pub(super) struct AuthorizeSettings<C, R> {
     pub(super) requirement: Requirement<C>,
+    /// That, and those of the layers further inside, if there are any: for refusals alone.
+    pub(super) whole: Option<Requirement<C>>,
     pub(super) authgear_id: AuthgearId,
     pub(super) issuer: Arc<str>,
     pub(super) speaks_grpc: bool,
@@ -90,15 +93,38 @@ impl<C: Send + Sync + 'static, R> AuthorizeSettings<C, R> {
     }
 
     fn check(&self, authentication: &Authentication) -> Result<(), AuthError> {
-        let principal = authentication
-            .principal::<C>()?
-            .ok_or(AuthErrorKind::MissingCredential)?;
-        self.requirement.check(PrincipalRef::from(&principal))
+        let Some(principal) = authentication.principal::<C>()? else {
+            let scopes = self.whole().initial_scopes().into_iter();
+            let hints = self.authgear_id.challenge_hints(scopes);
+            return Err(
+                AuthError::from(AuthErrorKind::MissingCredential).with_hints(hints.as_ref())
+            );
+        };
+        let caller = PrincipalRef::from(&principal);
+        // What is met here is checked further inside all the same.
+        self.requirement
+            .check(caller)
+            .or_else(|denial| self.whole().check(caller).and(Err(denial)))
+    }
+
+    fn whole(&self) -> &Requirement<C> {
+        self.whole.as_ref().unwrap_or(&self.requirement)
     }
 }
 
-impl<S: Clone, C, R: Clone> Clone for Authorize<S, C, R> {
+impl<S: Clone, C: 'static, R: Clone> Clone for Authorize<S, C, R> {
     fn clone(&self) -> Self {
+        report(|| InnerRequirement {
+            authgear_id: self.settings.authgear_id.clone(),
+            requirement: Box::new(self.settings.requirement.clone()),
+            scopes: self
+                .settings
+                .requirement
+                .initial_scopes()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+        });
         Self {
             inner: self.inner.clone(),
             settings: self.settings.clone(),
@@ -119,6 +145,7 @@ impl<C, R: Clone> Clone for AuthorizeSettings<C, R> {
     fn clone(&self) -> Self {
         Self {
             requirement: self.requirement.clone(),
+            whole: self.whole.clone(),
             authgear_id: self.authgear_id.clone(),
             issuer: Arc::clone(&self.issuer),
             speaks_grpc: self.speaks_grpc,

@@ -23,13 +23,12 @@ pub use self::danger::Dangerous;
 use self::mode::Mode;
 use self::mode::Setup;
 use self::options::{Options, SourceOption, sources};
-use crate::authenticate::{Audit, Authenticator, AuthgearId};
+use crate::authenticate::{Audit, Authenticator, AuthgearId, SharedAuthenticator};
 use crate::authgear::Authgear;
 use crate::credential::TokenSource;
 use crate::error::ConfigError;
 use crate::jwks::KeySnapshot;
 use crate::outbound::Outbound;
-use crate::protected_resource::ProtectedResource;
 #[cfg(feature = "redis")]
 use crate::revocation::RedisConfig;
 use crate::telemetry;
@@ -121,6 +120,30 @@ impl<C> AuthgearBuilder<C> {
     /// It is for tokens that are verified here alone: not with a resolver, live sessions or a gateway.
     pub fn former_issuer(mut self, origin: impl Into<String>) -> Self {
         self.options.former_issuers.push(origin.into());
+        self
+    }
+
+    /// Declares that a scope includes others: whoever was granted `write:orders` has `read:orders` as
+    /// well, wherever scopes are asked for: in requirements, extractors and `has_scope`. May be called
+    /// several times; what an included scope includes counts too. Default: a scope is itself alone.
+    ///
+    /// Challenges ask for the scope that is missing, and for none that another of them includes.
+    ///
+    /// ```
+    /// # use axum_authgear::{Authgear, ConfigError};
+    /// # async fn build() -> Result<(), ConfigError> {
+    /// let authgear = Authgear::builder("https://my-project.authgear.cloud")
+    ///     .scope_includes("write:orders", ["read:orders"])
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn scope_includes<I>(mut self, scope: impl Into<String>, others: I) -> Self
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        let others = others.into_iter().map(Into::into).collect();
+        self.options.scope_inclusions.push((scope.into(), others));
         self
     }
 
@@ -278,17 +301,9 @@ impl<C> AuthgearBuilder<C> {
 
     /// Names the address of the protected resource's metadata in challenges (RFC 9728 §5.1).
     /// Default: none. For an API whose metadata somebody else serves; see
-    /// [`protected_resource`](Self::protected_resource) else.
+    /// [`for_resource`](Authgear::for_resource) else.
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         self.options.resource_metadata = Some(url.into());
-        self
-    }
-
-    /// Describes this API to clients that know nothing of it, such as those of the Model Context
-    /// Protocol: challenges name its metadata, which
-    /// [`resource_metadata_router`](Authgear::resource_metadata_router) serves (RFC 9728). Default: none.
-    pub fn protected_resource(mut self, resource: ProtectedResource) -> Self {
-        self.options.protected_resource = Some(resource);
         self
     }
 }
@@ -520,13 +535,13 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let endpoint = options.endpoint()?;
         let internal = options.internal_url()?;
         let jwks_uri = options.jwks_uri()?;
-        let validation = options.validation(endpoint.issuer.clone())?;
+        let scope_inclusions = options.scope_inclusions()?;
+        let validation = options.validation(endpoint.issuer.clone(), scope_inclusions.clone())?;
         options.keys.check()?;
         options.check_kept_keys()?;
         options.http.timeouts.check()?;
         let revocation = options.revocation(&endpoint.issuer)?;
-        let resource = options.resource(&endpoint.issuer)?;
-        let challenge = options.challenge(resource.as_ref())?;
+        let challenge = options.challenge(scope_inclusions.clone())?;
         let csrf = options.csrf()?;
         let mode = options.mode(&endpoint, self.reads_claims)?;
         let client_info_rules = options.client_info_rules(&mode)?;
@@ -566,22 +581,27 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             endpoint,
         };
         let verifier = mode.verifier(setup)?;
-        let authenticator = Authenticator {
+        let shared = SharedAuthenticator {
             sources,
             csrf,
             verifier,
             revocations,
             client_info_rules,
             forward_set_cookie,
-            authgear_id: AuthgearId::new::<C>(challenge),
             issuer,
+            realm: options.realm,
+            scope_inclusions,
             clock: options.clock,
             trace_user_ids: options.trace_user_ids,
             keep_access_tokens: options.keep_access_tokens,
             audit: options.audit,
         };
         telemetry::describe();
-        Ok(Authgear::new(authenticator, resource))
+        Ok(Authgear::new(Authenticator {
+            shared: Arc::new(shared),
+            authgear_id: AuthgearId::new::<C>(challenge),
+            audiences: None,
+        }))
     }
 }
 

@@ -1,21 +1,23 @@
 //! The options as they were given, their defaults, and what is refused of them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
 use crate::authenticate::{Audit, CsrfCheck};
+use crate::authorize::is_scope_token;
 use crate::clock::Clock;
 use crate::credential::{CookieName, CredentialSource, SessionCookies, Sources, TokenSource};
 use crate::error::ConfigError;
 use crate::jwks::{KeyPolicy, KeySet, KeySnapshot};
 use crate::outbound::{HttpOptions, MAX_BODY};
-use crate::protected_resource::{ProtectedResource, ResourceMetadata};
 use crate::rejection::ChallengeParameters;
 #[cfg(feature = "redis")]
 use crate::revocation::{RedisConfig, RedisLog};
 use crate::revocation::{RevocationPlan, RevocationPolicy};
+use crate::user::ScopeInclusions;
 use crate::verify::{
     FormerIssuer, GatewayProof, LiveSessions, SessionResolver, Validation, asymmetric_name,
 };
@@ -36,7 +38,7 @@ pub(crate) struct Options {
     pub(super) token_cache_capacity: usize,
     pub(super) realm: Option<String>,
     pub(super) resource_metadata: Option<String>,
-    pub(super) protected_resource: Option<ProtectedResource>,
+    pub(super) scope_inclusions: Vec<(String, Vec<String>)>,
     pub(super) trace_user_ids: bool,
     pub(super) keep_access_tokens: bool,
     pub(super) audit: Audit,
@@ -77,7 +79,7 @@ impl Options {
             token_cache_capacity: DEFAULT_TOKEN_CACHE_CAPACITY,
             realm: None,
             resource_metadata: None,
-            protected_resource: None,
+            scope_inclusions: Vec::new(),
             trace_user_ids: false,
             keep_access_tokens: false,
             audit: Audit::Off,
@@ -100,7 +102,11 @@ impl Options {
         }
     }
 
-    pub(super) fn validation(&self, issuer: String) -> Result<Validation, ConfigError> {
+    pub(super) fn validation(
+        &self,
+        issuer: String,
+        scope_inclusions: Option<Arc<ScopeInclusions>>,
+    ) -> Result<Validation, ConfigError> {
         let audiences = if self.audiences.is_empty() {
             vec![issuer.clone()]
         } else {
@@ -132,11 +138,12 @@ impl Options {
         let former_issuers = self.former_issuers(&issuer)?;
         Ok(Validation {
             issuer,
-            audiences,
+            audiences: audiences.into(),
             former_issuers,
             client_ids: self.client_ids.clone(),
             algorithms: self.algorithms.clone(),
             leeway: self.keys.leeway,
+            scope_inclusions,
         })
     }
 
@@ -197,25 +204,33 @@ impl Options {
 
     pub(super) fn challenge(
         &self,
-        resource: Option<&ResourceMetadata>,
+        scope_inclusions: Option<Arc<ScopeInclusions>>,
     ) -> Result<Option<ChallengeParameters>, ConfigError> {
-        let metadata_url = resource
-            .map(|metadata| metadata.url.clone())
-            .or_else(|| self.resource_metadata.clone());
-        ChallengeParameters::new(self.realm.clone(), metadata_url)
+        let challenge = ChallengeParameters {
+            realm: self.realm.clone(),
+            resource_metadata: self.resource_metadata.clone(),
+            initial_scope: None,
+            scope_inclusions,
+        };
+        challenge.check()
     }
 
-    pub(super) fn resource(&self, issuer: &str) -> Result<Option<ResourceMetadata>, ConfigError> {
-        let Some(resource) = &self.protected_resource else {
-            return Ok(None);
-        };
-        if self.resource_metadata.is_some() {
-            return Err(ConfigError::Conflict {
-                option: "resource_metadata",
-                reason: "protected_resource says where the metadata is: leave one of them out",
-            });
+    pub(super) fn scope_inclusions(&self) -> Result<Option<Arc<ScopeInclusions>>, ConfigError> {
+        let declared = &self.scope_inclusions;
+        let scopes = declared
+            .iter()
+            .flat_map(|(scope, others)| others.iter().chain([scope]));
+        for scope in scopes {
+            if !is_scope_token(scope) {
+                let reason = "is no scope of RFC 6749 §3.3";
+                return Err(ConfigError::invalid(
+                    "scope_includes",
+                    scope.clone(),
+                    reason,
+                ));
+            }
         }
-        resource.metadata(issuer).map(Some)
+        Ok((!declared.is_empty()).then(|| Arc::new(ScopeInclusions::new(declared))))
     }
 
     pub(super) fn revocation(&self, issuer: &str) -> Result<RevocationPlan, ConfigError> {

@@ -70,6 +70,14 @@ impl AuthError {
         }
     }
 
+    /// The same, with what would be enough, unless it says so already.
+    pub(crate) fn with_hints(mut self, hints: Option<&Arc<ChallengeHints>>) -> Self {
+        if self.challenge_hints.is_none() {
+            self.challenge_hints = hints.cloned();
+        }
+        self
+    }
+
     /// What happened.
     #[must_use]
     pub fn kind(&self) -> AuthErrorKind {
@@ -82,7 +90,8 @@ impl AuthError {
         self.retry_after
     }
 
-    /// The scopes that were asked for, separated by spaces, where one was missing.
+    /// The scopes that are missing, separated by spaces, as the challenge names them. Without a
+    /// credential, the scopes that the route is known to need.
     #[must_use]
     pub fn required_scope(&self) -> Option<&str> {
         self.challenge_hints.as_ref()?.scope.as_deref()

@@ -6,7 +6,7 @@ use super::reading::Reading;
 use super::report::Likeness;
 use crate::error::AuthError;
 use crate::user::Principal;
-use crate::verify::{Validation, asymmetric_name};
+use crate::verify::{Audiences, Validation, asymmetric_name};
 
 /// All that a report is made of.
 pub(super) struct Facts {
@@ -70,11 +70,14 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn of(validation: &Validation) -> Self {
+    pub(super) fn of(validation: &Validation, audiences: Option<&Audiences>) -> Self {
         Self {
             issuer: validation.issuer.clone(),
             issuers: validation.issuers().map(str::to_owned).collect(),
-            audiences: validation.all_audiences().map(str::to_owned).collect(),
+            audiences: match audiences {
+                Some(of_resource) => of_resource.to_vec(),
+                None => validation.all_audiences().map(str::to_owned).collect(),
+            },
             client_ids: validation.client_ids.clone(),
             algorithms: validation
                 .algorithms

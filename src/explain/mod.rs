@@ -91,7 +91,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
             likeness: recognise(token, &reading),
             is_signed_by_project: project
                 .is_some_and(|project| project.is_signed_by_project(token.as_bytes())),
-            rules: project.map(|project| Rules::of(&project.validation)),
+            rules: project
+                .map(|project| Rules::of(&project.validation, self.authenticator().audiences())),
             has_session: matches!(verifier, Verifier::Live(_) | Verifier::Resolver(_)),
             has_custom_claims: std::any::TypeId::of::<C>() != std::any::TypeId::of::<NoClaims>(),
             now: self.authenticator().now().unix(),
@@ -116,7 +117,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
             let now = authenticator.now();
             let verifier = authenticator.verifier();
             match with_default(&silence, || {
-                verifier.verify_without_keeping(&credential, now)
+                verifier.verify_without_keeping(&credential, now, authenticator.audiences())
             }) {
                 Verification::Ready(outcome) => return outcome,
                 Verification::Pending(pending) => pending,

@@ -1,10 +1,12 @@
 //! `WWW-Authenticate: Bearer` (RFC 6750 §3).
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use http::HeaderValue;
 
 use crate::error::{ChallengeHints, ConfigError};
+use crate::user::ScopeInclusions;
 
 /// Which parameters a challenge has.
 #[derive(Clone, Copy, Debug)]
@@ -20,17 +22,21 @@ pub(super) enum Form {
 /// What every challenge says, from configuration and never from the request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChallengeParameters {
-    realm: Option<String>,
-    resource_metadata: Option<String>,
+    pub(crate) realm: Option<String>,
+    pub(crate) resource_metadata: Option<String>,
+    /// What a client without a token should ask for where the route does not say it.
+    pub(crate) initial_scope: Option<String>,
+    /// What no challenge needs to name beside a scope that includes it.
+    pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
 }
 
 impl ChallengeParameters {
     /// `None` where nothing is configured.
-    pub(crate) fn new(
-        realm: Option<String>,
-        resource_metadata: Option<String>,
-    ) -> Result<Option<Self>, ConfigError> {
-        for (option, value) in [("realm", &realm), ("resource_metadata", &resource_metadata)] {
+    pub(crate) fn check(self) -> Result<Option<Self>, ConfigError> {
+        for (option, value) in [
+            ("realm", &self.realm),
+            ("resource_metadata", &self.resource_metadata),
+        ] {
             if let Some(value) = value
                 && !value.bytes().all(is_plain)
             {
@@ -41,11 +47,11 @@ impl ChallengeParameters {
                 ));
             }
         }
-        let any = realm.is_some() || resource_metadata.is_some();
-        Ok(any.then_some(Self {
-            realm,
-            resource_metadata,
-        }))
+        let any = self.realm.is_some()
+            || self.resource_metadata.is_some()
+            || self.initial_scope.is_some()
+            || self.scope_inclusions.is_some();
+        Ok(any.then_some(self))
     }
 }
 
@@ -77,10 +83,17 @@ pub(super) fn value(
             challenge.add("error", "insufficient_user_authentication");
         }
     }
+    let needed = challenge_hints.and_then(|hints| hints.scope.as_deref());
+    let scope = match form {
+        // RFC 6750 §3: what a client needs that begins here.
+        Form::Bare => needed.or_else(|| parameters.and_then(|own| own.initial_scope.as_deref())),
+        Form::InsufficientScope => needed,
+        Form::InvalidRequest | Form::InvalidToken | Form::InsufficientAuthentication => None,
+    };
+    if let Some(scope) = scope {
+        challenge.add("scope", scope);
+    }
     if let Some(challenge_hints) = challenge_hints {
-        if let Some(scope) = &challenge_hints.scope {
-            challenge.add("scope", scope);
-        }
         if let Some(max_age) = challenge_hints.max_age {
             challenge.add("max_age", &max_age.to_string());
         }
@@ -121,12 +134,21 @@ impl Challenge {
 mod tests {
     use super::*;
 
+    fn parameters(realm: Option<&str>, metadata: Option<&str>) -> ChallengeParameters {
+        ChallengeParameters {
+            realm: realm.map(str::to_owned),
+            resource_metadata: metadata.map(str::to_owned),
+            ..ChallengeParameters::default()
+        }
+    }
+
     #[test]
     fn configured_parameters_stand_around_the_error() {
-        let parameters = ChallengeParameters::new(
-            Some("shop".to_owned()),
-            Some("https://api.example/.well-known/oauth-protected-resource".to_owned()),
+        let parameters = parameters(
+            Some("shop"),
+            Some("https://api.example/.well-known/oauth-protected-resource"),
         )
+        .check()
         .unwrap();
         assert_eq!(
             value(
@@ -145,8 +167,8 @@ mod tests {
     #[test]
     fn what_would_need_escapes_cannot_be_configured() {
         for realm in ["a\"b", "a\\b", "a\nb", "é", "a\u{7f}"] {
-            assert!(ChallengeParameters::new(Some(realm.to_owned()), None).is_err());
-            assert!(ChallengeParameters::new(None, Some(realm.to_owned())).is_err());
+            assert!(parameters(Some(realm), None).check().is_err());
+            assert!(parameters(None, Some(realm)).check().is_err());
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use self::responder::Responder;
 pub use self::response::{EmptyRejectionResponse, JsonRejectionResponse, RejectionResponse};
 use self::template::FixedTexts;
 use self::template::template;
-use crate::error::{AuthError, AuthErrorKind, ConfigError};
+use crate::error::{AuthError, AuthErrorKind, ChallengeHints, ConfigError};
 use crate::telemetry;
 
 /// A refused request: the error, and how it is told to a client.
@@ -80,6 +80,12 @@ impl AuthRejection {
 
     pub(crate) fn requirement(&self) -> Option<&RequirementText> {
         self.requirement.as_ref()
+    }
+
+    /// The same, with what would be enough, unless it says so already.
+    pub(crate) fn with_hints(mut self, hints: Option<&Arc<ChallengeHints>>) -> Self {
+        self.error = self.error.with_hints(hints);
+        self
     }
 
     /// Why the request was refused.

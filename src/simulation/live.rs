@@ -186,7 +186,7 @@ async fn request(live: Arc<LiveVerifier<NoClaims>>, server: Server, caller: usiz
     };
     let now = live.sessions().clock().now();
     let form = CredentialForm::Bearer;
-    let outcome = match live.verify(form, &token, now, Requester::default) {
+    let outcome = match live.verify(form, &token, now, None, Requester::default) {
         Verification::Ready(outcome) => outcome,
         Verification::Pending(pending) => pending.await,
     };

@@ -167,6 +167,7 @@ impl<'t> Trial<'t> {
         let outcome = match self.shared.verifier.verify(
             self.token.text.as_bytes(),
             self.shared.clock.now(),
+            None,
             || None,
         ) {
             Verification::Ready(outcome) => outcome,

@@ -74,7 +74,8 @@ impl World {
         );
         let validation = Validation {
             issuer: ISSUER.to_owned(),
-            audiences: vec![ISSUER.to_owned()],
+            audiences: Arc::new([ISSUER.to_owned()]),
+            scope_inclusions: None,
             former_issuers: Vec::new(),
             client_ids: None,
             algorithms: vec![Algorithm::EdDSA],

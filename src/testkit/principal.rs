@@ -104,7 +104,8 @@ impl<C> UserBuilder<C> {
         self
     }
 
-    /// Adds a scope, or several separated by spaces.
+    /// Adds a scope, or several separated by spaces. It includes no other: what a builder declares with
+    /// [`scope_includes`](crate::AuthgearBuilder::scope_includes) is known to verified tokens alone.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.facts.scopes.push(scope.into());
         self

@@ -25,6 +25,7 @@ impl AuthClient {
         Self { inner: identity }
     }
 
+    /// What the token says.
     pub(crate) fn identity(&self) -> &Identity {
         &self.inner
     }
@@ -35,15 +36,16 @@ impl AuthClient {
         self.inner.client_id().unwrap_or_default()
     }
 
-    /// The scopes that were granted to the client for this resource.
+    /// The scopes that were granted to the client for this resource, as the token has them: without
+    /// those that they [include](crate::AuthgearBuilder::scope_includes).
     pub fn scopes(&self) -> impl Iterator<Item = &str> + Clone + '_ {
         self.inner.scopes()
     }
 
-    /// Whether this scope was granted.
+    /// Whether this scope was granted, or one that [includes](crate::AuthgearBuilder::scope_includes) it.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes().any(|own| own == scope)
+        self.inner.has_scope(scope)
     }
 
     /// Who acts for the machine, if the token says that somebody does (`act`, RFC 8693 §4.1).

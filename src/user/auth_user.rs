@@ -196,15 +196,16 @@ impl<C> AuthUser<C> {
         self.roles().any(|own| own == role)
     }
 
-    /// The scopes that were granted to the client (RFC 6749 §3.3).
+    /// The scopes that were granted to the client (RFC 6749 §3.3), as the token has them: without those
+    /// that they [include](crate::AuthgearBuilder::scope_includes).
     pub fn scopes(&self) -> impl Iterator<Item = &str> + Clone + '_ {
         self.identity().scopes()
     }
 
-    /// Whether this scope was granted.
+    /// Whether this scope was granted, or one that [includes](crate::AuthgearBuilder::scope_includes) it.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes().any(|own| own == scope)
+        self.identity().has_scope(scope)
     }
 
     /// How the user authenticated (RFC 8176).

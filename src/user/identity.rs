@@ -1,9 +1,11 @@
 //! What a credential says of its bearer, user or machine alike.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::actor::Part;
 use super::claim_text::{Span, SpanList, Text, TextReader};
+use super::scope_inclusions::ScopeInclusions;
 
 /// Everything that the crate reads of a credential.
 ///
@@ -12,9 +14,13 @@ pub(crate) struct Identity {
     pub(crate) text: Text,
     pub(crate) subject: Span,
     pub(crate) issuer: Span,
+    /// Which of the project's former issuers the token names, if it does not name the endpoint.
+    pub(crate) former_issuer: Option<u16>,
     pub(crate) client_id: Option<Span>,
     pub(crate) token_id: Option<Span>,
     pub(crate) scope: Span,
+    /// What the scopes include, where the API declares it. No credential says it.
+    pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
     pub(crate) audiences: SpanList,
     pub(crate) roles: SpanList,
     pub(crate) amr: SpanList,
@@ -35,9 +41,11 @@ impl Default for Identity {
             text: Text::default(),
             subject: Span::default(),
             issuer: Span::default(),
+            former_issuer: None,
             client_id: None,
             token_id: None,
             scope: Span::default(),
+            scope_inclusions: None,
             audiences: SpanList::default(),
             roles: SpanList::default(),
             amr: SpanList::default(),
@@ -93,6 +101,14 @@ impl Identity {
             .get(self.scope)
             .split(' ')
             .filter(|scope| !scope.is_empty())
+    }
+
+    /// Whether this scope was granted, or one that includes it.
+    pub(crate) fn has_scope(&self, scope: &str) -> bool {
+        let inclusions = self.scope_inclusions.as_deref();
+        self.scopes().any(|own| {
+            own == scope || inclusions.is_some_and(|inclusions| inclusions.includes(own, scope))
+        })
     }
 
     pub(crate) fn audiences(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {

@@ -6,6 +6,7 @@ mod auth_user;
 mod claim_text;
 mod identity;
 mod principal;
+mod scope_inclusions;
 mod session;
 
 pub use actor::Actor;
@@ -16,4 +17,5 @@ pub(crate) use auth_user::{TimeContext, VerifiedUser};
 pub(crate) use claim_text::{SpanList, TextReader};
 pub(crate) use identity::{Identity, NumericDate};
 pub use principal::Principal;
+pub(crate) use scope_inclusions::{OFFLINE_ACCESS, ScopeInclusions, join_scopes};
 pub(crate) use session::{CredentialForm, Digest, Session, SessionCredential};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::identity::Identity;
 use super::{AuthClient, AuthUser, NoClaims};
 
 /// A user or a machine.
@@ -55,13 +56,18 @@ impl<C> Principal<C> {
         }
     }
 
-    /// Whether this scope was granted.
+    /// What the credential itself says.
+    pub(crate) fn identity(&self) -> &Identity {
+        match self {
+            Self::User(user) => user.identity(),
+            Self::Client(client) => client.identity(),
+        }
+    }
+
+    /// Whether this scope was granted, or one that [includes](crate::AuthgearBuilder::scope_includes) it.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        match self {
-            Self::User(user) => user.has_scope(scope),
-            Self::Client(client) => client.has_scope(scope),
-        }
+        self.identity().has_scope(scope)
     }
 }
 

@@ -17,7 +17,7 @@ mod verifier;
 pub use gateway::GatewayProof;
 pub(crate) use gateway::{GatewayIdentity, GatewayVerifier, Proof};
 pub(crate) use jwt::{
-    FormerIssuer, JwtVerifier, ReadClaims, TokenCache, Validation, asymmetric_name,
+    Audiences, FormerIssuer, JwtVerifier, ReadClaims, TokenCache, Validation, asymmetric_name,
 };
 pub use live::LiveSessions;
 pub(crate) use live::LiveVerifier;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::gateway::GatewayVerifier;
-use super::jwt::JwtVerifier;
+use super::jwt::{Audiences, JwtVerifier};
 use super::live::LiveVerifier;
 use super::resolver::{PurgeWatch, Requester, ResolverClient, ResolverVerifier};
 use super::verification::Verification;
@@ -39,13 +39,14 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         &self,
         credential: &Credential<'_>,
         now: Timestamp,
+        audiences: Option<&Audiences>,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         if let Self::Jwt(jwt) = self {
-            return jwt.verify(credential.bytes(), now, || credential.fault());
+            return jwt.verify(credential.bytes(), now, audiences, || credential.fault());
         }
         match credential.text() {
-            Ok(text) => self.verify_text(credential.form(), text, now, requester),
+            Ok(text) => self.verify_text(credential.form(), text, now, audiences, requester),
             Err(kind) => Verification::Ready(Err(kind.into())),
         }
     }
@@ -56,6 +57,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         &self,
         credential: &Credential<'_>,
         now: Timestamp,
+        audiences: Option<&Audiences>,
     ) -> Verification<C> {
         let verifier = match self {
             Self::Jwt(jwt) => Self::Jwt(Arc::new(jwt.without_cache())),
@@ -65,15 +67,26 @@ impl<C: Send + Sync + 'static> Verifier<C> {
                 return Verification::Ready(Err(AuthErrorKind::TokensNotAccepted.into()));
             }
         };
-        verifier.verify(credential, now, Requester::default)
+        verifier.verify(credential, now, audiences, Requester::default)
     }
 
     /// Verifies a token that came by another way than HTTP.
-    pub(crate) fn verify_token(&self, token: &str, now: Timestamp) -> Verification<C> {
+    pub(crate) fn verify_token(
+        &self,
+        token: &str,
+        now: Timestamp,
+        audiences: Option<&Audiences>,
+    ) -> Verification<C> {
         if is_placeholder(token.as_bytes()) && !self.is_gateway() {
             return Verification::Ready(Err(AuthErrorKind::PlaceholderToken.into()));
         }
-        self.verify_text(CredentialForm::Bearer, token, now, Requester::default)
+        self.verify_text(
+            CredentialForm::Bearer,
+            token,
+            now,
+            audiences,
+            Requester::default,
+        )
     }
 
     fn verify_text(
@@ -81,32 +94,41 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         form: CredentialForm,
         text: &str,
         now: Timestamp,
+        audiences: Option<&Audiences>,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         match self {
-            Self::Jwt(jwt) => jwt.verify(text.as_bytes(), now, || None),
+            Self::Jwt(jwt) => jwt.verify(text.as_bytes(), now, audiences, || None),
             Self::Resolver(resolver) => resolver.verify(form, text, now, requester),
-            Self::Live(live) => live.verify(form, text, now, requester),
+            Self::Live(live) => live.verify(form, text, now, audiences, requester),
             Self::Gateway(_) => Verification::Ready(Err(AuthErrorKind::TokensNotAccepted.into())),
         }
     }
 
     /// Checks once more a user who was let in some time ago.
-    pub(crate) async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
+    pub(crate) async fn recheck(
+        &self,
+        user: &AuthUser<C>,
+        audiences: Option<&Audiences>,
+    ) -> Result<AuthUser<C>, AuthError> {
         match self {
             Self::Jwt(jwt) => {
-                jwt.recheck(user.verified())?;
+                jwt.recheck(user.verified(), audiences)?;
                 Ok(user.clone())
             }
             Self::Resolver(resolver) => resolver.recheck(user).await,
-            Self::Live(live) => live.recheck(user).await,
+            Self::Live(live) => live.recheck(user, audiences).await,
             // The gateway spoke of one request; there is nobody to ask about another.
             Self::Gateway(_) => Ok(user.clone()),
         }
     }
 
     /// Returns when the user would not be let in any more.
-    pub(crate) async fn ended(&self, user: &AuthUser<C>) -> AuthError {
+    pub(crate) async fn ended(
+        &self,
+        user: &AuthUser<C>,
+        audiences: Option<&Audiences>,
+    ) -> AuthError {
         let (pause, tolerance) = match self {
             Self::Jwt(_) => (LOCAL_PAUSE, Duration::ZERO),
             // What is kept is not asked about: an outage may begin before it is noticed.
@@ -125,7 +147,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
             last.or(user.confirmed_at())
         });
         loop {
-            match self.recheck(user).await {
+            match self.recheck(user, audiences).await {
                 // Counted from when that question was sent, however often its answer is told.
                 Ok(again) if again.is_confirmed() => confirmed_at = again.confirmed_at(),
                 // By the token alone.

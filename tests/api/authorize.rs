@@ -33,9 +33,11 @@ enum Told {
     SignInLayer(AuthErrorKind, &'static str),
     /// 401 `missing_credential`.
     WhoAreYou,
+    /// The same where it is known which scopes to ask for: by a layer, not by a call.
+    Asked(&'static str),
 }
 
-use Told::{Forbidden, Pass, Scope, SignInLayer, WhoAreYou};
+use Told::{Asked, Forbidden, Pass, Scope, SignInLayer, WhoAreYou};
 
 const NO_ROLE: Told = Forbidden(AuthErrorKind::RoleMissing, "the user lacks a required role");
 const NOT_VERIFIED: Told = Forbidden(AuthErrorKind::NotVerified, "the user is not verified");
@@ -43,6 +45,8 @@ const ANONYMOUS: Told = Forbidden(AuthErrorKind::AnonymousUser, "the user is ano
 const NOT_YOU: Told = Forbidden(AuthErrorKind::ConditionNotMet, "the user may not do this");
 const MACHINE: Told = Forbidden(AuthErrorKind::UserRequired, "a user is required");
 const TOO_OLD: Told = SignInLayer(AuthErrorKind::AuthenticationTooOld, r#", max_age="300""#);
+/// One is missing that no challenge asks for.
+const NO_SCOPE: Told = Scope("");
 const TOO_WEAK: Told = SignInLayer(AuthErrorKind::AuthenticationTooWeak, "");
 
 impl Told {
@@ -50,13 +54,14 @@ impl Told {
         match self {
             Pass => StatusCode::OK,
             Forbidden(..) | Scope(_) => StatusCode::FORBIDDEN,
-            SignInLayer(..) | WhoAreYou => StatusCode::UNAUTHORIZED,
+            SignInLayer(..) | WhoAreYou | Asked(_) => StatusCode::UNAUTHORIZED,
         }
     }
 
     fn challenge(self) -> Option<String> {
         Some(match self {
             Pass | Forbidden(..) => return None,
+            Scope("") => r#"Bearer realm="shop", error="insufficient_scope""#.to_owned(),
             Scope(scope) => {
                 format!(r#"Bearer realm="shop", error="insufficient_scope", scope="{scope}""#)
             }
@@ -64,6 +69,7 @@ impl Told {
                 r#"Bearer realm="shop", error="insufficient_user_authentication"{parameters}"#
             ),
             WhoAreYou => r#"Bearer realm="shop""#.to_owned(),
+            Asked(scope) => format!(r#"Bearer realm="shop", scope="{scope}""#),
         })
     }
 
@@ -83,7 +89,7 @@ impl Told {
                 "insufficient_user_authentication",
                 "the user must authenticate in another way",
             ),
-            WhoAreYou => (
+            WhoAreYou | Asked(_) => (
                 "missing_credential",
                 "the request carries no access token: send it in the field `Authorization: Bearer TOKEN`",
             ),
@@ -96,7 +102,7 @@ impl Told {
             Pass => None,
             Forbidden(kind, _) | SignInLayer(kind, _) => Some(kind),
             Scope(_) => Some(AuthErrorKind::InsufficientScope),
-            WhoAreYou => Some(AuthErrorKind::MissingCredential),
+            WhoAreYou | Asked(_) => Some(AuthErrorKind::MissingCredential),
         }
     }
 }
@@ -212,6 +218,8 @@ async fn requirements_by_callers() {
         ("nobody", None),
     ];
     let full = "https://authgear.com/scopes/full-access";
+    let info = "https://authgear.com/scopes/full-userinfo";
+    let openid_info = "openid https://authgear.com/scopes/full-userinfo";
     let orders = || all_scopes(["read:orders"]).unwrap();
     let recent = || authenticated_within(FIVE_MINUTES);
 
@@ -231,15 +239,20 @@ async fn requirements_by_callers() {
         (recent(),            [Pass,   TOO_OLD,       Pass,          Pass,          MACHINE,       MACHINE,       WhoAreYou]),
 
         // Scopes: machines have them, too.
-        (orders(),            [Scope("read:orders"), Pass, Scope("read:orders"), Scope("read:orders"), Pass, Scope("read:orders"), WhoAreYou]),
+        (orders(),            [Scope("read:orders"), Pass, Scope("read:orders"), Scope("read:orders"), Pass, Scope("read:orders"), Asked("read:orders")]),
         (all_scopes(["write:orders", "read:orders"]).unwrap(),
-                              [Scope("write:orders read:orders"), Scope("write:orders read:orders"), Scope("write:orders read:orders"), Scope("write:orders read:orders"), Pass, Scope("write:orders read:orders"), WhoAreYou]),
+                              [Scope("write:orders read:orders"), Scope("write:orders"), Scope("write:orders read:orders"), Scope("write:orders read:orders"), Pass, Scope("write:orders read:orders"), Asked("write:orders read:orders")]),
         (any_scope(["write:orders", "read:orders"]).unwrap(),
-                              [Scope("write:orders read:orders"), Pass, Scope("write:orders read:orders"), Scope("write:orders read:orders"), Pass, Scope("write:orders read:orders"), WhoAreYou]),
+                              [Scope("write:orders"), Pass, Scope("write:orders"), Scope("write:orders"), Pass, Scope("write:orders"), Asked("write:orders")]),
         (all_scopes([scopes::FULL_ACCESS]).unwrap(),
-                              [Pass, Scope(full), Scope(full), Scope(full), Scope(full), Scope(full), WhoAreYou]),
+                              [Pass, Scope(full), Scope(full), Scope(full), Scope(full), Scope(full), Asked(full)]),
         (all_scopes([scopes::OPENID, scopes::FULL_USERINFO]).unwrap(),
-                              [Scope("openid https://authgear.com/scopes/full-userinfo"), Scope("openid https://authgear.com/scopes/full-userinfo"), Pass, Scope("openid https://authgear.com/scopes/full-userinfo"), Scope("openid https://authgear.com/scopes/full-userinfo"), Scope("openid https://authgear.com/scopes/full-userinfo"), WhoAreYou]),
+                              [Scope(info), Scope(openid_info), Pass, Scope(openid_info), Scope(openid_info), Scope(openid_info), Asked(openid_info)]),
+        // What is a client's own to ask for is never asked for.
+        (all_scopes([scopes::OFFLINE_ACCESS, "read:orders"]).unwrap(),
+                              [Scope("read:orders"), NO_SCOPE, Scope("read:orders"), Scope("read:orders"), NO_SCOPE, Scope("read:orders"), Asked("read:orders")]),
+        (all_scopes([scopes::OFFLINE_ACCESS]).unwrap(),
+                              [Pass, NO_SCOPE,        Pass,          NO_SCOPE,      NO_SCOPE,      NO_SCOPE,      WhoAreYou]),
 
         // Both: what the caller can do less about is told, whichever stands first.
         (verified().and(not_anonymous()),
@@ -251,12 +264,12 @@ async fn requirements_by_callers() {
         (has_role("admin").and(recent()),
                               [Pass,   NO_ROLE,       NO_ROLE,       NO_ROLE,       MACHINE,       MACHINE,       WhoAreYou]),
         (recent().and(orders()),
-                              [Scope("read:orders"), TOO_OLD, Scope("read:orders"), Scope("read:orders"), MACHINE, MACHINE, WhoAreYou]),
+                              [Scope("read:orders"), TOO_OLD, Scope("read:orders"), Scope("read:orders"), MACHINE, MACHINE, Asked("read:orders")]),
         (recent().and(not_anonymous()),
                               [Pass,   TOO_OLD,       Pass,          ANONYMOUS,     MACHINE,       MACHINE,       WhoAreYou]),
-        // The scopes that are there are named as well: the client asks for all of them anew.
+        // What is there is not asked for: a client asks for what it has, and for this.
         (orders().and(all_scopes(["write:orders"]).unwrap()),
-                              [Scope("read:orders write:orders"), Scope("read:orders write:orders"), Scope("read:orders write:orders"), Scope("read:orders write:orders"), Pass, Scope("read:orders write:orders"), WhoAreYou]),
+                              [Scope("read:orders write:orders"), Scope("write:orders"), Scope("read:orders write:orders"), Scope("read:orders write:orders"), Pass, Scope("read:orders write:orders"), Asked("read:orders write:orders")]),
         // Two reasons to sign in again are one.
         (amr("mfa").and(recent()),
                               [Pass,   SignInLayer(AuthErrorKind::AuthenticationTooWeak, r#", max_age="300""#), TOO_WEAK, TOO_WEAK, MACHINE, MACHINE, WhoAreYou]),
@@ -275,13 +288,13 @@ async fn requirements_by_callers() {
         (verified().or(has_role("owner")),
                               [Pass,   NOT_VERIFIED,  Pass,          NOT_VERIFIED,  MACHINE,       MACHINE,       WhoAreYou]),
         (all_scopes(["a"]).unwrap().or(all_scopes(["b"]).unwrap()),
-                              [Scope("a"), Scope("a"), Scope("a"),   Scope("a"),    Scope("a"),    Scope("a"),    WhoAreYou]),
+                              [Scope("a"), Scope("a"), Scope("a"),   Scope("a"),    Scope("a"),    Scope("a"),    Asked("a")]),
 
         // Context classes are named only where signing in again helps.
         (recent().acr_values(["urn:a", "urn:b"]).unwrap(),
                               [Pass, SignInLayer(AuthErrorKind::AuthenticationTooOld, r#", max_age="300", acr_values="urn:a urn:b""#), Pass, Pass, MACHINE, MACHINE, WhoAreYou]),
         (amr("mfa").acr_values(["phr"]).unwrap().and(orders()),
-                              [Scope("read:orders"), SignInLayer(AuthErrorKind::AuthenticationTooWeak, r#", acr_values="phr""#), Scope("read:orders"), Scope("read:orders"), MACHINE, MACHINE, WhoAreYou]),
+                              [Scope("read:orders"), SignInLayer(AuthErrorKind::AuthenticationTooWeak, r#", acr_values="phr""#), Scope("read:orders"), Scope("read:orders"), MACHINE, MACHINE, Asked("read:orders")]),
     ];
 
     let mut rows = 0;
@@ -291,6 +304,10 @@ async fn requirements_by_callers() {
             for path in ["/layer", "/call"] {
                 let row = format!("{path} {requirement:?}: {name}");
                 let answer = send(&api, request(path, token.as_deref())).await;
+                let told = match told {
+                    Asked(_) if path == "/call" => WhoAreYou,
+                    told => told,
+                };
                 assert_told(&answer, told, &row);
             }
             rows += 1;
@@ -538,7 +555,7 @@ async fn roles_and_scopes_as_types() {
         ("/role", None, WhoAreYou),
         ("/scope", Some(&alice), Scope("read:orders")),
         ("/scope", Some(&drone), Scope("read:orders")),
-        ("/scope", None, WhoAreYou),
+        ("/scope", None, Asked("read:orders")),
     ] {
         let answer = send(&api, request(path, token.map(String::as_str))).await;
         assert_told(&answer, told, path);

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::routing::get;
 use axum_authgear::authorize::{HasScope, ScopeName};
 use axum_authgear::testkit::{FakeAuthgear, User};
-use axum_authgear::{AuthUser, Authgear, AuthgearBuilder, ConfigError, ProtectedResource};
+use axum_authgear::{AuthUser, Authgear, AuthgearBuilder, ProtectedResource};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use crate::support::{Answer, get as get_with, ready, send};
@@ -16,8 +16,8 @@ impl ScopeName for ReadOrders {
     const NAME: &str = "read:orders";
 }
 
-async fn api(builder: AuthgearBuilder) -> Router {
-    let authgear = ready(builder).await;
+async fn api(builder: AuthgearBuilder, resource: ProtectedResource) -> Router {
+    let authgear = ready(builder).await.for_resource(resource).unwrap();
     Router::new()
         .route(
             "/",
@@ -36,8 +36,10 @@ fn bare(path: &str, host: &str) -> Request<Body> {
 #[tokio::test]
 async fn a_challenge_leads_to_the_metadata_whatever_the_host() {
     let fake = FakeAuthgear::start().await;
-    let resource = ProtectedResource::new("https://api.example.com/v1").scopes(["read:orders"]);
-    let api = api(Authgear::builder(fake.endpoint()).protected_resource(resource)).await;
+    let resource = ProtectedResource::new("https://api.example.com/v1")
+        .audience(fake.endpoint())
+        .scopes(["read:orders"]);
+    let api = api(Authgear::builder(fake.endpoint()), resource).await;
     let path = "/.well-known/oauth-protected-resource/v1";
     let parameter = format!("resource_metadata=\"https://api.example.com{path}\"");
 
@@ -98,7 +100,7 @@ async fn a_page_of_any_origin_may_ask_for_the_metadata() {
     const PATH: &str = "/.well-known/oauth-protected-resource/v1";
     let fake = FakeAuthgear::start().await;
     let resource = ProtectedResource::new("https://api.example.com/v1");
-    let api = api(Authgear::builder(fake.endpoint()).protected_resource(resource)).await;
+    let api = api(Authgear::builder(fake.endpoint()), resource).await;
     let ask = |method: Method, headers: &[(&str, &str)]| {
         let mut request = Request::builder().method(method).uri(PATH);
         for (name, value) in headers {
@@ -197,23 +199,18 @@ async fn a_page_of_any_origin_may_ask_for_the_metadata() {
 }
 
 #[tokio::test]
-async fn without_one_nothing_is_served_and_two_contradict_each_other() {
+async fn without_a_resource_nothing_is_served() {
     let fake = FakeAuthgear::start().await;
-    let api = api(Authgear::builder(fake.endpoint())).await;
+    let authgear = ready(Authgear::builder(fake.endpoint())).await;
+    let api = Router::new()
+        .route("/", get(|_: AuthUser| async {}))
+        .layer(authgear.layer())
+        .merge(authgear.resource_metadata_router());
     let answer = send(&api, bare("/.well-known/oauth-protected-resource", "x")).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert_eq!(send(&api, bare("/", "x")).await.challenge(), Some("Bearer"));
 
-    let resource = ProtectedResource::new("https://api.example.com");
-    let error = Authgear::builder(fake.endpoint())
-        .protected_resource(resource)
-        .resource_metadata("https://api.example.com/meta")
-        .build()
-        .unwrap_err();
-    assert!(matches!(error, ConfigError::Conflict { .. }), "{error}");
-    let error = Authgear::builder(fake.endpoint())
-        .protected_resource(ProtectedResource::new("https://api.example.com/"))
-        .build()
-        .unwrap_err();
+    let resource = ProtectedResource::new("https://api.example.com/");
+    let error = authgear.for_resource(resource).unwrap_err();
     assert_eq!(error.option(), Some("protected_resource"));
 }

@@ -14,8 +14,8 @@ use axum_authgear::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{Empty, Full};
-use tower::limit::{ConcurrencyLimit, RateLimit};
-use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::limit::ConcurrencyLimit;
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::support::{ready, send, with_bearer};
 
@@ -98,26 +98,6 @@ async fn the_service_that_was_ready_is_the_one_that_is_called() {
             .unwrap();
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
     }
-}
-
-/// Limits that cannot be cloned fit inside of a requirement, which calls at once.
-#[tokio::test]
-async fn a_requirement_needs_no_clone() {
-    let world = world().await;
-    let inner: RateLimit<_> = ServiceBuilder::new()
-        .rate_limit(100, Duration::from_secs(1))
-        .service(service_fn(hello));
-    let mut stack = world.authgear.require(has_role("admin")).layer(inner);
-    let token = world.fake.token(&world.admin).sign();
-    let response = stack
-        .ready()
-        .await
-        .unwrap()
-        .call(bare(&token))
-        .await
-        .unwrap();
-    // No authentication layer.
-    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 /// The error of the service is left alone, whatever it is.

@@ -19,6 +19,16 @@ enum Gets {
 use Gets::{Ok, Template};
 
 const NOBODY: Gets = Template(401, "missing_credential", Some("Bearer"));
+const MAY_READ: Gets = Template(
+    401,
+    "missing_credential",
+    Some(r#"Bearer scope="read:orders""#),
+);
+const MAY_WRITE: Gets = Template(
+    401,
+    "missing_credential",
+    Some(r#"Bearer scope="write:orders""#),
+);
 const FORBIDDEN: Gets = Template(403, "forbidden", None);
 const EXPIRED: Gets = Template(
     401,
@@ -90,8 +100,8 @@ async fn every_route_by_every_caller() {
         ("GET", "/whoami",           [Ok(200), EXPIRED, Ok(200), Ok(200),  Ok(200),   FORBIDDEN, FORBIDDEN]),
         ("GET", "/principal",        [NOBODY, EXPIRED, Ok(200), Ok(200),   Ok(200),   Ok(200),   Ok(200)]),
         ("GET", "/admin",            [NOBODY, EXPIRED, Ok(200), FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN]),
-        ("GET", "/orders",           [NOBODY, EXPIRED, Ok(200), Ok(200),   READ,      READ,      Ok(200)]),
-        ("POST", "/orders",          [NOBODY, EXPIRED, Ok(201), WRITE,     WRITE,     Ok(201),   WRITE]),
+        ("GET", "/orders",           [MAY_READ, EXPIRED, Ok(200), Ok(200),   READ,      READ,      Ok(200)]),
+        ("POST", "/orders",          [MAY_WRITE, EXPIRED, Ok(201), WRITE,     WRITE,     Ok(201),   WRITE]),
         ("GET", "/verified",         [NOBODY, EXPIRED, Ok(200), FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN]),
         ("GET", "/sensitive",        [NOBODY, EXPIRED, Ok(200), OLD,       OLD,       FORBIDDEN, FORBIDDEN]),
         ("GET", "/echo-headers",     [Ok(200), EXPIRED, Ok(200), Ok(200),  Ok(200),   Ok(200),   Ok(200)]),

@@ -13,6 +13,8 @@ mod gateways;
 mod guards;
 mod kept_keys;
 mod live_events;
+mod mcp_clients;
+mod mcp_server;
 mod observability;
 mod openapi;
 mod quickstart;

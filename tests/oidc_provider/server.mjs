@@ -3,8 +3,10 @@
 //   node server.mjs      prints `listening on http://127.0.0.1:PORT` as its first line
 //
 // The issuer is that origin. `POST /token` with client credentials (client `worker`, `CLIENT_SECRET`,
-// by client_secret_post) gives a JWT access token for `RESOURCE`. `POST /__test/rotate` puts a new
-// signing key in front of the old ones. It ends on SIGTERM, and when its stdin closes: a test that
+// by client_secret_post) gives a JWT access token for `RESOURCE`. The public client `mcp-client` has the
+// authorization code grant with PKCE, for whatever resource it names (RFC 8707): the user `alice` signs
+// in and agrees without being asked. `POST /__test/rotate` puts a new signing key in front of the old
+// ones; sessions go on. It ends on SIGTERM, and when its stdin closes: a test that
 // dies takes it along.
 
 import { generateKeyPair as generateKeyPairCallback, randomUUID } from 'node:crypto';
@@ -17,6 +19,8 @@ const CLIENT_ID = 'worker';
 const CLIENT_SECRET = 'worker-secret';
 const RESOURCE = 'https://api.example.com';
 const SCOPES = 'read:orders write:orders';
+const TOOL_SCOPES = 'tools:read tools:publish';
+const USER = 'alice';
 const TOKEN_SECONDS = 600;
 
 const generateKeyPair = promisify(generateKeyPairCallback);
@@ -38,30 +42,61 @@ function newHandler(issuer, keys) {
         redirect_uris: [],
         scope: SCOPES,
       },
+      {
+        client_id: 'mcp-client',
+        application_type: 'native',
+        token_endpoint_auth_method: 'none',
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+        redirect_uris: ['http://127.0.0.1/callback'],
+        scope: `openid offline_access ${TOOL_SCOPES}`,
+      },
     ],
-    cookies: { keys: [randomUUID()] },
+    cookies: { keys: COOKIE_KEYS },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => RESOURCE,
-        getResourceServerInfo: () => ({
-          scope: SCOPES,
-          audience: RESOURCE,
+        getResourceServerInfo: (_, resource) => ({
+          scope: resource === RESOURCE ? SCOPES : TOOL_SCOPES,
+          audience: resource,
           accessTokenFormat: 'jwt',
           accessTokenTTL: TOKEN_SECONDS,
           jwt: { sign: { alg: 'RS256' } },
         }),
       },
     },
+    // What is asked for is granted.
+    async loadExistingGrant({ oidc }) {
+      const { clientId } = oidc.client;
+      const grant = new oidc.provider.Grant({ clientId, accountId: oidc.session.accountId });
+      grant.addOIDCScope(`openid offline_access ${TOOL_SCOPES}`);
+      for (const resource of Object.keys(oidc.resourceServers ?? {})) {
+        grant.addResourceScope(resource, TOOL_SCOPES);
+      }
+      await grant.save();
+      return grant;
+    },
     // The first key that fits the algorithm signs.
     jwks: { keys },
-    scopes: SCOPES.split(' '),
-    ttl: { ClientCredentials: TOKEN_SECONDS },
+    scopes: ['openid', 'offline_access', ...SCOPES.split(' '), ...TOOL_SCOPES.split(' ')],
+    ttl: { AccessToken: TOKEN_SECONDS, ClientCredentials: TOKEN_SECONDS },
   });
-  return provider.callback();
+  const callback = provider.callback();
+  return async (request, response) => {
+    if (!request.url.startsWith('/interaction/')) {
+      return callback(request, response);
+    }
+    // The user is there, and signs in.
+    const { prompt } = await provider.interactionDetails(request, response);
+    const result = prompt.name === 'login' ? { login: { accountId: USER } } : { consent: {} };
+    return provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
+  };
 }
+
+const COOKIE_KEYS = [randomUUID()];
 
 const keys = [await newSigningKey()];
 let handler;
@@ -84,6 +119,8 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 handler = newHandler(issuer, keys);
 console.log(`listening on ${issuer}`);
 
+// Whoever has read that line need not read on.
+process.stdout.on('error', () => {});
 const stop = () => process.exit(0);
 process.on('SIGTERM', stop);
 // A pipe closes, a file only ends.

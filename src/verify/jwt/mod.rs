@@ -23,7 +23,7 @@ use self::cache::{TokenDigest, VerifiedToken};
 use self::claims::Claims;
 use self::jws::{DecodeBuffer, Jws, MAX_TOKEN};
 use self::validation::Subject;
-pub(crate) use self::validation::{FormerIssuer, Validation, name as asymmetric_name};
+pub(crate) use self::validation::{Audiences, FormerIssuer, Validation, name as asymmetric_name};
 use super::verification::Verification;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{AuthError, AuthErrorKind};
@@ -92,12 +92,14 @@ impl<C> JwtVerifier<C> {
         })
     }
 
-    /// Verifies a token. If it is no good, `malformed` has the first say about the reason: the
+    /// Verifies a token that is for one of `audiences`, or else of our own. If it is no good, `malformed`
+    /// has the first say about the reason: the
     /// characters of a good one need not be looked at once more.
     pub(crate) fn verify(
         self: &Arc<Self>,
         bytes: &[u8],
         now: Timestamp,
+        audiences: Option<&Audiences>,
         malformed: impl FnOnce() -> Option<AuthErrorKind>,
     ) -> Verification<C>
     where
@@ -120,13 +122,13 @@ impl<C> JwtVerifier<C> {
                 digest: cache.digest(bytes),
             });
         if let Some(memory) = &memory {
-            let known = self.cached(memory, now);
+            let known = self.cached(memory, audiences, now);
             telemetry::looked_up(Cache::Tokens, known.is_some());
             if let Some(outcome) = known {
                 return Verification::Ready(outcome);
             }
         }
-        let unverified = match self.check_claims(&opened, now) {
+        let unverified = match self.check_claims(&opened, audiences, now) {
             Ok(unverified) => unverified,
             Err(kind) => return refuse(kind),
         };
@@ -143,6 +145,7 @@ impl<C> JwtVerifier<C> {
                     Secret::new(token),
                     Secret::new(opened.kid),
                     issued_at,
+                    audiences.cloned(),
                 ))),
                 Err(_) => refuse(AuthErrorKind::MalformedToken),
             },
@@ -151,8 +154,14 @@ impl<C> JwtVerifier<C> {
 
     /// Checks once more what can have changed since the token was verified: the time, the keys,
     /// and what is known of ended users.
-    pub(crate) fn recheck(&self, verified: &VerifiedUser<C>) -> Result<(), AuthError> {
+    pub(crate) fn recheck(
+        &self,
+        verified: &VerifiedUser<C>,
+        audiences: Option<&Audiences>,
+    ) -> Result<(), AuthError> {
         let now = self.clock.now();
+        self.validation
+            .check_audience(&verified.identity, audiences)?;
         if let Some(expires_at) = verified.identity.expires_at {
             self.validation.check_expiry(expires_at, now.unix())?;
         }
@@ -169,13 +178,14 @@ impl<C> JwtVerifier<C> {
         token: Secret,
         kid: Secret,
         issued_at: Option<NumericDate>,
+        audiences: Option<Audiences>,
     ) -> Result<Principal<C>, AuthError> {
         let key = self.keys.wait_for(kid.expose(), issued_at).await?;
         self.revocations.store().synced().await;
         let mut buffer = None;
         let now = self.clock.now();
         let opened = self.parse_header(token.expose().as_bytes(), None, &mut buffer)?;
-        let unverified = self.check_claims(&opened, now)?;
+        let unverified = self.check_claims(&opened, audiences.as_ref(), now)?;
         self.check_signature(&opened, unverified, &key, None, now)
     }
 
@@ -185,6 +195,7 @@ impl<C> JwtVerifier<C> {
     fn cached(
         &self,
         memory: &CacheSlot<'_, C>,
+        audiences: Option<&Audiences>,
         now: Timestamp,
     ) -> Option<Result<Principal<C>, AuthError>> {
         let known = memory.cache.get(memory.digest)?;
@@ -198,6 +209,11 @@ impl<C> JwtVerifier<C> {
         }
         if !memory.keys.contains(&known.key) {
             return None;
+        }
+        // Another resource of ours may have kept it.
+        let identity = known.principal.identity();
+        if let Err(kind) = self.validation.check_audience(identity, audiences) {
+            return Some(Err(kind.into()));
         }
         let revocations = self.revocations.store();
         let checked = match &known.principal {
@@ -245,19 +261,21 @@ impl<C> JwtVerifier<C> {
     fn check_claims(
         &self,
         opened: &ParsedToken<'_>,
+        audiences: Option<&Audiences>,
         now: Timestamp,
     ) -> Result<Unverified, AuthErrorKind> {
         let mut claims = Claims::parse(opened.jws.claims()?)?;
+        claims.identity.former_issuer = self.validation.former_issuer(&claims.identity);
         let bearer = self
             .validation
-            .check_claims(&claims, now.unix())
+            .check_claims(&claims, audiences, now.unix())
             .inspect_err(|kind| {
                 let times = claims.times();
                 expectation::log(&self.validation, *kind, times.as_ref(), now.unix());
             })?;
         opened.jws.check_signature()?;
         // One user of a project is one user, whichever name of the issuer the token has.
-        if !self.validation.former_issuers.is_empty() {
+        if claims.identity.former_issuer.is_some() {
             claims.identity.set_issuer(&self.validation.issuer);
         }
         Ok(Unverified { claims, bearer })
@@ -277,7 +295,10 @@ impl<C> JwtVerifier<C> {
         key.verify(opened.algorithm, opened.jws.message(), signature)?;
         key.remember_header(opened.jws.encoded_header(), opened.algorithm);
         let times = unverified.claims.times();
-        let identity = unverified.claims.identity;
+        let mut identity = unverified.claims.identity;
+        identity
+            .scope_inclusions
+            .clone_from(&self.validation.scope_inclusions);
         let length = identity.text.original().len();
         let principal = match unverified.bearer {
             Subject::Machine => {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::iter;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -11,18 +12,23 @@ use super::claims::Times;
 use super::claims::{Claim, Claims};
 use super::jws::Header;
 use crate::error::AuthErrorKind;
-use crate::user::{Identity, NumericDate};
+use crate::user::{Identity, NumericDate, ScopeInclusions};
+
+/// What tokens may be for. Shared by all requests to a resource.
+pub(crate) type Audiences = Arc<[String]>;
 
 /// What a token must look like to be good here.
 #[derive(Clone, Debug)]
 pub(crate) struct Validation {
     pub(crate) issuer: String,
-    pub(crate) audiences: Vec<String>,
+    /// Where a resource does not name its own.
+    pub(crate) audiences: Audiences,
     pub(crate) former_issuers: Vec<FormerIssuer>,
     /// `None`: any client.
     pub(crate) client_ids: Option<Vec<String>>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
+    pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
 }
 
 /// What the issuer was called before: its tokens are the project's as well.
@@ -72,6 +78,7 @@ impl Validation {
     pub(super) fn check_claims(
         &self,
         claims: &Claims,
+        audiences: Option<&Audiences>,
         now: Duration,
     ) -> Result<Subject, AuthErrorKind> {
         if claims.has(Claim::Confirmation) {
@@ -81,18 +88,13 @@ impl Validation {
         if !claims.has(Claim::Issuer) {
             return Err(AuthErrorKind::MissingIssuer);
         }
-        let own_audiences = self
-            .audiences_of(identity.issuer())
-            .ok_or(AuthErrorKind::WrongIssuer)?;
+        if identity.issuer() != self.issuer && identity.former_issuer.is_none() {
+            return Err(AuthErrorKind::WrongIssuer);
+        }
         if !claims.has(Claim::Audience) {
             return Err(AuthErrorKind::MissingAudience);
         }
-        if !identity
-            .audiences()
-            .any(|audience| own_audiences.iter().any(|own| own == audience))
-        {
-            return Err(AuthErrorKind::WrongAudience);
-        }
+        self.check_audience(identity, audiences)?;
         let times = claims.times().ok_or(AuthErrorKind::MissingExpiry)?;
         self.check_times(&times, now)?;
         let bearer = bearer(identity)?;
@@ -106,15 +108,18 @@ impl Validation {
         Ok(bearer)
     }
 
-    /// The audiences that a token of this issuer may have, any of which will do.
-    fn audiences_of(&self, issuer: &str) -> Option<&[String]> {
-        if issuer == self.issuer {
-            return Some(&self.audiences);
-        }
+    /// Which of the former issuers the token names, if it names one.
+    pub(super) fn former_issuer(&self, identity: &Identity) -> Option<u16> {
         let mut former = self.former_issuers.iter();
-        former
-            .find(|former| former.issuer == issuer)
-            .map(|former| &*former.audiences)
+        let position = former.position(|former| former.issuer == identity.issuer())?;
+        u16::try_from(position).ok()
+    }
+
+    /// The audiences that a token of its issuer may have, any of which will do.
+    fn audiences_of(&self, identity: &Identity) -> &[String] {
+        let former = identity.former_issuer.map(usize::from);
+        let former = former.and_then(|position| self.former_issuers.get(position));
+        former.map_or(&self.audiences, |former| &former.audiences)
     }
 
     /// Every issuer whose tokens are accepted: the endpoint first.
@@ -132,6 +137,21 @@ impl Validation {
         let mut seen = HashSet::new();
         let all = self.audiences.iter().chain(former).map(String::as_str);
         all.filter(move |audience| seen.insert(*audience))
+    }
+
+    /// RFC 7519 §4.1.3: whether the token is for one of `audiences`, or else of our own.
+    pub(super) fn check_audience(
+        &self,
+        identity: &Identity,
+        audiences: Option<&Audiences>,
+    ) -> Result<(), AuthErrorKind> {
+        let ours = audiences.map_or_else(|| self.audiences_of(identity), |own| &**own);
+        let is_ours = |audience: &str| ours.iter().any(|own| own == audience);
+        if identity.audiences().any(is_ours) {
+            Ok(())
+        } else {
+            Err(AuthErrorKind::WrongAudience)
+        }
     }
 
     /// RFC 7519 §4.1.4 to §4.1.6, each with the leeway in the token's favour.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::options::LiveSessions;
-use super::jwt::JwtVerifier;
+use super::jwt::{Audiences, JwtVerifier};
 use super::resolver::{Answer, CallError, Requester, ResolverClient, check, unavailable};
 use super::verification::Verification;
 use crate::clock::Timestamp;
@@ -78,6 +78,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         form: CredentialForm,
         value: &str,
         now: Timestamp,
+        audiences: Option<&Audiences>,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
         if form != CredentialForm::Bearer {
@@ -90,7 +91,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                 (None, _) => Verification::Ready(Err(AuthErrorKind::SessionInvalid.into())),
             };
         }
-        match self.jwt.verify(value.as_bytes(), now, || None) {
+        match self.jwt.verify(value.as_bytes(), now, audiences, || None) {
             Verification::Ready(Ok(Principal::User(user))) => {
                 self.confirm(user, form, value, now, requester)
             }
@@ -237,11 +238,15 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
 
     /// Checks a user once more: the token, and the session if it was confirmed longer ago than half
     /// of the bound.
-    pub(crate) async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
+    pub(crate) async fn recheck(
+        &self,
+        user: &AuthUser<C>,
+        audiences: Option<&Audiences>,
+    ) -> Result<AuthUser<C>, AuthError> {
         // What ends tokens ends no session that came by a cookie, and a request with one does not
         // ask whether it has.
         if user.verified().method == VerifiedBy::Jwt {
-            self.jwt.recheck(user.verified())?;
+            self.jwt.recheck(user.verified(), audiences)?;
         }
         let bare = AuthUser::new(Arc::clone(user.shared()));
         let Some(credential) = user

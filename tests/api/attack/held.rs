@@ -144,11 +144,9 @@ async fn kept_and_joined_answers_pass_cookies_on() {
 async fn preflights_that_are_nearly_one() {
     use axum_authgear::ProtectedResource;
     let fake = FakeAuthgear::start().await;
-    let authgear = Authgear::builder(fake.endpoint())
-        .audience("https://api.example.com")
-        .protected_resource(ProtectedResource::new("https://api.example.com"))
-        .build()
-        .unwrap();
+    let authgear = Authgear::builder(fake.endpoint()).build().unwrap();
+    let resource = ProtectedResource::new("https://api.example.com");
+    let authgear = authgear.for_resource(resource).unwrap();
     let router: axum::Router = authgear.resource_metadata_router();
     for (method, fields, status) in [
         (

@@ -338,14 +338,17 @@ async fn this_crates_own_routes_are_open_by_themselves() {
     let world = World::new().await;
     let endpoint = world.fake.endpoint();
     let resource = ProtectedResource::new("https://api.example");
-    let ours = ready(Authgear::builder(endpoint).protected_resource(resource)).await;
+    let ours = ready(Authgear::builder(endpoint)).await;
+    // The seal is one for an `Authgear` and its resources.
+    let whole = ours.clone();
+    let ours = ours.for_resource(resource.project_audience()).unwrap();
     let secret_of_webhooks = "a secret of sixteen";
     let app = api()
         .layer(ours.layer())
         .route("/hook", ours.webhooks([secret_of_webhooks]).unwrap())
         .merge(ours.resource_metadata_router())
         .nest_service("/_auth", ours.forward_auth())
-        .layer(ours.seal());
+        .layer(whole.seal());
     let metadata = "/.well-known/oauth-protected-resource";
     assert_eq!(anybody(&app, "GET", metadata).await.status, 200);
     assert_eq!(send(&app, preflight(metadata)).await.status, 204);
@@ -355,10 +358,9 @@ async fn this_crates_own_routes_are_open_by_themselves() {
     assert_eq!(anybody(&app, "GET", "/_auth/x").await.status, 401);
     assert_eq!(world.user(&app, "/_auth/x").await.status, 200);
     // Those of another one are not.
-    let other = ready(
-        Authgear::builder(endpoint).protected_resource(ProtectedResource::new("https://b.example")),
-    )
-    .await;
+    let other = ready(Authgear::builder(endpoint)).await;
+    let resource = ProtectedResource::new("https://b.example").project_audience();
+    let other = other.for_resource(resource).unwrap();
     let app = Router::new()
         .merge(other.resource_metadata_router())
         .nest_service("/_auth", other.forward_auth())
