@@ -77,7 +77,7 @@ pub(crate) fn reject(extensions: &Extensions, error: impl Into<AuthError>) -> Au
 
 /// What a challenge says that asks for this scope.
 pub(crate) fn challenge_hints(extensions: &Extensions, scope: &str) -> Option<Arc<ChallengeHints>> {
-    let authentication = extensions.get::<Authentication>()?;
+    let authentication = Authentication::of_request(extensions)?;
     authentication.challenge_hints(scope)
 }
 

@@ -56,6 +56,7 @@ impl AuthgearId {
     pub(crate) fn of_testkit<C: 'static>() -> Self {
         Self {
             id: TESTKIT_ID,
+            family: TESTKIT_ID,
             ..Self::new::<C>(None)
         }
     }

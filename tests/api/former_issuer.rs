@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum_authgear::testkit::{FakeAuthgear, TokenBuilder, User, WebhookEvent};
 use axum_authgear::{
     AuthErrorKind, AuthUser, Authgear, AuthgearBuilder, ConfigError, GatewayProof, LiveSessions,
-    SessionResolver,
+    ProtectedResource, SessionResolver,
 };
 use http::{Request, StatusCode, header};
 
@@ -330,5 +330,38 @@ async fn a_fake_that_moved_redirects_from_its_former_host() {
             client.get(new).send().await.unwrap().status(),
             StatusCode::OK
         );
+    }
+}
+
+/// Which audience a token may have depends on its own issuer, also when it was seen before, and
+/// whichever resource has seen it.
+#[tokio::test]
+async fn a_resource_that_has_seen_a_token_does_not_change_what_its_issuer_allows() {
+    let moved = Moved::new().await;
+    let (endpoint, former) = (moved.fake.endpoint(), moved.former());
+    let authgear = ready(moved.builder().former_issuer(former)).await;
+    let resource = "https://api.example.com/orders";
+    let orders = authgear
+        .for_resource(ProtectedResource::new(resource))
+        .unwrap();
+    let token = |issuer: &str, audiences: &[&str]| {
+        let token = moved.token(issuer, endpoint);
+        token.claim("aud", serde_json::json!(audiences)).sign()
+    };
+    for (token, is_good) in [
+        (token(endpoint, &[resource, endpoint]), true),
+        (token(former, &[resource, former]), true),
+        (token(endpoint, &[resource, former]), false),
+        (token(former, &[resource, endpoint]), false),
+    ] {
+        for _ in 0..2 {
+            assert!(orders.verify(&token).await.is_ok());
+            let verified = authgear.verify(&token).await;
+            assert_eq!(verified.is_ok(), is_good, "{verified:?}");
+            if let Ok(user) = verified {
+                assert!(authgear.recheck(&user).await.is_ok());
+                assert_eq!(user.issuer(), endpoint);
+            }
+        }
     }
 }
