@@ -104,7 +104,7 @@ fn main() {
             }
             "seen before, accounts" => {
                 let router = runtime.block_on(world.audited_router());
-                let _listens = tracing::subscriber::set_default(Listener::default());
+                let _listens = tracing::subscriber::set_default(Listener);
                 send_again(&router, &world, distinct);
             }
             "garbage" => {

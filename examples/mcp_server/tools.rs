@@ -18,6 +18,7 @@ pub(crate) const PUBLISH: &str = "tools:publish";
 pub(crate) struct Tools;
 
 #[tool_router]
+#[expect(clippy::unused_self, reason = "a tool is a method")]
 impl Tools {
     #[tool(description = "Who is calling: the id of the user or machine, and its scopes.")]
     fn whoami(&self, Extension(parts): Extension<Parts>) -> Result<String, ErrorData> {

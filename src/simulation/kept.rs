@@ -182,7 +182,7 @@ impl World {
         let age = kept.as_ref().map(|kept| now.checked_sub(kept.fetched_at));
         let serves = replica.store.status().usable;
         let should_serve = age
-            .is_some_and(|age| age.is_some_and(|age| age < KeyPolicy::default().max_stale - SKEW));
+            .is_some_and(|age| age.is_some_and(|age| age + SKEW < KeyPolicy::default().max_stale));
         self.tell_issuers();
         // The one who is still there may have kept younger ones meanwhile.
         if should_serve && !serves {

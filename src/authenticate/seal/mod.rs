@@ -1,7 +1,7 @@
 //! The seal: an answer that nothing has judged does not leave.
 //!
-//! [`SealLayer`](crate::SealLayer) puts a mark into the request that it keeps hold of itself. The layers
-//! of its `Authgear`, and [`OpenLayer`](crate::OpenLayer), write into it. What the answer looks like, and
+//! [`SealLayer`] puts a mark into the request that it keeps hold of itself. The layers
+//! of its `Authgear`, and [`OpenLayer`], write into it. What the answer looks like, and
 //! which services have made it, plays no part.
 
 pub mod future;

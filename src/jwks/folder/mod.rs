@@ -123,4 +123,9 @@ impl FolderError {
 }
 
 #[cfg(all(test, unix))]
+#[allow(
+    clippy::unchecked_time_subtraction,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 mod tests;

@@ -307,4 +307,5 @@ pub(crate) struct KeyStatus {
 }
 
 #[cfg(test)]
+#[allow(clippy::unchecked_time_subtraction, reason = "a test may panic")]
 mod tests;
