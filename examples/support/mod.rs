@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod health;
+mod log;
 pub mod project;
 pub mod provider;
 pub mod serve;

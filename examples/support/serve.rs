@@ -1,17 +1,15 @@
 //! The life of the process: from the first signal handler to the last connection.
 
 use std::error::Error;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{Write, stderr, stdout};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{self, Settings};
+use crate::log::Log;
 use crate::shutdown::Shutdown;
 use crate::variable::BadVariable;
 
@@ -38,11 +36,12 @@ async fn run(
     // Before anything is promised to whoever reads our output.
     let shutdown = Shutdown::install()?;
     let settings = Settings::from_env()?;
-    log_to_stderr();
+    let log = Log::start();
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|error| config::LISTEN.bad(format!("{}: {error}", settings.listen)))?;
     let app = app(&settings)?;
+    log.release();
 
     // That nobody reads the line is no reason to end.
     let _ = writeln!(stdout(), "listening on http://{}", listener.local_addr()?);
@@ -55,19 +54,6 @@ async fn run(
         () = shutdown.overdue() => {}
     }
     Ok(())
-}
-
-/// What the crate says of keys and folders, line by line, and nobody else's words.
-fn log_to_stderr() {
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(stderr)
-        .with_ansi(stderr().is_terminal());
-    let of_the_crate = Targets::new().with_target("axum_authgear", LevelFilter::INFO);
-    let subscriber = tracing_subscriber::registry()
-        .with(lines)
-        .with(of_the_crate);
-    // Another one may be there already.
-    let _ = subscriber.try_init();
 }
 
 /// The error and its causes, in one line.

@@ -80,11 +80,11 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         let inclusions = shared.scope_inclusions.clone();
         let challenge = resource.challenge(&metadata, realm, inclusions)?;
         let audiences = resource.into_audiences()?;
-        if audiences.is_some() && !shared.verifier.reads_tokens() {
+        if audiences.is_some() && !shared.verifier.compares_audiences() {
             return Err(ConfigError::Conflict {
                 option: "audience",
-                reason: "no token is read in this mode, and nothing but the endpoint is compared: take \
-                         the resource's project_audience, or live_sessions (JWT and resolver)",
+                reason: "the session resolver, a gateway and Authgear's own cookies know the endpoint and \
+                         no other audience: take the resource's project_audience",
             });
         }
         Ok(Self {
@@ -242,10 +242,11 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// client secret that leaked. Change the secret in Authgear first: tokens issued later are good.
     ///
     /// It counts where a JWT is verified, is shared like [`revoke_user`](Self::revoke_user), and
-    /// is remembered for 30 days: a machine's token lives for 28 days at most. Elsewhere it does
+    /// is remembered for 30 days, for as long as one process that knows lives: a machine's token lives for
+    /// 28 days at most. Elsewhere it does
     /// nothing and logs a warning: neither the resolver nor a gateway names the client.
     pub fn revoke_client(&self, client_id: &str) {
-        self.warn_where_no_token_is_read("revoke_client");
+        self.warn_where_no_token_is_read();
         self.revocations().store().revoke_client(client_id);
     }
 
@@ -255,13 +256,13 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// A time to come counts as now. An earlier call with a later time stays in force. It counts
     /// where [`revoke_client`](Self::revoke_client) does, and for as long.
     pub fn revoke_issued_before(&self, time: SystemTime) {
-        self.warn_where_no_token_is_read("revoke_issued_before");
+        self.warn_where_no_token_is_read();
         self.revocations().store().revoke_issued_before(time);
     }
 
-    fn warn_where_no_token_is_read(&self, method: &'static str) {
+    fn warn_where_no_token_is_read(&self) {
         if !self.authenticator.verifier().reads_tokens() {
-            telemetry::revocation_without_effect(method);
+            telemetry::revoked_no_client();
         }
     }
 
@@ -321,7 +322,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// is nobody to ask: the user stays.
     ///
     /// # Errors
-    /// Whatever would refuse the user's next request.
+    /// Whatever would refuse the user's next request. With [resources](Self::for_resource), that is a request
+    /// to this one: ask the handle whose layer has let the user in.
     pub async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
         let audiences = self.authenticator.audiences();
         let verifier = self.authenticator.verifier();

@@ -513,7 +513,7 @@ impl<C> AuthgearBuilder<C> {
     /// (`redirect(Policy::none())`) and keep no cookies: an answer from another address is refused,
     /// but the redirect was followed before. Where an address is internal
     /// ([`internal_url`](Self::internal_url), a resolver of another origin) it must speak HTTP/1.1
-    /// (`http1_only()`): in HTTP/2 the internal host is `:authgear_id` and the public one a second
+    /// (`http1_only()`): in HTTP/2 the internal host is `:authority` and the public one a second
     /// field, `Host`, and nginx answers 400. Set `no_proxy()`, `tls_backend_rustls()`,
     /// `no_hickory_dns()` and `retry(never())` too, unless you mean otherwise.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {

@@ -18,8 +18,8 @@ pub(crate) fn cure(kind: Kind) -> Option<&'static str> {
              project under another host?"
         }
         Kind::WrongAudience | Kind::MissingAudience => {
-            "name this API's resource with the builder's `audience`: a machine's token is for a \
-             resource, a user's for the endpoint"
+            "name this API's resource with `audience` (of the builder, or of the `ProtectedResource`): a \
+             machine's token is for a resource, a user's for the endpoint"
         }
         Kind::Expired | Kind::NotYetValid | Kind::IssuedInFuture => {
             "if new tokens are refused, this machine's clock is wrong: synchronize it"

@@ -171,7 +171,7 @@ fn plain(kind: AuthErrorKind) -> &'static str {
             "the keys cannot be had now: see whether this machine reaches the endpoint, then try \
              again in a minute"
         }
-        Kind::Revoked => "sign in again: the user or this token was revoked here",
+        Kind::Revoked => "get a new token: the user, the client or this token was revoked here",
         Kind::OlderThanRevocationRetention => {
             "get a new token, or raise `.revocation_retention(…)` above the lifetime of tokens"
         }
@@ -205,8 +205,8 @@ fn wrong_issuer(facts: &Facts, rules: &Rules) -> String {
     } else if facts.is_signed_by_project {
         format!(
             "the same project signed it under another domain, its former one or a custom one: sign in \
-             again, and build with the endpoint that discovery names, or add `.former_issuer({})`",
-            quoted(found)
+             again, and build with the endpoint that discovery names{}",
+            former_issuer(found, facts.has_session)
         )
     } else if is_spelled_otherwise {
         format!(
@@ -220,6 +220,15 @@ fn wrong_issuer(facts: &Facts, rules: &Rules) -> String {
             quoted(&rules.issuer),
             quoted(found)
         )
+    }
+}
+
+/// The option for a former issuer, which is not for modes that ask the resolver.
+fn former_issuer(found: &str, has_session: bool) -> String {
+    if has_session {
+        String::new()
+    } else {
+        format!(", or add `.former_issuer({})`", quoted(found))
     }
 }
 

@@ -89,8 +89,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         let project = project(verifier);
         let facts = Facts {
             likeness: recognise(token, &reading),
-            is_signed_by_project: project
-                .is_some_and(|project| project.is_signed_by_project(token.as_bytes())),
+            is_signed_by_project: with_default(&Dispatch::none(), || {
+                project.is_some_and(|project| project.is_signed_by_project(token.as_bytes()))
+            }),
             rules: project
                 .map(|project| Rules::of(&project.validation, self.authenticator().audiences())),
             has_session: matches!(verifier, Verifier::Live(_) | Verifier::Resolver(_)),

@@ -72,6 +72,7 @@ impl Reading {
             "exp" | "nbf" | "iat" | "auth_time" => !value.is_number(),
             "aud" => !(is_text(value) || are_texts(value)),
             "amr" => !are_texts(value),
+            "act" => !value.is_object(),
             name => match name.strip_prefix("https://authgear.com/claims/user/") {
                 Some("roles") => !(value.is_null() || are_texts(value)),
                 Some("is_anonymous" | "is_verified" | "can_reauthenticate") => !value.is_boolean(),

@@ -13,7 +13,10 @@ const HELP: &str = "https://docs.rs/axum-authgear/latest/axum_authgear/docs/trou
 macro_rules! once {
     ($event:expr) => {{
         static SAID: Once = Once::new();
-        SAID.call_once(|| $event);
+        // Nobody may be listening now, and somebody later.
+        if tracing::enabled!(target: TARGET, tracing::Level::WARN) {
+            SAID.call_once(|| $event);
+        }
     }};
 }
 
@@ -83,6 +86,16 @@ pub(crate) fn revoked_nobody() {
         help = HELP,
         "`revoke_user` keeps nobody out here, for no token is verified: disable the user in Authgear, or \
          verify JWTs (with or without `live_sessions`)"
+    ));
+}
+
+/// A client's tokens, or those from before a time, were to be revoked where no token is verified.
+pub(crate) fn revoked_no_client() {
+    once!(tracing::warn!(
+        target: TARGET,
+        help = HELP,
+        "`revoke_client` and `revoke_issued_before` keep nobody out here, for no token is verified: verify \
+         JWTs (with or without `live_sessions`)"
     ));
 }
 

@@ -355,15 +355,6 @@ pub(crate) fn revocation_log_is_ahead(stream: &str, seconds: u64) {
     );
 }
 
-/// Something was to be revoked where no access token is verified.
-pub(crate) fn revocation_without_effect(method: &'static str) {
-    tracing::warn!(
-        target: TARGET,
-        method,
-        "this has no effect: the session resolver or the gateway verifies the tokens here"
-    );
-}
-
 /// A webhook's event was taken.
 #[cfg(feature = "webhook")]
 pub(crate) fn webhook_taken(event_type: &'static str) {

@@ -246,6 +246,15 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         matches!(self, Self::Gateway(_))
     }
 
+    /// Whether each credential that is accepted here has an audience that is compared.
+    pub(crate) fn compares_audiences(&self) -> bool {
+        match self {
+            Self::Jwt(_) => true,
+            Self::Live(live) => !live.accepts_cookies(),
+            Self::Resolver(_) | Self::Gateway(_) => false,
+        }
+    }
+
     /// What verifies tokens here, if they are read.
     pub(crate) fn jwt(&self) -> Option<&Arc<JwtVerifier<C>>> {
         match self {

@@ -187,7 +187,12 @@ async fn an_audience_that_nobody_compares_is_refused() {
     let live = LiveSessions::within(Duration::from_secs(10));
     for (name, authgear, compares) in [
         ("jwt", builder().build(), true),
-        ("live", builder().live_sessions(live).build(), true),
+        ("live", builder().live_sessions(live.clone()).build(), true),
+        (
+            "live, with Authgear's cookies",
+            builder().live_sessions(live.session_cookies()).build(),
+            false,
+        ),
         (
             "resolver",
             builder().session_resolver(SessionResolver::new()).build(),

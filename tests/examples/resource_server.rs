@@ -334,7 +334,7 @@ async fn without_root_certificates_an_internal_address_will_do() {
     assert_eq!(output.status.code(), Some(1));
     let reason = String::from_utf8(output.stderr).unwrap();
     assert!(
-        reason.starts_with("the HTTP client could not be set up: "),
+        reason.starts_with("the HTTP client could not be set up"),
         "{reason}"
     );
     assert_eq!(reason.lines().count(), 1);

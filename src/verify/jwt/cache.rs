@@ -65,6 +65,8 @@ pub(crate) struct VerifiedToken<C> {
     pub(super) times: Times,
     /// Of the token's text, as a measure of what the entry holds in memory.
     pub(super) length: usize,
+    /// Whether its audience is one of the project's own. Else it may be that of a resource alone.
+    pub(super) is_for_project: bool,
 }
 
 impl<C> Clone for VerifiedToken<C> {
@@ -74,6 +76,7 @@ impl<C> Clone for VerifiedToken<C> {
             key: Arc::clone(&self.key),
             times: self.times,
             length: self.length,
+            is_for_project: self.is_for_project,
         }
     }
 }
@@ -214,6 +217,7 @@ mod tests {
                 issued_at: None,
             },
             length: 700,
+            is_for_project: true,
         }
     }
 

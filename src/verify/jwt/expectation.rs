@@ -6,13 +6,19 @@
 use std::time::Duration;
 
 use super::claims::Times;
-use super::validation::{Validation, name};
+use super::validation::{Audiences, Validation, name};
 use crate::error::AuthErrorKind as Kind;
 use crate::telemetry::{self, Expectation};
 
 /// Logs it, if anybody listens. `times` are the token's, where they could be read.
 #[cold]
-pub(super) fn log(validation: &Validation, kind: Kind, times: Option<&Times>, now: Duration) {
+pub(super) fn log(
+    validation: &Validation,
+    kind: Kind,
+    audiences: Option<&Audiences>,
+    times: Option<&Times>,
+    now: Duration,
+) {
     if !telemetry::is_debug() {
         return;
     }
@@ -20,9 +26,10 @@ pub(super) fn log(validation: &Validation, kind: Kind, times: Option<&Times>, no
         Kind::WrongIssuer | Kind::MissingIssuer => {
             Some(list(&validation.issuers().collect::<Vec<_>>()))
         }
-        Kind::WrongAudience | Kind::MissingAudience => {
-            Some(list(&validation.all_audiences().collect::<Vec<_>>()))
-        }
+        Kind::WrongAudience | Kind::MissingAudience => Some(match audiences {
+            Some(of_resource) => list(of_resource),
+            None => list(&validation.all_audiences().collect::<Vec<_>>()),
+        }),
         Kind::ClientNotAllowed => validation.client_ids.as_deref().map(list),
         Kind::AlgorithmNotAllowed => {
             let names = validation.algorithms.iter().copied().filter_map(name);

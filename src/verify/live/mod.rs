@@ -55,6 +55,11 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         }
     }
 
+    /// Whether Authgear's own cookies are a credential, which have no audience.
+    pub(crate) fn accepts_cookies(&self) -> bool {
+        self.cookie_base.is_some()
+    }
+
     pub(crate) fn jwt(&self) -> &Arc<JwtVerifier<C>> {
         &self.jwt
     }

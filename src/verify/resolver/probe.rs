@@ -70,7 +70,7 @@ impl Probes {
 
     /// Takes note of what a caller's question has met: where the last probe says otherwise, it is
     /// time for the next.
-    pub(super) fn take_gateway_identity(&self, has_answered: bool) {
+    pub(super) fn note_answer(&self, has_answered: bool) {
         if has_answered == self.error().is_some() {
             self.prompted.notify_one();
         }

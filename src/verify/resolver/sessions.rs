@@ -355,7 +355,7 @@ impl Inner {
             });
         let time = self.clock.now().elapsed(asked_at);
         telemetry::resolver_called(outcome.is_ok(), time);
-        self.probes.take_gateway_identity(outcome.is_ok());
+        self.probes.note_answer(outcome.is_ok());
         outcome.map_err(|error| {
             telemetry::question_failed(&self.issuer, &error);
             Arc::new(error)
@@ -402,7 +402,7 @@ impl LookupTask {
         };
         let Some(_turn) = turn else {
             // Those before it wait for long, or are many.
-            self.inner.probes.take_gateway_identity(false);
+            self.inner.probes.note_answer(false);
             return Err(Arc::new(CallError::QueueTimeout));
         };
         self.inner.call(credential, client).await.map(Arc::new)
