@@ -251,7 +251,7 @@ impl<C> JwtVerifier<C> {
         }
         let header = jws.header(buffer.insert(DecodeBuffer::new()))?;
         let (algorithm, kid) = self.validation.check_header(header).inspect_err(|kind| {
-            expectation::log(&self.validation, *kind, None, None, Duration::ZERO)
+            expectation::log(&self.validation, *kind, None, None, Duration::ZERO);
         })?;
         let key = keys.and_then(|keys| keys.find(&kid));
         Ok(ParsedToken {
