@@ -272,7 +272,7 @@ async fn revocation_and_custom_claims_have_their_rows() {
     assert_eq!(explain(&authgear, &token).await.verdict(), Verdict::Good);
     authgear.revoke_user(world.alice.id());
     let revoked = explain(&authgear, &token).await;
-    assert_refused(&revoked, Revoked, CheckName::Revocation, "sign in again");
+    assert_refused(&revoked, Revoked, CheckName::Revocation, "get a new token");
 
     let long = Duration::from_secs(3_600);
     let short_lived = ready(world.builder().revocation_retention(long)).await;

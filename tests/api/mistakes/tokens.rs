@@ -118,7 +118,7 @@ async fn each_has_its_kind_and_names_its_cure() {
             user().claim("aud", resource).sign(),
             WrongAudience,
             "for another audience",
-            &["cure=", "the builder's `audience`"],
+            &["cure=", "with `audience` (of the builder"],
         ),
         mistake(
             "a client that is not listed",
