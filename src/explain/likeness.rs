@@ -2,6 +2,7 @@
 
 use super::reading::Reading;
 use super::report::Likeness;
+use crate::credential::is_placeholder;
 
 /// Guesses what a text is. Nothing depends on it but the words of a report.
 pub(super) fn recognise(text: &str, reading: &Reading) -> Likeness {
@@ -18,7 +19,7 @@ fn outside(text: &str) -> Option<Likeness> {
     if text.is_empty() {
         return Some(Likeness::Nothing);
     }
-    if is_placeholder(text, &lower) {
+    if stands_for_token(text, &lower) {
         return Some(Likeness::Placeholder);
     }
     if starts(&["authorization:", "bearer ", "bearer%20", "bearer\t", "-h "]) || lower == "bearer" {
@@ -124,9 +125,11 @@ fn starts_with_uuid(text: &str) -> bool {
         })
 }
 
-fn is_placeholder(text: &str, lower: &str) -> bool {
+/// What programs send where there is no value, and what people write in its place.
+fn stands_for_token(text: &str, lower: &str) -> bool {
     let surrounded = |start, end| text.starts_with(start) && text.ends_with(end);
-    NO_VALUES.contains(&lower)
+    is_placeholder(text.as_bytes())
+        || NAMES.contains(&lower)
         || text.starts_with('$')
         || surrounded("<", ">")
         || surrounded("{{", "}}")
@@ -138,21 +141,8 @@ fn is_placeholder(text: &str, lower: &str) -> bool {
             .all(|char| matches!(char, 'x' | 'X' | '*' | '.' | '…'))
 }
 
-/// What programs print where there is no value, and what people write in its place.
-const NO_VALUES: [&str; 12] = [
-    "undefined",
-    "null",
-    "none",
-    "nil",
-    "nan",
-    "true",
-    "false",
-    "token",
-    "access_token",
-    "accesstoken",
-    "jwt",
-    "test",
-];
+/// What people call a token.
+const NAMES: [&str; 5] = ["token", "access_token", "accesstoken", "jwt", "test"];
 
 /// How keys of well-known services begin.
 const API_KEYS: [&str; 12] = [

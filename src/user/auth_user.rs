@@ -239,6 +239,9 @@ impl<C> AuthUser<C> {
 
     /// Who acts for the user, if the token says that somebody does (`act`, RFC 8693 §4.1). Authgear's
     /// own tokens name no actor. Unknown where no token was read here.
+    ///
+    /// A token is refused (401) whose `act` is no object, names neither `sub` nor `client_id`, or holds more
+    /// than eight actors: a hook of the project must not use the name for something else.
     #[must_use]
     pub fn actor(&self) -> Option<Actor<'_>> {
         Actor::current(self.identity())

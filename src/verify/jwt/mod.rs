@@ -92,9 +92,9 @@ impl<C> JwtVerifier<C> {
         })
     }
 
-    /// Verifies a token that is for one of `audiences`, or else of our own. If it is no good, `malformed`
-    /// has the first say about the reason: the
-    /// characters of a good one need not be looked at once more.
+    /// Verifies a token, which must be for one of `audiences`: without them, for one of the project's own.
+    /// If it is refused, `malformed` has the first say about the reason: the characters of a good token
+    /// need not be looked at once more.
     pub(crate) fn verify(
         self: &Arc<Self>,
         bytes: &[u8],
