@@ -23,6 +23,8 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
+use crate::faults;
+
 /// Every secret of these tests has this in it, or is a part of a token.
 const CANARY: &str = "canary";
 
@@ -304,11 +306,11 @@ async fn fail_in_every_way(ear: &Ear) {
     for fault in [
         Fault::Status(500),
         Fault::CloseConnection,
-        Fault::Redirect("https://canary.example/canary".to_owned()),
+        faults::redirect("https://canary.example/canary"),
         Fault::Body("canary".to_owned()),
         Fault::Body("{\"keys\":[{\"kid\":\"canary\"}]}".to_owned()),
-        Fault::Truncated,
-        Fault::Garbage,
+        faults::truncated(),
+        faults::garbage(),
     ] {
         let failing = FakeAuthgear::start().await;
         failing.fail(Endpoint::Jwks, fault.clone());

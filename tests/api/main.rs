@@ -5,6 +5,7 @@
     reason = "a module of a test shares what it marks as public"
 )]
 
+mod faults;
 mod hop;
 mod support;
 

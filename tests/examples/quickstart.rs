@@ -85,7 +85,8 @@ async fn a_wrong_endpoint_is_told_with_its_causes() {
     let elsewhere = FakeAuthgear::start().await;
     elsewhere.fail(Endpoint::Discovery, Fault::Status(404));
     let other = FakeAuthgear::start().await;
-    other.fail(Endpoint::Discovery, Fault::WrongIssuer);
+    let document = r#"{"issuer":"https://other.example","jwks_uri":"https://other.example/jwks"}"#;
+    other.fail(Endpoint::Discovery, Fault::Body(document.to_owned()));
     for (endpoint, words) in [
         (&*closed, &["check the address", "Connection refused"][..]),
         (

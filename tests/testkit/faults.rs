@@ -1,5 +1,8 @@
 use std::time::Instant;
 
+use axum::http::StatusCode;
+use axum::response::Response;
+
 use super::*;
 
 async fn jwks(fake: &FakeAuthgear) -> reqwest::Result<reqwest::Response> {
@@ -26,33 +29,19 @@ async fn each_fault_does_what_it_says() {
     assert_eq!(jwks(&fake).await.expect("an answer").status(), 200);
     once(Fault::CloseConnection);
     assert!(jwks(&fake).await.is_err());
-    once(Fault::Redirect("http://127.0.0.1:1/".to_owned()));
-    let moved = jwks(&fake).await.expect("an answer");
-    assert_eq!(moved.status(), 307);
-    assert_eq!(moved.headers()["location"], "http://127.0.0.1:1/");
-    once(Fault::Garbage);
-    assert!(body(&fake).await.parse::<Value>().is_err());
-    once(Fault::Empty);
-    assert_eq!(body(&fake).await, "");
-    once(Fault::EmptySet);
-    assert_eq!(body(&fake).await, "{\"keys\":[]}\n");
     once(Fault::Body("mine".to_owned()));
-    assert_eq!(body(&fake).await, "mine");
-    once(Fault::Oversized);
-    let large = body(&fake).await;
-    assert!(large.len() > 4 * 1024 * 1024);
-    assert_eq!(large.parse::<Value>().expect("JSON still"), fake.jwks());
-    once(Fault::Truncated);
-    let broken = jwks(&fake).await.expect("a head");
-    assert!(broken.text().await.is_err());
-    once(Fault::Endless);
-    let mut endless = jwks(&fake).await.expect("a head");
-    assert_eq!(endless.content_length(), None);
-    let mut read = 0;
-    while read < 1024 * 1024 {
-        read += endless.chunk().await.expect("more").expect("more").len();
-    }
-    drop(endless);
+    let mine = jwks(&fake).await.expect("an answer");
+    assert_eq!(mine.headers()["content-type"], "application/json");
+    assert_eq!(mine.text().await.expect("a body"), "mine");
+    once(Fault::MapResponse(|answer| {
+        let (mut head, body) = answer.into_parts();
+        head.status = StatusCode::CREATED;
+        Response::from_parts(head, body)
+    }));
+    let created = jwks(&fake).await.expect("an answer");
+    assert_eq!(created.status(), 201);
+    let text = created.text().await.expect("a body");
+    assert_eq!(text.parse::<Value>().expect("JSON"), fake.jwks());
     once(Fault::Answer {
         status: 429,
         headers: vec![("Retry-After".to_owned(), "7".to_owned())],
@@ -61,34 +50,13 @@ async fn each_fault_does_what_it_says() {
     let busy = jwks(&fake).await.expect("an answer");
     assert_eq!(busy.status(), 429);
     assert_eq!(busy.headers()["retry-after"], "7");
-    once(Fault::Trickle(Duration::from_micros(10)));
+    assert_eq!(busy.text().await.expect("a body"), "slower");
     assert_eq!(document(&fake).await, fake.jwks());
 }
 
 #[tokio::test]
-async fn faults_of_discovery_and_of_the_resolver() {
+async fn a_fault_is_of_one_endpoint() {
     let fake = FakeAuthgear::start().await;
-    let discovery = async || {
-        let url = format!("{}/.well-known/openid-configuration", fake.url());
-        let answer = client().get(url).send().await.expect("an answer");
-        let text = answer.text().await.expect("a body");
-        text.parse::<Value>().expect("JSON")
-    };
-    fake.fail(Endpoint::Discovery, Fault::WrongIssuer);
-    assert_ne!(discovery().await["issuer"], json!(fake.endpoint()));
-    fake.fail(
-        Endpoint::Discovery,
-        Fault::JwksUri("https://x.example/".to_owned()),
-    );
-    let document = discovery().await;
-    assert_eq!(document["jwks_uri"], "https://x.example/");
-    assert_eq!(document["issuer"], json!(fake.endpoint()));
-    fake.heal(Endpoint::Discovery);
-    assert_eq!(
-        discovery().await["jwks_uri"],
-        json!(format!("{}/oauth2/jwks", fake.url()))
-    );
-
     let alice = fake.add_user(User::new("alice"));
     let token = fake.token(&alice).sign();
     let resolve = async || {
@@ -96,25 +64,23 @@ async fn faults_of_discovery_and_of_the_resolver() {
         let answer = client().get(url).bearer_auth(&token).send().await;
         answer.expect("an answer").headers().clone()
     };
-    fake.fail_once(Endpoint::Resolver, Fault::NoSession);
+    fake.fail(Endpoint::Jwks, Fault::Status(500));
+    fake.fail_once(Endpoint::Resolver, Fault::Status(200));
     assert!(!resolve().await.contains_key("x-authgear-session-valid"));
     let twice =
         ["true", "false"].map(|valid| ("X-Authgear-Session-Valid".to_owned(), valid.to_owned()));
-    fake.fail_once(Endpoint::Resolver, Fault::Headers(twice.to_vec()));
+    let twice = Fault::Answer {
+        status: 200,
+        headers: twice.to_vec(),
+        body: String::new(),
+    };
+    fake.fail_once(Endpoint::Resolver, twice);
     let headers = resolve().await;
     let values: Vec<_> = headers.get_all("x-authgear-session-valid").iter().collect();
     assert_eq!(values, ["true", "false"]);
     assert!(!headers.contains_key("x-authgear-user-id"));
-    fake.fail_once(Endpoint::Resolver, Fault::Garbage);
-    assert_eq!(resolve().await["x-authgear-session-valid"], "perhaps");
     assert_eq!(resolve().await["x-authgear-user-id"], alice.id());
-}
-
-#[tokio::test]
-#[should_panic(expected = "is no fault of Jwks")]
-async fn a_fault_of_another_endpoint_is_a_mistake() {
-    let fake = FakeAuthgear::start().await;
-    fake.fail(Endpoint::Jwks, Fault::WrongIssuer);
+    assert_eq!(jwks(&fake).await.expect("an answer").status(), 500);
 }
 
 #[tokio::test]
@@ -143,9 +109,7 @@ async fn answers_can_be_held_back() {
     let begun = Instant::now();
     fake.fail_once(Endpoint::Jwks, Fault::Delay(slow));
     assert_eq!(jwks(&fake).await.expect("an answer").status(), 200);
-    fake.fail_once(Endpoint::Jwks, Fault::Status(500).after(slow));
-    assert_eq!(jwks(&fake).await.expect("an answer").status(), 500);
-    assert!(begun.elapsed() >= slow * 2);
+    assert!(begun.elapsed() >= slow);
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! The handle of a fake: how it starts, stops and tells the time.
 
 mod accounts;
-pub(super) mod faults;
 pub(super) mod keys;
 mod lifecycle;
 mod tokens;
@@ -22,7 +21,6 @@ use super::server::Server;
 use super::state::accounts::Accounts;
 use super::state::key_ring::KeyRing;
 use super::state::sessions::Sessions;
-use super::state::traffic::AllTraffic;
 use super::state::webhooks::Webhooks;
 use super::state::{Shared, State};
 use crate::clock::Clock;
@@ -235,7 +233,7 @@ impl FakeAuthgearBuilder {
             clock: self.clock,
             cookie_prefix: self.cookie_prefix,
             trust_proxy: self.trust_proxy,
-            traffic: AllTraffic::default(),
+            traffic: Default::default(),
         });
         let server = Server::start(&shared, listener);
         FakeAuthgear(Arc::new(Handle {

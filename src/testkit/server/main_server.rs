@@ -33,7 +33,7 @@ pub(super) fn answer(shared: &Shared, request: &request::Parts) -> Response<Body
 }
 
 /// The metadata of that issuer: the same for `OpenID` Connect and for OAuth 2 (RFC 8414).
-pub(super) fn discovery(issuer: &str) -> Value {
+fn discovery(issuer: &str) -> Value {
     json!({
         "authorization_endpoint": format!("{issuer}/oauth2/authorize"),
         "claims_supported": [
@@ -69,7 +69,7 @@ pub(super) fn discovery(issuer: &str) -> Value {
     })
 }
 
-pub(super) fn json_document(document: &Value) -> Response<Body> {
+fn json_document(document: &Value) -> Response<Body> {
     response(StatusCode::OK, JSON, format!("{document}\n"))
 }
 

@@ -1,12 +1,11 @@
 //! The listener, its connections, and where a request goes.
 
-mod body;
 mod faulty;
-mod in_flight;
 mod main_server;
 mod resolver;
 
 use std::future::poll_fn;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -21,11 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use self::faulty::Dropped;
-use super::server::in_flight::InFlight;
 use super::state::Shared;
 use super::time;
-use crate::testkit::state::endpoint::Endpoint;
+use crate::testkit::state::faults::Endpoint;
 
 /// A running server; dropped, it closes the listener and all connections.
 pub(super) struct Server {
@@ -107,17 +104,10 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, mut close: watch::Receive
 }
 
 /// Answers a request, or closes the connection.
-async fn answer(
-    shared: Arc<Shared>,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Dropped> {
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     let (request, _) = request.into_parts();
     let mut answer = match endpoint(request.uri.path()) {
-        Some(endpoint) => {
-            let (mut in_flight, fault) = InFlight::new(&shared, endpoint, &request);
-            let honest = || honest(&shared, endpoint, &request);
-            faulty::answer(fault, &mut in_flight, endpoint, honest).await?
-        }
+        Some(endpoint) => faulty::answer(&shared, endpoint, &request).await?,
         None => elsewhere(request.uri.path()),
     };
     if !answer.headers().contains_key(header::DATE) {

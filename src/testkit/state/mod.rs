@@ -5,15 +5,14 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use self::accounts::Accounts;
-use self::endpoint::Endpoint;
+use self::faults::Endpoint;
 use self::key_ring::KeyRing;
 use self::sessions::Sessions;
-use self::traffic::{AllTraffic, Traffic};
+use self::traffic::Traffic;
 use self::webhooks::Webhooks;
 use crate::clock::Clock;
 
 pub(in crate::testkit) mod accounts;
-pub(in crate::testkit) mod endpoint;
 pub(in crate::testkit) mod faults;
 pub(in crate::testkit) mod key_ring;
 pub(in crate::testkit) mod sessions;
@@ -32,7 +31,8 @@ pub(in crate::testkit) struct Shared {
     pub(in crate::testkit) cookie_prefix: String,
     pub(in crate::testkit) trust_proxy: bool,
     pub(in crate::testkit) state: Mutex<State>,
-    pub(in crate::testkit) traffic: AllTraffic,
+    /// By [`Endpoint`].
+    pub(in crate::testkit) traffic: [Mutex<Traffic>; 3],
 }
 
 impl Shared {
@@ -46,7 +46,8 @@ impl Shared {
     }
 
     pub(in crate::testkit) fn traffic(&self, endpoint: Endpoint) -> MutexGuard<'_, Traffic> {
-        self.traffic.of(endpoint)
+        let traffic = self.traffic[endpoint as usize].lock();
+        traffic.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Unix seconds.

@@ -14,24 +14,25 @@ use tokio::time::{sleep, timeout};
 use super::{
     LONG, Stage, assert_unavailable, assert_unknown_key, at_once, foreign, under_another_name,
 };
+use crate::faults;
 use crate::support::{api, get};
 
-fn faults() -> [Fault; 16] {
+fn key_set_faults() -> [Fault; 16] {
     [
         Fault::Hang,
         Fault::CloseConnection,
         Fault::Status(500),
         Fault::Status(204),
         Fault::Status(404),
-        Fault::Garbage,
-        Fault::Empty,
-        Fault::EmptySet,
+        faults::garbage(),
+        Fault::Status(200),
+        faults::empty_key_set(),
         Fault::Body("[]".to_owned()),
-        Fault::Truncated,
-        Fault::Oversized,
-        Fault::Endless,
-        Fault::Redirect("http://127.0.0.1:9/oauth2/jwks".to_owned()),
-        Fault::Trickle(Duration::from_millis(50)),
+        faults::truncated(),
+        faults::oversized(),
+        faults::endless(),
+        faults::redirect("http://127.0.0.1:9/oauth2/jwks"),
+        faults::trickle(),
         with_fields(vec![("x-long".to_owned(), "x".repeat(1 << 20))]),
         with_fields(vec![("x-many".to_owned(), "x".to_owned()); 1_000]),
     ]
@@ -48,7 +49,7 @@ fn with_fields(headers: Vec<(String, String)>) -> Fault {
 
 #[tokio::test]
 async fn known_keys_serve_through_an_outage_up_to_the_staleness_bound() {
-    let outages = faults().map(async |fault| {
+    let outages = key_set_faults().map(async |fault| {
         let stage = Stage::new().await;
         let (authgear, api) = stage.api().await;
         let good = stage.token();
@@ -175,19 +176,19 @@ async fn a_function_of_the_users_that_panics_ends_one_fetch_and_not_the_refreshe
 #[tokio::test]
 async fn a_discovery_document_of_no_use_is_503_until_it_is_right() {
     let faults = [
-        Fault::WrongIssuer,
-        Fault::JwksUri("https://other.example/jwks".to_owned()),
-        Fault::JwksUri("not a URL".to_owned()),
+        faults::other_issuer(),
+        Fault::MapResponse(|answer| faults::with_jwks_uri(answer, "https://other.example/jwks")),
+        Fault::MapResponse(|answer| faults::with_jwks_uri(answer, "not a URL")),
         Fault::Hang,
         Fault::CloseConnection,
         Fault::Status(503),
-        Fault::Garbage,
-        Fault::Empty,
+        faults::garbage(),
+        Fault::Status(200),
         Fault::Body("[]".to_owned()),
-        Fault::Truncated,
-        Fault::Oversized,
-        Fault::Endless,
-        Fault::Redirect("http://127.0.0.1:9/".to_owned()),
+        faults::truncated(),
+        faults::oversized(),
+        faults::endless(),
+        faults::redirect("http://127.0.0.1:9/"),
     ];
     let outages = faults.map(async |fault| {
         let stage = Stage::new().await;

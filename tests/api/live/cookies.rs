@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use axum_authgear::testkit::Clock;
-use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, RedisConfig, SessionResolver};
 use http::header;
 
+use crate::faults;
 use crate::support::{api, assert_refused, get, ready, send, with_headers};
 
 #[tokio::test]
@@ -62,7 +63,6 @@ async fn what_the_resolver_sets_is_passed_on_with_a_kept_answer_too() {
     let fake = FakeAuthgear::start().await;
     let alice = fake.add_user(User::new("alice"));
     let token = fake.token(&alice).sign();
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     for pass in [true, false] {
         let live = LiveSessions::within(Duration::from_secs(60))
             .session_cookies()
@@ -71,10 +71,10 @@ async fn what_the_resolver_sets_is_passed_on_with_a_kept_answer_too() {
         let api = api(&ready(builder).await);
         fake.fail(
             Endpoint::Resolver,
-            Fault::Headers(vec![
-                header("x-authgear-session-valid", "true"),
-                header("x-authgear-user-id", alice.id()),
-                header("set-cookie", "a=1"),
+            faults::headers(&[
+                ("x-authgear-session-valid", "true"),
+                ("x-authgear-user-id", alice.id()),
+                ("set-cookie", "a=1"),
             ]),
         );
         for _ in 0..3 {

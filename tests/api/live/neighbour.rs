@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use http::{Request, header};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::faults;
 use crate::hop;
 use crate::support::{
     assert_refused, assert_says, describing_api, get, ready, send, turns, with_bearer,
@@ -112,7 +113,6 @@ async fn a_server_that_is_gone_opens_it_from_the_first_request_on() {
 /// Something answers, and says that it will not: nothing is away.
 #[tokio::test]
 async fn what_answers_wrongly_is_degraded_and_no_reason_for_a_grace() {
-    let redirect = Fault::Redirect("https://elsewhere.example/".to_owned());
     for fault in [
         Fault::Status(400),
         Fault::Status(401),
@@ -121,8 +121,8 @@ async fn what_answers_wrongly_is_degraded_and_no_reason_for_a_grace() {
         Fault::Status(429),
         Fault::Status(431),
         Fault::Status(204),
-        redirect,
-        Fault::Garbage,
+        faults::redirect("https://elsewhere.example/"),
+        faults::garbage_headers(),
     ] {
         let (clock, fake) = start().await;
         let alice = fake.add_user(User::new("alice"));

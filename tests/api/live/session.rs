@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, SessionResolver};
 
+use crate::faults;
 use crate::support::{
     api, assert_refused, assert_says, describing_api, get, ready, send, with_headers,
 };
@@ -113,11 +114,10 @@ async fn a_session_of_another_user_is_refused() {
     let bob = fake.add_user(User::new("bob"));
     let token = fake.sign_in(&alice).token().sign();
     let api = api(&live(&fake).await);
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let of = |user: &User| {
-        Fault::Headers(vec![
-            header("x-authgear-session-valid", "true"),
-            header("x-authgear-user-id", user.id()),
+        faults::headers(&[
+            ("x-authgear-session-valid", "true"),
+            ("x-authgear-user-id", user.id()),
         ])
     };
     fake.fail(Endpoint::Resolver, of(&bob));

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use axum::extract::ConnectInfo;
-use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear, SessionResolver};
 use http::{Method, header};
 
+use crate::faults;
 use crate::support::{
     api, assert_refused, assert_says, describing_api, get, send, with_bearer, with_headers,
 };
@@ -348,14 +349,13 @@ async fn set_cookie_is_passed_on_only_when_asked_for() {
     // To those who are let in, too.
     let alice = fake.add_user(User::new("alice"));
     let token = fake.sign_in(&alice).opaque_token();
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     fake.fail(
         Endpoint::Resolver,
-        Fault::Headers(vec![
-            header("x-authgear-session-valid", "true"),
-            header("x-authgear-user-id", alice.id()),
-            header("set-cookie", "a=1"),
-            header("set-cookie", "b=2"),
+        faults::headers(&[
+            ("x-authgear-session-valid", "true"),
+            ("x-authgear-user-id", alice.id()),
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
         ]),
     );
     let resolver = SessionResolver::new().forward_set_cookie(true);

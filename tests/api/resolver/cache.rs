@@ -6,6 +6,7 @@ use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
 use axum_authgear::{AuthErrorKind, Authgear, SessionResolver};
 
+use crate::faults;
 use crate::support::{api, assert_refused, get, send, with_headers};
 
 const NOW: u64 = 1_800_000_000;
@@ -74,7 +75,7 @@ async fn nobody_is_kept_for_a_second_and_a_failure_not_at_all() {
     assert_refused(&answer, 503, AuthErrorKind::SessionUnavailable);
     // A probe looks after it.
     fake.requests_reached(Endpoint::Resolver, 2).await;
-    fake.fail_once(Endpoint::Resolver, Fault::NoSession);
+    fake.fail_once(Endpoint::Resolver, Fault::Status(200));
     for _ in 0..2 {
         let answer = get(&api, "/user", &token).await;
         assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
@@ -133,12 +134,11 @@ async fn the_cookies_of_a_kept_answer_are_passed_on_too() {
     let fake = FakeAuthgear::start().await;
     let alice = fake.add_user(User::new("alice"));
     let token = fake.sign_in(&alice).opaque_token();
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let renewed = Fault::Headers(vec![
-        header("x-authgear-session-valid", "true"),
-        header("x-authgear-user-id", alice.id()),
-        header("set-cookie", "a=1"),
-        header("set-cookie", "b=2"),
+    let renewed = faults::headers(&[
+        ("x-authgear-session-valid", "true"),
+        ("x-authgear-user-id", alice.id()),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
     ]);
     for pass in [true, false] {
         let resolver = SessionResolver::new()

@@ -71,7 +71,7 @@ async fn an_outage_is_one_line_when_it_begins_and_one_when_it_ends() {
     }
     turns(&authgear, Health::Down).await;
     // One caller who is answered does not hide it.
-    fake.fail_once(Endpoint::Resolver, Fault::NoSession);
+    fake.fail_once(Endpoint::Resolver, Fault::Status(200));
     let answer = get(&api, "/user", &token).await;
     assert_refused(&answer, 401, AuthErrorKind::SessionInvalid);
     assert_eq!(authgear.status().health(), Health::Down);
