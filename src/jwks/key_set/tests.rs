@@ -117,7 +117,6 @@ fn an_odd_key_is_skipped_and_counted_and_spoils_nothing() {
         json!({ "kty": "EC", "kid": "odd", "crv": "secp256k1", "x": number(256), "y": number(256) }),
         json!({ "kty": "OKP", "kid": "odd", "crv": "X25519", "x": number(256) }),
         json!({ "kty": "OKP", "kid": "odd", "crv": "Ed25519", "x": "AA" }),
-        SigningKey::weak_rsa().with_kid("odd").jwk(),
         json!("a string"),
         json!(["an", "array"]),
         json!(null),

@@ -2,7 +2,6 @@
 
 mod mint;
 pub(super) mod signing_key;
-mod weak_rsa;
 
 use std::fmt;
 use std::sync::Arc;

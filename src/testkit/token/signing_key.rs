@@ -12,7 +12,6 @@ use aws_lc_rs::signature::{
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::weak_rsa;
 use crate::testkit::random;
 
 /// A private key that signs tokens, and its public half as a JWK.
@@ -30,7 +29,6 @@ pub struct SigningKey {
 
 enum Material {
     Rsa(RsaKeyPair),
-    WeakRsa,
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
@@ -42,12 +40,6 @@ impl SigningKey {
     #[must_use]
     pub fn rsa() -> Self {
         Self::new("RS256", FOREIGN.next(&[]))
-    }
-
-    /// A 1,024-bit RSA key, too short for anything but a test that says so. There is one.
-    #[must_use]
-    pub fn weak_rsa() -> Self {
-        Self::new("RS256", Arc::new(Material::WeakRsa))
     }
 
     /// A P-256 key for `ES256`.
@@ -99,12 +91,12 @@ impl SigningKey {
     ///
     /// # Panics
     ///
-    /// On another name, and on a key that is not RSA of 2,048 bits.
+    /// On another name, and on a key that is not RSA.
     #[must_use]
     pub fn with_algorithm(mut self, algorithm: &str) -> Self {
         assert!(
             matches!(*self.material, Material::Rsa(_)),
-            "only a 2,048-bit RSA key can change its algorithm"
+            "only an RSA key can change its algorithm"
         );
         let (name, _) = RSA_ENCODINGS
             .iter()
@@ -138,9 +130,6 @@ impl SigningKey {
                     "e": base64(public.exponent().big_endian_without_leading_zero()),
                 })
             }
-            Material::WeakRsa => {
-                json!({ "kty": "RSA", "n": base64(&weak_rsa::modulus()), "e": "AQAB" })
-            }
             Material::P256(pair) => {
                 // SEC 1 §2.3.3: 0x04, then both coordinates.
                 let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
@@ -169,7 +158,6 @@ impl SigningKey {
                     .expect("the buffer is as long as the modulus");
                 signature
             }
-            Material::WeakRsa => weak_rsa::sign(message),
             Material::P256(pair) => pair
                 .sign(&random, message)
                 .expect("the system has random numbers")
@@ -266,8 +254,8 @@ static RSA_ENCODINGS: [(&str, &dyn RsaEncoding); 6] = [
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::signature::{
-        ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-        RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
+        ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+        RsaPublicKeyComponents,
     };
 
     use super::*;
@@ -305,16 +293,6 @@ mod tests {
         rsa(&pss.jwk())
             .verify(&RSA_PSS_2048_8192_SHA256, b"m", &pss.sign(b"m"))
             .expect("PS256");
-
-        let key = SigningKey::weak_rsa();
-        assert_eq!(member(&key.jwk(), "n").len(), 128);
-        rsa(&key.jwk())
-            .verify(
-                &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-                b"m",
-                &key.sign(b"m"),
-            )
-            .expect("1,024 bits");
 
         let key = SigningKey::es256();
         let point = [vec![4], member(&key.jwk(), "x"), member(&key.jwk(), "y")].concat();

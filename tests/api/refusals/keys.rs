@@ -3,10 +3,12 @@
 use axum_authgear::AuthErrorKind::{
     BadSignature, KeyAlgorithmMismatch, MalformedToken, UnknownKey,
 };
-use axum_authgear::testkit::SigningKey;
+use axum_authgear::Authgear;
+use axum_authgear::testkit::{Clock, FakeAuthgear, SigningKey};
 use serde_json::{Value, json};
 
 use super::{NOW, World, bad, good};
+use crate::support::ready;
 
 #[tokio::test]
 async fn the_signature_is_of_this_message_by_this_key() {
@@ -79,8 +81,6 @@ async fn the_signature_is_of_this_message_by_this_key() {
 
 #[tokio::test]
 async fn a_key_that_is_not_for_this_is_not_used() {
-    let weak = SigningKey::weak_rsa();
-    let plain = SigningKey::rsa();
     // A key of its own, listed with these members instead.
     let odd = |changes: Value| {
         let key = SigningKey::rsa();
@@ -127,8 +127,6 @@ async fn a_key_that_is_not_for_this_is_not_used() {
     ];
     let world = World::with(
         |fake| {
-            fake.list_key(&weak);
-            fake.list_key(&plain);
             for (_, (_, jwk)) in fit.iter().chain(&unfit) {
                 fake.add_raw_jwk(jwk.clone());
             }
@@ -136,14 +134,7 @@ async fn a_key_that_is_not_for_this_is_not_used() {
         |builder| builder,
     )
     .await;
-    let mut cases = vec![
-        bad(
-            "of 1,024 bits",
-            world.token().signed_by(&weak).sign(),
-            KeyAlgorithmMismatch,
-        ),
-        good("of 2,048 bits", world.token().signed_by(&plain).sign()),
-    ];
+    let mut cases = Vec::new();
     for (name, (key, _)) in &fit {
         cases.push(good(*name, world.token().signed_by(key).sign()));
     }
@@ -155,4 +146,25 @@ async fn a_key_that_is_not_for_this_is_not_used() {
         ));
     }
     world.check(cases).await;
+}
+
+/// Two keys of another program, and a token of each: what signs here makes no signature with so short
+/// a key.
+#[tokio::test]
+async fn a_key_that_is_too_short_is_not_used() {
+    const RECORDED: &str = include_str!("key_lengths.json");
+    let recorded: Value = serde_json::from_str(RECORDED).unwrap();
+    let clock = Clock::frozen_at(NOW);
+    let builder = FakeAuthgear::builder().endpoint("https://auth.shop.example");
+    let fake = builder.clock(clock.clone()).start().await;
+    let bits = ["1024", "2048"].map(|bits| &recorded[bits]);
+    for recorded in bits {
+        fake.add_raw_jwk(recorded["jwk"].clone());
+    }
+    let builder = Authgear::builder(fake.endpoint()).internal_url(fake.url());
+    let authgear = ready(builder.dangerous().clock(clock)).await;
+    let [short, long] = bits.map(|recorded| recorded["token"].as_str().unwrap());
+    let refused = authgear.verify(short).await.unwrap_err();
+    assert_eq!(refused.kind(), KeyAlgorithmMismatch);
+    assert!(authgear.verify(long).await.is_ok());
 }
