@@ -7,32 +7,18 @@ use aws_lc_rs::digest;
 
 /// A version 4 UUID.
 pub(super) fn uuid() -> String {
-    let id = fastrand::u128(..);
+    // RFC 9562 §5.4: the version's digit, then the variant's two bits.
+    let id = fastrand::u128(..) & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
     let hex = format!("{id:032x}");
-    let (head, rest) = hex.split_at(12);
-    // RFC 9562 §5.4: the version's digit, then the variant's.
-    let variant = ["8", "9", "a", "b"];
-    let variant = fastrand::choice(variant).expect("four to choose from");
-    format!(
-        "{}-{}-4{}-{variant}{}-{}",
-        &head[..8],
-        &head[8..],
-        &rest[..3],
-        &rest[3..6],
-        &rest[6..18],
-    )
+    let group = |from, to| hex.get(from..to).expect("32 digits");
+    [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)]
+        .map(|(from, to)| group(from, to))
+        .join("-")
 }
 
 /// An opaque token: 32 characters `[a-zA-Z0-9]`.
 pub(super) fn token() -> String {
     repeat_with(fastrand::alphanumeric).take(32).collect()
-}
-
-/// A nonce of 32 upper-case letters and digits.
-pub(super) fn nonce() -> String {
-    repeat_with(|| fastrand::alphanumeric().to_ascii_uppercase())
-        .take(32)
-        .collect()
 }
 
 /// SHA-256 in hex: what Authgear stores of a token, and the `jti` of the JWT in front of it.
@@ -57,6 +43,7 @@ mod tests {
         let lengths: Vec<_> = id.split('-').map(str::len).collect();
         assert_eq!(lengths, [8, 4, 4, 4, 12]);
         assert_eq!(&id[14..15], "4");
+        assert!(["8", "9", "a", "b"].contains(&&id[19..20]));
         assert_ne!(id, uuid());
         assert_eq!(token().len(), 32);
         assert_eq!(

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use super::random;
 use super::state::Shared;
-use super::state::sessions::ACCESS_TOKEN_LIFETIME;
-use super::state::sessions::Grant;
-use super::token::TokenBuilder;
+use super::state::sessions::{ACCESS_TOKEN_LIFETIME, Grant};
+use super::token::{Kind, Source, TokenBuilder};
 
 /// One sign-in of a user: the browser's session cookie at Authgear, and the refresh token of the
 /// client that it signed in to, with the tokens made from it.
@@ -33,12 +32,12 @@ impl Session {
 
     /// A user access token of this session. Each call begins another one.
     pub fn token(&self) -> TokenBuilder {
-        TokenBuilder::of_session(&self.shared, &self.id)
+        TokenBuilder::new(&self.shared, Kind::Access, Source::Session(self.id.clone()))
     }
 
     /// An ID token of this session.
     pub fn id_token(&self) -> TokenBuilder {
-        TokenBuilder::id_of_session(&self.shared, &self.id)
+        TokenBuilder::new(&self.shared, Kind::Id, Source::Session(self.id.clone()))
     }
 
     /// A new opaque access token of this session: what a client gets that is not configured for
@@ -47,8 +46,7 @@ impl Session {
     pub fn opaque_token(&self) -> String {
         let token = random::token();
         let expires_at = self.shared.now() + ACCESS_TOKEN_LIFETIME;
-        let grant = Grant::access(&self.id, expires_at);
-        self.shared.state().sessions.grant(&token, grant);
+        self.grant(&token, Some(expires_at));
         token
     }
 
@@ -57,12 +55,8 @@ impl Session {
     #[must_use]
     pub fn cookies(&self) -> SessionCookies {
         let app_session = random::token();
-        let secret = {
-            let mut state = self.shared.state();
-            let grant = Grant::app_session(&self.id);
-            state.sessions.grant(&app_session, grant);
-            state.sessions.secret(&self.id)
-        };
+        self.grant(&app_session, None);
+        let secret = self.shared.state().sessions.find(&self.id).secret.clone();
         let cookie = |name: &str, value| SessionCookie {
             name: format!("{}{name}", self.shared.cookie_prefix),
             value,
@@ -72,6 +66,15 @@ impl Session {
             app_session: cookie("app_session", app_session),
             app_access_token: cookie("app_access_token", self.token().sign()),
         }
+    }
+
+    fn grant(&self, token: &str, expires_at: Option<u64>) {
+        let grant = Grant {
+            session: self.id.clone(),
+            expires_at,
+        };
+        let grants = &mut self.shared.state().sessions.grants;
+        grants.insert(random::hash(token), grant);
     }
 }
 

@@ -252,12 +252,12 @@ fn user_json(account: &Account, now: u64) -> Value {
         "is_disabled": account.is_disabled(now),
         "is_deactivated": false,
         "is_anonymized": account.anonymized,
-        "can_reauthenticate": user.may_reauthenticate(),
+        "can_reauthenticate": user.can_reauthenticate,
         "standard_attributes": user.standard_attributes(account.updated_at.as_secs()),
         "custom_attributes": {},
         "x_web3": {},
         "roles": user.roles,
-        "groups": user.group_keys(),
+        "groups": [],
     });
     let mut set = |name: &str, value: Option<String>| {
         if let Some(value) = value {

@@ -234,10 +234,7 @@ async fn a_cookie_is_no_credential_unless_it_is_named() {
     let fake = FakeAuthgear::start().await;
     let alice = fake.add_user(User::new("alice"));
     let authgear = ready(Authgear::builder(fake.endpoint())).await;
-    let cookies = fake
-        .session_of(&fake.token(&alice).sign())
-        .unwrap()
-        .cookies();
+    let cookies = fake.sign_in(&alice).cookies();
     let field = format!(
         "{}; {}; {}; access_token={}",
         cookies.session().pair(),

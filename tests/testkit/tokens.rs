@@ -183,17 +183,10 @@ async fn times_follow_each_other() {
 }
 
 #[tokio::test]
-async fn a_token_leads_to_its_session() {
+async fn a_session_outlives_its_user() {
     let fake = fake().await;
     let alice = fake.add_user(User::new("alice"));
     let session = fake.sign_in(&alice);
-    let of = |token: &str| fake.session_of(token).map(|found| found.id().to_owned());
-    assert_eq!(of(&session.token().sign()).as_deref(), Some(session.id()));
-    assert_eq!(of(&session.opaque_token()).as_deref(), Some(session.id()));
-    let own = of(&fake.token(&alice).sign()).expect("a session of its own");
-    assert_ne!(own, session.id());
-    assert_eq!(of("garbage"), None);
-
     fake.delete(&alice);
     let (_, claims) = decoded(&session.token().issued_at(u64::MAX).sign());
     assert_eq!(claims["sub"], json!(alice.id()));
@@ -251,8 +244,6 @@ async fn keys_rotate_as_recorded() {
     assert!(!verifies(&fake, &first));
     fake.add_raw_jwk(json!({ "kty": "oct", "kid": 5 }));
     assert_eq!(list(&fake.jwks(), "keys").len(), 2);
-    fake.remove_raw_jwks();
-    assert_eq!(list(&fake.jwks(), "keys").len(), 1);
 }
 
 #[test]

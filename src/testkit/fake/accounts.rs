@@ -10,8 +10,9 @@ use crate::testkit::state::sessions::SessionState;
 impl FakeAuthgear {
     /// Adds a user. The returned handle names it to the other methods.
     pub fn add_user(&self, user: User) -> User {
-        let now = self.shared().instant();
-        self.shared().state().accounts.add(user.clone(), now);
+        let account = Account::new(user.clone(), self.shared().instant());
+        let accounts = &mut self.shared().state().accounts;
+        accounts.insert(user.id().to_owned(), account);
         user
     }
 
@@ -54,7 +55,7 @@ impl FakeAuthgear {
     pub fn sign_in_at(&self, user: &User, authenticated_at: u64) -> Session {
         let now = self.shared().instant();
         let mut state = self.shared().state();
-        if let Some(account) = state.accounts.find_mut(user.id()) {
+        if let Some(account) = state.accounts.get_mut(user.id()) {
             account.last_login_at = Some(now);
         }
         let session = SessionState::new(user.clone(), Some(authenticated_at));
@@ -64,7 +65,7 @@ impl FakeAuthgear {
 
     /// Ends a session: all its tokens and cookies.
     pub fn end_session(&self, session: &Session) {
-        self.shared().state().sessions.end(session.id());
+        self.change_session(session, SessionState::end);
     }
 
     /// Ends all sessions of a user, as the Admin API can. No webhook tells of it.
@@ -75,8 +76,7 @@ impl FakeAuthgear {
     /// Revokes the refresh token: the session's access tokens and its `app_session` cookie end;
     /// its `session` cookie lives on.
     pub fn revoke_refresh_token(&self, session: &Session) {
-        let mut state = self.shared().state();
-        state.sessions.revoke_refresh_token(session.id());
+        self.change_session(session, |session| session.grant_lives = false);
     }
 
     /// What the resolver says of how the session was authenticated. Default: nothing, as Authgear
@@ -86,26 +86,26 @@ impl FakeAuthgear {
         I: IntoIterator<Item: Into<String>>,
     {
         let amr = amr.into_iter().map(Into::into).collect();
-        if let Some(session) = self.shared().state().sessions.find_mut(session.id()) {
-            session.amr = amr;
-        }
+        self.change_session(session, |session| session.amr = amr);
     }
 
     /// What the resolver says of when the session was authenticated (Unix seconds); `None` leaves
     /// the header out, as of a session whose time is not known.
     pub fn set_session_authenticated_at(&self, session: &Session, time: impl Into<Option<u64>>) {
         let time = time.into();
-        if let Some(session) = self.shared().state().sessions.find_mut(session.id()) {
-            session.authenticated_at = time;
-        }
+        self.change_session(session, |session| session.authenticated_at = time);
     }
 
-    /// Changes an account in silence.
+    fn change_session(&self, session: &Session, change: impl FnOnce(&mut SessionState)) {
+        let mut state = self.shared().state();
+        change(state.sessions.find_mut(session.id()));
+    }
+
+    /// Changes an account. No webhook is sent.
     pub(in crate::testkit) fn change(&self, user: &User, change: impl FnOnce(&mut Account)) {
         let now = self.shared().instant();
         let mut state = self.shared().state();
-        let account = state.accounts.find_mut(user.id());
-        let account = account.expect("the user is one of this fake's");
+        let account = state.account(user);
         change(account);
         account.updated_at = now;
     }

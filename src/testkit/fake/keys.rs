@@ -86,20 +86,9 @@ impl FakeAuthgear {
         self.shared().state().keys.push_raw(key.into());
     }
 
-    /// Takes away what [`add_raw_jwk`](Self::add_raw_jwk) added.
-    pub fn remove_raw_jwks(&self) {
-        self.shared().state().keys.clear_raw();
-    }
-
     /// The JWKS as it is served now.
     #[must_use]
     pub fn jwks(&self) -> Value {
         self.shared().state().keys.jwks()
-    }
-
-    /// Sends this `Cache-Control` with the JWKS. Default: none, as Authgear.
-    pub fn set_jwks_cache_control<'a>(&self, value: impl Into<Option<&'a str>>) {
-        let value = value.into().map(str::to_owned);
-        self.shared().state().jwks_cache_control = value;
     }
 }

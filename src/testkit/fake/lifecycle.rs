@@ -1,6 +1,7 @@
 //! What the Admin API does to an account.
 
 use super::FakeAuthgear;
+use crate::testkit::state::State;
 use crate::testkit::state::accounts::{Account, User};
 use crate::testkit::webhook::WebhookEvent;
 
@@ -136,9 +137,14 @@ impl FakeAuthgear {
     pub fn run_account_job(&self) {
         let now = self.shared().now();
         let mut state = self.shared().state();
-        let closed: Vec<_> = state.accounts.closed(now).collect();
-        for id in closed {
-            state.sessions.end_all_of(&id);
+        let State {
+            accounts, sessions, ..
+        } = &mut *state;
+        for (id, _) in accounts
+            .iter()
+            .filter(|(_, account)| account.is_disabled(now))
+        {
+            sessions.end_all_of(id);
         }
     }
 
@@ -146,8 +152,7 @@ impl FakeAuthgear {
     fn happen(&self, user: &User, event: WebhookEvent, change: impl FnOnce(&mut Account)) {
         let now = self.shared().instant();
         let mut state = self.shared().state();
-        let account = state.accounts.find_mut(user.id());
-        let account = account.expect("the user is one of this fake's");
+        let account = state.account(user);
         change(account);
         event.apply(account, now);
         let account = account.clone();

@@ -7,6 +7,7 @@ mod tokens;
 pub(super) mod traffic;
 pub(super) mod webhooks;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,7 +19,6 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::server::Server;
-use super::state::accounts::Accounts;
 use super::state::key_ring::KeyRing;
 use super::state::sessions::Sessions;
 use super::state::webhooks::Webhooks;
@@ -225,8 +225,7 @@ impl FakeAuthgearBuilder {
             address,
             state: Mutex::new(State {
                 keys: KeyRing::new(self.clock.now().unix().as_secs()),
-                jwks_cache_control: None,
-                accounts: Accounts::default(),
+                accounts: HashMap::new(),
                 sessions: Sessions::default(),
                 webhooks,
             }),

@@ -1,13 +1,6 @@
 //! The tokens that a fake issues.
 
-use std::sync::Arc;
-
-use base64_simd::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
-
 use super::FakeAuthgear;
-use crate::testkit::random;
-use crate::testkit::session::Session;
 use crate::testkit::state::accounts::User;
 use crate::testkit::token::{Kind, Source, TokenBuilder};
 
@@ -37,20 +30,4 @@ impl FakeAuthgear {
         let source = Source::NewSession(user.clone());
         TokenBuilder::new(self.shared(), Kind::Id, source)
     }
-
-    /// The session behind an access token that this fake signed, or an opaque one.
-    #[must_use]
-    pub fn session_of(&self, token: &str) -> Option<Session> {
-        let hash = jti(token).unwrap_or_else(|| random::hash(token));
-        let id = self.shared().state().sessions.session_of(&hash)?.to_owned();
-        Some(Session::new(Arc::clone(self.shared()), id))
-    }
-}
-
-/// The `jti` of what looks like a JWT.
-fn jti(token: &str) -> Option<String> {
-    let claims = token.split('.').nth(1)?;
-    let claims = URL_SAFE_NO_PAD.decode_to_vec(claims).ok()?;
-    let claims: Map<String, Value> = serde_json::from_slice(&claims).ok()?;
-    claims.get("jti")?.as_str().map(str::to_owned)
 }

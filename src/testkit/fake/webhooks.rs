@@ -50,7 +50,7 @@ impl FakeAuthgear {
     pub fn webhook(&self, event: WebhookEvent, user: &User) -> Webhook {
         let now = self.shared().instant();
         let mut state = self.shared().state();
-        let known = state.accounts.find(user.id()).cloned();
+        let known = state.accounts.get(user.id()).cloned();
         let account = known.unwrap_or_else(|| Account::new(user.clone(), now));
         state.webhooks.next(event, account, now)
     }

@@ -11,7 +11,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use axum::http::{Request, Response, StatusCode, request};
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,7 +22,6 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::state::Shared;
-use super::time;
 use crate::testkit::state::faults::Endpoint;
 
 /// A running server; dropped, it closes the listener and all connections.
@@ -106,23 +106,13 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, mut close: watch::Receive
 /// Answers a request, or closes the connection.
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     let (request, _) = request.into_parts();
-    let mut answer = match endpoint(request.uri.path()) {
-        Some(endpoint) => faulty::answer(&shared, endpoint, &request).await?,
-        None => elsewhere(request.uri.path()),
+    let endpoint = match request.uri.path() {
+        DISCOVERY | OAUTH_METADATA => Endpoint::Discovery,
+        JWKS => Endpoint::Jwks,
+        "/_resolver/resolve" | "/resolve" => Endpoint::Resolver,
+        _ => return Ok(StatusCode::NOT_FOUND.into_response()),
     };
-    if !answer.headers().contains_key(header::DATE) {
-        set(&mut answer, header::DATE, &time::http_date(shared.now()));
-    }
-    Ok(answer)
-}
-
-fn endpoint(path: &str) -> Option<Endpoint> {
-    match path {
-        DISCOVERY | OAUTH_METADATA => Some(Endpoint::Discovery),
-        JWKS => Some(Endpoint::Jwks),
-        "/_resolver/resolve" | "/resolve" => Some(Endpoint::Resolver),
-        _ => None,
-    }
+    faulty::answer(&shared, endpoint, &request).await
 }
 
 fn honest(shared: &Shared, endpoint: Endpoint, request: &request::Parts) -> Response<Body> {
@@ -132,90 +122,16 @@ fn honest(shared: &Shared, endpoint: Endpoint, request: &request::Parts) -> Resp
     }
 }
 
-/// What no endpoint answers.
-fn elsewhere(path: &str) -> Response<Body> {
-    let known = path
-        .strip_suffix('/')
-        .filter(|path| [DISCOVERY, OAUTH_METADATA, JWKS].contains(path));
-    match known {
-        Some(path) => {
-            let link = format!("<a href=\"{path}\">Moved Permanently</a>.\n\n");
-            let mut moved = response(StatusCode::MOVED_PERMANENTLY, HTML, link);
-            set(&mut moved, header::LOCATION, path);
-            moved
-        }
-        None => error(StatusCode::NOT_FOUND, "404 page not found\n"),
-    }
-}
-
-/// Which methods an endpoint takes.
-fn not_allowed(allow: &'static str) -> Response<Body> {
-    let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
-    set(&mut answer, header::ALLOW, allow);
-    answer
-}
-
-fn error(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut answer = response(status, TEXT, text);
-    set(&mut answer, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    answer
-}
-
-fn response(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Body>,
-) -> Response<Body> {
-    let mut answer = empty(status);
-    *answer.body_mut() = body.into();
-    set(&mut answer, header::CONTENT_TYPE, content_type);
-    answer
-}
-
-fn empty(status: StatusCode) -> Response<Body> {
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = status;
-    answer
-}
-
-/// Adds a header field.
-///
-/// # Panics
-///
-/// When the value is none that HTTP can carry.
-fn set(answer: &mut Response<Body>, name: impl Into<HeaderName>, value: &str) {
-    let value = HeaderValue::from_str(value).expect("a value that HTTP can carry");
-    answer.headers_mut().append(name.into(), value);
-}
-
 /// The scheme and host that the request was made to, as the server sees them.
-fn origin(shared: &Shared, request: &request::Parts) -> (String, String) {
+fn origin(shared: &Shared, request: &request::Parts) -> String {
     let first = |name: &str| request.headers.get(name)?.to_str().ok();
     let forwarded = |name| first(name).filter(|_| shared.trust_proxy);
     let host = forwarded("x-forwarded-host").or_else(|| first("host"));
     let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
-    (scheme.to_owned(), host.unwrap_or_default().to_owned())
-}
-
-fn is(request: &request::Parts, method: &Method) -> bool {
-    request.method == *method
+    format!("{scheme}://{}", host.unwrap_or_default())
 }
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 const JWKS: &str = "/oauth2/jwks";
-
-const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
-
-/// Sent with every ordinary answer of both servers.
-const PERMISSIONS_POLICY: &str = "\
-    accelerometer=(), ambient-light-sensor=(), autoplay=*, battery=(), bluetooth=(), \
-    browsing-topics=(), camera=(), display-capture=(), document-domain=(), encrypted-media=(), \
-    execution-while-not-rendered=*, execution-while-out-of-viewport=*, fullscreen=*, gamepad=(), \
-    geolocation=(), gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), \
-    local-fonts=(), magnetometer=(), microphone=(), midi=(), otp-credentials=(), payment=(), \
-    picture-in-picture=(), publickey-credentials-create=(self), \
-    publickey-credentials-get=(self), screen-wake-lock=(), serial=(), speaker-selection=(), \
-    storage-access=(), usb=(), web-share=(), window-management=(), xr-spatial-tracking=()";

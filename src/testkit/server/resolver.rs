@@ -1,113 +1,85 @@
 //! The session resolver.
 
-use axum::body::Body;
-use axum::http::{HeaderName, Method, Response, StatusCode, header, request};
+use axum::http::{Method, StatusCode, header, request};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use base64_simd::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::random;
-use super::{PERMISSIONS_POLICY, empty, is, not_allowed, origin, set};
+use super::origin;
 use crate::credential::cookie;
 use crate::testkit::state::accounts::Account;
 use crate::testkit::state::sessions::SessionState;
 use crate::testkit::state::{Shared, State};
 
-pub(super) fn answer(shared: &Shared, request: &request::Parts) -> Response<Body> {
-    if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&request.method) {
-        return not_allowed("GET, HEAD, OPTIONS");
+pub(super) fn answer(shared: &Shared, request: &request::Parts) -> Response {
+    if ![Method::GET, Method::HEAD].contains(&request.method) {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    let mut answer = empty(StatusCode::OK);
-    let name = HeaderName::from_static("permissions-policy");
-    set(&mut answer, name, PERMISSIONS_POLICY);
-    if !is(request, &Method::OPTIONS) {
-        add_session(&mut answer, shared, request);
-    }
-    set(&mut answer, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    let name = HeaderName::from_static("x-robots-tag");
-    set(&mut answer, name, "noindex, nofollow");
-    answer
-}
-
-fn add_session(answer: &mut Response<Body>, shared: &Shared, request: &request::Parts) {
     let state = shared.state();
-    let (account, session) = match resolve(shared, &state, request) {
-        Resolved::Nobody => return,
-        Resolved::Invalid { clear_cookie } => {
-            if clear_cookie {
-                set(answer, header::SET_COOKIE, &cleared(shared));
-            }
-            set(answer, SESSION_VALID, "false");
-            return;
+    let valid = |valid: &str| ("x-authgear-session-valid".to_owned(), valid.to_owned());
+    let headers = match resolve(shared, &state, request) {
+        Resolved::NoSession => Vec::new(),
+        Resolved::Invalid => vec![valid("false")],
+        Resolved::InvalidCookie => vec![valid("false"), cleared_cookie(shared)],
+        Resolved::Session(account, session) => {
+            let mut headers = account.user.headers();
+            headers.extend(session.headers());
+            headers.push(valid("true"));
+            headers
         }
-        Resolved::Session(account, session) => (account, session),
     };
-    let name = HeaderName::from_static("x-authgear-session-amr");
-    set(answer, name, &session.amr.join(" "));
-    if let Some(time) = session.authenticated_at {
-        let name = HeaderName::from_static("x-authgear-session-authenticated-at");
-        set(answer, name, &time.to_string());
-    }
-    set(answer, SESSION_VALID, "true");
-    for (name, value) in account.user.headers() {
-        set(answer, HeaderName::from_static(name), &value);
-    }
+    AppendHeaders(headers).into_response()
 }
 
 enum Resolved<'a> {
-    Nobody,
-    Invalid { clear_cookie: bool },
+    NoSession,
+    Invalid,
+    /// Invalid, and by the `session` cookie, which Authgear then clears.
+    InvalidCookie,
     Session(&'a Account, &'a SessionState),
 }
 
-/// The first credential that stands for a living session; a bad one is passed over, but for the
+/// The first credential that stands for a living session. A bad one is skipped, except the
 /// `session` cookie, which comes last.
 fn resolve<'a>(shared: &Shared, state: &'a State, request: &request::Parts) -> Resolved<'a> {
     let now = shared.now();
     let cookie = |name: &str| cookie(request, &format!("{}{name}", shared.cookie_prefix));
-    let access_token = |token: &str| match jwt_hash(shared, state, request, token) {
-        Jwt::Good(hash) => state.sessions.by_access_token(&hash, now),
-        Jwt::Bad => None,
-        Jwt::None => state.sessions.by_access_token(&random::hash(token), now),
+    let access_token = |token: &str| {
+        let hash = match token.split('.').count() {
+            3 => jti(state, &origin(shared, request), token)?,
+            _ => random::hash(token),
+        };
+        state.sessions.by_access_token(&hash, now)
     };
-    let found = bearer(request)
+    let by_token = bearer(request)
         .and_then(access_token)
         .or_else(|| state.sessions.by_app_session(cookie("app_session")?))
         .or_else(|| access_token(cookie("app_access_token")?));
-    if let Some(session) = found {
-        return of_user(state, session, now, false);
-    }
-    let Some(value) = cookie("session") else {
-        return Resolved::Nobody;
+    let (session, invalid) = match (by_token, cookie("session")) {
+        (Some(session), _) => (session, Resolved::Invalid),
+        (None, None) => return Resolved::NoSession,
+        (None, Some(value)) => match state.sessions.by_cookie(value) {
+            Some(session) => (session, Resolved::InvalidCookie),
+            None => return Resolved::InvalidCookie,
+        },
     };
-    match state.sessions.by_cookie(value) {
-        Some(session) => of_user(state, session, now, true),
-        None => Resolved::Invalid { clear_cookie: true },
-    }
-}
-
-/// A session lives, but its user may not be let in any more.
-fn of_user<'a>(
-    state: &'a State,
-    session: &'a SessionState,
-    now: u64,
-    clear_cookie: bool,
-) -> Resolved<'a> {
-    match state.accounts.find(session.user.id()) {
+    match state.accounts.get(session.user.id()) {
         Some(account) if !account.is_disabled(now) => Resolved::Session(account, session),
-        Some(_) => Resolved::Invalid { clear_cookie },
-        None if clear_cookie => Resolved::Invalid { clear_cookie },
-        None => Resolved::Nobody,
+        // Of a user who was deleted.
+        None if by_token.is_some() => Resolved::NoSession,
+        _ => invalid,
     }
 }
 
-/// What follows the one space behind `Bearer`, in the first field alone.
+/// What follows the one space behind `Bearer`, in the first field.
 fn bearer(request: &request::Parts) -> Option<&str> {
     let field = request.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = field.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// The first cookie of that name. What other cookies hold does not matter.
+/// The first cookie of that name. The values of other cookies do not matter.
 fn cookie<'a>(request: &'a request::Parts, name: &str) -> Option<&'a str> {
     let fields = request.headers.get_all(header::COOKIE).iter();
     fields
@@ -116,61 +88,33 @@ fn cookie<'a>(request: &'a request::Parts, name: &str) -> Option<&'a str> {
         .find_map(|(_, value)| str::from_utf8(value).ok())
 }
 
-enum Jwt {
-    /// Its `jti`: the hash of the opaque token behind it.
-    Good(String),
-    Bad,
-    /// No JWT at all.
-    None,
-}
-
-/// Checks a JWT with the keys listed now, without leeway, and for the origin of the request.
-fn jwt_hash(shared: &Shared, state: &State, request: &request::Parts, token: &str) -> Jwt {
-    if token.split('.').count() != 3 {
-        return Jwt::None;
-    }
-    let claims = verified(state, token);
-    let (scheme, host) = origin(shared, request);
-    let good = claims.filter(|claims| {
-        let expires_at = claims.get("exp").and_then(Value::as_f64);
-        // Dates are far below 2^52: the conversion loses nothing.
-        #[allow(clippy::cast_precision_loss)]
-        let lives = expires_at.is_some_and(|end| (shared.now() as f64) < end);
-        lives && has_audience(claims, &format!("{scheme}://{host}"))
-    });
-    let hash = good.and_then(|claims| Some(claims.get("jti")?.as_str()?.to_owned()));
-    hash.map_or(Jwt::Bad, Jwt::Good)
-}
-
-fn verified(state: &State, token: &str) -> Option<Map<String, Value>> {
+/// The `jti` of a JWT of a listed key for this origin: the hash of the opaque token behind it.
+fn jti(state: &State, origin: &str, token: &str) -> Option<String> {
     let (message, signature) = token.rsplit_once('.')?;
     let (header, claims) = message.split_once('.')?;
-    let header: Map<String, Value> = decoded(header)?;
-    let key = state.keys.find(header.get("kid")?.as_str()?)?;
-    let signature = URL_SAFE_NO_PAD.decode_to_vec(signature).ok()?;
-    let rs256 = header.get("alg")?.as_str()? == "RS256";
-    let verified = rs256 && key.verifies(message.as_bytes(), &signature);
-    decoded(claims).filter(|_| verified)
+    let (header, claims) = (decoded(header)?, decoded(claims)?);
+    let key = state.keys.find(header["kid"].as_str()?)?;
+    let is_for_origin = match &claims["aud"] {
+        Value::Array(audiences) => audiences.iter().any(|audience| audience == origin),
+        audience => audience == origin,
+    };
+    // RSASSA-PKCS1-v1_5 always gives one message the same signature.
+    let is_good = header["alg"] == "RS256"
+        && key.algorithm() == "RS256"
+        && URL_SAFE_NO_PAD.encode_to_string(key.sign(message.as_bytes())) == signature;
+    let jti = claims["jti"].as_str()?;
+    (is_good && is_for_origin).then(|| jti.to_owned())
 }
 
-fn decoded(part: &str) -> Option<Map<String, Value>> {
+fn decoded(part: &str) -> Option<Value> {
     let bytes = URL_SAFE_NO_PAD.decode_to_vec(part).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
-fn has_audience(claims: &Map<String, Value>, origin: &str) -> bool {
-    match claims.get("aud") {
-        Some(Value::Array(audiences)) => audiences.iter().any(|audience| audience == origin),
-        Some(audience) => audience == origin,
-        None => false,
-    }
-}
-
-fn cleared(shared: &Shared) -> String {
-    format!(
+fn cleared_cookie(shared: &Shared) -> (String, String) {
+    let cookie = format!(
         "{}session=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax",
         shared.cookie_prefix
-    )
+    );
+    ("set-cookie".to_owned(), cookie)
 }
-
-const SESSION_VALID: HeaderName = HeaderName::from_static("x-authgear-session-valid");

@@ -1,6 +1,5 @@
-//! Users, and what their tokens say of them.
+//! Users, and what their tokens say about them.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -9,8 +8,8 @@ use crate::testkit::random;
 
 /// A user to add to a [`FakeAuthgear`](crate::testkit::FakeAuthgear), and the handle of one that was added.
 ///
-/// As a handle only its [`id`](Self::id) counts: a change is made by the fake's methods, and each
-/// token and answer shows the user as it then is.
+/// As a handle only its [`id`](Self::id) counts. The fake's methods change the user, and each token
+/// and answer shows the user as it is then.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct User {
@@ -18,51 +17,38 @@ pub struct User {
     name: String,
     email: Option<String>,
     pub(in crate::testkit) roles: Vec<String>,
-    groups: Vec<(String, Vec<String>)>,
     pub(in crate::testkit) verified: bool,
     pub(in crate::testkit) anonymous: bool,
-    can_reauthenticate: bool,
+    pub(in crate::testkit) can_reauthenticate: bool,
 }
 
 impl User {
-    /// A user of that username, with a random UUID as id: not anonymous, not verified, able to
-    /// reauthenticate, without roles, groups and email address.
+    /// A user with this username and a random UUID as id. The user is not anonymous and not
+    /// verified, can reauthenticate, and has neither roles nor an email address.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             id: random::uuid(),
             name: name.into(),
             email: None,
             roles: Vec::new(),
-            groups: Vec::new(),
             verified: false,
             anonymous: false,
             can_reauthenticate: true,
         }
     }
 
-    /// Another id than the random one.
+    /// Replaces the random id.
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();
         self
     }
 
-    /// The roles that the user has directly, in place of those set before.
+    /// Sets the roles. They replace those set before.
     pub fn roles<I>(mut self, roles: I) -> Self
     where
         I: IntoIterator<Item: Into<String>>,
     {
         self.roles = roles.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Adds the user to a group and so gives it the group's roles: in tokens and at the resolver,
-    /// not in webhooks.
-    pub fn group<I>(mut self, group: impl Into<String>, roles: I) -> Self
-    where
-        I: IntoIterator<Item: Into<String>>,
-    {
-        let roles = roles.into_iter().map(Into::into).collect();
-        self.groups.push((group.into(), roles));
         self
     }
 
@@ -81,13 +67,14 @@ impl User {
         self
     }
 
-    /// Whether the user has a password or the like to authenticate with again. Default: true.
+    /// Whether the user can authenticate again, for example with a password. Default: true.
     pub fn can_reauthenticate(mut self, can_reauthenticate: bool) -> Self {
         self.can_reauthenticate = can_reauthenticate;
         self
     }
 
-    /// The user's email address, which third-party clients and webhooks are told. Default: none.
+    /// The user's email address. The tokens of third-party clients and webhooks contain it. Default:
+    /// none.
     pub fn email(mut self, email: impl Into<String>) -> Self {
         self.email = Some(email.into());
         self
@@ -105,56 +92,35 @@ impl User {
         &self.name
     }
 
-    /// Group roles first, then direct ones, each once.
-    pub(in crate::testkit) fn effective_roles(&self) -> Vec<&str> {
-        let groups = self.groups.iter().flat_map(|(_, roles)| roles);
-        let mut effective: Vec<&str> = Vec::new();
-        for role in groups.chain(&self.roles) {
-            if !effective.contains(&role.as_str()) {
-                effective.push(role);
-            }
-        }
-        effective
-    }
-
     /// The `https://authgear.com/claims/user/…` claims.
-    pub(in crate::testkit) fn claims(&self) -> [(&'static str, Value); 4] {
-        [
-            (
-                "https://authgear.com/claims/user/can_reauthenticate",
-                json!(self.can_reauthenticate),
-            ),
-            (
-                "https://authgear.com/claims/user/is_anonymous",
-                json!(self.anonymous),
-            ),
-            (
-                "https://authgear.com/claims/user/is_verified",
-                json!(self.verified),
-            ),
-            (
-                "https://authgear.com/claims/user/roles",
-                json!(self.effective_roles()),
-            ),
-        ]
+    pub(in crate::testkit) fn claims(&self) -> impl Iterator<Item = (String, Value)> {
+        let claims = [
+            ("can_reauthenticate", json!(self.can_reauthenticate)),
+            ("is_anonymous", json!(self.anonymous)),
+            ("is_verified", json!(self.verified)),
+            ("roles", json!(self.roles)),
+        ];
+        let claims = claims.into_iter();
+        claims.map(|(name, value)| (format!("https://authgear.com/claims/user/{name}"), value))
     }
 
     /// The resolver's headers about the user.
-    pub(in crate::testkit) fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            ("x-authgear-user-anonymous", self.anonymous.to_string()),
+    pub(in crate::testkit) fn headers(&self) -> Vec<(String, String)> {
+        let roles = Some(self.roles.join(",")).filter(|roles| !roles.is_empty());
+        let headers = [
+            ("anonymous", Some(self.anonymous.to_string())),
             (
-                "x-authgear-user-can-reauthenticate",
-                self.can_reauthenticate.to_string(),
+                "can-reauthenticate",
+                Some(self.can_reauthenticate.to_string()),
             ),
-            ("x-authgear-user-id", self.id.clone()),
+            ("id", Some(self.id.clone())),
+            ("roles", roles),
+            ("verified", Some(self.verified.to_string())),
         ];
-        let roles = self.effective_roles();
-        if !roles.is_empty() {
-            headers.push(("x-authgear-user-roles", roles.join(",")));
-        }
-        headers.push(("x-authgear-user-verified", self.verified.to_string()));
+        let headers = headers.into_iter();
         headers
+            .filter_map(|(name, value)| Some((format!("x-authgear-user-{name}"), value?)))
+            .collect()
     }
 
     /// The standard attributes that the user has.
@@ -170,20 +136,9 @@ impl User {
         attributes.insert("updated_at".to_owned(), json!(updated_at));
         attributes
     }
-
-    pub(in crate::testkit) fn group_keys(&self) -> Vec<&str> {
-        self.groups
-            .iter()
-            .map(|(group, _)| group.as_str())
-            .collect()
-    }
-
-    pub(in crate::testkit) fn may_reauthenticate(&self) -> bool {
-        self.can_reauthenticate
-    }
 }
 
-/// A user and what became of its account. Times are Unix seconds unless they are durations.
+/// A user and the state of its account. Times are Unix seconds, or durations since the Unix epoch.
 #[derive(Clone, Debug)]
 pub(in crate::testkit) struct Account {
     pub(in crate::testkit) user: User,
@@ -218,7 +173,7 @@ impl Account {
         }
     }
 
-    /// What Authgear calls `is_disabled`: now, for whatever reason.
+    /// What Authgear calls `is_disabled`: disabled now, for any reason.
     pub(in crate::testkit) fn is_disabled(&self, now: u64) -> bool {
         self.disabled
             || self.anonymized
@@ -229,34 +184,5 @@ impl Account {
                 .is_some_and(|(from, until)| from <= now && now < until)
             || self.valid_from.is_some_and(|from| now < from)
             || self.valid_until.is_some_and(|until| until <= now)
-    }
-}
-
-/// The users, by id.
-#[derive(Default)]
-pub(in crate::testkit) struct Accounts(HashMap<String, Account>);
-
-impl Accounts {
-    pub(in crate::testkit) fn add(&mut self, user: User, now: Duration) {
-        let id = user.id.clone();
-        self.0.insert(id, Account::new(user, now));
-    }
-
-    pub(in crate::testkit) fn find(&self, id: &str) -> Option<&Account> {
-        self.0.get(id)
-    }
-
-    pub(in crate::testkit) fn find_mut(&mut self, id: &str) -> Option<&mut Account> {
-        self.0.get_mut(id)
-    }
-
-    pub(in crate::testkit) fn remove(&mut self, id: &str) -> Option<Account> {
-        self.0.remove(id)
-    }
-
-    /// The ids of the users who may have no session now.
-    pub(in crate::testkit) fn closed(&self, now: u64) -> impl Iterator<Item = String> {
-        let closed = move |(_, account): &(&String, &Account)| account.is_disabled(now);
-        self.0.iter().filter(closed).map(|(id, _)| id.clone())
     }
 }

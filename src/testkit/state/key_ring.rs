@@ -34,10 +34,6 @@ impl KeyRing {
         self.odd.push(key);
     }
 
-    pub(in crate::testkit) fn clear_raw(&mut self) {
-        self.odd.clear();
-    }
-
     /// Makes a key the first. False when it is not listed.
     pub(in crate::testkit) fn promote(&mut self, kid: &str) -> bool {
         let Some(at) = self.keys.iter().position(|(key, _)| key.kid() == kid) else {

@@ -1,10 +1,11 @@
 //! What the fake knows.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use self::accounts::Accounts;
+use self::accounts::{Account, User};
 use self::faults::Endpoint;
 use self::key_ring::KeyRing;
 use self::sessions::Sessions;
@@ -64,8 +65,18 @@ impl Shared {
 /// What the fake knows.
 pub(in crate::testkit) struct State {
     pub(in crate::testkit) keys: KeyRing,
-    pub(in crate::testkit) jwks_cache_control: Option<String>,
-    pub(in crate::testkit) accounts: Accounts,
+    /// By user id.
+    pub(in crate::testkit) accounts: HashMap<String, Account>,
     pub(in crate::testkit) sessions: Sessions,
     pub(in crate::testkit) webhooks: Webhooks,
+}
+
+impl State {
+    /// # Panics
+    ///
+    /// When there is no such user.
+    pub(in crate::testkit) fn account(&mut self, user: &User) -> &mut Account {
+        let account = self.accounts.get_mut(user.id());
+        account.expect("the user is one of this fake's")
+    }
 }

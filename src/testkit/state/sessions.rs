@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use super::accounts::User;
 use crate::testkit::random;
 
-/// What the fake keeps of a session.
+/// What the fake knows about a session.
 #[derive(Clone)]
 pub(in crate::testkit) struct SessionState {
-    /// As it was at the sign-in: what is left of one who is deleted.
+    /// The user as it was at the sign-in. Of a deleted user nothing else is left.
     pub(in crate::testkit) user: User,
     pub(in crate::testkit) grant_id: String,
     pub(in crate::testkit) authenticated_at: Option<u64>,
     pub(in crate::testkit) amr: Vec<String>,
-    secret: String,
-    /// The session cookie's part, and the refresh token's.
+    pub(in crate::testkit) secret: String,
+    /// The session cookie is still valid.
     cookie_lives: bool,
-    grant_lives: bool,
+    /// The refresh token is still valid.
+    pub(in crate::testkit) grant_lives: bool,
 }
 
 impl SessionState {
@@ -31,37 +32,37 @@ impl SessionState {
             grant_lives: true,
         }
     }
+
+    /// The resolver's headers about the session.
+    pub(in crate::testkit) fn headers(&self) -> impl Iterator<Item = (String, String)> {
+        let time = self.authenticated_at.map(|time| time.to_string());
+        let headers = [
+            ("amr", Some(self.amr.join(" "))),
+            ("authenticated-at", time),
+        ];
+        let headers = headers.into_iter();
+        headers.filter_map(|(name, value)| Some((format!("x-authgear-session-{name}"), value?)))
+    }
+
+    pub(in crate::testkit) fn end(&mut self) {
+        self.cookie_lives = false;
+        self.grant_lives = false;
+    }
 }
 
 /// A token of a session.
 #[derive(Clone)]
 pub(in crate::testkit) struct Grant {
-    session: String,
+    pub(in crate::testkit) session: String,
     /// `Some`: an access token that ends then. `None`: an `app_session` token.
-    expires_at: Option<u64>,
-}
-
-impl Grant {
-    pub(in crate::testkit) fn access(session: &str, expires_at: u64) -> Self {
-        Self {
-            session: session.to_owned(),
-            expires_at: Some(expires_at),
-        }
-    }
-
-    pub(in crate::testkit) fn app_session(session: &str) -> Self {
-        Self {
-            session: session.to_owned(),
-            expires_at: None,
-        }
-    }
+    pub(in crate::testkit) expires_at: Option<u64>,
 }
 
 /// All sessions, and their tokens by hash.
 #[derive(Default)]
 pub(in crate::testkit) struct Sessions {
     sessions: HashMap<String, SessionState>,
-    grants: HashMap<String, Grant>,
+    pub(in crate::testkit) grants: HashMap<String, Grant>,
 }
 
 impl Sessions {
@@ -71,53 +72,21 @@ impl Sessions {
         id
     }
 
-    pub(in crate::testkit) fn find(&self, id: &str) -> Option<&SessionState> {
-        self.sessions.get(id)
+    pub(in crate::testkit) fn find(&self, id: &str) -> &SessionState {
+        let session = self.sessions.get(id);
+        session.expect("the session is one of this fake's")
     }
 
-    pub(in crate::testkit) fn find_mut(&mut self, id: &str) -> Option<&mut SessionState> {
-        self.sessions.get_mut(id)
-    }
-
-    pub(in crate::testkit) fn secret(&self, id: &str) -> String {
-        self.sessions
-            .get(id)
-            .map_or_else(random::token, |session| session.secret.clone())
-    }
-
-    pub(in crate::testkit) fn grant(&mut self, token: &str, grant: Grant) {
-        self.grant_hashed(random::hash(token), grant);
-    }
-
-    pub(in crate::testkit) fn grant_hashed(&mut self, hash: String, grant: Grant) {
-        self.grants.insert(hash, grant);
-    }
-
-    /// The session that an access token with this hash belongs to.
-    pub(in crate::testkit) fn session_of(&self, hash: &str) -> Option<&str> {
-        self.grants.get(hash).map(|grant| grant.session.as_str())
-    }
-
-    pub(in crate::testkit) fn end(&mut self, id: &str) {
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.cookie_lives = false;
-            session.grant_lives = false;
-        }
-    }
-
-    pub(in crate::testkit) fn revoke_refresh_token(&mut self, id: &str) {
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.grant_lives = false;
-        }
+    pub(in crate::testkit) fn find_mut(&mut self, id: &str) -> &mut SessionState {
+        let session = self.sessions.get_mut(id);
+        session.expect("the session is one of this fake's")
     }
 
     pub(in crate::testkit) fn end_all_of(&mut self, user_id: &str) {
-        for session in self.sessions.values_mut() {
-            if session.user.id() == user_id {
-                session.cookie_lives = false;
-                session.grant_lives = false;
-            }
-        }
+        let sessions = self.sessions.values_mut();
+        sessions
+            .filter(|session| session.user.id() == user_id)
+            .for_each(SessionState::end);
     }
 
     /// The living session of an access token's hash.
@@ -140,15 +109,12 @@ impl Sessions {
     /// The living session of a `session` cookie's value.
     pub(in crate::testkit) fn by_cookie(&self, value: &str) -> Option<&SessionState> {
         let (id, secret) = value.split_once('.')?;
-        self.sessions
-            .get(id)
-            .filter(|session| session.cookie_lives && session.secret == secret)
+        let session = self.sessions.get(id);
+        session.filter(|session| session.cookie_lives && session.secret == secret)
     }
 
     fn by_grant(&self, grant: &Grant) -> Option<&SessionState> {
-        self.sessions
-            .get(&grant.session)
-            .filter(|session| session.grant_lives)
+        Some(self.find(&grant.session)).filter(|session| session.grant_lives)
     }
 }
 

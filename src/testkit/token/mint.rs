@@ -94,7 +94,7 @@ impl TokenBuilder {
 
     fn user_claims(&self, claims: &mut Map<String, Value>, session: &SessionState) {
         let state = self.shared.state();
-        let account = state.accounts.find(session.user.id());
+        let account = state.accounts.get(session.user.id());
         let user = account.map_or(&session.user, |account| &account.user);
         let updated_at = account.map_or(self.issued_at, |account| account.updated_at.as_secs());
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
@@ -111,13 +111,11 @@ impl TokenBuilder {
         if !amr.is_empty() {
             set("amr", json!(amr));
         }
-        for (name, value) in user.claims() {
-            set(name, value);
-        }
         if let Kind::Id = self.kind {
             let sid = format!("offline_grant:{}", session.grant_id);
             set("sid", json!(URL_SAFE_NO_PAD.encode_to_string(sid)));
         }
+        claims.extend(user.claims());
         if self.profile {
             claims.extend(user.standard_attributes(updated_at));
         }
@@ -136,23 +134,21 @@ impl TokenBuilder {
                     .open(SessionState::new(user.clone(), Some(auth_time)))
             }
         };
-        let session = state.sessions.find(&id).cloned();
-        Some((id, session.expect("sessions are never forgotten")))
+        let session = state.sessions.find(&id).clone();
+        Some((id, session))
     }
 
+    /// From now on the resolver knows the token, if its claims are whole.
     fn register(&self, session: &str, claims: &str) {
-        let Ok(claims) = serde_json::from_str::<Map<String, Value>>(claims) else {
-            return;
-        };
-        let Some(jti) = claims.get("jti").and_then(Value::as_str) else {
-            return;
-        };
-        let expires_at = claims.get("exp").and_then(Value::as_u64);
-        let grant = Grant::access(session, expires_at.unwrap_or(u64::MAX));
-        self.shared
-            .state()
-            .sessions
-            .grant_hashed(jti.to_owned(), grant);
+        let claims: Value = serde_json::from_str(claims).unwrap_or_default();
+        if let (Some(jti), Some(end)) = (claims["jti"].as_str(), claims["exp"].as_u64()) {
+            let grant = Grant {
+                session: session.to_owned(),
+                expires_at: Some(end),
+            };
+            let grants = &mut self.shared.state().sessions.grants;
+            grants.insert(jti.to_owned(), grant);
+        }
     }
 }
 

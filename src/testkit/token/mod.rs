@@ -118,14 +118,6 @@ impl TokenBuilder {
         }
     }
 
-    pub(super) fn of_session(shared: &Arc<Shared>, id: &str) -> Self {
-        Self::new(shared, Kind::Access, Source::Session(id.to_owned()))
-    }
-
-    pub(super) fn id_of_session(shared: &Arc<Shared>, id: &str) -> Self {
-        Self::new(shared, Kind::Id, Source::Session(id.to_owned()))
-    }
-
     /// The OAuth client.
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = client_id.into();

@@ -7,7 +7,6 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding,
-    UnparsedPublicKey,
 };
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -166,19 +165,6 @@ impl SigningKey {
             Material::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
         }
     }
-
-    /// Whether this is an RSA key that made that `RS256` signature.
-    pub(in crate::testkit) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let Material::Rsa(pair) = &*self.material else {
-            return false;
-        };
-        UnparsedPublicKey::new(
-            &signature::RSA_PKCS1_2048_8192_SHA256,
-            pair.public_key().as_ref(),
-        )
-        .verify(message, signature)
-        .is_ok()
-    }
 }
 
 /// Prints the `kid` and the algorithm alone.
@@ -276,8 +262,6 @@ mod tests {
     fn every_kind_of_key_signs_what_its_jwk_verifies() {
         let key = SigningKey::rsa();
         assert_eq!(member(&key.jwk(), "n").len(), 256);
-        assert!(key.verifies(b"m", &key.sign(b"m")));
-        assert!(!key.verifies(b"n", &key.sign(b"m")));
         rsa(&key.jwk())
             .verify(
                 &signature::RSA_PKCS1_2048_8192_SHA256,
