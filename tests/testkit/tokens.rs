@@ -238,8 +238,6 @@ async fn keys_rotate_as_recorded() {
     let kid = fake.rotate();
     assert_eq!(fake.signing_kid(), kid);
     assert!(verifies(&fake, &first), "the old key is still listed");
-    let by_old = fake.token(&alice).signed_with(&ours[1]).sign();
-    assert_eq!(decoded(&by_old).0["kid"], json!(ours[1]));
     fake.remove_key(&ours[1]);
     assert!(!verifies(&fake, &first));
     fake.add_raw_jwk(json!({ "kty": "oct", "kid": 5 }));

@@ -5,13 +5,13 @@ use serde_json::Value;
 use super::FakeAuthgear;
 use crate::testkit::token::signing_key::SigningKey;
 
+#[expect(
+    clippy::must_use_candidate,
+    reason = "a key is often made for its effect, not for its `kid`"
+)]
 impl FakeAuthgear {
-    /// Makes a new key, the first in the JWKS, and signs with it from now on; the old ones stay
-    /// listed. Returns its `kid`.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "often called for its effect alone"
-    )]
+    /// Makes a new key, lists it first in the JWKS, and signs with it from now on. The old keys
+    /// stay listed. Returns its `kid`.
     pub fn rotate(&self) -> String {
         let kid = self.add_key();
         self.sign_with(&kid);
@@ -19,17 +19,13 @@ impl FakeAuthgear {
     }
 
     /// Lists a new key, the last in the JWKS, which does not sign yet. Returns its `kid`.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "often called for its effect alone"
-    )]
     pub fn add_key(&self) -> String {
         let key = self.shared().state().keys.fresh();
         self.list_key(&key);
         key.kid().to_owned()
     }
 
-    /// Lists a key made by hand, the last in the JWKS, which does not sign yet.
+    /// Lists this key, the last in the JWKS, which does not sign yet.
     pub fn list_key(&self, key: &SigningKey) {
         let now = self.shared().now();
         self.shared().state().keys.push(key.clone(), now);
@@ -41,21 +37,19 @@ impl FakeAuthgear {
     ///
     /// When no key of that `kid` is listed.
     pub fn sign_with(&self, kid: &str) {
-        let listed = self.shared().state().keys.promote(kid);
-        assert!(listed, "no key of kid {kid} is listed");
+        self.shared().state().keys.promote(kid);
     }
 
-    /// Takes a key off the list; if it signed, the next one does.
+    /// Removes a key from the list. If it signed, the next one does.
     ///
     /// # Panics
     ///
     /// When no key of that `kid` is listed.
     pub fn remove_key(&self, kid: &str) {
-        let listed = self.shared().state().keys.remove(kid);
-        assert!(listed, "no key of kid {kid} is listed");
+        self.shared().state().keys.remove(kid);
     }
 
-    /// Takes all keys but the one that signs off the list.
+    /// Removes all keys from the list except the one that signs.
     pub fn remove_old_keys(&self) {
         self.shared().state().keys.keep_signing();
     }
@@ -77,11 +71,10 @@ impl FakeAuthgear {
     /// When all keys were removed.
     #[must_use]
     pub fn signing_key(&self) -> SigningKey {
-        let key = self.shared().state().keys.signing().cloned();
-        key.expect("a key is listed")
+        self.shared().state().keys.signing()
     }
 
-    /// Adds a value of any shape to the JWKS' `keys`, behind the real ones.
+    /// Adds a value of any shape to `keys` of the JWKS, after the real ones.
     pub fn add_raw_jwk(&self, key: impl Into<Value>) {
         self.shared().state().keys.push_raw(key.into());
     }

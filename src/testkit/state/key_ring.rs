@@ -7,14 +7,14 @@ use crate::testkit::token::signing_key::SigningKey;
 /// What a fake lists: as in Authgear, the first key signs.
 pub(in crate::testkit) struct KeyRing {
     keys: Vec<(SigningKey, u64)>,
-    odd: Vec<Value>,
+    raw: Vec<Value>,
 }
 
 impl KeyRing {
     pub(in crate::testkit) fn new(created_at: u64) -> Self {
         let mut ring = Self {
             keys: Vec::new(),
-            odd: Vec::new(),
+            raw: Vec::new(),
         };
         let key = ring.fresh();
         ring.push(key, created_at);
@@ -31,30 +31,38 @@ impl KeyRing {
     }
 
     pub(in crate::testkit) fn push_raw(&mut self, key: Value) {
-        self.odd.push(key);
+        self.raw.push(key);
     }
 
-    /// Makes a key the first. False when it is not listed.
-    pub(in crate::testkit) fn promote(&mut self, kid: &str) -> bool {
-        let Some(at) = self.keys.iter().position(|(key, _)| key.kid() == kid) else {
-            return false;
-        };
+    /// Makes a key the first.
+    pub(in crate::testkit) fn promote(&mut self, kid: &str) {
+        let at = self.position(kid);
         self.keys[..=at].rotate_right(1);
-        true
     }
 
-    pub(in crate::testkit) fn remove(&mut self, kid: &str) -> bool {
-        let before = self.keys.len();
-        self.keys.retain(|(key, _)| key.kid() != kid);
-        self.keys.len() < before
+    pub(in crate::testkit) fn remove(&mut self, kid: &str) {
+        let at = self.position(kid);
+        self.keys.remove(at);
+    }
+
+    /// # Panics
+    ///
+    /// When no key of that `kid` is listed.
+    fn position(&self, kid: &str) -> usize {
+        let at = self.iter().position(|key| key.kid() == kid);
+        at.unwrap_or_else(|| panic!("no key of kid {kid} is listed"))
     }
 
     pub(in crate::testkit) fn keep_signing(&mut self) {
         self.keys.truncate(1);
     }
 
-    pub(in crate::testkit) fn signing(&self) -> Option<&SigningKey> {
-        self.keys.first().map(|(key, _)| key)
+    /// # Panics
+    ///
+    /// When all keys were removed.
+    pub(in crate::testkit) fn signing(&self) -> SigningKey {
+        let key = self.iter().next().cloned();
+        key.expect("a key is listed: add one before tokens are signed")
     }
 
     pub(in crate::testkit) fn find(&self, kid: &str) -> Option<&SigningKey> {
@@ -71,7 +79,7 @@ impl KeyRing {
             jwk["created_at"] = json!(created_at);
             jwk
         });
-        let keys: Vec<_> = own.chain(self.odd.iter().cloned()).collect();
+        let keys: Vec<_> = own.chain(self.raw.iter().cloned()).collect();
         json!({ "keys": keys })
     }
 }

@@ -1,72 +1,45 @@
-//! How a token is put together.
+//! How a token is made.
 
-use aws_lc_rs::hmac;
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::signing_key::SigningKey;
-use super::{Change, Kind, Signer, Source, TokenBuilder};
+use super::{Change, Kind, Source, TokenBuilder};
 use crate::testkit::random;
 use crate::testkit::state::sessions::{Grant, SessionState};
 
 impl TokenBuilder {
-    pub(in crate::testkit) fn typ(&self) -> &'static str {
+    pub(super) fn typ(&self) -> &'static str {
         match self.kind {
             Kind::Access | Kind::Machine { .. } => "at+jwt",
             Kind::Id => "JWT",
         }
     }
 
-    fn current_key(&self) -> SigningKey {
-        let key = self.shared.state().keys.signing().cloned();
-        key.expect("a key is listed: add one before tokens are signed")
+    pub(super) fn header_text(&self, key: &SigningKey) -> String {
+        let kid = self.kid.as_deref().unwrap_or(key.kid());
+        let members = [("alg", key.algorithm()), ("kid", kid), ("typ", self.typ())];
+        let members = members.map(|(name, value)| (name.to_owned(), json!(value)));
+        let written = || written(Map::from_iter(members), &self.header);
+        self.raw_header.clone().unwrap_or_else(written)
     }
 
-    /// The key that the header names, whether or not it signs.
-    pub(in crate::testkit) fn named_key(&self) -> SigningKey {
-        match &self.signer {
-            Signer::Key(key) => key.clone(),
-            Signer::Current | Signer::Hs256(_) | Signer::Nobody => self.current_key(),
-        }
-    }
-
-    pub(in crate::testkit) fn header_text(&self, named: &SigningKey) -> String {
-        let algorithm = match self.signer {
-            Signer::Hs256(_) => "HS256",
-            Signer::Current | Signer::Key(_) | Signer::Nobody => named.algorithm(),
-        };
-        let mut header = Map::new();
-        header.insert("alg".to_owned(), json!(algorithm));
-        let kid = self.kid.as_deref().unwrap_or(named.kid());
-        header.insert("kid".to_owned(), json!(kid));
-        header.insert("typ".to_owned(), json!(self.typ()));
-        json_text(apply(header, &self.header))
-    }
-
-    pub(in crate::testkit) fn signature(&self, named: &SigningKey, message: &[u8]) -> Vec<u8> {
-        match &self.signer {
-            Signer::Current | Signer::Key(_) => named.sign(message),
-            Signer::Hs256(key) => hmac::sign(key, message).as_ref().to_vec(),
-            Signer::Nobody => Vec::new(),
-        }
-    }
-
-    /// The claims' bytes; the session and the token in it are known from here on.
-    pub(in crate::testkit) fn claims_text(&self) -> String {
+    /// The claims as text. From here on the resolver knows the session and the token.
+    pub(super) fn claims_text(&self) -> String {
         let mut claims = self.plain_claims();
         let session = self.session();
         if let Some((_, session)) = &session {
             self.user_claims(&mut claims, session);
         }
-        let claims = apply(claims, &self.claims);
-        let text = self.raw_claims.clone().unwrap_or_else(|| json_text(claims));
+        let written = || written(claims, &self.claims);
+        let text = self.raw_claims.clone().unwrap_or_else(written);
         if let (Kind::Access, Some((id, _))) = (&self.kind, session) {
             self.register(&id, &text);
         }
         text
     }
 
-    /// What every token has, and what a client's has.
+    /// The claims that every token has, and those of a client.
     fn plain_claims(&self) -> Map<String, Value> {
         let mut claims = Map::new();
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
@@ -121,7 +94,7 @@ impl TokenBuilder {
         }
     }
 
-    /// The session of the token, opened here if it is to have its own.
+    /// The session of the token, opened here for a token that has its own.
     fn session(&self) -> Option<(String, SessionState)> {
         let mut state = self.shared.state();
         let id = match &self.source {
@@ -152,16 +125,12 @@ impl TokenBuilder {
     }
 }
 
-fn apply(mut members: Map<String, Value>, changes: &[Change]) -> Map<String, Value> {
-    for change in changes {
-        match &change.value {
-            Some(value) => members.insert(change.name.clone(), value.clone()),
-            None => members.remove(&change.name),
+fn written(mut members: Map<String, Value>, changes: &[Change]) -> String {
+    for (name, value) in changes {
+        match value {
+            Some(value) => members.insert(name.clone(), value.clone()),
+            None => members.remove(name),
         };
     }
-    members
-}
-
-fn json_text(members: Map<String, Value>) -> String {
     Value::Object(members).to_string()
 }

@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
@@ -52,12 +51,13 @@ pub struct TokenBuilder {
     pub(super) amr: Option<Vec<String>>,
     pub(super) profile: bool,
     pub(super) kid: Option<String>,
-    pub(super) claims: Vec<Change>,
-    pub(super) header: Vec<Change>,
-    pub(super) raw_claims: Option<String>,
-    pub(super) raw_header: Option<String>,
-    pub(super) signer: Signer,
-    tampered: bool,
+    claims: Vec<Change>,
+    header: Vec<Change>,
+    raw_claims: Option<String>,
+    raw_header: Option<String>,
+    /// `None`: the fake's key that signs when the token is made.
+    key: Option<SigningKey>,
+    signature: Signature,
 }
 
 #[derive(Clone)]
@@ -74,19 +74,14 @@ pub(super) enum Source {
     Nobody,
 }
 
-#[derive(Clone)]
-pub(super) enum Signer {
-    /// The key that signs when the token is made.
-    Current,
-    Key(SigningKey),
-    Hs256(Box<hmac::Key>),
-    Nobody,
-}
+/// A member to set, or with `None` to leave out.
+type Change = (String, Option<Value>);
 
-#[derive(Clone)]
-pub(super) struct Change {
-    pub(super) name: String,
-    pub(super) value: Option<Value>,
+#[derive(Clone, Copy)]
+enum Signature {
+    Good,
+    Tampered,
+    Empty,
 }
 
 impl TokenBuilder {
@@ -113,8 +108,8 @@ impl TokenBuilder {
             header: Vec::new(),
             raw_claims: None,
             raw_header: None,
-            signer: Signer::Current,
-            tampered: false,
+            key: None,
+            signature: Signature::Good,
         }
     }
 
@@ -179,25 +174,25 @@ impl TokenBuilder {
 
     /// Sets a claim to any value.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.claims.push(Change::set(name, value));
+        self.claims.push((name.into(), Some(value.into())));
         self
     }
 
     /// Leaves a claim out.
     pub fn remove_claim(mut self, name: impl Into<String>) -> Self {
-        self.claims.push(Change::remove(name));
+        self.claims.push((name.into(), None));
         self
     }
 
     /// Sets a member of the JOSE header to any value.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.header.push(Change::set(name, value));
+        self.header.push((name.into(), Some(value.into())));
         self
     }
 
     /// Leaves a member of the JOSE header out.
     pub fn remove_header(mut self, name: impl Into<String>) -> Self {
-        self.header.push(Change::remove(name));
+        self.header.push((name.into(), None));
         self
     }
 
@@ -215,21 +210,10 @@ impl TokenBuilder {
         self
     }
 
-    /// Signs with this key, and names it in the header, in the place of the fake's.
+    /// Signs with this key instead of the fake's, and names it in the header.
     pub fn signed_by(mut self, key: &SigningKey) -> Self {
-        self.signer = Signer::Key(key.clone());
+        self.key = Some(key.clone());
         self
-    }
-
-    /// Signs with the fake's listed key of that `kid`, not with the one that signs now.
-    ///
-    /// # Panics
-    ///
-    /// When no key of that `kid` is listed.
-    pub fn signed_with(self, kid: &str) -> Self {
-        let key = self.shared.state().keys.find(kid).cloned();
-        let key = key.unwrap_or_else(|| panic!("no key of kid {kid} is listed"));
-        self.signed_by(&key)
     }
 
     /// Names this `kid` in the header, whichever key signs.
@@ -238,22 +222,28 @@ impl TokenBuilder {
         self
     }
 
-    /// Signs by HMAC-SHA256 with this secret, and says `alg: HS256`.
+    /// Signs by HMAC-SHA256 with this secret. The header says `alg: HS256` and names the `kid` of
+    /// the key that the fake signs with now.
+    ///
+    /// # Panics
+    ///
+    /// When the fake has no signing key left.
     pub fn hs256(mut self, secret: impl AsRef<[u8]>) -> Self {
-        self.signer = Signer::Hs256(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref())));
+        let named = self.shared.state().keys.signing();
+        self.key = Some(SigningKey::hs256(secret.as_ref()).with_kid(named.kid()));
         self
     }
 
-    /// Leaves the signature empty, while the header names algorithm and key as before
-    /// (`.header("alg", "none")` makes it honest).
+    /// Leaves the signature empty. The header names algorithm and key as before
+    /// (`.header("alg", "none")` changes that).
     pub fn unsigned(mut self) -> Self {
-        self.signer = Signer::Nobody;
+        self.signature = Signature::Empty;
         self
     }
 
     /// Changes one bit of the signature.
     pub fn tamper_signature(mut self) -> Self {
-        self.tampered = true;
+        self.signature = Signature::Tampered;
         self
     }
 
@@ -265,21 +255,16 @@ impl TokenBuilder {
     #[must_use]
     pub fn sign(self) -> String {
         let claims = self.claims_text();
-        let named = self.named_key();
-        let header = match &self.raw_header {
-            Some(bytes) => bytes.clone(),
-            None => self.header_text(&named),
-        };
-        let message = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode_to_string(header),
-            URL_SAFE_NO_PAD.encode_to_string(claims)
-        );
-        let mut signature = self.signature(&named, message.as_bytes());
-        if self.tampered
-            && let Some(byte) = signature.last_mut()
-        {
-            *byte ^= 1;
+        let current = || self.shared.state().keys.signing();
+        let key = self.key.clone().unwrap_or_else(current);
+        let header = self.header_text(&key);
+        let message = [header, claims].map(|part| URL_SAFE_NO_PAD.encode_to_string(part));
+        let message = message.join(".");
+        let mut signature = key.sign(message.as_bytes());
+        match (self.signature, signature.last_mut()) {
+            (Signature::Tampered, Some(byte)) => *byte ^= 1,
+            (Signature::Empty, _) => signature.clear(),
+            _ => {}
         }
         format!("{message}.{}", URL_SAFE_NO_PAD.encode_to_string(signature))
     }
@@ -291,22 +276,6 @@ impl fmt::Debug for TokenBuilder {
         f.debug_struct("TokenBuilder")
             .field("typ", &self.typ())
             .finish_non_exhaustive()
-    }
-}
-
-impl Change {
-    fn set(name: impl Into<String>, value: impl Into<Value>) -> Self {
-        Self {
-            name: name.into(),
-            value: Some(value.into()),
-        }
-    }
-
-    fn remove(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            value: None,
-        }
     }
 }
 

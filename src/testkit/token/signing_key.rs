@@ -1,8 +1,10 @@
 //! Signing keys.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
@@ -30,6 +32,7 @@ enum Material {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    Hmac(hmac::Key),
 }
 
 impl SigningKey {
@@ -38,7 +41,7 @@ impl SigningKey {
     /// Making one takes 0.1 s: after the fourth the process uses them again, with another `kid`.
     #[must_use]
     pub fn rsa() -> Self {
-        Self::new("RS256", FOREIGN.next(&[]))
+        Self::new("RS256", lend(&FOREIGN, 4, &[]))
     }
 
     /// A P-256 key for `ES256`.
@@ -64,10 +67,16 @@ impl SigningKey {
         Self::new("EdDSA", Arc::new(Material::Ed25519(pair)))
     }
 
+    /// A secret for `HS256`, which no JWKS lists.
+    pub(super) fn hs256(secret: &[u8]) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        Self::new("HS256", Arc::new(Material::Hmac(key)))
+    }
+
     /// A key from the fakes' pool that is none of `listed`.
     pub(in crate::testkit) fn pooled<'a>(listed: impl Iterator<Item = &'a Self>) -> Self {
         let taken: Vec<_> = listed.map(|key| &key.material).collect();
-        Self::new("RS256", POOL.next(&taken))
+        Self::new("RS256", lend(&POOL, 8, &taken))
     }
 
     fn new(algorithm: &'static str, material: Arc<Material>) -> Self {
@@ -137,6 +146,7 @@ impl SigningKey {
             Material::Ed25519(pair) => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": base64(pair.public_key().as_ref()) })
             }
+            Material::Hmac(_) => json!({ "kty": "oct" }),
         };
         jwk["kid"] = json!(self.kid);
         jwk["alg"] = json!(self.algorithm);
@@ -163,6 +173,7 @@ impl SigningKey {
                 .as_ref()
                 .to_vec(),
             Material::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+            Material::Hmac(key) => hmac::sign(key, message).as_ref().to_vec(),
         }
     }
 }
@@ -177,56 +188,31 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// RSA keys made once in a process and lent out in turn.
-struct Pool {
-    size: usize,
-    keys: Mutex<Lent>,
-}
+/// RSA keys that are made once in a process and lent in turn.
+type Pool = Mutex<VecDeque<Arc<Material>>>;
 
-struct Lent {
-    made: Vec<Arc<Material>>,
-    next: usize,
-}
-
-impl Pool {
-    const fn new(size: usize) -> Self {
-        Self {
-            size,
-            keys: Mutex::new(Lent {
-                made: Vec::new(),
-                next: 0,
-            }),
-        }
-    }
-
-    /// The next key that is none of `taken`; beyond its size the pool grows only where it must.
-    fn next(&self, taken: &[&Arc<Material>]) -> Arc<Material> {
-        let mut lent = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = lent.made.len();
-        if made >= self.size {
-            for step in 0..made {
-                let at = (lent.next + step) % made;
-                let key = Arc::clone(&lent.made[at]);
-                if !taken.iter().any(|other| Arc::ptr_eq(other, &key)) {
-                    lent.next = at + 1;
-                    return key;
-                }
-            }
-        }
+/// The key of `pool` that was lent least recently and is none of `taken`; a new one while the pool
+/// is smaller than `size`, or if all are taken.
+fn lend(pool: &Pool, size: usize, taken: &[&Arc<Material>]) -> Arc<Material> {
+    let mut keys = pool.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_free = |key: &Arc<Material>| !taken.iter().any(|other| Arc::ptr_eq(other, key));
+    let free = keys.iter().position(is_free);
+    let free = free.filter(|_| keys.len() >= size);
+    let key = free.and_then(|at| keys.remove(at)).unwrap_or_else(|| {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("the system has random numbers");
-        let key = Arc::new(Material::Rsa(pair));
-        lent.made.push(Arc::clone(&key));
-        key
-    }
+        Arc::new(Material::Rsa(pair))
+    });
+    keys.push_back(Arc::clone(&key));
+    key
 }
 
 fn base64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
-/// The fakes' keys, and apart from them those that no fake has.
-static POOL: Pool = Pool::new(8);
-static FOREIGN: Pool = Pool::new(4);
+/// The keys of fakes, and the keys that no fake has.
+static POOL: Pool = Mutex::new(VecDeque::new());
+static FOREIGN: Pool = Mutex::new(VecDeque::new());
 
 static RSA_ENCODINGS: [(&str, &dyn RsaEncoding); 6] = [
     ("RS256", &signature::RSA_PKCS1_SHA256),
