@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::state::accounts::Account;
 use super::{random, time};
 
-/// The events that tell of users who were ended, or may come back.
+/// The events after which a user may not sign in, or may sign in again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WebhookEvent {
-    /// `user.disabled`: also of a window that lies ahead.
+    /// `user.disabled`. It is also sent for a window that opens later.
     UserDisabled,
     /// `user.reenabled`.
     UserReenabled,
@@ -50,7 +50,7 @@ impl WebhookEvent {
         }
     }
 
-    /// The account as the event's payload shows it.
+    /// Changes the account to what the event's payload shows.
     pub(super) fn apply(self, account: &mut Account, now: Duration) {
         match self {
             Self::UserDisabled => account.disabled |= account.disabled_window.is_none(),
@@ -58,7 +58,7 @@ impl WebhookEvent {
                 account.disabled = false;
                 account.disabled_window = None;
             }
-            // A snapshot from before, but for this.
+            // Otherwise the payload shows the user as it was before.
             Self::UserDeleted | Self::UserAnonymized => {
                 account.user = account.user.clone().can_reauthenticate(false);
             }
@@ -78,20 +78,17 @@ impl WebhookEvent {
 
 /// One delivery of a webhook.
 ///
-/// Its members are like a real one's and can be changed; the signature covers the body as it then
-/// is.
+/// Its members are those of a real delivery and can be changed. The signature always fits the body.
 #[derive(Clone)]
 #[must_use]
 pub struct Webhook {
     secret: String,
-    seq: u64,
     delivery: Value,
     body: Option<String>,
-    signature: Option<String>,
 }
 
 impl Webhook {
-    /// The delivery of an event about this account, which it changes in a copy.
+    /// The delivery of an event about this account. The event changes a copy of the account.
     pub(super) fn new(
         secret: String,
         seq: u64,
@@ -121,7 +118,6 @@ impl Webhook {
         });
         Self {
             secret,
-            seq,
             delivery: json!({
                 "id": format!("{seq:016x}"),
                 "seq": seq,
@@ -130,49 +126,37 @@ impl Webhook {
                 "context": context,
             }),
             body: None,
-            signature: None,
         }
     }
 
-    /// Another `seq`, with the `id` that goes with it.
-    pub fn with_seq(mut self, seq: u64) -> Self {
-        self.seq = seq;
-        self.set("/id", format!("{seq:016x}")).set("/seq", seq)
-    }
-
-    /// Another `context.timestamp`, in Unix seconds.
+    /// Sets `context.timestamp`, in Unix seconds.
     pub fn with_timestamp(self, unix_seconds: u64) -> Self {
         self.set("/context/timestamp", unix_seconds)
     }
 
-    /// Another `type`.
-    pub fn with_type(self, name: &str) -> Self {
-        self.set("/type", name)
-    }
-
-    /// Sets a member that a JSON pointer (RFC 6901) names: `/payload/user/id`.
+    /// Sets the member at a JSON pointer (RFC 6901), such as `/payload/user/id`.
     ///
     /// # Panics
     ///
-    /// When the pointer names no member of an object that is there.
+    /// When the parent of the member is not an object of the delivery.
     pub fn set(mut self, pointer: &str, value: impl Into<Value>) -> Self {
         let (members, name) = self.members(pointer);
         members.insert(name, value.into());
         self
     }
 
-    /// Leaves a member out that a JSON pointer names.
+    /// Removes the member at a JSON pointer.
     ///
     /// # Panics
     ///
-    /// When the pointer names no member of an object that is there.
+    /// When the parent of the member is not an object of the delivery.
     pub fn remove(mut self, pointer: &str) -> Self {
         let (members, name) = self.members(pointer);
         members.remove(&name);
         self
     }
 
-    /// These bytes in the place of the body.
+    /// Replaces the body with these bytes.
     pub fn with_body(mut self, body: impl Into<String>) -> Self {
         self.body = Some(body.into());
         self
@@ -184,42 +168,24 @@ impl Webhook {
         self
     }
 
-    /// This signature, whatever the body.
-    pub fn with_signature(mut self, signature: impl Into<String>) -> Self {
-        self.signature = Some(signature.into());
-        self
-    }
-
     /// The `seq` that orders deliveries.
     #[must_use]
     pub fn seq(&self) -> u64 {
-        self.seq
+        self.delivery["seq"].as_u64().unwrap_or_default()
     }
 
     /// The body: the bytes that are signed.
     #[must_use]
     pub fn body(&self) -> String {
-        let written = || {
-            // In Authgear's order.
-            let member = |name: &str| {
-                let value = self.delivery.get(name)?;
-                Some(format!("\"{name}\":{value}"))
-            };
-            let names = ["id", "seq", "type", "payload", "context"];
-            let members: Vec<_> = names.into_iter().filter_map(member).collect();
-            format!("{{{}}}", members.join(","))
-        };
+        let written = || self.delivery.to_string();
         self.body.clone().unwrap_or_else(written)
     }
 
     /// The value of the header `x-authgear-body-signature`: HMAC-SHA256 of the body, in hex.
     #[must_use]
     pub fn signature(&self) -> String {
-        let computed = || {
-            let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes());
-            random::hex(hmac::sign(&key, self.body().as_bytes()).as_ref())
-        };
-        self.signature.clone().unwrap_or_else(computed)
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes());
+        random::hex(hmac::sign(&key, self.body().as_bytes()).as_ref())
     }
 
     fn members(&mut self, pointer: &str) -> (&mut serde_json::Map<String, Value>, String) {
@@ -231,12 +197,12 @@ impl Webhook {
     }
 }
 
-/// Prints type and `seq` alone.
+/// Prints only the type and `seq`.
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook")
-            .field("type", &self.delivery.get("type"))
-            .field("seq", &self.seq)
+            .field("type", &self.delivery["type"])
+            .field("seq", &self.delivery["seq"])
             .finish_non_exhaustive()
     }
 }

@@ -109,23 +109,19 @@ async fn every_member_can_be_bent() {
     let first = fake.webhook(WebhookEvent::UserDisabled, &alice);
     let second = fake.webhook(WebhookEvent::Other("user.created"), &alice);
     assert!(second.seq() > first.seq());
-    assert!(first.body().starts_with("{\"id\":\"00000000000000"));
     let bent = first
         .clone()
-        .with_seq(255)
         .with_timestamp(7)
-        .with_type("user.other")
+        .set("/type", "user.other")
         .set("/payload/user/is_disabled", "yes")
         .remove("/payload/user/id");
     let body: Value = bent.body().parse().expect("JSON");
-    assert_eq!(body["id"], "00000000000000ff");
-    assert_eq!((bent.seq(), &body["seq"]), (255, &json!(255)));
+    assert_eq!(body["seq"], first.seq());
     assert_eq!(body["context"]["timestamp"], 7);
     assert_eq!(body["type"], "user.other");
     assert_eq!(body["payload"]["user"]["is_disabled"], "yes");
     assert!(body["payload"]["user"].get("id").is_none());
     assert_ne!(bent.signature(), first.signature());
-    assert_eq!(first.clone().with_signature("x").signature(), "x");
     assert_ne!(
         first.clone().signed_with("t").signature(),
         first.signature()
@@ -223,29 +219,22 @@ async fn deliveries_go_wrong_to_order() {
     fake.webhooks_settled().await;
     assert_eq!(seqs(), [lost + 2, lost + 2]);
 
-    fake.webhook_faults(WebhookFaults::none().reorder(true));
-    fake.disable(&alice);
-    fake.reenable(&alice);
-    fake.disable(&alice);
-    fake.webhooks_settled().await;
-    assert_eq!(seqs(), [lost + 6, lost + 4, lost + 8]);
-
     let late = Duration::from_millis(30);
     fake.webhook_faults(WebhookFaults::none().delay(late));
     let begun = std::time::Instant::now();
-    fake.reenable(&alice);
+    fake.disable(&alice);
     fake.webhooks_settled().await;
     assert!(begun.elapsed() >= late);
-    assert_eq!(seqs(), [lost + 10]);
+    assert_eq!(seqs(), [lost + 4]);
 
     fake.webhook_faults(WebhookFaults::none());
     fake.send_webhooks_to("http://127.0.0.1:1/".to_owned());
-    fake.disable(&alice);
+    fake.reenable(&alice);
     fake.webhooks_settled().await;
     let unheard = fake.deliveries().pop().expect("an attempt");
     assert_eq!(unheard.status(), None);
     fake.send_webhooks_to(None);
-    fake.reenable(&alice);
+    fake.disable(&alice);
     fake.webhooks_settled().await;
     assert_eq!(seqs(), [0; 0]);
 }

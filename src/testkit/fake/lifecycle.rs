@@ -2,58 +2,52 @@
 
 use super::FakeAuthgear;
 use crate::testkit::state::State;
-use crate::testkit::state::accounts::{Account, User};
+use crate::testkit::state::accounts::User;
 use crate::testkit::webhook::WebhookEvent;
 
-/// What the Admin API does to an account. Each of these ends all sessions first where the user may
-/// not sign in afterwards, and sends its webhook
-/// ([`send_webhooks_to`](FakeAuthgear::send_webhooks_to)). All but [`delete`](FakeAuthgear::delete)
-/// panic when there is no such user.
+/// What the Admin API does to an account. Each method ends all sessions of a user who may not sign in
+/// afterwards, and sends its webhook ([`send_webhooks_to`](FakeAuthgear::send_webhooks_to)).
 impl FakeAuthgear {
-    /// Disables the user without an end. Webhook: `user.disabled`.
+    /// Disables the user until [`reenable`](Self::reenable). Webhook: `user.disabled`.
     ///
     /// # Panics
     ///
     /// When there is no such user.
     pub fn disable(&self, user: &User) {
-        self.happen(user, WebhookEvent::UserDisabled, |account| {
-            account.disabled = true;
-            account.disabled_window = None;
-        });
+        self.change(user, |account| account.disabled_window = None);
+        self.happen(user, WebhookEvent::UserDisabled);
     }
 
-    /// Disables the user from `from` until `until` (Unix seconds). Webhook: `user.disabled`, now;
-    /// none when the window opens or closes.
+    /// Disables the user from `from` until `until` (Unix seconds). The webhook `user.disabled` is
+    /// sent now. No webhook is sent when the window opens or closes.
     ///
-    /// Sessions end now if the window is open already. If it opens later they live on, and the
-    /// resolver answers `X-Authgear-Session-Valid: false` until
+    /// If the window is open now, all sessions end now. If it opens later, the sessions stay. While
+    /// it is open, the resolver answers `X-Authgear-Session-Valid: false`, until
     /// [`run_account_job`](Self::run_account_job) ends them.
     ///
     /// # Panics
     ///
     /// When there is no such user.
     pub fn disable_temporarily(&self, user: &User, from: u64, until: u64) {
-        self.happen(user, WebhookEvent::UserDisabled, |account| {
+        self.change(user, |account| {
             account.disabled = false;
             account.disabled_window = Some((from, until));
         });
+        self.happen(user, WebhookEvent::UserDisabled);
     }
 
-    /// Enables the user again; its ended sessions stay ended. Webhook: `user.reenabled`.
+    /// Enables the user again. Sessions that have ended stay ended. Webhook: `user.reenabled`.
     ///
     /// # Panics
     ///
     /// When there is no such user.
     pub fn reenable(&self, user: &User) {
-        self.happen(user, WebhookEvent::UserReenabled, |account| {
-            account.disabled = false;
-            account.disabled_window = None;
-        });
+        self.happen(user, WebhookEvent::UserReenabled);
     }
 
     /// Sets the account's validity period (`account_valid_from`, `account_valid_until`, in Unix
-    /// seconds; `None` is open). No webhook tells of it, and no session ends before
-    /// [`run_account_job`](Self::run_account_job): outside of the period the resolver answers
+    /// seconds; `None` means no limit). No webhook is sent, and no session ends before
+    /// [`run_account_job`](Self::run_account_job). Outside of the period the resolver answers
     /// `X-Authgear-Session-Valid: false` until then.
     ///
     /// # Panics
@@ -80,18 +74,18 @@ impl FakeAuthgear {
         if let Some(account) = state.accounts.remove(user.id()) {
             let event = WebhookEvent::UserDeleted;
             let webhook = state.webhooks.next(event, account, now);
-            state.webhooks.send(webhook);
+            state.webhooks.send(&webhook);
         }
     }
 
-    /// Anonymizes the user. Webhook: `user.anonymized`, with a snapshot from before.
+    /// Anonymizes the user. Webhook: `user.anonymized`, which shows the user as it was before.
     ///
     /// # Panics
     ///
     /// When there is no such user.
     pub fn anonymize(&self, user: &User) {
         self.end_all_sessions(user);
-        self.happen(user, WebhookEvent::UserAnonymized, |_| {});
+        self.happen(user, WebhookEvent::UserAnonymized);
         self.change(user, |account| account.anonymized = true);
     }
 
@@ -101,17 +95,17 @@ impl FakeAuthgear {
     ///
     /// When there is no such user.
     pub fn schedule_deletion(&self, user: &User) {
-        self.happen(user, WebhookEvent::UserDeletionScheduled, |_| {});
+        self.happen(user, WebhookEvent::UserDeletionScheduled);
     }
 
-    /// Takes the scheduled deletion back; ended sessions stay ended. Webhook:
+    /// Cancels the scheduled deletion. Sessions that have ended stay ended. Webhook:
     /// `user.deletion_unscheduled`.
     ///
     /// # Panics
     ///
     /// When there is no such user.
     pub fn unschedule_deletion(&self, user: &User) {
-        self.happen(user, WebhookEvent::UserDeletionUnscheduled, |_| {});
+        self.happen(user, WebhookEvent::UserDeletionUnscheduled);
     }
 
     /// Schedules the user's anonymization in 30 days. Webhook: `user.anonymization_scheduled`.
@@ -120,20 +114,20 @@ impl FakeAuthgear {
     ///
     /// When there is no such user.
     pub fn schedule_anonymization(&self, user: &User) {
-        self.happen(user, WebhookEvent::UserAnonymizationScheduled, |_| {});
+        self.happen(user, WebhookEvent::UserAnonymizationScheduled);
     }
 
-    /// Takes the scheduled anonymization back; ended sessions stay ended. Webhook:
+    /// Cancels the scheduled anonymization. Sessions that have ended stay ended. Webhook:
     /// `user.anonymization_unscheduled`.
     ///
     /// # Panics
     ///
     /// When there is no such user.
     pub fn unschedule_anonymization(&self, user: &User) {
-        self.happen(user, WebhookEvent::UserAnonymizationUnscheduled, |_| {});
+        self.happen(user, WebhookEvent::UserAnonymizationUnscheduled);
     }
 
-    /// What Authgear does every 5 minutes: ends the sessions of the users whose window has closed.
+    /// Does what Authgear does every 5 minutes: ends the sessions of the users who are disabled now.
     pub fn run_account_job(&self) {
         let now = self.shared().now();
         let mut state = self.shared().state();
@@ -148,18 +142,17 @@ impl FakeAuthgear {
         }
     }
 
-    /// Changes an account, ends its sessions if it may not have any, and sends the webhook.
-    fn happen(&self, user: &User, event: WebhookEvent, change: impl FnOnce(&mut Account)) {
+    /// Changes the account, ends its sessions if it may not have any, and sends the webhook.
+    fn happen(&self, user: &User, event: WebhookEvent) {
         let now = self.shared().instant();
         let mut state = self.shared().state();
         let account = state.account(user);
-        change(account);
         event.apply(account, now);
         let account = account.clone();
         if account.is_disabled(now.as_secs()) {
             state.sessions.end_all_of(user.id());
         }
         let webhook = state.webhooks.next(event, account, now);
-        state.webhooks.send(webhook);
+        state.webhooks.send(&webhook);
     }
 }

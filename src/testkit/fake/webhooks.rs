@@ -1,4 +1,4 @@
-//! Deliveries that the fake makes by itself, and what can befall them.
+//! The deliveries that the fake sends, and their faults.
 
 use super::FakeAuthgear;
 use crate::testkit::state::accounts::{Account, User};
@@ -6,47 +6,36 @@ use crate::testkit::state::webhooks::{Delivery, WebhookFaults, client, post};
 use crate::testkit::webhook::{Webhook, WebhookEvent};
 
 impl FakeAuthgear {
-    /// Delivers the webhooks of what happens to users from now on to this URL, one after the
-    /// other and in the background; `None` ends that. Default: none.
+    /// From now on delivers a webhook to this URL when a user is changed, for example by
+    /// [`disable`](Self::disable). `None` ends that. Default: none.
     ///
-    /// As Authgear does, it makes one attempt. [`webhooks_settled`](Self::webhooks_settled) waits.
+    /// The deliveries are sent in the background, one after the other. As in Authgear there is one
+    /// attempt. [`webhooks_settled`](Self::webhooks_settled) waits for them.
     pub fn send_webhooks_to(&self, url: impl Into<Option<String>>) {
         self.shared().state().webhooks.url = url.into();
     }
 
-    /// What befalls the deliveries from now on. Default: nothing.
+    /// The faults of the deliveries from now on. Default: none.
     pub fn webhook_faults(&self, faults: WebhookFaults) {
         self.shared().state().webhooks.faults = faults;
     }
 
-    /// Sends what [`WebhookFaults::reorder`] still holds back, and waits until no delivery is
-    /// under way.
+    /// Waits until no delivery is under way.
     pub async fn webhooks_settled(&self) {
-        let mut pending = {
-            let mut state = self.shared().state();
-            state.webhooks.release();
-            state.webhooks.log.pending.subscribe()
-        };
+        let mut pending = self.shared().state().webhooks.log.pending.subscribe();
         // The sender lives as long as `self`.
         let _ = pending.wait_for(|pending| *pending == 0).await;
     }
 
-    /// What was delivered by itself so far, or lost, in the order of the attempts.
+    /// The deliveries so far, including those that were lost, in the order of the attempts.
     #[must_use]
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.shared().state().webhooks.log.done().clone()
     }
 
-    /// Sends a delivery as an event's own: to the URL of
-    /// [`send_webhooks_to`](Self::send_webhooks_to), under the faults of
-    /// [`webhook_faults`](Self::webhook_faults), in the background. Without a URL it does nothing.
-    pub fn send_webhook(&self, webhook: Webhook) {
-        self.shared().state().webhooks.send(webhook);
-    }
-
     /// The delivery of an event about the user, with the next `seq`, signed with the fake's
-    /// secret. The user itself is not changed by it: [`disable`](Self::disable) and the like do
-    /// that.
+    /// secret. It is not sent, and it does not change the user: [`disable`](Self::disable) and the
+    /// like do both.
     pub fn webhook(&self, event: WebhookEvent, user: &User) -> Webhook {
         let now = self.shared().instant();
         let mut state = self.shared().state();
@@ -55,7 +44,7 @@ impl FakeAuthgear {
         state.webhooks.next(event, account, now)
     }
 
-    /// The secret that signs deliveries: see
+    /// The secret that signs deliveries. Set it with
     /// [`FakeAuthgearBuilder::webhook_secret`](super::FakeAuthgearBuilder::webhook_secret).
     #[must_use]
     pub fn webhook_secret(&self) -> String {
@@ -64,7 +53,7 @@ impl FakeAuthgear {
 }
 
 impl Webhook {
-    /// Posts this delivery, and returns the status of the answer. Plain HTTP alone.
+    /// Posts this delivery, and returns the status of the answer. Only plain HTTP.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Deliveries that the fake makes by itself, and what can befall them.
+//! The deliveries that the fake sends by itself, and their faults.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::testkit::random;
 use crate::testkit::state::accounts::Account;
 use crate::testkit::webhook::{Webhook, WebhookEvent};
 
-/// A delivery that the fake made by itself.
+/// A delivery that the fake sent by itself.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     webhook: Webhook,
@@ -19,30 +19,29 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// What was to be delivered.
+    /// The webhook that was to be delivered.
     pub fn webhook(&self) -> &Webhook {
         &self.webhook
     }
 
-    /// The status of the answer; none when it was lost, or nothing answered.
+    /// The status of the answer. `None` when the delivery was lost, or nothing answered.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 }
 
-/// What befalls webhook deliveries.
+/// The faults of webhook deliveries.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct WebhookFaults {
     lose: bool,
     repeat: usize,
     delay: Duration,
-    reorder: bool,
 }
 
 impl WebhookFaults {
-    /// Nothing.
+    /// No fault.
     pub fn none() -> Self {
         Self::default()
     }
@@ -53,38 +52,31 @@ impl WebhookFaults {
         self
     }
 
-    /// How often each one comes again. Default: 0.
+    /// How many times each delivery is repeated. Default: 0.
     pub fn repeat(mut self, times: usize) -> Self {
         self.repeat = times;
         self
     }
 
-    /// How late each one comes, in tokio's time. Default: 0.
+    /// The delay of each delivery, in tokio's time. Default: 0.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
-
-    /// Whether of two deliveries the second one comes first. Default: false.
-    pub fn reorder(mut self, reorder: bool) -> Self {
-        self.reorder = reorder;
-        self
-    }
 }
 
-/// The webhook side of what the fake knows.
+/// What the fake knows about webhooks.
 pub(in crate::testkit) struct Webhooks {
     pub(in crate::testkit) secret: String,
     pub(in crate::testkit) url: Option<String>,
     pub(in crate::testkit) faults: WebhookFaults,
     seq: u64,
-    held: Option<Webhook>,
     queue: mpsc::UnboundedSender<Job>,
     pub(in crate::testkit) log: Arc<Log>,
 }
 
 impl Webhooks {
-    /// Also starts the task that delivers, which the handle ends.
+    /// Also starts the task that delivers. The handle ends it.
     pub(in crate::testkit) fn start(secret: Option<String>) -> (Self, AbortHandle) {
         let (queue, jobs) = mpsc::unbounded_channel();
         let log = Arc::new(Log::default());
@@ -94,56 +86,31 @@ impl Webhooks {
             url: None,
             faults: WebhookFaults::default(),
             seq: 0,
-            held: None,
             queue,
             log,
         };
         (webhooks, worker.abort_handle())
     }
 
-    /// The numbers grow and have gaps, for Authgear counts events that no webhook tells of.
-    pub(in crate::testkit) fn next_seq(&mut self) -> u64 {
-        self.seq += 2;
-        self.seq
-    }
-
-    /// The delivery of an event, with the next number.
+    /// The delivery of an event, with the next number. The numbers have gaps, because Authgear also
+    /// counts events without a webhook.
     pub(in crate::testkit) fn next(
         &mut self,
         event: WebhookEvent,
         account: Account,
         now: Duration,
     ) -> Webhook {
-        let seq = self.next_seq();
-        Webhook::new(self.secret.clone(), seq, event, account, now)
+        self.seq += 2;
+        Webhook::new(self.secret.clone(), self.seq, event, account, now)
     }
 
-    pub(in crate::testkit) fn send(&mut self, webhook: Webhook) {
-        if self.url.is_none() {
-            return;
-        }
-        if self.faults.reorder && self.held.is_none() {
-            self.held = Some(webhook);
-            return;
-        }
-        self.enqueue(&webhook);
-        self.release();
-    }
-
-    pub(in crate::testkit) fn release(&mut self) {
-        if let Some(held) = self.held.take() {
-            self.enqueue(&held);
-        }
-    }
-
-    fn enqueue(&mut self, webhook: &Webhook) {
+    pub(in crate::testkit) fn send(&mut self, webhook: &Webhook) {
         let Some(url) = &self.url else { return };
         for _ in 0..=self.faults.repeat {
             let job = Job {
                 webhook: webhook.clone(),
-                url: url.clone(),
+                url: Some(url.clone()).filter(|_| !self.faults.lose),
                 due: Instant::now() + self.faults.delay,
-                lost: self.faults.lose,
             };
             self.log.pending.send_modify(|pending| *pending += 1);
             if self.queue.send(job).is_err() {
@@ -156,9 +123,9 @@ impl Webhooks {
 
 struct Job {
     webhook: Webhook,
-    url: String,
+    /// `None` for a delivery that is lost.
+    url: Option<String>,
     due: Instant,
-    lost: bool,
 }
 
 #[derive(Default)]
@@ -177,11 +144,12 @@ async fn work(mut jobs: mpsc::UnboundedReceiver<Job>, log: Arc<Log>) {
     let mut client = None;
     while let Some(job) = jobs.recv().await {
         tokio::time::sleep_until(job.due).await;
-        let status = if job.lost {
-            None
-        } else {
-            let client = client.get_or_insert_with(self::client);
-            post(client, &job.url, &job.webhook).await.ok()
+        let status = match &job.url {
+            Some(url) => {
+                let client = client.get_or_insert_with(self::client);
+                post(client, url, &job.webhook).await.ok()
+            }
+            None => None,
         };
         log.done().push(Delivery {
             webhook: job.webhook,
