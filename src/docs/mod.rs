@@ -4,6 +4,7 @@
 //! - [`coding_agents`]: all that is needed to protect an app, on one page; for a program that writes
 //!   the code, and for a person in a hurry.
 //! - [`modes`]: the four ways to verify, and a table to choose by.
+//! - [`projects`]: several projects behind one API, such as tenants, or staging beside production.
 //! - [`gateways`]: what a gateway in front must do, with configurations.
 //! - [`revocation`]: ending users and tokens before they expire.
 //! - [`configuration`]: every option, its default and what it does; Cargo features.
@@ -54,6 +55,9 @@ pub mod modes {}
 #[doc = "```\n"]
 #[doc = include_str!("traefik.md")]
 pub mod gateways {}
+
+#[doc = include_str!("projects.md")]
+pub mod projects {}
 
 #[doc = include_str!("revocation.md")]
 pub mod revocation {}
