@@ -40,7 +40,7 @@ fn main() {
 
     let memory = allocation_counter::measure(|| {
         for number in 0..ENTRIES {
-            on.revoke_user(&uuid(number));
+            on.revoke_user(&uuid(number)).unwrap();
         }
     });
     println!("users ended        {ENTRIES}");

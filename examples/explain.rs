@@ -37,7 +37,8 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
             .endpoint()
             .to_owned(),
     };
-    let authgear = project::build(project::builder(&Settings::at(endpoint)?))?;
+    let settings = Settings::at(endpoint)?;
+    let authgear = project::build_for(&settings, project::builder(&settings))?;
 
     let mut text = Vec::new();
     stdin().take(MAX_INPUT).read_to_end(&mut text)?;

@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
             let problem = "gateway is for who stands behind one: this one is asked by it";
             return Err(AUTHGEAR_VERIFY.bad(problem).into());
         }
-        let mut authgear = project::build(project::builder(settings))?;
+        let mut authgear = project::build_for(settings, project::builder(settings))?;
         if let Some(url) = &settings.public_url {
             // It is named in challenges, and published by the API itself.
             authgear = project::protect(&authgear, ProtectedResource::new(url))?;

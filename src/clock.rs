@@ -79,6 +79,13 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// Whether this is the system's, and not a test's.
+    pub(crate) fn is_system(&self) -> bool {
+        matches!(self.0, ClockSource::System)
+    }
+}
+
 /// One reading of the wall clock and of the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Timestamp {

@@ -39,8 +39,8 @@ pub use authenticate::forward_auth::ForwardAuth;
 pub use authenticate::layer::AuthenticateLayer;
 pub use authenticate::seal::{Open, OpenLayer, Seal, SealLayer};
 pub use authenticate::service::Authenticate;
-pub use authgear::{Authgear, Health, Status};
-pub use builder::{AuthgearBuilder, Dangerous};
+pub use authgear::{Authgear, Health, Project, ProjectStatus, Status};
+pub use builder::{AuthgearBuilder, Dangerous, Projects};
 pub use credential::{AccessToken, TokenSource};
 pub use error::{AuthError, AuthErrorKind, ConfigError};
 pub use jsonwebtoken::Algorithm;
@@ -53,5 +53,7 @@ pub use rejection::{
 pub use reqwest;
 #[cfg(feature = "redis")]
 pub use revocation::RedisConfig;
-pub use user::{Actor, AuthClient, AuthUser, NoClaims, Principal, VerifiedBy};
+pub use user::{Actor, AuthClient, AuthUser, NoClaims, Principal, UserKey, VerifiedBy};
 pub use verify::{GatewayProof, LiveSessions, SessionResolver};
+#[cfg(feature = "webhook")]
+pub use webhook::WebhookService;

@@ -58,6 +58,7 @@ pub struct ProtectedResource {
     initial_scopes: Vec<String>,
     name: Option<String>,
     documentation: Option<String>,
+    names_all_issuers: bool,
 }
 
 impl ProtectedResource {
@@ -75,6 +76,7 @@ impl ProtectedResource {
             initial_scopes: Vec::new(),
             name: None,
             documentation: None,
+            names_all_issuers: false,
         }
     }
 
@@ -126,6 +128,14 @@ impl ProtectedResource {
         self
     }
 
+    /// Names the issuers of all projects (`authorization_servers`), where there may be several. Default:
+    /// they are left out, because a list of tenants is not for everyone. One project alone is named in
+    /// any case.
+    pub fn name_all_issuers(mut self) -> Self {
+        self.names_all_issuers = true;
+        self
+    }
+
     /// What tokens for it may be for; `None` for what the project's are for.
     pub(crate) fn into_audiences(self) -> Result<Option<Audiences>, ConfigError> {
         if self.audiences.iter().any(String::is_empty) {
@@ -159,8 +169,8 @@ impl ProtectedResource {
         challenge.check()
     }
 
-    /// The metadata, with the authorization server that issues the tokens.
-    pub(crate) fn metadata(&self, issuer: &str) -> Result<ResourceMetadata, ConfigError> {
+    /// The metadata, with the authorization server that issues the tokens. `None`: there may be several.
+    pub(crate) fn metadata(&self, issuer: Option<&str>) -> Result<ResourceMetadata, ConfigError> {
         let url = self.check_url()?;
         self.check_scopes()?;
         if let Some(page) = &self.documentation
@@ -170,21 +180,28 @@ impl ProtectedResource {
         }
         // RFC 9728 §3.1: between the host and the path.
         let path = format!("{WELL_KNOWN}{}", url.path().trim_end_matches('/'));
-        let document = Document {
+        Ok(ResourceMetadata {
+            url: format!("{}{path}", url.origin().ascii_serialization()),
+            path,
+            document: match issuer {
+                Some(issuer) => Document::Fixed(self.document(&[issuer.to_owned()])),
+                None if self.names_all_issuers => Document::OfIssuers(Box::new(self.clone())),
+                None => Document::Fixed(self.document(&[])),
+            },
+        })
+    }
+
+    fn document(&self, issuers: &[String]) -> Bytes {
+        let members = Members {
             resource: &self.url,
-            authorization_servers: [issuer],
+            authorization_servers: issuers,
             scopes_supported: &self.scopes,
             bearer_methods_supported: ["header"],
             resource_name: self.name.as_deref(),
             resource_documentation: self.documentation.as_deref(),
         };
-        let body = serde_json::to_vec(&document)
-            .map_err(|_| invalid(&self.url, "cannot be written as JSON"))?;
-        Ok(ResourceMetadata {
-            url: format!("{}{path}", url.origin().ascii_serialization()),
-            path,
-            body: body.into(),
-        })
+        // Texts and lists of them can always be written.
+        serde_json::to_vec(&members).unwrap_or_default().into()
     }
 
     fn check_scopes(&self) -> Result<(), ConfigError> {
@@ -247,17 +264,35 @@ pub(crate) struct ResourceMetadata {
     /// For challenges (RFC 9728 §5.1).
     pub(crate) url: String,
     path: String,
-    body: Bytes,
+    document: Document,
+}
+
+#[derive(Clone, Debug)]
+enum Document {
+    Fixed(Bytes),
+    /// It names the issuers of the moment when it is asked for.
+    OfIssuers(Box<ProtectedResource>),
 }
 
 impl ResourceMetadata {
-    pub(crate) fn router<S: Clone + Send + Sync + 'static>(self: &Arc<Self>) -> Router<S> {
+    /// `issuers` gives those of this moment.
+    pub(crate) fn router<S: Clone + Send + Sync + 'static>(
+        self: &Arc<Self>,
+        issuers: impl Fn() -> Vec<String> + Clone + Send + Sync + 'static,
+    ) -> Router<S> {
         let metadata = Arc::clone(self);
         let answer = move || {
-            let body = metadata.body.clone();
+            let body = metadata.body(&issuers);
             async move { (HEADERS, body).into_response() }
         };
         Router::new().route(&self.path, get(answer).fallback(other_method))
+    }
+
+    fn body(&self, issuers: impl FnOnce() -> Vec<String>) -> Bytes {
+        match &self.document {
+            Document::Fixed(document) => document.clone(),
+            Document::OfIssuers(resource) => resource.document(&issuers()),
+        }
     }
 }
 
@@ -304,9 +339,10 @@ const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
 ];
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct Members<'a> {
     resource: &'a str,
-    authorization_servers: [&'a str; 1],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    authorization_servers: &'a [String],
     /// RFC 9728 §3.2: a member without values is left out.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     scopes_supported: &'a [String],
@@ -328,7 +364,31 @@ mod tests {
     use super::*;
 
     fn metadata(resource: &ProtectedResource) -> Result<ResourceMetadata, ConfigError> {
-        resource.metadata("https://auth.example")
+        resource.metadata(Some("https://auth.example"))
+    }
+
+    fn body(read: &ResourceMetadata) -> Bytes {
+        read.body(Vec::new)
+    }
+
+    #[test]
+    fn issuers_of_several_projects_are_named_only_where_that_is_asked_for() {
+        let issuers = ["https://a.example", "https://b.example"].map(str::to_owned);
+        let resource = ProtectedResource::new("https://api.example.com");
+        let quiet = resource.metadata(None).unwrap();
+        let quiet = quiet.body(|| issuers.to_vec());
+        assert_eq!(
+            quiet,
+            "{\"resource\":\"https://api.example.com\",\"bearer_methods_supported\":[\"header\"]}"
+        );
+        let open = resource.name_all_issuers().metadata(None).unwrap();
+        let open = open.body(|| issuers.to_vec());
+        assert_eq!(
+            open,
+            "{\"resource\":\"https://api.example.com\",\
+             \"authorization_servers\":[\"https://a.example\",\"https://b.example\"],\
+             \"bearer_methods_supported\":[\"header\"]}"
+        );
     }
 
     #[test]
@@ -341,7 +401,7 @@ mod tests {
             "https://api.example.com/.well-known/oauth-protected-resource"
         );
         assert_eq!(
-            read.body,
+            body(&read),
             "{\"resource\":\"https://api.example.com\",\
              \"authorization_servers\":[\"https://auth.example\"],\
              \"bearer_methods_supported\":[\"header\"]}"
@@ -358,7 +418,7 @@ mod tests {
             "https://example.com:8443/.well-known/oauth-protected-resource/api/v1"
         );
         assert_eq!(
-            read.body,
+            body(&read),
             "{\"resource\":\"https://example.com:8443/api/v1\",\
              \"authorization_servers\":[\"https://auth.example\"],\
              \"scopes_supported\":[\"read:orders\",\"write:orders\"],\

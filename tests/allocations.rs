@@ -161,12 +161,57 @@ async fn a_request_allocates_no_more_than_it_did() {
         added,
         [
             ("seen before", Some(3)),
-            ("first seen", Some(6)),
+            // What the cache keeps is one of them.
+            ("first seen", Some(7)),
             ("unparsable", Some(1)),
             ("forged", Some(3)),
             ("unknown key", Some(3)),
         ]
     );
+}
+
+/// How many bytes projects hold that have no keys, once the first attempt to fetch them has failed.
+fn held_by(runtime: &tokio::runtime::Runtime, projects: u16) -> i64 {
+    let mut authgear = None;
+    let info = measure(|| {
+        let built = runtime.block_on(async {
+            // Nobody listens there.
+            let builders = (1..=projects).map(|number| {
+                let (high, low) = (number / 200 + 1, number % 200 + 1);
+                Authgear::builder(format!("http://127.77.{high}.{low}:1"))
+            });
+            let authgear = Authgear::any_of(builders).build().unwrap();
+            let attempted = |authgear: &Authgear| {
+                let status = authgear.status();
+                let mut projects = status.projects().iter();
+                projects.all(|project| project.status().last_error().is_some())
+            };
+            while !attempted(&authgear) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            authgear
+        });
+        authgear = Some(built);
+    });
+    drop(authgear);
+    info.bytes_current
+}
+
+/// A thousand of them where the environment asks for the full count.
+#[test]
+fn an_idle_project_holds_little_memory() {
+    let full = std::env::var("AXUM_AUTHGEAR_CASES").is_ok_and(|cases| cases == "full");
+    let projects = if full { 1_000 } else { 100 };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    // What they share, the HTTP client for example.
+    let shared = held_by(&runtime, 1);
+    let each = (held_by(&runtime, projects) - shared) / i64::from(projects - 1);
+    println!("{each} bytes for each of {projects}");
+    assert!(each > 0, "nothing was counted");
+    assert!(each <= 32 * 1024, "{each} bytes for each project");
 }
 
 /// A process may have thousands of resources: what each of them keeps.

@@ -115,6 +115,13 @@ impl World {
         protected(&self.authgear)
     }
 
+    /// A router of this project and others beside it, of which nobody has a token here.
+    pub async fn router_beside(&self, others: u16) -> Router {
+        let others = (1..=others).map(|port| Authgear::builder(format!("http://localhost:{port}")));
+        let projects = [builder(&self.fake)].into_iter().chain(others);
+        protected(&ready(Authgear::any_of(projects)).await)
+    }
+
     /// With an account of every decision, which names users.
     pub async fn audited_router(&self) -> Router {
         protected(&ready(builder(&self.fake).audit_user_ids()).await)
@@ -164,7 +171,8 @@ fn builder(fake: &FakeAuthgear) -> AuthgearBuilder {
 
 async fn ready(builder: AuthgearBuilder) -> Authgear {
     let authgear = builder.build().unwrap();
-    authgear.ready(Duration::from_secs(10)).await.unwrap();
+    // Under valgrind everything takes its time.
+    authgear.ready(Duration::from_secs(300)).await.unwrap();
     authgear
 }
 

@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
             .scopes([READ, PUBLISH])
             .initial_scopes([READ]);
         let builder = project::builder(settings).scope_includes(PUBLISH, [READ]);
-        let authgear = project::protect(&project::build(builder)?, resource)?;
+        let authgear = project::protect(&project::build_for(settings, builder)?, resource)?;
         Ok(router(&authgear).merge(webhook::router(&authgear, settings)?))
     })
     .await

@@ -16,7 +16,7 @@ use support::{project, serve};
 #[tokio::main]
 async fn main() -> ExitCode {
     serve::serve(|settings| {
-        let mut authgear = project::build(project::builder(settings))?;
+        let mut authgear = project::build_for(settings, project::builder(settings))?;
         if let Some(url) = &settings.public_url {
             let resource = ProtectedResource::new(url).scopes(routes::SCOPES);
             authgear = project::protect(&authgear, resource)?;

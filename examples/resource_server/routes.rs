@@ -110,6 +110,7 @@ fn user_json(user: &AuthUser) -> Value {
         "auth_time": user.auth_time(),
         "client_id": user.client_id(),
         "expires_at": user.expires_at(),
+        "issuer": user.issuer(),
         "verified_by": user.verified_by(),
     })
 }

@@ -15,6 +15,8 @@ use crate::variable::{BadVariable, Variable};
 
 /// The project's endpoint; one trailing slash is dropped. Required.
 pub(crate) const AUTHGEAR_ENDPOINT: Variable = Variable("AUTHGEAR_ENDPOINT");
+/// Endpoints of further projects whose tokens count as well. Default: none.
+pub(crate) const AUTHGEAR_PROJECTS: Variable = Variable("AUTHGEAR_PROJECTS");
 /// Where to listen; port 0 takes a free one. Default: `127.0.0.1:3000`.
 pub(crate) const LISTEN: Variable = Variable("LISTEN");
 /// `jwt`, `resolver`, `jwt+resolver` or `gateway`. Default: `jwt`.
@@ -73,6 +75,7 @@ pub struct Settings {
     /// How credentials are verified.
     pub mode: Mode,
     pub(crate) endpoint: String,
+    pub(crate) projects: Vec<String>,
     pub(crate) audiences: Option<Vec<String>>,
     pub(crate) client_ids: Option<Vec<String>>,
     pub(crate) former_issuers: Vec<String>,
@@ -143,6 +146,7 @@ impl Settings {
         Ok(Self {
             listen: listen()?,
             mode,
+            projects: projects(&endpoint, mode)?,
             endpoint,
             audiences: token_list(AUTHGEAR_AUDIENCE, mode)?,
             client_ids: token_list(AUTHGEAR_CLIENT_IDS, mode)?,
@@ -236,6 +240,32 @@ fn token_list(variable: Variable, mode: Mode) -> Result<Option<Vec<String>>, Bad
         return Err(variable.bad(format!("cannot be checked with this {AUTHGEAR_VERIFY}")));
     }
     Ok(list)
+}
+
+/// Further projects: each is named once.
+fn projects(endpoint: &str, mode: Mode) -> Result<Vec<String>, BadVariable> {
+    let variable = AUTHGEAR_PROJECTS;
+    let Some(projects) = variable.list()? else {
+        return Ok(Vec::new());
+    };
+    if !mode.sees_the_token() {
+        return Err(variable.bad(format!("cannot be told apart with this {AUTHGEAR_VERIFY}")));
+    }
+    if AUTHGEAR_SESSION_COOKIES.flag()? {
+        return Err(AUTHGEAR_SESSION_COOKIES.bad(format!(
+            "cannot be 1 with {AUTHGEAR_PROJECTS}: a cookie names no project"
+        )));
+    }
+    let bare = |endpoint: &str| endpoint.strip_suffix('/').unwrap_or(endpoint).to_owned();
+    let mut named = vec![bare(endpoint)];
+    for project in &projects {
+        let project = bare(project);
+        if named.contains(&project) {
+            return Err(variable.bad("names a project that is named before"));
+        }
+        named.push(project);
+    }
+    Ok(projects)
 }
 
 /// The resolver compares the audience of a token with its own host.

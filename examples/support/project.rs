@@ -3,23 +3,79 @@
 use std::error::Error;
 
 use axum_authgear::{
-    Authgear, AuthgearBuilder, ConfigError, GatewayProof, LiveSessions, ProtectedResource,
+    Authgear, AuthgearBuilder, ConfigError, GatewayProof, LiveSessions, Project, ProtectedResource,
     SessionResolver,
 };
 use ipnet::IpNet;
+use url::Url;
 
 use crate::config::{self, Mode, Settings};
-use crate::variable::BadVariable;
+use crate::variable::{BadVariable, Variable};
 
-/// What the settings ask for.
+/// What the settings ask for: one project, or several.
 pub fn builder(settings: &Settings) -> AuthgearBuilder {
-    let mut builder = Authgear::builder(&settings.endpoint);
+    let mut first = of_project(settings, &settings.endpoint);
+    if let Some(url) = &settings.internal_url {
+        first = first.internal_url(url);
+    }
+    for issuer in &settings.former_issuers {
+        first = first.former_issuer(issuer);
+    }
+    let first = in_mode(first, settings, settings.resolver.url.as_ref());
+    if settings.projects.is_empty() {
+        return of_all(first, settings);
+    }
+    let others = settings.projects.iter().map(|endpoint| {
+        let project = of_project(settings, endpoint);
+        in_mode(project, settings, None)
+    });
+    of_all(
+        Authgear::any_of([first].into_iter().chain(others)),
+        settings,
+    )
+}
+
+/// The first of the projects, whose webhooks these are.
+///
+/// # Errors
+/// When it is not there any more.
+pub fn first(authgear: &Authgear, settings: &Settings) -> Result<Project, BadVariable> {
+    let project = authgear.projects().get(&settings.endpoint);
+    project.ok_or_else(|| config::AUTHGEAR_ENDPOINT.bad("is no project"))
+}
+
+/// What tokens of a project are like, and how its keys are kept.
+fn of_project(settings: &Settings, endpoint: &str) -> AuthgearBuilder {
+    let mut builder = Authgear::builder(endpoint);
     for audience in settings.audiences.iter().flatten() {
         builder = builder.audience(audience);
     }
     if let Some(ids) = &settings.client_ids {
         builder = builder.client_ids(ids);
     }
+    if let Some(cooldown) = settings.keys.cooldown {
+        builder = builder.jwks_cooldown(cooldown);
+    }
+    if let Some(interval) = settings.keys.refresh_interval {
+        builder = builder.jwks_refresh_interval(interval);
+    }
+    if let Some(bound) = settings.keys.max_stale {
+        builder = builder.jwks_max_stale(bound);
+    }
+    if let Some(folder) = &settings.keys.folder {
+        builder = builder.key_dir(folder);
+    }
+    if let Some(leeway) = settings.leeway {
+        builder = builder.leeway(leeway);
+    }
+    if settings.allow_http {
+        builder = builder.dangerous().allow_http();
+    }
+    builder
+}
+
+/// What holds for every request, whosever token it has.
+fn of_all(mut builder: AuthgearBuilder, settings: &Settings) -> AuthgearBuilder {
     // Behind a gateway no token is read.
     if let Some(name) = &settings.token_cookie
         && settings.mode != Mode::Gateway
@@ -36,40 +92,20 @@ pub fn builder(settings: &Settings) -> AuthgearBuilder {
     if let Some(origins) = &settings.trusted_origins {
         builder = builder.trusted_origins(origins);
     }
-    if let Some(url) = &settings.internal_url {
-        builder = builder.internal_url(url);
-    }
-    if let Some(cooldown) = settings.keys.cooldown {
-        builder = builder.jwks_cooldown(cooldown);
-    }
-    if let Some(interval) = settings.keys.refresh_interval {
-        builder = builder.jwks_refresh_interval(interval);
-    }
-    if let Some(bound) = settings.keys.max_stale {
-        builder = builder.jwks_max_stale(bound);
-    }
-    if let Some(folder) = &settings.keys.folder {
-        builder = builder.key_dir(folder);
-    }
-    for issuer in &settings.former_issuers {
-        builder = builder.former_issuer(issuer);
-    }
-    if let Some(leeway) = settings.leeway {
-        builder = builder.leeway(leeway);
-    }
     if let Some(url) = &settings.redis_url {
         builder = builder.redis(url.as_str());
     }
-    if settings.allow_http {
-        builder = builder.dangerous().allow_http();
-    }
-    in_mode(builder, settings)
+    builder
 }
 
-fn in_mode(builder: AuthgearBuilder, settings: &Settings) -> AuthgearBuilder {
+fn in_mode(
+    builder: AuthgearBuilder,
+    settings: &Settings,
+    resolver_url: Option<&Url>,
+) -> AuthgearBuilder {
     let resolver = &settings.resolver;
     let mut how = SessionResolver::new().cookie_prefix(&resolver.cookie_prefix);
-    if let Some(url) = &resolver.url {
+    if let Some(url) = resolver_url {
         how = how.url(url.as_str());
     }
     match settings.mode {
@@ -94,9 +130,23 @@ fn in_mode(builder: AuthgearBuilder, settings: &Settings) -> AuthgearBuilder {
 
 /// Starts to verify. It does not wait for Authgear.
 pub fn build(builder: AuthgearBuilder) -> Result<Authgear, Box<dyn Error>> {
-    builder.build().map_err(|error| match bad_variable(&error) {
-        Some(bad) => bad.into(),
-        None => error.into(),
+    let built = builder.build();
+    built.map_err(|error| complaint(error, config::AUTHGEAR_ENDPOINT))
+}
+
+/// Starts to verify what the settings ask for, which may be several projects.
+pub fn build_for(
+    settings: &Settings,
+    builder: AuthgearBuilder,
+) -> Result<Authgear, Box<dyn Error>> {
+    builder.build().map_err(|error| {
+        let is_first = settings.projects.is_empty() || is_bad_endpoint(settings);
+        let endpoint = if is_first {
+            config::AUTHGEAR_ENDPOINT
+        } else {
+            config::AUTHGEAR_PROJECTS
+        };
+        complaint(error, endpoint)
     })
 }
 
@@ -105,12 +155,8 @@ pub fn protect(
     authgear: &Authgear,
     resource: ProtectedResource,
 ) -> Result<Authgear, Box<dyn Error>> {
-    authgear
-        .for_resource(resource.project_audience())
-        .map_err(|error| match bad_variable(&error) {
-            Some(bad) => bad.into(),
-            None => error.into(),
-        })
+    let protected = authgear.for_resource(resource.project_audience());
+    protected.map_err(|error| complaint(error, config::AUTHGEAR_ENDPOINT))
 }
 
 /// The address of this API, where it must have one.
@@ -119,10 +165,18 @@ pub fn required_public_url(settings: &Settings) -> Result<&str, BadVariable> {
     url.ok_or_else(|| config::PUBLIC_URL.bad("is required"))
 }
 
+/// What is wrong, by the name of the variable if there is one.
+fn complaint(error: ConfigError, endpoint: Variable) -> Box<dyn Error> {
+    match bad_variable(&error, endpoint) {
+        Some(bad) => bad.into(),
+        None => error.into(),
+    }
+}
+
 /// The complaint of the builder, if one of its options is what is wrong.
-fn bad_variable(error: &ConfigError) -> Option<BadVariable> {
+fn bad_variable(error: &ConfigError, endpoint: Variable) -> Option<BadVariable> {
     let variable = match error.option()? {
-        "endpoint" => config::AUTHGEAR_ENDPOINT,
+        "endpoint" => endpoint,
         "audience" => config::AUTHGEAR_AUDIENCE,
         "client_ids" => config::AUTHGEAR_CLIENT_IDS,
         "token_cookie" => config::AUTHGEAR_TOKEN_COOKIE,
@@ -151,4 +205,10 @@ fn bad_variable(error: &ConfigError) -> Option<BadVariable> {
         ConfigError::Invalid { value, reason, .. } => variable.bad(format!("{value:?} {reason}")),
         other => variable.bad(other.to_string()),
     })
+}
+
+/// Whether the endpoint cannot be used even where it is the only one.
+fn is_bad_endpoint(settings: &Settings) -> bool {
+    let alone = of_project(settings, &settings.endpoint).build();
+    alone.is_err_and(|error| error.option() == Some("endpoint"))
 }

@@ -20,12 +20,14 @@ pub(super) struct AccountGuard(Box<Draft>);
 
 struct Draft {
     names_users: bool,
+    names_issuer: bool,
     http_method: &'static str,
     route: Option<MatchedPath>,
     request_id: Option<HeaderValue>,
     notes: Arc<DecisionNotes>,
     outcome: Option<&'static str>,
     kind: Option<AuthErrorKind>,
+    issuer: Option<String>,
     user_id: Option<String>,
     client_id: Option<String>,
     verified_by: Option<&'static str>,
@@ -34,15 +36,18 @@ struct Draft {
 }
 
 impl AccountGuard {
-    pub(super) fn new<B>(request: &Request<B>, names_users: bool) -> Self {
+    /// `names_issuer`: there may be several.
+    pub(super) fn new<B>(request: &Request<B>, names_users: bool, names_issuer: bool) -> Self {
         Self(Box::new(Draft {
             names_users,
+            names_issuer,
             http_method: method_name(request.method()),
             route: request.extensions().get::<MatchedPath>().cloned(),
             request_id: request_id(request.headers()),
             notes: Arc::default(),
             outcome: None,
             kind: None,
+            issuer: None,
             user_id: None,
             client_id: None,
             verified_by: None,
@@ -59,6 +64,11 @@ impl AccountGuard {
         let draft = &mut self.0;
         draft.outcome = Some(authentication.outcome().as_str());
         if let Ok(Some(principal)) = authentication.principal::<C>() {
+            let issuer = match &principal {
+                Principal::User(user) => user.issuer(),
+                Principal::Client(client) => client.issuer(),
+            };
+            draft.issuer = draft.names_issuer.then(|| issuer.to_owned());
             draft.client_id = principal.client_id().map(str::to_owned);
             draft.verified_by = Some(VerifiedBy::Jwt.as_str());
             if let Principal::User(user) = &principal {
@@ -100,6 +110,7 @@ impl Drop for AccountGuard {
                 None => draft.outcome.unwrap_or("undecided"),
             },
             kind: kind.map(AuthErrorKind::as_str),
+            issuer: draft.issuer.as_deref(),
             user_id: draft.user_id.as_deref(),
             client_id: draft.client_id.as_deref(),
             verified_by: draft.verified_by,

@@ -17,7 +17,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::credential::{self, KeptToken, Sources};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
-use crate::revocation::Revocations;
+use crate::revocation::RevocationLedger;
 use crate::telemetry::{AuthenticationSpan, RequestOutcome};
 use crate::user::{Principal, ScopeInclusions};
 use crate::verify::{
@@ -33,15 +33,27 @@ pub(crate) struct Authenticator<C> {
 }
 
 /// What all resources of an `Authgear` share.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct SharedAuthenticator<C> {
     pub(crate) sources: Sources,
     pub(crate) csrf: CsrfCheck,
     pub(crate) verifier: Verifier<C>,
-    pub(crate) revocations: Arc<Revocations>,
+    pub(crate) ledger: Arc<RevocationLedger>,
+    #[cfg(feature = "webhook")]
+    pub(crate) webhook_secrets: Arc<crate::webhook::ProjectSecrets>,
+    /// The issuers where `verifier` knows no projects.
+    pub(crate) fixed_issuers: Vec<String>,
+    /// Whether there may be several projects.
+    pub(crate) is_union: bool,
+    /// Whether forward auth names the issuer: where tokens of several count.
+    pub(crate) names_issuer: bool,
     pub(crate) client_info_rules: ClientInfoRules,
     pub(crate) forward_set_cookie: bool,
-    /// Whose tokens these are: what lines of the log are called by.
-    pub(crate) issuer: Arc<str>,
+    /// Whose tokens these are, for lines of the log. `None`: several projects'.
+    pub(crate) issuer: Option<Arc<str>>,
     pub(crate) realm: Option<String>,
     pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
     pub(crate) clock: Clock,
@@ -88,8 +100,25 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         self.audiences.as_ref()
     }
 
-    pub(crate) fn revocations(&self) -> &Arc<Revocations> {
-        &self.shared.revocations
+    /// The revocations of each project.
+    pub(crate) fn ledger(&self) -> &Arc<RevocationLedger> {
+        &self.shared.ledger
+    }
+
+    #[cfg(feature = "webhook")]
+    pub(crate) fn webhook_secrets(&self) -> &Arc<crate::webhook::ProjectSecrets> {
+        &self.shared.webhook_secrets
+    }
+
+    /// The issuers of all projects.
+    pub(crate) fn issuers(&self) -> Vec<String> {
+        match self.verifier().projects() {
+            None => self.shared.fixed_issuers.clone(),
+            Some(projects) => {
+                let all = projects.all();
+                all.iter().map(|own| own.issuer().to_owned()).collect()
+            }
+        }
     }
 
     /// Takes what only a gateway may say out of the request, and gives what it says if it is one.
@@ -99,7 +128,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
                 let peer = client_info::connection(request.extensions());
                 gateway.take_gateway_identity(request.headers_mut(), peer)
             }
-            Verifier::Jwt(_) | Verifier::Resolver(_) | Verifier::Live(_) => None,
+            Verifier::Projects(_) | Verifier::Resolver(_) => None,
         };
         // On every route: nobody else may say who the user is, to whatever is further inside.
         identity_headers::remove(request.headers_mut());
@@ -201,6 +230,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         Some(AccountGuard::new(
             request,
             self.shared.audit == Audit::WithUsers,
+            self.shared.is_union,
         ))
     }
 
@@ -271,9 +301,9 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         &self.authgear_id
     }
 
-    /// Whose tokens these are.
-    pub(crate) fn issuer(&self) -> &Arc<str> {
-        &self.shared.issuer
+    /// Whose tokens these are, where there is one project alone.
+    pub(crate) fn issuer(&self) -> Option<&Arc<str>> {
+        self.shared.issuer.as_ref()
     }
 
     pub(super) fn challenge(&self) -> Option<Arc<ChallengeParameters>> {

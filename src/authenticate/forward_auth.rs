@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::IntoResponse;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use tower::Service;
 
@@ -18,6 +19,7 @@ use super::authentication::Authentication;
 use super::authenticator::{Authenticator, Decision};
 use super::csrf::{is_safe, names_something};
 use super::future::{give_account, with_cookies};
+use super::issuer_filter::IssuerFilter;
 use super::request_record::RequestRecord;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::telemetry::{self, AuthenticationSpan, RequestOutcome};
@@ -43,11 +45,26 @@ use crate::verify::{GatewayIdentity, SetCookies};
 #[must_use = "a service does nothing until it is called"]
 pub struct ForwardAuth<C = NoClaims> {
     authenticator: Arc<Authenticator<C>>,
+    issuers: Option<IssuerFilter>,
 }
 
 impl<C: Send + Sync + 'static> ForwardAuth<C> {
     pub(crate) fn new(authenticator: Arc<Authenticator<C>>) -> Self {
-        Self { authenticator }
+        Self {
+            authenticator,
+            issuers: None,
+        }
+    }
+
+    /// Counts the users of those issuers alone of which `filter` says `true`, as
+    /// [`AuthenticateLayer::issuers`](crate::AuthenticateLayer::issuers) does. The function is asked about
+    /// the gateway's sub-request: its path is the gateway's own.
+    pub fn issuers(
+        mut self,
+        filter: impl Fn(&Parts, &str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.issuers = Some(IssuerFilter::new(filter));
+        self
     }
 }
 
@@ -78,11 +95,15 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
                 set_cookies.as_ref(),
             )
         });
+        let issuers = self.issuers.clone();
         Box::pin(async move {
-            let decision = match decision {
+            let mut decision = match decision {
                 Decision::Wait(pending, token) => authenticator.conclude(pending.await, || token),
                 decision => decision,
             };
+            if let Some(filter) = issuers {
+                (_, decision) = filter.apply(original, decision);
+            }
             let set_cookies = set_cookies.as_deref();
             let response = respond(
                 &authenticator,
@@ -144,7 +165,8 @@ fn respond<C: Send + Sync + 'static>(
             if let Some(account) = account {
                 authentication = account.passed::<C>(authentication);
             }
-            user::<C>(&authentication).and_then(|user| tell(&user))
+            user::<C>(&authentication)
+                .and_then(|user| tell(&user, authenticator.shared.names_issuer))
         }
         Decision::Reject(error) => {
             span.end(RequestOutcome::Rejected(error.kind()));
@@ -162,7 +184,8 @@ fn respond<C: Send + Sync + 'static>(
         }
         Err(error) => {
             let rejection = authenticator.reject(error);
-            telemetry::refused(rejection.error(), Some(authenticator.issuer()));
+            let issuer = authenticator.issuer().map(|issuer| &**issuer);
+            telemetry::refused(rejection.error(), issuer);
             rejection.into_response()
         }
     };
@@ -180,21 +203,19 @@ fn user<C: Send + Sync + 'static>(
 }
 
 /// The user in headers, as the resolver tells it.
-fn tell<C>(user: &AuthUser<C>) -> Result<HeaderMap, AuthError> {
+fn tell<C>(user: &AuthUser<C>, names_issuer: bool) -> Result<HeaderMap, AuthError> {
     let id = Some(user.id())
         .filter(|id| !id.is_empty() && is_tellable(id))
         .and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok())
-        .ok_or_else(|| {
-            AuthError::unavailable(
-                AuthErrorKind::UserIdNotHeaderSafe,
-                RETRY_AFTER_UNSAFE_USER_ID,
-                None,
-            )
-        })?;
+        .ok_or_else(unsafe_id)?;
     let flag = |value| HeaderValue::from_static(if value { "true" } else { "false" });
-    let mut told = HeaderMap::with_capacity(8);
+    let mut told = HeaderMap::with_capacity(9);
     told.insert(headers::SESSION_VALID, flag(true));
     told.insert(headers::USER_ID, id);
+    if names_issuer {
+        let issuer = HeaderValue::from_bytes(user.issuer().as_bytes()).map_err(|_| unsafe_id())?;
+        told.insert(headers::ISSUER, issuer);
+    }
     told.insert(headers::USER_ANONYMOUS, flag(user.is_anonymous()));
     told.insert(headers::USER_VERIFIED, flag(user.is_verified()));
     told.insert(
@@ -221,6 +242,14 @@ fn tell<C>(user: &AuthUser<C>) -> Result<HeaderMap, AuthError> {
     Ok(told)
 }
 
+fn unsafe_id() -> AuthError {
+    AuthError::unavailable(
+        AuthErrorKind::UserIdNotHeaderSafe,
+        RETRY_AFTER_UNSAFE_USER_ID,
+        None,
+    )
+}
+
 fn list<'m>(members: impl Iterator<Item = &'m str>, separator: &str) -> Option<HeaderValue> {
     let members: Vec<&str> = members.filter(|member| !member.is_empty()).collect();
     HeaderValue::from_bytes(members.join(separator).as_bytes()).ok()
@@ -238,6 +267,7 @@ impl<C> Clone for ForwardAuth<C> {
     fn clone(&self) -> Self {
         Self {
             authenticator: Arc::clone(&self.authenticator),
+            issuers: self.issuers.clone(),
         }
     }
 }

@@ -13,6 +13,7 @@ use tower::Service;
 
 use super::account::AccountGuard;
 use super::authenticator::{Authenticator, Decision};
+use super::issuer_filter::IssuerFilter;
 use crate::credential::KeptToken;
 use crate::rejection::{AuthRejection, RejectionResponse, Responder};
 use crate::telemetry::{AuthenticationSpan, RequestOutcome};
@@ -54,6 +55,7 @@ pin_project! {
 
 /// What is needed to go on after a wait.
 pub(super) struct Suspended<S, B, C> {
+    pub(super) issuers: Option<IssuerFilter>,
     pub(super) request: Request<B>,
     pub(super) service: S,
     pub(super) authenticator: Arc<Authenticator<C>>,
@@ -149,7 +151,11 @@ where
                         return Poll::Pending;
                     };
                     let token = mem::replace(&mut suspended.token, KeptToken::None);
-                    match suspended.authenticator.conclude(outcome, || token) {
+                    let mut decision = suspended.authenticator.conclude(outcome, || token);
+                    if let Some(filter) = &suspended.issuers {
+                        (suspended.request, decision) = filter.apply(suspended.request, decision);
+                    }
+                    match decision {
                         Decision::Pass(mut authentication) => {
                             let outcome = suspended
                                 .authenticator

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::request::Parts;
 use tower::Layer;
 
 use super::authenticator::Authenticator;
 use super::inner_requirements::inside;
+use super::issuer_filter::IssuerFilter;
 use super::service::Authenticate;
 use super::service::AuthenticateSettings;
 use crate::rejection::JsonRejectionResponse;
@@ -66,6 +68,42 @@ impl<C, R> AuthenticateLayer<C, R> {
         self
     }
 
+    /// Counts the users and machines of those issuers alone of which `filter` says `true`, for a request
+    /// like this one: where there is a project for each tenant, the one of the tenant whose host or path
+    /// it is. Default: all projects of the [`Authgear`](crate::Authgear).
+    ///
+    /// Everyone else is refused: with 403 where the credential is good, and as anywhere where it is bad.
+    /// The function is asked after the credential was verified, with the issuer as
+    /// [`AuthUser::issuer`](crate::AuthUser::issuer) has it. It should be quick and have no effect.
+    /// A layer inside of another one narrows further; it never widens.
+    ///
+    /// ```
+    /// # fn example(authgear: axum_authgear::Authgear) {
+    /// use axum::http::request::Parts;
+    /// use axum::{Router, routing::get};
+    /// use axum_authgear::AuthUser;
+    ///
+    /// fn is_of_tenant(request: &Parts, issuer: &str) -> bool {
+    ///     match request.uri.path().split('/').nth(1) {
+    ///         Some("acme") => issuer == "https://acme.authgear.cloud",
+    ///         Some("globex") => issuer == "https://auth.globex.example",
+    ///         _ => false,
+    ///     }
+    /// }
+    ///
+    /// let app: Router = Router::new()
+    ///     .route("/{tenant}/me", get(|user: AuthUser| async move { user.id().to_owned() }))
+    ///     .layer(authgear.layer().issuers(is_of_tenant));
+    /// # }
+    /// ```
+    pub fn issuers(
+        mut self,
+        filter: impl Fn(&Parts, &str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.issuers = Some(IssuerFilter::new(filter));
+        self
+    }
+
     /// Answers requests of `content-type: application/grpc…` with a trailers-only `grpc-status`
     /// (16, 7, 14, 3 or 13) instead of an HTTP status. Off by default: a client chooses its
     /// `content-type`, and a status of 200 must not be taken for a pass by whatever stands in
@@ -104,7 +142,7 @@ impl<S: Clone, C, R: Clone> Layer<S> for AuthenticateLayer<C, R> {
             required_scopes: authgear_id.challenge_hints(scopes.map(AsRef::as_ref)),
             inner,
             authenticator: Arc::clone(&self.authenticator),
-            settings: self.settings,
+            settings: self.settings.clone(),
             responder: self.responder.clone(),
         }
     }
@@ -114,7 +152,7 @@ impl<C, R: Clone> Clone for AuthenticateLayer<C, R> {
     fn clone(&self) -> Self {
         Self {
             authenticator: Arc::clone(&self.authenticator),
-            settings: self.settings,
+            settings: self.settings.clone(),
             responder: self.responder.clone(),
         }
     }

@@ -16,6 +16,7 @@ pub(crate) mod forward_auth;
 pub mod future;
 mod identity_headers;
 pub(crate) mod inner_requirements;
+mod issuer_filter;
 pub(crate) mod layer;
 pub(crate) mod preflight;
 mod request_record;

@@ -10,6 +10,7 @@ use tower::Service;
 
 use super::authenticator::{Authenticator, Decision};
 use super::future::{ResponseFuture, Suspended};
+use super::issuer_filter::IssuerFilter;
 use super::preflight;
 use crate::error::{AuthErrorKind, ChallengeHints};
 use crate::rejection::{JsonRejectionResponse, RejectionResponse, Responder, is_grpc};
@@ -52,7 +53,11 @@ where
             has_last_word: true,
             challenge: self.authenticator.challenge(),
             passed: None,
-            issuer: telemetry::is_debug().then(|| Arc::clone(self.authenticator.issuer())),
+            issuer: self
+                .authenticator
+                .issuer()
+                .filter(|_| telemetry::is_debug())
+                .cloned(),
         };
         let mut account = self.authenticator.account(&request);
         let span = self.authenticator.start_span();
@@ -66,6 +71,10 @@ where
                 set_cookies.as_ref(),
             )
         });
+        let (mut request, decision) = match &self.settings.issuers {
+            None => (request, decision),
+            Some(filter) => filter.apply(request, decision),
+        };
         match decision {
             Decision::Known => {
                 ResponseFuture::calling(self.inner.call(request), None, responder, None)
@@ -97,6 +106,7 @@ where
                 let ready = mem::replace(&mut self.inner, next);
                 let authenticator = Arc::clone(&self.authenticator);
                 let suspended = Suspended {
+                    issuers: self.settings.issuers.clone(),
                     request,
                     service: ready,
                     authenticator,
@@ -115,7 +125,7 @@ impl<S: Clone, C, R: Clone> Clone for Authenticate<S, C, R> {
             inner: self.inner.clone(),
             authenticator: Arc::clone(&self.authenticator),
             required_scopes: self.required_scopes.clone(),
-            settings: self.settings,
+            settings: self.settings.clone(),
             responder: self.responder.clone(),
         }
     }
@@ -131,8 +141,10 @@ impl<S: fmt::Debug, C, R> fmt::Debug for Authenticate<S, C, R> {
 }
 
 /// How one layer differs from another of the same `Authgear`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct AuthenticateSettings {
+    /// `None`: all of them.
+    pub(super) issuers: Option<IssuerFilter>,
     pub(super) is_optional: bool,
     pub(super) speaks_grpc: bool,
 }

@@ -1,5 +1,6 @@
 //! [`Authgear`]: the handle that a service keeps.
 
+mod project;
 mod status;
 
 use std::fmt;
@@ -8,18 +9,18 @@ use std::time::{Duration, SystemTime};
 
 use axum::Router;
 
-pub use self::status::{Health, Status};
+pub use self::project::Project;
+pub use self::status::{Health, ProjectStatus, Status};
 use crate::authenticate::seal::{OpenLayer, SealLayer};
 use crate::authenticate::{AuthenticateLayer, Authenticator, AuthgearId, ForwardAuth};
 use crate::authorize::{AuthorizeLayer, Requirement};
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::protected_resource::{ProtectedResource, ResourceMetadata};
-use crate::revocation::Revocations;
 use crate::telemetry;
 use crate::user::{AuthUser, NoClaims, Principal, VerifiedBy};
 use crate::verify::Verification;
 
-/// An Authgear project whose tokens this service takes.
+/// An Authgear project whose tokens this service takes, or [several](Authgear::any_of).
 ///
 /// A clone is cheap and shares everything. The background refresher stops when the last clone, and
 /// the last layer made of one, is dropped.
@@ -61,7 +62,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         }
     }
 
-    /// The same project as the authorization server of one resource: an `Authgear` whose layers,
+    /// The same project, or projects, as the authorization server of one resource: an `Authgear` whose layers,
     /// requirements and calls take only tokens that are for the resource, and whose challenges lead to the
     /// resource's metadata.
     ///
@@ -75,7 +76,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// [`project_audience`](ProtectedResource::project_audience).
     pub fn for_resource(&self, resource: ProtectedResource) -> Result<Self, ConfigError> {
         let shared = &self.authenticator.shared;
-        let metadata = resource.metadata(&shared.issuer)?;
+        let metadata = resource.metadata(shared.issuer.as_deref())?;
         let realm = shared.realm.clone();
         let inclusions = shared.scope_inclusions.clone();
         let challenge = resource.challenge(&metadata, realm, inclusions)?;
@@ -146,7 +147,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         AuthorizeLayer::new(
             requirement,
             self.authenticator.authgear_id().clone(),
-            Arc::clone(self.authenticator.issuer()),
+            self.authenticator.issuer().cloned(),
         )
     }
 
@@ -158,9 +159,12 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// the host: do not nest it. It is public: pages of any origin may read it (CORS), and a preflight
     /// is answered. It needs no CORS layer of its own.
     pub fn resource_metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
-        self.resource
-            .as_ref()
-            .map_or_else(Router::new, ResourceMetadata::router)
+        let Some(resource) = &self.resource else {
+            return Router::new();
+        };
+        let authenticator = Arc::clone(&self.authenticator);
+        resource
+            .router(move || authenticator.issuers())
             .layer(self.open())
     }
 
@@ -213,11 +217,13 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// the first call logs a warning.
     ///
     /// What revocation promises and costs: [`revocation`](crate::docs::revocation).
-    pub fn revoke_user(&self, id: &str) {
-        if !self.authenticator.verifier().reads_tokens() {
-            telemetry::revoked_nobody();
-        }
-        self.revocations().store().revoke_user(id);
+    ///
+    /// # Errors
+    /// Several projects, or none: an id is then not enough to name a user. Take the project by
+    /// [`projects`](Self::projects), and [`Project::revoke_user`].
+    pub fn revoke_user(&self, id: &str) -> Result<(), ConfigError> {
+        self.sole_project("revoke_user")?.revoke_user(id);
+        Ok(())
     }
 
     /// Ends the token that this user was verified by, and no other: a log-out route is the place
@@ -233,9 +239,10 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         ) {
             telemetry::revoked_no_token();
         }
-        self.revocations()
-            .store()
-            .revoke_token(&user.verified().identity, user.id());
+        if let Some(revocations) = self.authenticator.ledger().find(user.issuer()) {
+            let identity = &user.verified().identity;
+            revocations.store().revoke_token(identity, user.id());
+        }
     }
 
     /// Ends all tokens of this OAuth client that were issued until now, machines' and users': for a
@@ -245,9 +252,12 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// is remembered for 30 days, for as long as one process that knows lives: a machine's token lives for
     /// 28 days at most. Elsewhere it does
     /// nothing and logs a warning: neither the resolver nor a gateway names the client.
-    pub fn revoke_client(&self, client_id: &str) {
-        self.warn_where_no_token_is_read();
-        self.revocations().store().revoke_client(client_id);
+    ///
+    /// # Errors
+    /// Several projects, or none: a client is one of a project, see [`Project::revoke_client`].
+    pub fn revoke_client(&self, client_id: &str) -> Result<(), ConfigError> {
+        self.sole_project("revoke_client")?.revoke_client(client_id);
+        Ok(())
     }
 
     /// Ends all tokens that were issued before this time, machines' and users': for a signing key
@@ -255,15 +265,13 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     ///
     /// A time to come counts as now. An earlier call with a later time stays in force. It counts
     /// where [`revoke_client`](Self::revoke_client) does, and for as long.
-    pub fn revoke_issued_before(&self, time: SystemTime) {
-        self.warn_where_no_token_is_read();
-        self.revocations().store().revoke_issued_before(time);
-    }
-
-    fn warn_where_no_token_is_read(&self) {
-        if !self.authenticator.verifier().reads_tokens() {
-            telemetry::revoked_no_client();
-        }
+    ///
+    /// # Errors
+    /// Several projects, or none: a key is one of a project, see [`Project::revoke_issued_before`].
+    pub fn revoke_issued_before(&self, time: SystemTime) -> Result<(), ConfigError> {
+        self.sole_project("revoke_issued_before")?
+            .revoke_issued_before(time);
+        Ok(())
     }
 
     /// A route that takes Authgear's webhooks and ends users at once. It answers POST alone; mount
@@ -288,29 +296,48 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// nothing, and a warning is logged.
     ///
     /// # Errors
-    /// No secret, or an empty one.
+    /// No secret, or an empty one; and several projects, or none: each has a route of its own, see
+    /// [`Project::webhooks`].
     #[cfg(feature = "webhook")]
     pub fn webhooks<S, I>(&self, secrets: I) -> Result<axum::routing::MethodRouter<S>, ConfigError>
     where
         S: Clone + Send + Sync + 'static,
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let secrets = crate::webhook::WebhookSecrets::new(secrets)?;
-        if self.authenticator.verifier().is_gateway() {
-            telemetry::gateway_decides("webhooks");
+        self.sole_project("webhooks")?.webhooks(secrets)
+    }
+
+    /// A service that takes the webhooks of projects that come and go: see [`WebhookService`]. It belongs
+    /// outside of the layer; for a [seal](Self::seal), its route is [open](Self::open).
+    ///
+    /// [`WebhookService`]: crate::WebhookService
+    #[cfg(feature = "webhook")]
+    pub fn webhook_service(&self) -> crate::WebhookService {
+        let secrets = Arc::clone(self.authenticator.webhook_secrets());
+        crate::WebhookService::new(secrets, Arc::clone(self.authenticator.ledger()))
+    }
+
+    /// The project of this issuer, whatever is known of it.
+    pub(crate) fn project(&self, issuer: &str) -> Option<Project<C>> {
+        let issuers = self.authenticator.issuers();
+        let issuer = issuers.into_iter().find(|own| own == issuer)?;
+        Some(Project {
+            authenticator: Arc::clone(&self.authenticator),
+            issuer: issuer.into(),
+        })
+    }
+
+    fn sole_project(&self, option: &'static str) -> Result<Project<C>, ConfigError> {
+        let issuers = self.authenticator.issuers();
+        if let [issuer] = &issuers[..]
+            && let Some(project) = self.project(issuer)
+        {
+            return Ok(project);
         }
-        self.revocations().store().turn_on();
-        let route = crate::webhook::route(Arc::clone(self.revocations()), secrets);
-        // Its signature judges the request.
-        Ok(route.layer(self.open()))
-    }
-
-    pub(crate) fn authenticator(&self) -> &Authenticator<C> {
-        &self.authenticator
-    }
-
-    pub(crate) fn revocations(&self) -> &Arc<Revocations> {
-        self.authenticator.revocations()
+        Err(ConfigError::Conflict {
+            option,
+            reason: "there is not one project alone: take `projects().get(issuer)`, which names it",
+        })
     }
 
     /// Checks a user once more who was let in some time ago: for connections that live longer than
@@ -365,7 +392,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     }
 
     /// Forgets what the resolver has said of a user, so that it is asked again before the user is
-    /// let in once more. For events that this crate does not see.
+    /// let in once more. For events that this crate does not see. With several projects, of the users
+    /// with this id in any of them: see [`Project::invalidate_user`].
     ///
     /// Where no resolver is asked it does nothing, and the first call logs a warning.
     pub fn invalidate_user(&self, user_id: &str) {
@@ -376,21 +404,26 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     }
 
     /// Waits until credentials can be verified, for at most this long: the way to fail fast at
-    /// start. Where the resolver is needed, a probe must have been answered.
+    /// start. Where the resolver is needed, a probe must have been answered. With several projects, the
+    /// first attempt to fetch the keys of each must have ended, and one of them must be able to verify; with
+    /// none, there is nothing to wait for.
     ///
     /// # Errors
     /// `KeysUnavailable` or `SessionUnavailable`, with the reason as its source; at once where the
     /// runtime of `build()` has ended.
     pub async fn ready(&self, timeout: Duration) -> Result<(), AuthError> {
         let verifier = self.authenticator.verifier();
-        match tokio::time::timeout(timeout, verifier.ready()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(AuthError::unavailable(
-                verifier.unavailable(),
-                Duration::from_secs(1),
-                verifier.status().error,
-            )),
+        if let Ok(Ok(())) = tokio::time::timeout(timeout, verifier.ready()).await {
+            return Ok(());
         }
+        let status = self.status();
+        let kind = if status.lacks_keys {
+            AuthErrorKind::KeysUnavailable
+        } else {
+            AuthErrorKind::SessionUnavailable
+        };
+        let retry_after = Duration::from_secs(1);
+        Err(AuthError::unavailable(kind, retry_after, status.last_error))
     }
 
     /// How this side is doing, for a readiness probe. It does no I/O.
@@ -405,22 +438,12 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// Where the runtime has ended that `build()` was called on, nothing is fetched or asked any more:
     /// `last_error` says so. It is down where the resolver alone decides, and degraded elsewhere for
     /// as long as the keys serve.
+    ///
+    /// With several projects, it is down where none of them can verify, and degraded where some cannot or
+    /// something has failed lately; [`Status::projects`] has each.
     #[must_use]
     pub fn status(&self) -> Status {
-        let status = self.authenticator.verifier().status();
-        let outage = self.revocations().store().outage();
-        let refuses = outage.as_ref().is_some_and(|outage| outage.refuses)
-            && self.authenticator.verifier().reads_tokens();
-        let last_error = status.error.or(outage.map(|outage| outage.error));
-        Status {
-            health: match (status.is_usable && !refuses, &last_error) {
-                (true, None) => Health::Healthy,
-                (true, Some(_)) => Health::Degraded,
-                (false, _) => Health::Down,
-            },
-            key_age: status.key_age,
-            last_error,
-        }
+        Status::of(&self.authenticator)
     }
 }
 

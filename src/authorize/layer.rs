@@ -34,7 +34,7 @@ impl<C> AuthorizeLayer<C> {
     pub(crate) fn new(
         requirement: Requirement<C>,
         authgear_id: AuthgearId,
-        issuer: Arc<str>,
+        issuer: Option<Arc<str>>,
     ) -> Self {
         Self {
             settings: AuthorizeSettings {

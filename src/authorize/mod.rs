@@ -74,6 +74,7 @@
 //! | requirement | on a user | on a machine |
 //! |---|---|---|
 //! | [`all_scopes`], [`any_scope`] | 403 `insufficient_scope`, with `scope` | the same |
+//! | [`issued_by`] | 403 `forbidden` | the same |
 //! | [`has_role`], [`any_role`], [`verified`], [`not_anonymous`], [`satisfies`] | 403 `forbidden` | 403 `forbidden` |
 //! | [`authenticated_within`] | 401 `insufficient_user_authentication`, with `max_age` | 403 `forbidden` |
 //! | [`amr`] | 401 `insufficient_user_authentication` | 403 `forbidden` |
@@ -103,7 +104,7 @@ mod service;
 pub use self::extract::{HasRole, HasScope, RoleKey, ScopeName};
 pub use self::layer::AuthorizeLayer;
 pub use self::requirement::{
-    Requirement, all_scopes, amr, any_role, any_scope, authenticated_within, has_role,
+    Requirement, all_scopes, amr, any_role, any_scope, authenticated_within, has_role, issued_by,
     not_anonymous, satisfies, verified,
 };
 pub(crate) use self::scope_tokens::is_scope_token;

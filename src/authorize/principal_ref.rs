@@ -35,6 +35,13 @@ impl<'c, C> PrincipalRef<'c, C> {
         }
     }
 
+    pub(super) fn issuer(self) -> &'c str {
+        match self {
+            Self::User(user) => user.issuer(),
+            Self::Client(client) => client.issuer(),
+        }
+    }
+
     /// By the clock that the user was verified with. Nothing depends on time for a machine.
     pub(super) fn now(self) -> Duration {
         match self {

@@ -27,7 +27,7 @@ impl<C: 'static> AuthUser<C> {
 }
 
 impl AuthClient {
-    /// Goes on only if the machine meets the requirement: scopes alone can be met by one.
+    /// Goes on only if the machine meets the requirement: scopes and issuers can be met by one, and nothing else.
     ///
     /// # Errors
     /// The refusal, ready to be returned from a handler.
@@ -37,7 +37,7 @@ impl AuthClient {
 }
 
 impl<C: 'static> Principal<C> {
-    /// Goes on only if the caller meets the requirement. A machine meets scopes alone.
+    /// Goes on only if the caller meets the requirement. A machine meets scopes and issuers, and nothing else.
     ///
     /// # Errors
     /// The refusal, ready to be returned from a handler.

@@ -28,6 +28,7 @@ enum Rule<C> {
     VerifiedUser,
     NotAnonymous,
     AuthenticatedWithin(Duration),
+    IssuedBy(String),
     Amr(Cow<'static, str>),
     Satisfies(Box<Condition<C>>),
     Both(Requirement<C>, Requirement<C>),
@@ -78,6 +79,24 @@ where
 {
     let scopes = ScopeTokens::new("any_scope", scopes)?;
     Ok(Requirement::new(Rule::AnyScope(scopes)))
+}
+
+/// The user or machine is of the project with this endpoint; one trailing slash is dropped.
+///
+/// Where there are several projects, a role, a scope or a client means nothing without it: the admin of
+/// any tenant has the role `admin`, and so has staging's.
+///
+/// ```
+/// use axum_authgear::authorize::{Requirement, has_role, issued_by};
+///
+/// let operator: Requirement = issued_by("https://production.authgear.cloud").and(has_role("admin"));
+/// ```
+pub fn issued_by<C>(issuer: impl Into<String>) -> Requirement<C> {
+    let mut issuer = issuer.into();
+    if issuer.ends_with('/') {
+        issuer.pop();
+    }
+    Requirement::new(Rule::IssuedBy(issuer))
 }
 
 /// The user has a verified identity, such as an email address. An anonymous user may count as
@@ -243,6 +262,9 @@ impl<C> Requirement<C> {
                 denial.max_age = Some(age.as_secs());
                 Err(denial)
             }
+            Rule::IssuedBy(issuer) => {
+                unless(caller.issuer() == issuer, AuthErrorKind::IssuerNotAllowed)
+            }
             Rule::Amr(method) => unless(
                 caller.user()?.amr().any(|own| own == method),
                 AuthErrorKind::AuthenticationTooWeak,
@@ -303,6 +325,7 @@ impl<C> fmt::Debug for Rule<C> {
             Self::VerifiedUser => f.write_str("verified()"),
             Self::NotAnonymous => f.write_str("not_anonymous()"),
             Self::AuthenticatedWithin(age) => write!(f, "authenticated_within({age:?})"),
+            Self::IssuedBy(issuer) => write!(f, "issued_by({issuer:?})"),
             Self::Amr(method) => write!(f, "amr({method:?})"),
             Self::Satisfies(_) => f.write_str("satisfies(…)"),
             Self::Both(one, other) => write!(f, "{one:?}.and({other:?})"),

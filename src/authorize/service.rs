@@ -32,7 +32,7 @@ pub(super) struct AuthorizeSettings<C, R> {
     /// That, and those of the layers further inside, if there are any: for refusals alone.
     pub(super) whole: Option<Requirement<C>>,
     pub(super) authgear_id: AuthgearId,
-    pub(super) issuer: Arc<str>,
+    pub(super) issuer: Option<Arc<str>>,
     pub(super) speaks_grpc: bool,
     /// Whether it has been told how to answer, so that no other layer does it.
     pub(super) has_last_word: bool,
@@ -67,7 +67,11 @@ where
             has_last_word: self.settings.has_last_word,
             challenge,
             passed: None,
-            issuer: telemetry::is_debug().then(|| Arc::clone(&self.settings.issuer)),
+            issuer: self
+                .settings
+                .issuer
+                .clone()
+                .filter(|_| telemetry::is_debug()),
         };
         match outcome {
             Ok(()) => ResponseFuture::calling(self.inner.call(request), responder),
@@ -147,7 +151,7 @@ impl<C, R: Clone> Clone for AuthorizeSettings<C, R> {
             requirement: self.requirement.clone(),
             whole: self.whole.clone(),
             authgear_id: self.authgear_id.clone(),
-            issuer: Arc::clone(&self.issuer),
+            issuer: self.issuer.clone(),
             speaks_grpc: self.speaks_grpc,
             has_last_word: self.has_last_word,
             responder: self.responder.clone(),

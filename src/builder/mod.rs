@@ -1,37 +1,32 @@
 //! [`AuthgearBuilder`]: the options, their defaults, and what `build()` refuses.
 
+mod assembly;
 mod danger;
 mod mode;
 mod options;
+mod placement;
+mod project_plan;
+mod projects;
+mod setup;
 mod urls;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::panic::catch_unwind;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::Algorithm;
 use serde::de::DeserializeOwned;
-use tokio::runtime::Handle;
-use tokio::time::sleep;
-use url::Url;
 
 pub use self::danger::Dangerous;
-#[cfg(feature = "redis")]
-use self::mode::Mode;
-use self::mode::Setup;
-use self::options::{Options, SourceOption, sources};
-use crate::authenticate::{Audit, Authenticator, AuthgearId, SharedAuthenticator};
+use self::options::{Options, SourceOption};
+pub use self::projects::Projects;
+use crate::authenticate::Audit;
 use crate::authgear::Authgear;
 use crate::credential::TokenSource;
-use crate::error::ConfigError;
 use crate::jwks::KeySnapshot;
-use crate::outbound::Outbound;
 #[cfg(feature = "redis")]
 use crate::revocation::RedisConfig;
-use crate::telemetry;
 use crate::user::NoClaims;
 use crate::verify::{LiveSessions, ReadClaims, SessionResolver};
 
@@ -65,6 +60,8 @@ pub struct AuthgearBuilder<C = NoClaims> {
     read_claims: ReadClaims<C>,
     /// Whether these are custom claims, which only a token has.
     reads_claims: bool,
+    /// The projects, where there may be several: the options are then those of all of them together.
+    projects: Option<Vec<AuthgearBuilder>>,
 }
 
 impl Authgear {
@@ -74,6 +71,43 @@ impl Authgear {
     pub fn builder(endpoint: impl Into<String>) -> AuthgearBuilder {
         AuthgearBuilder::new(endpoint.into())
     }
+
+    /// Starts to configure an API that takes the tokens of several projects: tenants with a project
+    /// each, or staging beside production. Each is a builder of its own; there may be none yet.
+    ///
+    /// A user, a role, a scope, a client is one *of an issuer*: read [the
+    /// page](crate::docs::projects) before you use it.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), axum_authgear::ConfigError> {
+    /// use axum_authgear::Authgear;
+    ///
+    /// let authgear = Authgear::any_of([
+    ///     // What a project's tokens are like.
+    ///     Authgear::builder("https://acme.authgear.cloud").client_ids(["acme-web"]),
+    ///     Authgear::builder("https://auth.globex.example").audience("https://api.example.com"),
+    /// ])
+    /// // What holds for all requests.
+    /// .token_cookie("access_token")
+    /// .trusted_origins(["https://app.example.com"])
+    /// .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Options of a project are those about its tokens, keys, sessions and revocations, and an HTTP
+    /// client of its own where it needs one. All others are set on what this gives: where credentials
+    /// come from, what refused clients are told, custom claims, the cache, Redis. `build()` refuses an
+    /// option in the wrong place, and two projects with one issuer.
+    ///
+    /// A token names its project by its issuer. Authgear's own cookies name none: the mode with the
+    /// session resolver alone, and cookies in live sessions, are for one project.
+    pub fn any_of(projects: impl IntoIterator<Item = AuthgearBuilder>) -> AuthgearBuilder {
+        AuthgearBuilder {
+            projects: Some(projects.into_iter().collect()),
+            ..AuthgearBuilder::new(String::new())
+        }
+    }
 }
 
 impl AuthgearBuilder {
@@ -82,6 +116,7 @@ impl AuthgearBuilder {
             options: Options::new(endpoint),
             read_claims: |_| Ok(NoClaims),
             reads_claims: false,
+            projects: None,
         }
     }
 }
@@ -204,6 +239,7 @@ impl<C> AuthgearBuilder<C> {
             options: self.options,
             reads_claims: true,
             read_claims: |claims| serde_json::from_str(claims),
+            projects: self.projects,
         }
     }
 }
@@ -404,9 +440,10 @@ impl<C> AuthgearBuilder<C> {
     /// and has no disk to keep keys on.
     ///
     /// It serves until [`jwks_max_stale`](Self::jwks_max_stale) has passed since then, by the wall
-    /// clock. Give the time of the fetch, and not that of a file, which a copy makes younger. One that is older, or from the future, is not used, which a line in the log says. A text
-    /// that is longer than 256 KiB, or has no key for the [`algorithms`](Self::algorithms), is a
-    /// [`ConfigError`].
+    /// clock. Give the time of the fetch, not the time of a file: a copy makes a file younger. A seed
+    /// that is older, or from the future, is not used, and a line in the log says so. A text that is
+    /// longer than 256 KiB, or has no key for the [`algorithms`](Self::algorithms), is a
+    /// [`ConfigError`](crate::ConfigError).
     ///
     /// ```
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -453,6 +490,20 @@ impl<C> AuthgearBuilder<C> {
     /// forgotten. Machines' tokens are not.
     pub fn revocation_retention(mut self, retention: Duration) -> Self {
         self.options.revocation_retention = Some(retention);
+        self
+    }
+}
+
+/// # Webhooks
+#[cfg(feature = "webhook")]
+impl<C> AuthgearBuilder<C> {
+    /// The secrets that this project's webhooks may be signed with, for
+    /// [`webhook_service`](Authgear::webhook_service), which is for projects that come and go. Where there is
+    /// a route for the project, [`Authgear::webhooks`] takes them instead. Default: none.
+    ///
+    /// Turns revocation on, see [`revocation_retention`](Self::revocation_retention).
+    pub fn webhook_secrets<I: IntoIterator<Item: Into<String>>>(mut self, secrets: I) -> Self {
+        self.options.webhook_secrets = Some(secrets.into_iter().map(Into::into).collect());
         self
     }
 }
@@ -522,100 +573,9 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
-impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
-    /// Checks the options and starts the background refresher.
-    ///
-    /// It sends nothing itself and does not wait; use [`Authgear::ready`] to wait for the keys.
-    ///
-    /// # Errors
-    /// An option that cannot work, a missing tokio runtime or one without timers, or a system without
-    /// root certificates where https is used.
-    pub fn build(self) -> Result<Authgear<C>, ConfigError> {
-        let options = self.options;
-        let endpoint = options.endpoint()?;
-        let internal = options.internal_url()?;
-        let jwks_uri = options.jwks_uri()?;
-        let scope_inclusions = options.scope_inclusions()?;
-        let validation = options.validation(endpoint.issuer.clone(), scope_inclusions.clone())?;
-        options.keys.check()?;
-        options.check_kept_keys()?;
-        options.http.timeouts.check()?;
-        let revocation = options.revocation(&endpoint.issuer)?;
-        let challenge = options.challenge(scope_inclusions.clone())?;
-        let csrf = options.csrf()?;
-        let mode = options.mode(&endpoint, self.reads_claims)?;
-        let client_info_rules = options.client_info_rules(&mode)?;
-        let sources = sources(options.sources, mode.session_cookies())?;
-        let runtime = runtime().ok_or(ConfigError::NoRuntime)?;
-
-        let asks_endpoint = internal.is_none() && jwks_uri.is_none() && mode.needs_keys();
-        let asked: Vec<&Url> = internal
-            .iter()
-            .chain(&jwks_uri)
-            .chain(mode.resolver().map(|(_, url)| url))
-            .chain(asks_endpoint.then_some(&endpoint.url))
-            .collect();
-        let outbound = Outbound::new(options.http, options.allow_http, &asked)?;
-        let forward_set_cookie = mode
-            .resolver()
-            .is_some_and(|(resolver, _)| resolver.forward_set_cookie);
-        #[cfg(feature = "redis")]
-        if revocation.log.is_some() && matches!(mode, Mode::Gateway(_)) {
-            telemetry::gateway_decides("redis");
-        }
-        let revocations = Arc::new(revocation.start(options.clock.clone(), &runtime));
-        let issuer = endpoint.issuer.as_str().into();
-        let setup = Setup {
-            runtime: &runtime,
-            revocations: Arc::clone(&revocations),
-            clock: options.clock.clone(),
-            outbound,
-            internal,
-            jwks_uri,
-            jwks_seed: options.jwks_seed,
-            key_dir: options.key_dir,
-            keys: options.keys,
-            validation,
-            token_cache_capacity: options.token_cache_capacity,
-            read_claims: self.read_claims,
-            endpoint,
-        };
-        let verifier = mode.verifier(setup)?;
-        let shared = SharedAuthenticator {
-            sources,
-            csrf,
-            verifier,
-            revocations,
-            client_info_rules,
-            forward_set_cookie,
-            issuer,
-            realm: options.realm,
-            scope_inclusions,
-            clock: options.clock,
-            trace_user_ids: options.trace_user_ids,
-            keep_access_tokens: options.keep_access_tokens,
-            audit: options.audit,
-        };
-        telemetry::describe();
-        Ok(Authgear::new(Authenticator {
-            shared: Arc::new(shared),
-            authgear_id: AuthgearId::new::<C>(challenge),
-            audiences: None,
-        }))
-    }
-}
-
 /// Shows no option: nothing has been checked yet, and a URL may have a password in it.
 impl<C> fmt::Debug for AuthgearBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthgearBuilder").finish_non_exhaustive()
     }
-}
-
-/// The runtime that this is called in, if its timers run: a runtime does not say so, but making one
-/// panics where they do not.
-fn runtime() -> Option<Handle> {
-    let runtime = Handle::try_current().ok()?;
-    catch_unwind(|| drop(sleep(Duration::ZERO))).ok()?;
-    Some(runtime)
 }

@@ -1,26 +1,13 @@
 //! The mode that the options ask for: which options it excludes, and the verifier that it is.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use tokio::runtime::Handle;
 use url::Url;
 
 use super::Options;
 use super::urls::Endpoint;
 use crate::authenticate::ClientInfoRules;
-use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::jwks::{HttpKeySource, KeyFolder, KeyPolicy, KeySnapshot, KeyStore, Refresher, restore};
 use crate::networks::read_networks;
-use crate::outbound::{Outbound, Upstream};
-use crate::revocation::Revocations;
-use crate::user::{Identity, TimeContext, VerifiedBy, VerifiedUser};
-use crate::verify::{
-    CachePolicy, GatewayVerifier, HttpResolver, JwtVerifier, LiveSessions, LiveVerifier, Proof,
-    ReadClaims, ResolverClient, ResolverVerifier, SessionResolver, TokenCache, Validation,
-    Verifier,
-};
+use crate::verify::{GatewayProof, LiveSessions, Proof, SessionResolver};
 
 /// The mode that the options ask for, checked.
 pub(super) enum Mode {
@@ -31,6 +18,27 @@ pub(super) enum Mode {
 }
 
 impl Mode {
+    /// What finds its way by Authgear's own cookies cannot choose among projects.
+    pub(super) fn check_of_many(&self) -> Result<(), ConfigError> {
+        let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
+        match self {
+            Self::Resolver(..) => conflict(
+                "session_resolver",
+                "opaque tokens and Authgear's cookies name no project: take live_sessions, or one \
+                 project alone",
+            ),
+            Self::Live(live, _) if live.session_cookies => conflict(
+                "session_cookies",
+                "Authgear's cookies name no project: leave it out, or take one project alone",
+            ),
+            Self::Live(live, _) if live.resolver.forward_set_cookie => conflict(
+                "forward_set_cookie",
+                "Authgear's cookies name no project: leave it out, or take one project alone",
+            ),
+            Self::Jwt | Self::Live(..) | Self::Gateway(_) => Ok(()),
+        }
+    }
+
     pub(super) fn resolver(&self) -> Option<(&SessionResolver, &Url)> {
         match self {
             Self::Resolver(resolver, url) => Some((resolver, url)),
@@ -53,7 +61,15 @@ impl Mode {
     }
 }
 
-const NO_CLAIMS: ConfigError = ConfigError::Conflict {
+/// The options that decide about the mode and are not a project's.
+pub(super) struct ModeContext<'c> {
+    pub(super) gateway: Option<&'c GatewayProof>,
+    pub(super) has_token_source: bool,
+    pub(super) keeps_tokens: bool,
+    pub(super) reads_claims: bool,
+}
+
+pub(super) const NO_CLAIMS: ConfigError = ConfigError::Conflict {
     option: "claims",
     reason: "custom claims are in a JWT alone, and users without one are let in here: take \
              live_sessions, without Authgear's cookies",
@@ -63,12 +79,12 @@ impl Options {
     pub(super) fn mode(
         &self,
         endpoint: &Endpoint,
-        reads_claims: bool,
+        context: &ModeContext<'_>,
     ) -> Result<Mode, ConfigError> {
         let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
-        let has_token_source = !self.sources.is_empty();
+        let reads_claims = context.reads_claims;
         let is_jwt =
-            self.gateway.is_none() && self.live_sessions.is_none() && self.resolver.is_none();
+            context.gateway.is_none() && self.live_sessions.is_none() && self.resolver.is_none();
         if !is_jwt && !self.former_issuers.is_empty() {
             return conflict(
                 "former_issuer",
@@ -76,7 +92,7 @@ impl Options {
                  audience with its own host, and a gateway shows none",
             );
         }
-        match (&self.gateway, &self.live_sessions, &self.resolver) {
+        match (context.gateway, &self.live_sessions, &self.resolver) {
             (Some(_), Some(_), _) => conflict(
                 "live_sessions",
                 "behind a gateway nobody is asked: choose one of the two",
@@ -90,10 +106,10 @@ impl Options {
                 "live sessions are another mode: hand it to LiveSessions::session_resolver, or take one of \
                  the two",
             ),
-            (Some(_), None, None) if has_token_source => {
+            (Some(_), None, None) if context.has_token_source => {
                 conflict("token_cookie", "behind a gateway no token is read here")
             }
-            (Some(_), None, None) if self.keep_access_tokens => conflict(
+            (Some(_), None, None) if context.keeps_tokens => conflict(
                 "keep_access_tokens",
                 "behind a gateway no token is read here",
             ),
@@ -163,135 +179,19 @@ impl Options {
         Ok(url)
     }
 
-    pub(super) fn client_info_rules(&self, mode: &Mode) -> Result<ClientInfoRules, ConfigError> {
-        let resolver = mode.resolver().map(|(resolver, _)| resolver);
+    /// `is_union`: what a resolver may be told is then for each project to say.
+    pub(super) fn client_info_rules<'m>(
+        &self,
+        is_union: bool,
+        mut resolvers: impl Iterator<Item = (&'m SessionResolver, &'m Url)> + Clone,
+    ) -> Result<ClientInfoRules, ConfigError> {
+        let forward_user_agent = resolvers.clone().any(|(own, _)| own.forward_user_agent);
         Ok(ClientInfoRules {
             trusted_proxies: read_networks("trusted_proxies", &self.trusted_proxies)?,
-            forward_user_agent: resolver.is_some_and(|resolver| resolver.forward_user_agent),
-            forward_address: resolver.is_some_and(|resolver| resolver.forward_client_address),
+            forward_user_agent: is_union || forward_user_agent,
+            forward_address: is_union || resolvers.any(|(own, _)| own.forward_client_address),
         })
     }
 }
 
 const RESOLVER_PATH: &str = "/_resolver/resolve";
-
-/// What verifiers are made of.
-pub(super) struct Setup<'s, C> {
-    pub(super) runtime: &'s Handle,
-    pub(super) clock: Clock,
-    pub(super) revocations: Arc<Revocations>,
-    pub(super) outbound: Outbound,
-    pub(super) endpoint: Endpoint,
-    pub(super) internal: Option<Url>,
-    pub(super) jwks_uri: Option<Url>,
-    pub(super) jwks_seed: Option<KeySnapshot>,
-    pub(super) key_dir: Option<PathBuf>,
-    pub(super) keys: KeyPolicy,
-    pub(super) validation: Validation,
-    pub(super) token_cache_capacity: usize,
-    pub(super) read_claims: ReadClaims<C>,
-}
-
-impl Mode {
-    /// Starts what the mode needs in the background.
-    pub(super) fn verifier<C: Send + Sync + 'static>(
-        self,
-        setup: Setup<'_, C>,
-    ) -> Result<Verifier<C>, ConfigError> {
-        Ok(match self {
-            Self::Jwt => Verifier::Jwt(setup.jwt()),
-            Self::Resolver(resolver, url) => {
-                let base = setup.without_token(VerifiedBy::Resolver)?;
-                let keep = resolver.keep();
-                let sessions = setup.sessions(&resolver, url, keep);
-                let verifier = ResolverVerifier::new(sessions, base, keep.valid_ttl);
-                Verifier::Resolver(Arc::new(verifier))
-            }
-            Self::Live(live, url) => {
-                let base = live
-                    .session_cookies
-                    .then(|| setup.without_token(VerifiedBy::Resolver))
-                    .transpose()?;
-                let sessions = setup.sessions(&live.resolver, url, live.keep());
-                let verifier = LiveVerifier::new(setup.jwt(), sessions, &live, base);
-                Verifier::Live(Arc::new(verifier))
-            }
-            Self::Gateway(proof) => {
-                let base = setup.without_token(VerifiedBy::Gateway)?;
-                Verifier::Gateway(GatewayVerifier::new(proof, &setup.endpoint.issuer, base))
-            }
-        })
-    }
-}
-
-impl<C: Send + Sync + 'static> Setup<'_, C> {
-    fn jwt(self) -> Arc<JwtVerifier<C>> {
-        let folder = self.key_dir.map(|path| {
-            KeyFolder::new(
-                path,
-                &self.endpoint.issuer,
-                self.clock.clone(),
-                self.keys.leeway,
-            )
-        });
-        let source = HttpKeySource::new(
-            self.outbound,
-            Upstream::new(self.endpoint.url, self.internal),
-            self.endpoint.issuer,
-            self.jwks_uri,
-        );
-        let keys = Arc::new(KeyStore::new(self.keys, self.clock.clone()));
-        let algorithms = self.validation.algorithms.clone();
-        if let Some(seed) = &self.jwks_seed {
-            restore(&keys, seed, &algorithms, "seed");
-        }
-        let store = Arc::clone(&keys);
-        let refresher = Refresher::spawn(self.runtime, store, source, algorithms, folder);
-        Arc::new(JwtVerifier {
-            validation: self.validation,
-            clock: self.clock,
-            keys,
-            revocations: self.revocations,
-            cache: TokenCache::new(self.token_cache_capacity),
-            read_claims: self.read_claims,
-            refresher,
-        })
-    }
-
-    fn sessions(
-        &self,
-        resolver: &SessionResolver,
-        url: Url,
-        keep: CachePolicy,
-    ) -> Arc<ResolverClient> {
-        let outbound = self.outbound.clone();
-        let source = HttpResolver::new(outbound, url, &self.endpoint.url, resolver);
-        let clock = self.clock.clone();
-        let issuer = &self.endpoint.issuer;
-        let sessions = ResolverClient::new(source, issuer, resolver, keep, clock, self.runtime);
-        let sessions = Arc::new(sessions);
-        // What was said of a user before the end is not believed after it.
-        let kept = Arc::downgrade(&sessions);
-        self.revocations.store().on_change(Box::new(move |user| {
-            if let Some(sessions) = kept.upgrade() {
-                sessions.invalidate_user(user);
-            }
-        }));
-        sessions
-    }
-
-    /// What there is of users who come without a token: it has no claims.
-    fn without_token(&self, method: VerifiedBy) -> Result<Arc<VerifiedUser<C>>, ConfigError> {
-        let claims = (self.read_claims)("{}").map_err(|_| NO_CLAIMS)?;
-        Ok(Arc::new(VerifiedUser {
-            identity: Identity::of_issuer(&self.endpoint.issuer),
-            claims,
-            method,
-            signed_by: None,
-            time: TimeContext {
-                clock: self.clock.clone(),
-                leeway: self.keys.leeway,
-            },
-        }))
-    }
-}

@@ -14,13 +14,17 @@ use crate::error::ConfigError;
 use crate::jwks::{KeyPolicy, KeySet, KeySnapshot};
 use crate::outbound::{HttpOptions, MAX_BODY};
 use crate::rejection::ChallengeParameters;
+#[cfg(feature = "webhook")]
+use crate::revocation::DEFAULT_RETENTION;
 #[cfg(feature = "redis")]
-use crate::revocation::{RedisConfig, RedisLog};
-use crate::revocation::{RevocationPlan, RevocationPolicy};
+use crate::revocation::RedisConfig;
+use crate::revocation::RevocationPolicy;
 use crate::user::ScopeInclusions;
 use crate::verify::{
     FormerIssuer, GatewayProof, LiveSessions, SessionResolver, Validation, asymmetric_name,
 };
+#[cfg(feature = "webhook")]
+use crate::webhook::WebhookSecrets;
 
 /// Everything that does not depend on the type of the custom claims.
 #[expect(
@@ -50,6 +54,8 @@ pub(crate) struct Options {
     pub(super) http: HttpOptions,
     /// `Some`: revocation is on, whatever else feeds it.
     pub(super) revocation_retention: Option<Duration>,
+    #[cfg(feature = "webhook")]
+    pub(super) webhook_secrets: Option<Vec<String>>,
     #[cfg(feature = "redis")]
     pub(super) redis: Option<RedisConfig>,
     pub(super) resolver: Option<SessionResolver>,
@@ -90,6 +96,8 @@ impl Options {
             internal_url: None,
             http: HttpOptions::default(),
             revocation_retention: None,
+            #[cfg(feature = "webhook")]
+            webhook_secrets: None,
             #[cfg(feature = "redis")]
             redis: None,
             resolver: None,
@@ -102,11 +110,7 @@ impl Options {
         }
     }
 
-    pub(super) fn validation(
-        &self,
-        issuer: String,
-        scope_inclusions: Option<Arc<ScopeInclusions>>,
-    ) -> Result<Validation, ConfigError> {
+    pub(super) fn validation(&self, issuer: String) -> Result<Validation, ConfigError> {
         let audiences = if self.audiences.is_empty() {
             vec![issuer.clone()]
         } else {
@@ -128,13 +132,6 @@ impl Options {
                 ));
             }
         }
-        if self.token_cache_capacity > MAX_TOKEN_CACHE_CAPACITY {
-            return Err(ConfigError::invalid(
-                "token_cache_capacity",
-                self.token_cache_capacity.to_string(),
-                "is more than ten million",
-            ));
-        }
         let former_issuers = self.former_issuers(&issuer)?;
         Ok(Validation {
             issuer,
@@ -143,8 +140,18 @@ impl Options {
             client_ids: self.client_ids.clone(),
             algorithms: self.algorithms.clone(),
             leeway: self.keys.leeway,
-            scope_inclusions,
         })
+    }
+
+    pub(super) fn check_token_cache(&self) -> Result<(), ConfigError> {
+        if self.token_cache_capacity > MAX_TOKEN_CACHE_CAPACITY {
+            return Err(ConfigError::invalid(
+                "token_cache_capacity",
+                self.token_cache_capacity.to_string(),
+                "is more than ten million",
+            ));
+        }
+        Ok(())
     }
 
     fn former_issuers(&self, issuer: &str) -> Result<Vec<FormerIssuer>, ConfigError> {
@@ -233,27 +240,28 @@ impl Options {
         Ok((!declared.is_empty()).then(|| Arc::new(ScopeInclusions::new(declared))))
     }
 
-    pub(super) fn revocation(&self, issuer: &str) -> Result<RevocationPlan, ConfigError> {
-        let plan = RevocationPlan {
-            policy: RevocationPolicy {
-                retention: self.revocation_retention,
-                leeway: self.keys.leeway,
-            },
-            #[cfg(feature = "redis")]
-            log: self
-                .redis
-                .as_ref()
-                .map(|redis| RedisLog::new(redis, issuer))
-                .transpose()?,
+    #[cfg(feature = "webhook")]
+    pub(super) fn webhook_secrets(&self) -> Result<Option<WebhookSecrets>, ConfigError> {
+        let secrets = self.webhook_secrets.as_ref();
+        secrets
+            .map(|secrets| WebhookSecrets::new("webhook_secrets", secrets))
+            .transpose()
+    }
+
+    pub(super) fn revocation_policy(&self) -> Result<RevocationPolicy, ConfigError> {
+        let retention = self.revocation_retention;
+        #[cfg(feature = "webhook")]
+        let retention = retention.or(self.webhook_secrets.as_ref().map(|_| DEFAULT_RETENTION));
+        let policy = RevocationPolicy {
+            retention,
+            leeway: self.keys.leeway,
         };
-        #[cfg(not(feature = "redis"))]
-        let _ = issuer;
-        plan.policy.check()?;
-        Ok(plan)
+        policy.check()?;
+        Ok(policy)
     }
 }
 
-const DEFAULT_TOKEN_CACHE_CAPACITY: usize = 10_000;
+pub(super) const DEFAULT_TOKEN_CACHE_CAPACITY: usize = 10_000;
 const MAX_TOKEN_CACHE_CAPACITY: usize = 10_000_000;
 
 fn no_empty(option: &'static str, values: &[String]) -> Result<(), ConfigError> {

@@ -4,6 +4,7 @@
 //! - [`coding_agents`]: all that is needed to protect an app, on one page; for a program that writes
 //!   the code, and for a person in a hurry.
 //! - [`modes`]: the four ways to verify, and a table to choose by.
+//! - [`projects`]: several projects behind one API, such as tenants, or staging beside production.
 //! - [`gateways`]: what a gateway in front must do, with configurations.
 //! - [`revocation`]: ending users and tokens before they expire.
 //! - [`configuration`]: every option, its default and what it does; Cargo features.
@@ -11,6 +12,7 @@
 //! - [`operations`]: readiness, spans, metrics, and what the alerts mean.
 //! - [`troubleshooting`]: what you see, what it means, and the cure.
 //! - [`threat_model`]: for a review of this crate, or of a service that uses it.
+//! - [`changelog`]: what changed, version by version.
 //!
 //! These modules contain text only.
 
@@ -55,6 +57,9 @@ pub mod modes {}
 #[doc = include_str!("traefik.md")]
 pub mod gateways {}
 
+#[doc = include_str!("projects.md")]
+pub mod projects {}
+
 #[doc = include_str!("revocation.md")]
 pub mod revocation {}
 
@@ -72,3 +77,6 @@ pub mod troubleshooting {}
 
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}
+
+#[doc = include_str!("changelog.md")]
+pub mod changelog {}

@@ -140,6 +140,10 @@ kinds! {
         NotVerified = "not_verified": "the user is not verified",
         /// The user is an anonymous one.
         AnonymousUser = "anonymous_user": "the user is anonymous",
+        /// The user or machine is of a project that does not count on this route
+        /// ([`AuthenticateLayer::issuers`](crate::AuthenticateLayer::issuers)), or is not issued by
+        /// the one that is required.
+        IssuerNotAllowed = "issuer_not_allowed": "the issuer of the credential is not allowed here",
         /// A condition of the application's own does not hold for the user.
         ConditionNotMet = "condition_not_met": "the user may not do this",
         /// The user authenticated too long ago, or at an unknown time (RFC 9470).

@@ -196,7 +196,14 @@ const OTHER: &str = "get a new access token from Authgear, and send it as it is"
 
 fn wrong_issuer(facts: &Facts, rules: &Rules) -> String {
     let found = facts.reading.text("iss").unwrap_or_default();
-    let is_spelled_otherwise = spelling(found) == spelling(&rules.issuer);
+    let Some(issuer) = &rules.issuer else {
+        return format!(
+            "it is of none of these projects: sign in at one of them, or add the project with the \
+             endpoint {} if that is yours",
+            quoted(found)
+        );
+    };
+    let is_spelled_otherwise = is_spelled_alike(found, issuer);
     if facts.is_signed_by_project && is_spelled_otherwise {
         format!(
             "write the endpoint as the token has it: `Authgear::builder({})`",
@@ -217,10 +224,15 @@ fn wrong_issuer(facts: &Facts, rules: &Rules) -> String {
         format!(
             "it is of another project: sign in at {}, or build with the endpoint {} if that is \
              yours",
-            quoted(&rules.issuer),
+            quoted(issuer),
             quoted(found)
         )
     }
+}
+
+/// Whether two issuers differ by no more than people spell them differently.
+pub(super) fn is_spelled_alike(one: &str, other: &str) -> bool {
+    spelling(one) == spelling(other)
 }
 
 /// The option for a former issuer, which is not for modes that ask the resolver.
@@ -250,18 +262,19 @@ fn spelling(issuer: &str) -> String {
 fn wrong_audience(facts: &Facts, rules: &Rules) -> String {
     let audiences = facts.reading.audiences();
     let found = audiences.first().map_or("", |audience| audience);
+    let issuer = rules.issuer.as_deref().unwrap_or_default();
     if found.is_empty() {
-        return format!("ask for a token for {}", quoted(&rules.issuer));
+        return format!("ask for a token for {}", quoted(issuer));
     }
     if facts.reading.is_of_machine() {
         return format!(
             "a machine's token is for a resource: add `.audience({})`, and `.audience({})` for \
              users",
             quoted(found),
-            quoted(&rules.issuer)
+            quoted(issuer)
         );
     }
-    if spelling(found) == spelling(&rules.issuer) {
+    if is_spelled_alike(found, issuer) {
         return format!(
             "a user's token is for the endpoint: add `.audience({})`",
             quoted(found)

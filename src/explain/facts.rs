@@ -60,9 +60,12 @@ impl<C> From<Result<Principal<C>, AuthError>> for Outcome {
 
 /// What a token is compared with.
 pub(super) struct Rules {
-    pub(super) issuer: String,
-    /// That one, and the former ones.
+    /// The endpoint of the project that is meant. `None`: of several, none is.
+    pub(super) issuer: Option<String>,
+    /// All that are trusted, with the former ones.
     pub(super) issuers: Vec<String>,
+    /// Whether the issuer is looked at before the header: it chooses among several projects.
+    pub(super) is_issuer_first: bool,
     pub(super) audiences: Vec<String>,
     pub(super) client_ids: Option<Vec<String>>,
     pub(super) algorithms: Vec<&'static str>,
@@ -70,21 +73,49 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn of(validation: &Validation, audiences: Option<&Audiences>) -> Self {
+    /// Those of `project`, or of `all` where no project is meant.
+    pub(super) fn of<'v>(
+        project: Option<&'v Validation>,
+        all: impl Iterator<Item = &'v Validation> + Clone,
+        audiences: Option<&Audiences>,
+    ) -> Self {
+        let compared: Vec<&Validation> = match project {
+            Some(project) => vec![project],
+            None => all.clone().collect(),
+        };
+        let compared = compared.iter();
+        let clients = compared.clone().map(|own| own.client_ids.clone());
+        let algorithms = compared.clone().flat_map(|own| &own.algorithms);
         Self {
-            issuer: validation.issuer.clone(),
-            issuers: validation.issuers().map(str::to_owned).collect(),
+            issuer: project.map(|project| project.issuer.clone()),
+            is_issuer_first: all.clone().count() != 1,
+            issuers: distinct(all.flat_map(Validation::issuers).map(str::to_owned)),
             audiences: match audiences {
                 Some(of_resource) => of_resource.to_vec(),
-                None => validation.all_audiences().map(str::to_owned).collect(),
+                None => distinct(
+                    compared
+                        .clone()
+                        .flat_map(|own| own.all_audiences())
+                        .map(str::to_owned),
+                ),
             },
-            client_ids: validation.client_ids.clone(),
-            algorithms: validation
-                .algorithms
-                .iter()
-                .filter_map(|algorithm| asymmetric_name(*algorithm))
-                .collect(),
-            leeway: validation.leeway,
+            // Where one takes any client, any will do.
+            client_ids: clients
+                .collect::<Option<Vec<_>>>()
+                .map(|all| distinct(all.into_iter().flatten())),
+            algorithms: distinct(algorithms.filter_map(|own| asymmetric_name(*own))),
+            leeway: compared.map(|own| own.leeway).max().unwrap_or_default(),
         }
     }
+}
+
+/// Each once, in the order of their first places.
+fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut distinct = Vec::new();
+    for one in all {
+        if !distinct.contains(&one) {
+            distinct.push(one);
+        }
+    }
+    distinct
 }

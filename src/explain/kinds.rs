@@ -45,6 +45,7 @@ pub(super) fn check_of(kind: AuthErrorKind) -> CheckName {
         | Kind::CrossOriginRequest
         | Kind::InsufficientScope
         | Kind::RoleMissing
+        | Kind::IssuerNotAllowed
         | Kind::NotVerified
         | Kind::AnonymousUser
         | Kind::ConditionNotMet

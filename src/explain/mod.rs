@@ -56,11 +56,14 @@ mod report;
 mod rows;
 mod text;
 
+use std::sync::Arc;
+
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use tracing::dispatcher::{Dispatch, with_default};
 use tracing::instrument::WithSubscriber;
 
+use self::cure::is_spelled_alike;
 use self::facts::{Facts, Rules};
 use self::likeness::recognise;
 use self::reading::Reading;
@@ -69,7 +72,7 @@ use crate::authgear::Authgear;
 use crate::credential::Sources;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::user::{NoClaims, Principal};
-use crate::verify::{JwtVerifier, Verification, Verifier};
+use crate::verify::{Audiences, ProjectSet, TrustedProject, Verification, Verifier};
 
 impl<C: Send + Sync + 'static> Authgear<C> {
     /// Says what the layer does with a request that carries `Authorization: Bearer {token}`, and why.
@@ -86,15 +89,23 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         let token = token.trim_start_matches(' ');
         let verifier = self.authenticator().verifier();
         let reading = Reading::of(token);
-        let project = project(verifier);
+        let candidate = verifier
+            .projects()
+            .map(|projects| Candidate::of(projects, token, &reading));
+        let project = candidate.as_ref().and_then(|own| own.project.as_ref());
         let facts = Facts {
             likeness: recognise(token, &reading),
             is_signed_by_project: with_default(&Dispatch::none(), || {
-                project.is_some_and(|project| project.is_signed_by_project(token.as_bytes()))
+                project.is_some_and(|project| project.jwt().is_signed_by_project(token.as_bytes()))
             }),
-            rules: project
-                .map(|project| Rules::of(&project.validation, self.authenticator().audiences())),
-            has_session: matches!(verifier, Verifier::Live(_) | Verifier::Resolver(_)),
+            rules: candidate
+                .as_ref()
+                .map(|own| own.rules(self.authenticator().audiences())),
+            has_session: match verifier {
+                Verifier::Projects(_) => project.is_some_and(|own| own.live().is_some()),
+                Verifier::Resolver(_) => true,
+                Verifier::Gateway(_) => false,
+            },
             has_custom_claims: std::any::TypeId::of::<C>() != std::any::TypeId::of::<NoClaims>(),
             now: self.authenticator().now().unix(),
             outcome: outcome.into(),
@@ -128,7 +139,35 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     }
 }
 
-/// The project whose rules apply, where tokens are read.
-fn project<C: Send + Sync + 'static>(verifier: &Verifier<C>) -> Option<&JwtVerifier<C>> {
-    verifier.jwt().map(|jwt| &**jwt)
+/// The project that a token is compared with.
+struct Candidate<C> {
+    /// `None`: none of several.
+    project: Option<Arc<TrustedProject<C>>>,
+    all: Vec<Arc<TrustedProject<C>>>,
+}
+
+impl<C: Send + Sync + 'static> Candidate<C> {
+    /// The project whose rules apply; else the one that must be meant.
+    fn of(projects: &ProjectSet<C>, token: &str, reading: &Reading) -> Self {
+        let named = reading.text("iss").unwrap_or_default();
+        let all = projects.all();
+        let signs =
+            |own: &&Arc<TrustedProject<C>>| own.jwt().is_signed_by_project(token.as_bytes());
+        let is_meant =
+            |own: &&Arc<TrustedProject<C>>| is_spelled_alike(named, &own.jwt().validation.issuer);
+        let project = match &all[..] {
+            [sole] => Some(Arc::clone(sole)),
+            _ => projects
+                .find(named)
+                .or_else(|| all.iter().find(signs).cloned())
+                .or_else(|| all.iter().find(is_meant).cloned()),
+        };
+        Self { project, all }
+    }
+
+    fn rules(&self, audiences: Option<&Audiences>) -> Rules {
+        let each = self.all.iter().map(|own| &own.jwt().validation);
+        let project = self.project.as_ref().map(|own| &own.jwt().validation);
+        Rules::of(project, each, audiences)
+    }
 }

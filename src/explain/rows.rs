@@ -73,6 +73,14 @@ impl Facts {
             ],
         };
         let mut names = names.to_vec();
+        let rules = self.rules.as_ref();
+        if rules.is_some_and(|rules| rules.is_issuer_first) {
+            names.sort_by_key(|name| match name {
+                CheckName::Shape => 0,
+                CheckName::Claims | CheckName::Issuer => 1,
+                _ => 2,
+            });
+        }
         if self.has_custom_claims && self.rules.is_some() {
             names.push(CheckName::CustomClaims);
         }

@@ -62,6 +62,15 @@ impl KeyFetchError {
     }
 }
 
+/// Where the builder says that keys are, apart from the endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeyAddresses {
+    /// Another origin of the endpoint.
+    pub(crate) internal: Option<Url>,
+    /// The key set itself.
+    pub(crate) jwks_uri: Option<Url>,
+}
+
 /// The keys of an issuer, over HTTP.
 #[derive(Debug)]
 pub(crate) struct HttpKeySource {

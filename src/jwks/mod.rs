@@ -10,10 +10,10 @@ pub(crate) mod refresher;
 pub(crate) mod snapshot;
 pub(crate) mod store;
 
-pub(crate) use fetch::HttpKeySource;
+pub(crate) use fetch::{HttpKeySource, KeyAddresses};
 pub(crate) use folder::KeyFolder;
 pub(crate) use key_set::{KeySet, VerificationKey};
 pub(crate) use policy::KeyPolicy;
-pub(crate) use refresher::{Refresher, restore};
+pub(crate) use refresher::{FetchSpread, Refresher, restore};
 pub(crate) use snapshot::KeySnapshot;
 pub(crate) use store::{CurrentKeys, KeyStore};

@@ -3,6 +3,7 @@
 mod client;
 mod content_coding;
 mod ignored_proxy;
+mod pool;
 mod redacted_error;
 mod upstream;
 
@@ -17,19 +18,18 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::timeout;
-use url::Url;
 
 use self::content_coding::ContentCoding;
+pub(crate) use self::pool::OutboundPool;
 pub(crate) use self::redacted_error::RedactedError;
 pub(crate) use self::upstream::{Target, Upstream, is_secure};
 use crate::error::ConfigError;
-use crate::telemetry;
 
 /// Longest body that is read: discovery documents and key sets are a few KiB.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
 
 /// How the outbound client is set up.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct HttpOptions {
     pub(crate) client: Option<reqwest::Client>,
     pub(crate) root_certificates: Vec<reqwest::Certificate>,
@@ -38,8 +38,19 @@ pub(crate) struct HttpOptions {
     pub(crate) timeouts: Timeouts,
 }
 
+impl HttpOptions {
+    /// Whether nothing was asked for.
+    pub(crate) fn is_default(&self) -> bool {
+        self.client.is_none()
+            && self.root_certificates.is_empty()
+            && self.proxy.is_none()
+            && self.resolve.is_empty()
+            && self.timeouts == Timeouts::default()
+    }
+}
+
 /// Bounds on one request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     pub(crate) total: Duration,
@@ -70,31 +81,6 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// A client that will ask `targets` (known so far). It does no I/O.
-    pub(crate) fn new(
-        options: HttpOptions,
-        allow_http: bool,
-        targets: &[&Url],
-    ) -> Result<Self, ConfigError> {
-        let https = targets.iter().any(|url| url.scheme() == "https");
-        let total = options.timeouts.total;
-        let client = if let Some(client) = options.client {
-            client
-        } else {
-            if options.proxy.is_none()
-                && let Some(variable) = ignored_proxy::variable(targets)
-            {
-                telemetry::proxy_ignored(variable);
-            }
-            client::new(options, https)?
-        };
-        Ok(Self {
-            client,
-            total,
-            allow_http,
-        })
-    }
-
     /// `GET`s a document, whole, within the total timeout.
     pub(crate) async fn get(&self, target: &Target) -> Result<Document, FetchError> {
         if !is_secure(&target.url) && !self.allow_http {
@@ -295,7 +281,10 @@ impl FetchError {
             return Self::Timeout;
         }
         let is_connection = error.is_connect() || was_closed(&error);
-        let host = error.url().and_then(Url::host_str).unwrap_or_default();
+        let host = error
+            .url()
+            .and_then(reqwest::Url::host_str)
+            .unwrap_or_default();
         let host = host.to_owned();
         let error = RedactedError::new(&error.without_url(), &host);
         if error.is_about_certificate() {

@@ -78,6 +78,7 @@ pub(super) fn template(kind: Kind) -> Template {
         Kind::UserRequired
         | Kind::ClientRequired
         | Kind::RoleMissing
+        | Kind::IssuerNotAllowed
         | Kind::NotVerified
         | Kind::AnonymousUser
         | Kind::ConditionNotMet => (StatusCode::FORBIDDEN, "forbidden", None),

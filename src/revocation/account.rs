@@ -103,12 +103,10 @@ impl Account {
         self.has_window && self.windows().any(|begin| since < begin && begin <= now)
     }
 
-    #[cfg(feature = "redis")]
     pub(super) fn named(&self) -> Option<u64> {
         (self.named > 0).then_some(self.named)
     }
 
-    #[cfg(feature = "redis")]
     pub(super) fn events(&self) -> &[Event] {
         &self.events
     }

@@ -6,6 +6,7 @@
 //! feature), and from other replicas (`replication`, a feature).
 
 mod account;
+mod ledger;
 pub(crate) mod record;
 mod replication;
 mod store;
@@ -19,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+pub(crate) use self::ledger::RevocationLedger;
 #[cfg(feature = "redis")]
 pub use self::replication::redis_stream::RedisConfig;
 #[cfg(feature = "redis")]
@@ -30,7 +32,7 @@ use crate::clock::Clock;
 use crate::error::ConfigError;
 
 /// How ended users are remembered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RevocationPolicy {
     /// `Some`: revocation is on, whatever else feeds it.
     pub(crate) retention: Option<Duration>,
@@ -53,7 +55,7 @@ impl RevocationPolicy {
     }
 }
 
-const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 const MIN_RETENTION: Duration = Duration::from_secs(60);
 const MAX_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -76,7 +78,7 @@ impl RevocationPlan {
 }
 
 /// Who was ended, and when, with the tasks that keep it up to date: they stop when this is
-/// dropped. One for each `Authgear`, shared by its verifiers and routes.
+/// dropped. One for each project, shared by its verifier and its routes.
 pub(crate) struct Revocations {
     store: Arc<RevocationStore>,
     tasks: Vec<AbortHandle>,

@@ -20,13 +20,13 @@ use crate::user::{Identity, NumericDate};
 pub(crate) struct RevocationStore {
     pub(super) table: Table,
     pub(super) clock: Clock,
+    policy: RevocationPolicy,
     pub(super) retention: Duration,
-    leeway: Duration,
     /// Whether anything feeds the table: then what is older than it reaches back is refused.
     pub(super) is_on: AtomicBool,
     /// While this is not 0, nothing is forgotten.
     keeping: AtomicUsize,
-    observers: RwLock<Vec<Observer>>,
+    observer: RwLock<Option<Observer>>,
     pub(super) replication: Replication,
 }
 
@@ -39,11 +39,11 @@ impl RevocationStore {
         Self {
             table: Table::new(retention.as_secs()),
             clock,
+            policy,
             retention,
-            leeway: policy.leeway,
             is_on: AtomicBool::new(policy.retention.is_some()),
             keeping: AtomicUsize::new(0),
-            observers: RwLock::default(),
+            observer: RwLock::default(),
             replication: Replication::Off,
         }
     }
@@ -204,20 +204,43 @@ impl RevocationStore {
                 // One second more, because the end may have a fraction.
                 until: expires_at
                     .unix_seconds()
-                    .saturating_add(self.leeway.as_secs() + 1),
+                    .saturating_add(self.policy.leeway.as_secs() + 1),
             });
         }
         self.notify(user);
     }
 
-    /// Calls this with the id of each user of whom something new becomes known, or whose announced
-    /// end has come (within a minute): whatever is kept of the user elsewhere should be dropped. It
-    /// is called wherever the news arrive, and must be quick.
+    /// Calls this, and no other any more, with the id of each user of whom something new becomes known,
+    /// or whose announced end has come (within a minute): whatever is kept of the user elsewhere should
+    /// be dropped. It is called wherever the news arrive, and must be quick.
     pub(crate) fn on_change(&self, observer: Observer) {
-        self.observers
+        *self
+            .observer
             .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(observer);
+            .unwrap_or_else(PoisonError::into_inner) = Some(observer);
+    }
+
+    pub(super) fn has_policy(&self, policy: &RevocationPolicy) -> bool {
+        self.policy == *policy
+    }
+
+    /// Whether nothing is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        let table = &self.table;
+        !table.has_users()
+            && !table.has_tokens()
+            && !table.has_clients()
+            && table.all_issued_before() == 0
+    }
+
+    /// Learns all that another store of the same users knows.
+    pub(super) fn take_over(&self, other: &Self) {
+        if other.is_on.load(Ordering::Acquire) {
+            self.is_on.store(true, Ordering::Release);
+        }
+        other.table.for_each(other.now(), |record, _| {
+            self.apply(&record);
+        });
     }
 
     /// Learns what happened here, for others to learn too.
@@ -252,11 +275,8 @@ impl RevocationStore {
     }
 
     fn notify(&self, user: &str) {
-        let observers = self
-            .observers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        for observer in &*observers {
+        let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(observer) = &*observer {
             observer(user);
         }
     }

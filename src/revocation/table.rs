@@ -170,7 +170,6 @@ impl Table {
     }
 
     /// Everything that is not out of date, each with the last second in which it may be needed.
-    #[cfg(feature = "redis")]
     pub(super) fn for_each(&self, now: u64, mut visit: impl FnMut(Record, u64)) {
         self.users.for_each(|user, account| {
             if self.is_past(account.latest(), now) {

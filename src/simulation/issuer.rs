@@ -200,6 +200,7 @@ impl Bench {
             issuer.clone(),
             vec![Algorithm::EdDSA],
             None,
+            None,
         );
         Self {
             clock,

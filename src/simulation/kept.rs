@@ -72,6 +72,7 @@ impl Replica {
             Arc::clone(&store),
             issuer.clone(),
             vec![Algorithm::EdDSA],
+            None,
             Some(folder),
         );
         Self {

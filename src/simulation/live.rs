@@ -13,13 +13,15 @@ use tokio::time::{Instant, sleep};
 
 use super::cases::cases;
 use super::world::World;
+use crate::clock::Clock;
 use crate::error::AuthErrorKind;
 use crate::outbound::FetchError;
-use crate::user::{CredentialForm, NoClaims, Principal, SessionCredential, VerifiedBy};
+use crate::user::{NoClaims, Principal, SessionCredential, VerifiedBy};
 use crate::verify::resolver::{Ask, Asking, CallError, ClientInfo};
 use crate::verify::session_headers::{SESSION_VALID, USER_ID};
 use crate::verify::{
-    LiveSessions, LiveVerifier, Requester, ResolverClient, SessionResolver, Verification,
+    LiveSessions, LiveVerifier, ProjectSet, Requester, ResolverClient, SessionResolver,
+    TrustedProject, Verification,
 };
 
 const CALLERS: usize = 3;
@@ -173,7 +175,7 @@ impl Ask for Server {
 }
 
 /// One request of a caller, and whether its outcome is as promised.
-async fn request(live: Arc<LiveVerifier<NoClaims>>, server: Server, caller: usize) {
+async fn request(projects: Arc<ProjectSet<NoClaims>>, clock: Clock, server: Server, caller: usize) {
     let began = Instant::now();
     let (token, unchanged) = {
         let state = server.state();
@@ -184,9 +186,9 @@ async fn request(live: Arc<LiveVerifier<NoClaims>>, server: Server, caller: usiz
             unchanged.then_some(state.since[caller]),
         )
     };
-    let now = live.sessions().clock().now();
-    let form = CredentialForm::Bearer;
-    let outcome = match live.verify(form, &token, now, None, Requester::default) {
+    let now = clock.now();
+    let token = token.as_bytes();
+    let outcome = match projects.verify(token, now, None, || None, Requester::default) {
         Verification::Ready(outcome) => outcome,
         Verification::Pending(pending) => pending.await,
     };
@@ -270,9 +272,10 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         world.shared.clock.clone(),
         &Handle::current(),
     );
-    let jwt = Arc::clone(&world.shared.verifier);
-    let live = LiveVerifier::new(jwt, Arc::new(sessions), &options, None);
-    let live = Arc::new(live);
+    let live = Arc::new(LiveVerifier::new(Arc::new(sessions), &options, None));
+    let project = TrustedProject::new(Arc::clone(&world.shared.jwt), Some(Arc::clone(&live)));
+    let projects = Arc::new(ProjectSet::new([project], None, None).expect("one project"));
+    let clock = &world.shared.clock;
     let mut requests = JoinSet::new();
     let change = |caller: usize, change: &dyn Fn(&mut State)| {
         let mut state = server.state();
@@ -289,7 +292,8 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::Proxy(caller, answer) => change(caller, &|state| state.proxies[caller] = answer),
             Step::Request(caller) => {
-                requests.spawn(request(Arc::clone(&live), server.clone(), caller));
+                let projects = Arc::clone(&projects);
+                requests.spawn(request(projects, clock.clone(), server.clone(), caller));
             }
             Step::Disable(caller) => {
                 let now = Instant::now();

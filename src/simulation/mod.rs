@@ -225,7 +225,7 @@ async fn only_a_token_whose_signature_held_makes_its_header_known() {
     let token = world.token_of(0, 0);
     let is_known = |world: &World| {
         let now = world.shared.clock.now();
-        let keys = world.shared.verifier.keys().current(now).expect("keys");
+        let keys = world.shared.jwt.keys().current(now).expect("keys");
         keys.find_by_header(token.header()).is_some()
     };
     for _ in 0..2 {

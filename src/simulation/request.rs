@@ -12,7 +12,7 @@ use super::issuer::{Attempt, key};
 use super::world::Shared;
 use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind};
-use crate::verify::Verification;
+use crate::verify::{Requester, Verification};
 
 pub(super) const ISSUER: &str = "https://auth.example";
 pub(super) const LEEWAY: Duration = Duration::from_secs(60);
@@ -164,11 +164,12 @@ impl<'t> Trial<'t> {
     pub(super) async fn run(&self) -> Result<(), AuthError> {
         self.shared.history.lock().unwrap().waiting += 1;
         let leave = Leave(self.shared);
-        let outcome = match self.shared.verifier.verify(
+        let outcome = match self.shared.projects.verify(
             self.token.text.as_bytes(),
             self.shared.clock.now(),
             None,
             || None,
+            Requester::default,
         ) {
             Verification::Ready(outcome) => outcome,
             Verification::Pending(pending) => pending.await,

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep, timeout};
 use super::issuer::{Attempt, Fault, Issuer, KEYS};
 use super::request::{Facts, ISSUER, Iat, LEEWAY, Token, Trial};
 use crate::clock::Clock;
-use crate::jwks::{KeyPolicy, KeyStore, Refresher};
+use crate::jwks::{KeyAddresses, KeyPolicy, KeyStore, Refresher};
 use crate::revocation::{RevocationPolicy, Revocations};
 use crate::user::NoClaims;
-use crate::verify::{JwtVerifier, TokenCache, Validation};
+use crate::verify::{JwtVerifier, ProjectSet, TokenCache, TrustedProject, Validation};
 
 /// When the simulation starts, in Unix seconds.
 const START: u64 = 1_800_000_000;
@@ -36,7 +36,8 @@ pub(super) struct World {
 
 /// What the requests that are under way see, too.
 pub(super) struct Shared {
-    pub(super) verifier: Arc<JwtVerifier<NoClaims>>,
+    pub(super) jwt: Arc<JwtVerifier<NoClaims>>,
+    pub(super) projects: Arc<ProjectSet<NoClaims>>,
     pub(super) issuer: Issuer,
     pub(super) clock: Clock,
     pub(super) policy: KeyPolicy,
@@ -71,11 +72,11 @@ impl World {
             issuer.clone(),
             vec![Algorithm::EdDSA],
             None,
+            None,
         );
         let validation = Validation {
             issuer: ISSUER.to_owned(),
             audiences: Arc::new([ISSUER.to_owned()]),
-            scope_inclusions: None,
             former_issuers: Vec::new(),
             client_ids: None,
             algorithms: vec![Algorithm::EdDSA],
@@ -86,21 +87,26 @@ impl World {
             leeway: validation.leeway,
         };
         let revocations = Revocations::start(forgotten, clock.clone(), &Handle::current());
-        let verifier = JwtVerifier {
+        let jwt = Arc::new(JwtVerifier {
             validation,
             clock: clock.clone(),
             keys: store,
+            addresses: KeyAddresses::default(),
             revocations: Arc::new(revocations),
-            cache: TokenCache::new(TOKEN_CACHE_CAPACITY),
             read_claims: |_| Ok(NoClaims),
+            scope_inclusions: None,
             refresher,
-        };
+        });
+        let project = TrustedProject::new(Arc::clone(&jwt), None);
+        let cache = TokenCache::new(TOKEN_CACHE_CAPACITY);
+        let projects = ProjectSet::new([project], cache, None).expect("one project");
         let start = Instant::now();
         let mut listed_since = [None; KEYS];
         listed_since[0] = Some(start);
         Self {
             shared: Arc::new(Shared {
-                verifier: Arc::new(verifier),
+                jwt,
+                projects: Arc::new(projects),
                 issuer,
                 clock,
                 policy,
@@ -289,7 +295,7 @@ impl World {
     }
 
     pub(super) fn has_usable_keys(&self) -> bool {
-        self.shared.verifier.keys().status().usable
+        self.shared.jwt.keys().status().usable
     }
 
     pub(super) fn good_attempts(&self) -> usize {

@@ -9,6 +9,8 @@ const TARGET: &str = "axum_authgear::audit";
 pub(crate) struct Account<'a, R> {
     pub(crate) outcome: &'static str,
     pub(crate) kind: Option<&'static str>,
+    /// Whose caller it is, where there may be several projects.
+    pub(crate) issuer: Option<&'a str>,
     /// Only where the builder asks for it.
     pub(crate) user_id: Option<&'a str>,
     pub(crate) client_id: Option<&'a str>,
@@ -27,6 +29,7 @@ impl<R: fmt::Display> Account<'_, R> {
             target: TARGET,
             outcome = self.outcome,
             kind = self.kind,
+            issuer = self.issuer,
             user_id = self.user_id,
             client_id = self.client_id,
             verified_by = self.verified_by,

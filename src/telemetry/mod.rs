@@ -144,7 +144,8 @@ pub(crate) fn is_debug() -> bool {
 /// What a token would have had to say, as it is configured: never what it says.
 pub(crate) struct Expectation<'e> {
     pub(crate) kind: AuthErrorKind,
-    pub(crate) issuer: &'e str,
+    /// The project that it claims to be of. `None`: it is of none of several.
+    pub(crate) issuer: Option<&'e str>,
     pub(crate) expected: Option<String>,
     /// By how much a time is off, beyond which leeway.
     pub(crate) seconds_off: Option<i64>,

@@ -248,10 +248,12 @@ impl<C> AuthUser<C> {
     }
 
     /// The issuer: the project's endpoint, letter by letter as it was configured, also where the token
-    /// has a [former](crate::AuthgearBuilder::former_issuer) name of it.
+    /// has a [former](crate::AuthgearBuilder::former_issuer) name of it. Where there are several projects,
+    /// id, roles, scopes and client are this issuer's, and say nothing about another's: see
+    /// [`key`](Self::key) and [`issued_by`](crate::authorize::issued_by).
     #[must_use]
     pub fn issuer(&self) -> &str {
-        self.identity().issuer()
+        self.current().issuer()
     }
 
     /// All audiences of the token.

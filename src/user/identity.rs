@@ -14,8 +14,8 @@ pub(crate) struct Identity {
     pub(crate) text: Text,
     pub(crate) subject: Span,
     pub(crate) issuer: Span,
-    /// Which of the project's former issuers the token names, if it does not name the endpoint.
-    pub(crate) former_issuer: Option<u16>,
+    /// What the token calls its issuer, if that is not the endpoint.
+    pub(crate) former_issuer: Option<Span>,
     pub(crate) client_id: Option<Span>,
     pub(crate) token_id: Option<Span>,
     pub(crate) scope: Span,
@@ -83,8 +83,14 @@ impl Identity {
     /// Gives the issuer the name that it has now.
     pub(crate) fn set_issuer(&mut self, issuer: &str) {
         if self.issuer() != issuer {
+            self.former_issuer = Some(self.issuer);
             self.issuer = self.text.append(issuer);
         }
+    }
+
+    /// The issuer as the token names it.
+    pub(crate) fn named_issuer(&self) -> &str {
+        self.text.get(self.former_issuer.unwrap_or(self.issuer))
     }
 
     pub(crate) fn client_id(&self) -> Option<&str> {

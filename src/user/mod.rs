@@ -8,6 +8,7 @@ mod identity;
 mod principal;
 mod scope_inclusions;
 mod session;
+mod user_key;
 
 pub use actor::Actor;
 pub(crate) use actor::Part as ActorPart;
@@ -19,3 +20,4 @@ pub(crate) use identity::{Identity, NumericDate};
 pub use principal::Principal;
 pub(crate) use scope_inclusions::{OFFLINE_ACCESS, ScopeInclusions, join_scopes};
 pub(crate) use session::{CredentialForm, Digest, Session, SessionCredential};
+pub use user_key::UserKey;

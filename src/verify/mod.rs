@@ -4,11 +4,13 @@
 //! resolver, and neither HTTP servers nor tower. Reading order: [`jws`] and [`claims`] parse without
 //! trusting, [`validation`] holds the rules, [`jwt`] puts them in order around the signature;
 //! [`session_headers`] reads what Authgear says of a session, [`resolver`] asks it, [`live`] puts
-//! both together, and [`gateway`] takes it from a proxy that asked. [`verifier`] is the choice.
+//! both together, [`projects`] chooses among projects, and [`gateway`] takes it from a proxy that asked.
+//! [`verifier`] is the choice.
 
 mod gateway;
 mod jwt;
 mod live;
+mod projects;
 pub(crate) mod resolver;
 pub(crate) mod session_headers;
 mod verification;
@@ -21,9 +23,10 @@ pub(crate) use jwt::{
 };
 pub use live::LiveSessions;
 pub(crate) use live::LiveVerifier;
+pub(crate) use projects::{ProjectResources, ProjectSet, TrustedProject};
 pub use resolver::SessionResolver;
 pub(crate) use resolver::{
     CachePolicy, ClientInfo, HttpResolver, Requester, ResolverClient, ResolverVerifier, SetCookies,
 };
 pub(crate) use verification::{PendingVerification, Verification};
-pub(crate) use verifier::Verifier;
+pub(crate) use verifier::{Verifier, VerifierStatus};

@@ -8,6 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::user::{Identity, NumericDate, TextReader};
 
 /// What the headers say.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart as soon as it is there"
+)]
 pub(crate) enum SessionHeaders {
     /// Nothing of a session.
     Absent,
@@ -85,6 +89,14 @@ pub(super) fn read(headers: &HeaderMap, issuer: &str) -> Result<SessionHeaders, 
     Ok(SessionHeaders::Valid(identity))
 }
 
+/// The issuer that a gateway names, which the resolver never does.
+///
+/// # Errors
+/// When it is named twice, or cannot be read.
+pub(super) fn issuer(headers: &HeaderMap) -> Result<Option<&str>, Malformed> {
+    text(headers, &ISSUER)
+}
+
 /// Whether there is a word about a session at all.
 pub(super) fn names_session(headers: &HeaderMap) -> bool {
     headers.contains_key(SESSION_VALID)
@@ -142,6 +154,7 @@ pub(crate) const SESSION_VALID: HeaderName = HeaderName::from_static("x-authgear
 pub(crate) const SESSION_AMR: HeaderName = HeaderName::from_static("x-authgear-session-amr");
 pub(crate) const SESSION_AUTHENTICATED_AT: HeaderName =
     HeaderName::from_static("x-authgear-session-authenticated-at");
+pub(crate) const ISSUER: HeaderName = HeaderName::from_static("x-authgear-issuer");
 pub(crate) const USER_ID: HeaderName = HeaderName::from_static("x-authgear-user-id");
 pub(crate) const USER_ANONYMOUS: HeaderName = HeaderName::from_static("x-authgear-user-anonymous");
 pub(crate) const USER_VERIFIED: HeaderName = HeaderName::from_static("x-authgear-user-verified");

@@ -1,4 +1,4 @@
-//! [`Verifier`]: the four ways to find out whose a credential is.
+//! [`Verifier`]: the ways to find out whose a credential is.
 
 use std::error::Error;
 use std::fmt;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::gateway::GatewayVerifier;
-use super::jwt::{Audiences, JwtVerifier};
-use super::live::LiveVerifier;
+use super::jwt::Audiences;
+use super::projects::{ProjectSet, TrustedProject};
 use super::resolver::{PurgeWatch, Requester, ResolverClient, ResolverVerifier};
 use super::verification::Verification;
 use crate::clock::Timestamp;
@@ -20,13 +20,13 @@ use crate::user::{AuthUser, CredentialForm};
 
 /// The mode that was chosen.
 pub(crate) enum Verifier<C> {
-    Jwt(Arc<JwtVerifier<C>>),
+    /// Tokens are verified here, of one project or of several, with live sessions or without.
+    Projects(Arc<ProjectSet<C>>),
     Resolver(Arc<ResolverVerifier<C>>),
-    Live(Arc<LiveVerifier<C>>),
     Gateway(GatewayVerifier<C>),
 }
 
-/// How a verifier is doing.
+/// How a verifier, or one of its projects, is doing.
 pub(crate) struct VerifierStatus {
     pub(crate) is_usable: bool,
     pub(crate) key_age: Option<Duration>,
@@ -42,8 +42,11 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         audiences: Option<&Audiences>,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
-        if let Self::Jwt(jwt) = self {
-            return jwt.verify(credential.bytes(), now, audiences, || credential.fault());
+        if let Self::Projects(projects) = self
+            && credential.form() == CredentialForm::Bearer
+        {
+            let malformed = || credential.fault();
+            return projects.verify(credential.bytes(), now, audiences, malformed, requester);
         }
         match credential.text() {
             Ok(text) => self.verify_text(credential.form(), text, now, audiences, requester),
@@ -51,7 +54,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// Verifies a credential as [`verify`](Self::verify) does, for who only wants to know: what is
+    /// Verifies a bearer token as [`verify`](Self::verify) does, for who only wants to know: what is
     /// kept is used, and neither token nor answer is kept.
     pub(crate) fn verify_without_keeping(
         &self,
@@ -59,15 +62,17 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         now: Timestamp,
         audiences: Option<&Audiences>,
     ) -> Verification<C> {
-        let verifier = match self {
-            Self::Jwt(jwt) => Self::Jwt(Arc::new(jwt.without_cache())),
-            Self::Resolver(resolver) => Self::Resolver(Arc::new(resolver.without_keeping())),
-            Self::Live(live) => Self::Live(Arc::new(live.without_keeping())),
-            Self::Gateway(_) => {
-                return Verification::Ready(Err(AuthErrorKind::TokensNotAccepted.into()));
+        match self {
+            Self::Projects(projects) => {
+                let malformed = || credential.fault();
+                projects.verify_without_keeping(credential.bytes(), now, audiences, malformed)
             }
-        };
-        verifier.verify(credential, now, audiences, Requester::default)
+            Self::Resolver(resolver) => {
+                let quiet = Self::Resolver(Arc::new(resolver.without_keeping()));
+                quiet.verify(credential, now, audiences, Requester::default)
+            }
+            Self::Gateway(_) => Verification::Ready(Err(AuthErrorKind::TokensNotAccepted.into())),
+        }
     }
 
     /// Verifies a token that came by another way than HTTP.
@@ -97,11 +102,17 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         audiences: Option<&Audiences>,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
-        match self {
-            Self::Jwt(jwt) => jwt.verify(text.as_bytes(), now, audiences, || None),
-            Self::Resolver(resolver) => resolver.verify(form, text, now, requester),
-            Self::Live(live) => live.verify(form, text, now, audiences, requester),
-            Self::Gateway(_) => Verification::Ready(Err(AuthErrorKind::TokensNotAccepted.into())),
+        match (self, form) {
+            (Self::Projects(projects), CredentialForm::Bearer) => {
+                projects.verify(text.as_bytes(), now, audiences, || None, requester)
+            }
+            (Self::Projects(projects), CredentialForm::SessionCookies) => {
+                projects.verify_cookies(text, now, requester)
+            }
+            (Self::Resolver(resolver), _) => resolver.verify(form, text, now, requester),
+            (Self::Gateway(_), _) => {
+                Verification::Ready(Err(AuthErrorKind::TokensNotAccepted.into()))
+            }
         }
     }
 
@@ -112,12 +123,8 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         audiences: Option<&Audiences>,
     ) -> Result<AuthUser<C>, AuthError> {
         match self {
-            Self::Jwt(jwt) => {
-                jwt.recheck(user.verified(), audiences)?;
-                Ok(user.clone())
-            }
+            Self::Projects(projects) => projects.recheck(user, audiences).await,
             Self::Resolver(resolver) => resolver.recheck(user).await,
-            Self::Live(live) => live.recheck(user, audiences).await,
             // The gateway spoke of one request; there is nobody to ask about another.
             Self::Gateway(_) => Ok(user.clone()),
         }
@@ -129,17 +136,37 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         user: &AuthUser<C>,
         audiences: Option<&Audiences>,
     ) -> AuthError {
-        let (pause, tolerance) = match self {
-            Self::Jwt(_) => (LOCAL_PAUSE, Duration::ZERO),
-            // What is kept is not asked about: an outage may begin before it is noticed.
-            Self::Resolver(resolver) => (RESOLVER_PAUSE, resolver.max_age() + MAX_TOLERANCE),
-            Self::Live(live) => (
-                live.half().min(LOCAL_PAUSE),
-                live.half() + live.bound().min(MAX_TOLERANCE),
-            ),
-            Self::Gateway(_) => return std::future::pending().await,
-        };
-        let sessions = self.sessions();
+        match self {
+            Self::Projects(projects) => loop {
+                let Some(project) = projects.find(user.issuer()) else {
+                    return AuthErrorKind::WrongIssuer.into();
+                };
+                let ended = self.ended_by(user, audiences, Watch::of_project(&project));
+                // Else it was removed or replaced meanwhile.
+                if let Some(error) = project.while_in(ended).await {
+                    return error;
+                }
+            },
+            Self::Resolver(resolver) => {
+                let watch = Watch {
+                    sessions: Some(resolver.sessions()),
+                    pause: RESOLVER_PAUSE,
+                    // What is kept is not asked about: an outage may begin before it is noticed.
+                    tolerance: resolver.max_age() + MAX_TOLERANCE,
+                };
+                self.ended_by(user, audiences, watch).await
+            }
+            Self::Gateway(_) => std::future::pending().await,
+        }
+    }
+
+    async fn ended_by(
+        &self,
+        user: &AuthUser<C>,
+        audiences: Option<&Audiences>,
+        watch: Watch<'_>,
+    ) -> AuthError {
+        let sessions = watch.sessions;
         let mut purges = sessions.map(|sessions| sessions.watch(user.id()));
         let mut confirmed_at = sessions.and_then(|sessions| {
             let credential = user.session()?.credential.as_ref()?;
@@ -157,20 +184,27 @@ impl<C: Send + Sync + 'static> Verifier<C> {
                     let age = confirmed_at
                         .zip(sessions)
                         .map(|(then, sessions)| sessions.clock().now().elapsed(then));
+                    let is_asked = sessions.is_some_and(|own| own.check_runtime().is_ok());
                     // Where nothing can be asked any more there is nothing to wait for.
-                    if age.is_none_or(|age| age >= tolerance) || self.check_runtime().is_err() {
+                    if age.is_none_or(|age| age >= watch.tolerance) || !is_asked {
                         return error;
                     }
                 }
             }
-            wait(pause, purges.as_mut()).await;
+            wait(watch.pause, purges.as_mut()).await;
         }
     }
 
     /// Forgets what the resolver said of a user: it is asked again.
     pub(crate) fn invalidate_user(&self, user_id: &str) {
-        if let Some(sessions) = self.sessions() {
-            sessions.invalidate_user(user_id);
+        match self {
+            Self::Projects(projects) => {
+                for project in projects.all() {
+                    project.invalidate_user(user_id);
+                }
+            }
+            Self::Resolver(resolver) => resolver.sessions().invalidate_user(user_id),
+            Self::Gateway(_) => {}
         }
     }
 
@@ -179,66 +213,38 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     /// # Errors
     /// When they cannot, and will not be.
     pub(crate) async fn ready(&self) -> Result<(), RuntimeEnded> {
-        if let Some(jwt) = self.jwt() {
-            if !jwt.keys().status().usable {
-                jwt.check_runtime()?;
-            }
-            jwt.keys().ready().await;
-        }
-        match self.sessions() {
-            Some(sessions) => sessions.ready().await,
-            None => Ok(()),
+        match self {
+            Self::Projects(projects) => projects.ready().await,
+            Self::Resolver(resolver) => resolver.sessions().ready().await,
+            Self::Gateway(_) => Ok(()),
         }
     }
 
+    /// How it is doing, where it knows no projects.
     pub(crate) fn status(&self) -> VerifierStatus {
-        let mut status = VerifierStatus {
-            is_usable: true,
-            key_age: None,
-            error: None,
+        let error = match self {
+            Self::Resolver(resolver) => resolver_error(resolver.sessions()),
+            Self::Projects(_) | Self::Gateway(_) => None,
         };
-        if let Some(sessions) = self.sessions() {
-            status.error = sessions.error().map(|error| error as _);
-            // In the other mode the resolver is not needed for every request.
-            status.is_usable = status.error.is_none() || matches!(self, Self::Live(_));
-        }
-        if let Some(jwt) = self.jwt() {
-            let keys = jwt.keys().status();
-            status.is_usable &= keys.usable;
-            status.key_age = keys.age;
-            status.error = keys.error.map(|error| error as _).or(status.error);
-        }
-        // It is the reason for whatever else has failed, or will.
-        if let Err(ended) = self.check_runtime() {
-            status.error = Some(Arc::new(ended));
-        }
-        status
-    }
-
-    /// Whether the tasks in the background go on.
-    fn check_runtime(&self) -> Result<(), RuntimeEnded> {
-        if let Some(sessions) = self.sessions() {
-            sessions.check_runtime()?;
-        }
-        self.jwt().map_or(Ok(()), |jwt| jwt.check_runtime())
-    }
-
-    /// What is out of reach when this cannot verify.
-    pub(crate) fn unavailable(&self) -> AuthErrorKind {
-        match self.jwt() {
-            Some(jwt) if !jwt.keys().status().usable => AuthErrorKind::KeysUnavailable,
-            _ => AuthErrorKind::SessionUnavailable,
+        VerifierStatus {
+            is_usable: error.is_none(),
+            key_age: None,
+            error,
         }
     }
 
     /// Whether tokens are verified here.
     pub(crate) fn reads_tokens(&self) -> bool {
-        self.jwt().is_some()
+        self.projects().is_some()
     }
 
     /// Whether the resolver is asked about users.
     pub(crate) fn asks_resolver(&self) -> bool {
-        self.sessions().is_some()
+        match self {
+            Self::Projects(projects) => projects.all().iter().any(|own| own.live().is_some()),
+            Self::Resolver(_) => true,
+            Self::Gateway(_) => false,
+        }
     }
 
     /// Whether somebody in front decides.
@@ -248,27 +254,55 @@ impl<C: Send + Sync + 'static> Verifier<C> {
 
     /// Whether each credential that is accepted here has an audience that is compared.
     pub(crate) fn compares_audiences(&self) -> bool {
-        match self {
-            Self::Jwt(_) => true,
-            Self::Live(live) => !live.accepts_cookies(),
-            Self::Resolver(_) | Self::Gateway(_) => false,
-        }
+        self.projects().is_some_and(|projects| {
+            let all = projects.all();
+            let lives = all.iter().filter_map(|project| project.live());
+            lives.into_iter().all(|live| !live.accepts_cookies())
+        })
     }
 
-    /// What verifies tokens here, if they are read.
-    pub(crate) fn jwt(&self) -> Option<&Arc<JwtVerifier<C>>> {
+    /// The projects whose tokens are verified here.
+    pub(crate) fn projects(&self) -> Option<&Arc<ProjectSet<C>>> {
         match self {
-            Self::Jwt(jwt) => Some(jwt),
-            Self::Live(live) => Some(live.jwt()),
+            Self::Projects(projects) => Some(projects),
             Self::Resolver(_) | Self::Gateway(_) => None,
         }
     }
+}
 
-    fn sessions(&self) -> Option<&Arc<ResolverClient>> {
-        match self {
-            Self::Resolver(resolver) => Some(resolver.sessions()),
-            Self::Live(live) => Some(live.sessions()),
-            Self::Jwt(_) | Self::Gateway(_) => None,
+/// Why the resolver cannot be asked, or did not answer the last time.
+pub(super) fn resolver_error(sessions: &ResolverClient) -> Option<Arc<dyn Error + Send + Sync>> {
+    match sessions.check_runtime() {
+        Err(ended) => Some(Arc::new(ended)),
+        Ok(()) => Some(sessions.error()? as _),
+    }
+}
+
+/// How a long connection is watched.
+struct Watch<'s> {
+    sessions: Option<&'s Arc<ResolverClient>>,
+    /// How often it is looked at.
+    pause: Duration,
+    /// How long it goes on by its last confirmation while none can be had.
+    tolerance: Duration,
+}
+
+impl<'s> Watch<'s> {
+    fn of_project<C>(project: &'s TrustedProject<C>) -> Self
+    where
+        C: Send + Sync + 'static,
+    {
+        match project.live() {
+            None => Self {
+                sessions: None,
+                pause: LOCAL_PAUSE,
+                tolerance: Duration::ZERO,
+            },
+            Some(live) => Self {
+                sessions: Some(live.sessions()),
+                pause: live.half().min(LOCAL_PAUSE),
+                tolerance: live.half() + live.bound().min(MAX_TOLERANCE),
+            },
         }
     }
 }
@@ -297,9 +331,8 @@ const PURGE_SPREAD: Duration = Duration::from_millis(250);
 impl<C> fmt::Debug for Verifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Jwt(jwt) => jwt.fmt(f),
+            Self::Projects(projects) => projects.fmt(f),
             Self::Resolver(resolver) => resolver.fmt(f),
-            Self::Live(live) => live.fmt(f),
             Self::Gateway(gateway) => gateway.fmt(f),
         }
     }

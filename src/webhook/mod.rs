@@ -2,6 +2,7 @@
 
 mod date;
 pub(crate) mod event;
+mod service;
 mod signature;
 
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+pub(crate) use self::service::ProjectSecrets;
+pub use self::service::WebhookService;
 use self::signature::Signature;
 pub(crate) use self::signature::WebhookSecrets;
 use crate::revocation::Revocations;
@@ -29,49 +32,60 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many bodies are read at one time: they must be read before their signature can be checked.
 const MAX_BODIES: usize = 256;
 
-/// A route that stores what deliveries say in `revocations`.
+/// A route that stores what deliveries say in the revocations that `find` gives, which may be others
+/// each time.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(
-    revocations: Arc<Revocations>,
+    find: impl Fn() -> Option<Arc<Revocations>> + Send + Sync + 'static,
     secrets: WebhookSecrets,
 ) -> MethodRouter<S> {
-    let receiver = Arc::new(Receiver {
-        revocations,
-        secrets,
-        bodies: Semaphore::new(MAX_BODIES),
-    });
-    post(move |request: Request| async move { receiver.answer(request).await })
+    let route = Arc::new((Receiver::new(), secrets, find));
+    post(move |request: Request| async move {
+        let (receiver, secrets, find) = &*route;
+        receiver.answer(request, secrets, find).await
+    })
 }
 
 struct Receiver {
-    revocations: Arc<Revocations>,
-    secrets: WebhookSecrets,
     bodies: Semaphore,
 }
 
 impl Receiver {
-    async fn answer(&self, request: Request) -> Response<Body> {
-        match self.take(request).await {
+    fn new() -> Self {
+        Self {
+            bodies: Semaphore::new(MAX_BODIES),
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request,
+        secrets: &WebhookSecrets,
+        find: impl Fn() -> Option<Arc<Revocations>>,
+    ) -> Response<Body> {
+        match self.take(request, secrets, find).await {
             Ok(()) => StatusCode::NO_CONTENT.into_response(),
-            Err(refused) => {
-                let (status, reason) = refused.told();
-                telemetry::webhook_refused(reason);
-                (status, reason).into_response()
-            }
+            Err(refused) => refuse(&refused),
         }
     }
 
     /// Nothing of a body counts before its signature was checked, and nothing is parsed.
-    async fn take(&self, request: Request) -> Result<(), Refused> {
+    async fn take(
+        &self,
+        request: Request,
+        secrets: &WebhookSecrets,
+        find: impl Fn() -> Option<Arc<Revocations>>,
+    ) -> Result<(), Refused> {
         let (parts, body) = request.into_parts();
         let signature = signature(&parts.headers).ok_or(Refused::Signature)?;
         let body = self.read(body).await?;
-        if !self.secrets.signed(&body, &signature) {
+        if !secrets.signed(&body, &signature) {
             return Err(Refused::Signature);
         }
         let delivery = event::read(&body).map_err(|event::Malformed| Refused::Body)?;
         if let Some(delivery) = delivery {
             telemetry::webhook_taken(delivery.event_type.name());
-            self.revocations.store().take(delivery.user, delivery.event);
+            let revocations = find().ok_or(Refused::Gone)?;
+            revocations.store().take(delivery.user, delivery.event);
         }
         Ok(())
     }
@@ -85,6 +99,12 @@ impl Receiver {
             Err(_) => Err(Refused::TooSlow),
         }
     }
+}
+
+fn refuse(refused: &Refused) -> Response<Body> {
+    let (status, reason) = refused.told();
+    telemetry::webhook_refused(reason);
+    (status, reason).into_response()
 }
 
 /// The one signature that a delivery has.
@@ -103,6 +123,8 @@ enum Refused {
     TooLong,
     TooSlow,
     Busy,
+    Gone,
+    UnknownProject,
 }
 
 impl Refused {
@@ -112,6 +134,9 @@ impl Refused {
             Self::Body => (StatusCode::BAD_REQUEST, "the body is not an event"),
             Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+            Self::UnknownProject => (StatusCode::NOT_FOUND, "there is no such project here"),
+            // It was removed, and nobody remembers it.
+            Self::Gone => (StatusCode::GONE, "the project is not known here any more"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many at one time"),
         }
     }

@@ -8,8 +8,11 @@ use crate::error::ConfigError;
 pub(crate) struct WebhookSecrets(Vec<hmac::Key>);
 
 impl WebhookSecrets {
-    pub(crate) fn new(secrets: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, ConfigError> {
-        let invalid = |reason| Err(ConfigError::invalid("webhooks", "", reason));
+    pub(crate) fn new(
+        option: &'static str,
+        secrets: impl IntoIterator<Item: AsRef<str>>,
+    ) -> Result<Self, ConfigError> {
+        let invalid = |reason| Err(ConfigError::invalid(option, "", reason));
         let mut keys = Vec::new();
         for secret in secrets {
             // As text, as Authgear takes it.
@@ -93,11 +96,11 @@ mod tests {
     #[test]
     fn a_secret_is_needed_and_never_shown() {
         for secrets in [vec![], vec![""], vec!["good", ""]] {
-            let error = WebhookSecrets::new(secrets).unwrap_err();
+            let error = WebhookSecrets::new("webhooks", secrets).unwrap_err();
             assert_eq!(error.option(), Some("webhooks"));
             assert!(!error.to_string().contains("good"));
         }
-        let secrets = WebhookSecrets::new(["canary"]).unwrap();
+        let secrets = WebhookSecrets::new("webhooks", ["canary"]).unwrap();
         assert_eq!(format!("{secrets:?}"), "<redacted>");
     }
 
@@ -108,7 +111,7 @@ mod tests {
         let signature = Signature::parse(signature.as_bytes()).unwrap();
         let body = b"what do ya want for nothing?";
         let signed = |secrets: &[&str]| {
-            WebhookSecrets::new(secrets)
+            WebhookSecrets::new("webhooks", secrets)
                 .unwrap()
                 .signed(body, &signature)
         };

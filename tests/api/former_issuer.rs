@@ -189,7 +189,7 @@ async fn who_is_ended_is_ended_whichever_issuer_the_token_names() {
         by_id.verify(&both[0]).await.unwrap(),
         by_id.verify(&both[1]).await.unwrap(),
     ];
-    by_id.revoke_user(moved.alice.id());
+    by_id.revoke_user(moved.alice.id()).unwrap();
     for (token, user) in both.iter().zip(&users) {
         let kind = by_id.verify(token).await.unwrap_err().kind();
         assert_eq!(kind, AuthErrorKind::Revoked);

@@ -279,7 +279,7 @@ async fn what_one_replica_learns_all_know_within_a_second() {
 
     let (carol, by_page) = user(&fake, "carol");
     let (_, by_log_out) = user(&fake, "dave");
-    b.authgear.revoke_user(carol.id());
+    b.authgear.revoke_user(carol.id()).unwrap();
     let dave = c.authgear.verify(&by_log_out).await.unwrap();
     c.authgear.revoke_token(&dave);
     all_refuse(1, &[&a, &b, &c], &by_page).await;

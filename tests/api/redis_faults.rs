@@ -391,10 +391,10 @@ async fn a_replica_whose_clock_is_ahead_locks_nobody_out() {
 
     // Before it knows the log's clock, and after.
     let ahead = ahead_by_an_hour();
-    ahead.revoke_user(alice.id());
+    ahead.revoke_user(alice.id()).unwrap();
     let ahead = Replica::of(&fake, ahead).await;
     all_healthy(&[&ahead]).await;
-    ahead.authgear.revoke_user(bob.id());
+    ahead.authgear.revoke_user(bob.id()).unwrap();
     let moment = (now() + 3600).to_string();
     let named = [
         &b"XADD"[..],

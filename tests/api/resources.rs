@@ -172,7 +172,7 @@ async fn an_ended_user_is_ended_for_all() {
     for path in ["/orders", "/tools"] {
         assert_eq!(ask(&app, path, &token).await.status, StatusCode::OK);
     }
-    orders.revoke_user(alice.id());
+    orders.revoke_user(alice.id()).unwrap();
     for path in ["/orders", "/tools"] {
         assert_refused(&ask(&app, path, &token).await, 401, AuthErrorKind::Revoked);
     }

@@ -70,7 +70,7 @@ async fn a_user_is_out_until_it_signs_in_again() {
     assert_good(&get(&api, "/user", &before).await, &alice);
     assert_good(&get(&api, "/user", &undated).await, &alice);
 
-    authgear.revoke_user(alice.id());
+    authgear.revoke_user(alice.id()).unwrap();
     for token in [&before, &at_that_second, &undated] {
         for path in ["/user", "/optional", "/principal", "/any"] {
             assert_revoked(&get(&api, path, token).await);
@@ -202,7 +202,7 @@ async fn a_users_token_without_iat_is_refused_where_revocation_is_on() {
 
     for authgear in [by_option, by_webhook] {
         let routes = api(&authgear);
-        authgear.revoke_user(alice.id());
+        authgear.revoke_user(alice.id()).unwrap();
         // As long as the revocation is kept, and after that.
         for passed in [0, 25 * 60 * 60 * 1000] {
             clock.shift_millis(passed);
@@ -238,7 +238,7 @@ async fn long_connections_end_with_their_user() {
         async move { authgear.ended(&user).await }
     });
     authgear.recheck(&user).await.unwrap();
-    authgear.revoke_user(alice.id());
+    authgear.revoke_user(alice.id()).unwrap();
     let error = authgear.recheck(&user).await.unwrap_err();
     assert_eq!(error.kind(), AuthErrorKind::Revoked);
     let ended = tokio::time::timeout(Duration::from_secs(10), waiting).await;
@@ -277,7 +277,7 @@ async fn what_the_resolver_said_of_an_ended_user_is_forgotten() {
     assert_eq!(asked(), before + 1, "one of them alone");
 
     fake.disable(&alice);
-    authgear.revoke_user(alice.id());
+    authgear.revoke_user(alice.id()).unwrap();
     let answer = get(&api, "/any", &tokens[0]).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.kind, Some(AuthErrorKind::SessionInvalid));
@@ -296,7 +296,7 @@ async fn live_sessions_end_at_once_and_not_at_their_bound() {
     let token = fake.token(&alice).sign();
     assert_good(&get(&api, "/user", &token).await, &alice);
     let asked = fake.requests(Endpoint::Resolver);
-    authgear.revoke_user(alice.id());
+    authgear.revoke_user(alice.id()).unwrap();
     assert_revoked(&get(&api, "/user", &token).await);
     assert_eq!(fake.requests(Endpoint::Resolver), asked);
 }

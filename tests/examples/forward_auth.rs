@@ -23,6 +23,23 @@ pub(crate) async fn start(endpoint: &str, environment: &[(&str, &str)]) -> (Exam
 }
 
 #[tokio::test]
+async fn it_names_the_issuer_where_there_are_several() {
+    let (one, other) = (FakeAuthgear::start().await, FakeAuthgear::start().await);
+    let environment = [("AUTHGEAR_PROJECTS", other.endpoint())];
+    let (_example, url) = start(one.endpoint(), &environment).await;
+    for fake in [&one, &other] {
+        let user = fake.add_user(User::new("alice"));
+        let answer = get(&format!("{url}/_auth"), Some(&fake.token(&user).sign())).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("x-authgear-issuer"), Some(fake.endpoint()));
+    }
+    let (_example, url) = start(one.endpoint(), &[]).await;
+    let alice = one.add_user(User::new("alice"));
+    let answer = get(&format!("{url}/_auth"), Some(&one.token(&alice).sign())).await;
+    assert_eq!(answer.header("x-authgear-issuer"), None);
+}
+
+#[tokio::test]
 async fn it_tells_a_user_and_refuses_everyone_else() {
     let fake = FakeAuthgear::start().await;
     let alice = fake.add_user(User::new("alice").roles(["admin"]));

@@ -84,6 +84,7 @@ async fn the_routes_for_a_user() {
         "auth_time": 1_700_000_000,
         "client_id": "spa",
         "expires_at": 4_000_000_000_u64,
+        "issuer": fake.endpoint(),
         "verified_by": "jwt",
     });
     for path in ["/me", "/whoami", "/principal"] {
@@ -468,6 +469,94 @@ async fn what_contradicts_the_mode_is_bad() {
 }
 
 #[tokio::test]
+async fn projects_that_cannot_stand_beside_one_another_are_bad() {
+    let mode = |name: &str| ("AUTHGEAR_VERIFY", OsString::from(name));
+    let projects = |list: &str| ("AUTHGEAR_PROJECTS", OsString::from(list));
+    for bad in [
+        "https://two.example,https://two.example",
+        "https://two.example,https://two.example/",
+        "http://127.0.0.1:1",
+        "http://127.0.0.1:1/",
+        "https://two.example,",
+        "https://two.example/path",
+        "two.example",
+        "http://two.example",
+    ] {
+        assert_is_refused("AUTHGEAR_PROJECTS", &[projects(bad)]).await;
+    }
+    for other in ["resolver", "gateway"] {
+        let environment = [
+            mode(other),
+            ("AUTHGEAR_GATEWAY_SECRET", OsString::from("x".repeat(32))),
+            projects("https://two.example"),
+        ];
+        assert_is_refused("AUTHGEAR_PROJECTS", &environment).await;
+    }
+    // A cookie of Authgear's names no project.
+    let environment = [
+        mode("jwt+resolver"),
+        ("AUTHGEAR_SESSION_COOKIES", OsString::from("1")),
+        projects("https://two.example"),
+    ];
+    assert_is_refused("AUTHGEAR_SESSION_COOKIES", &environment).await;
+    let bad_endpoint = (
+        "AUTHGEAR_ENDPOINT",
+        OsString::from("https://one.example/path"),
+    );
+    let environment = [bad_endpoint, projects("https://two.example")];
+    assert_is_refused("AUTHGEAR_ENDPOINT", &environment).await;
+}
+
+#[tokio::test]
+async fn tokens_of_several_projects() {
+    let (one, other) = (FakeAuthgear::start().await, FakeAuthgear::start().await);
+    let alice = one.add_user(User::new("alice"));
+    let others = other.add_user(User::new("alice"));
+    for mode in ["jwt", "jwt+resolver"] {
+        let environment = [
+            ("AUTHGEAR_VERIFY", mode),
+            ("AUTHGEAR_PROJECTS", other.endpoint()),
+            ("AUTHGEAR_CLIENT_IDS", "spa"),
+        ];
+        let server = Server::start(one.endpoint(), &environment).await;
+        let status = server.becomes("healthy").await.json();
+        let issuers: Vec<_> = status["projects"].as_array().unwrap().iter().collect();
+        assert_eq!(issuers.len(), 2);
+        for project in issuers {
+            assert_eq!(project["status"], "healthy");
+            assert!(project["key_age_secs"].is_number() && project["last_error"].is_null());
+        }
+        for (fake, user) in [(&one, &alice), (&other, &others)] {
+            let answer = server.get("/me", Some(&fake.token(user).sign())).await;
+            assert_eq!(answer.status, 200, "{mode}");
+            assert_eq!(answer.json()["issuer"], fake.endpoint());
+            assert_eq!(answer.json()["verified_by"], mode);
+            let another = fake.token(user).client_id("another").sign();
+            assert_eq!(server.get("/me", Some(&another)).await.status, 401);
+        }
+        let crossed = other.token(&others).claim("aud", one.endpoint()).sign();
+        assert_eq!(server.get("/me", Some(&crossed)).await.status, 401);
+    }
+    // Some cannot verify; then none can.
+    let away = FakeAuthgear::start().await;
+    away.stop();
+    let environment = [("AUTHGEAR_PROJECTS", away.endpoint())];
+    let server = Server::start(one.endpoint(), &environment).await;
+    let answer = server.becomes("degraded").await;
+    assert_eq!(answer.status, 200);
+    let environment = [("AUTHGEAR_PROJECTS", "http://127.0.0.1:1")];
+    let server = Server::start(away.endpoint(), &environment).await;
+    let error = loop {
+        let answer = server.becomes("down").await;
+        assert_eq!(answer.status, 503);
+        if let Some(error) = answer.json()["projects"][0]["last_error"].as_str() {
+            break error.to_owned();
+        }
+    };
+    assert!(error.contains(": "), "{error}");
+}
+
+#[tokio::test]
 async fn a_value_that_the_chosen_mode_cannot_use_is_bad() {
     let mode = |name: &str| ("AUTHGEAR_VERIFY", OsString::from(name));
     for (mode, variable, value) in [
@@ -592,7 +681,8 @@ async fn the_mode_resolver() {
     let wanted = json!({
         "user_id": alice.id(), "is_anonymous": false, "is_verified": true,
         "can_reauthenticate": true, "roles": ["admin"], "scopes": [], "amr": [],
-        "auth_time": auth_time, "client_id": null, "expires_at": null, "verified_by": "resolver",
+        "auth_time": auth_time, "client_id": null, "expires_at": null, "issuer": fake.endpoint(),
+        "verified_by": "resolver",
     });
     assert_eq!(answer, wanted);
     let cookies = session.cookies();

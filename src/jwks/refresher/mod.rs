@@ -1,4 +1,6 @@
-//! The one task that fetches keys.
+//! The one task that fetches the keys of a project.
+
+mod spread;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use jsonwebtoken::Algorithm;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use self::spread::FetchSpread;
 use super::fetch::{FetchedKeys, KeyFetchError, KeySource};
 use super::folder::KeyFolder;
 use super::key_set::KeySet;
@@ -32,13 +35,14 @@ impl Refresher {
         store: Arc<KeyStore>,
         source: impl KeySource,
         algorithms: Vec<Algorithm>,
+        spread: Option<FetchSpread>,
         folder: Option<KeyFolder>,
     ) -> Self {
         // Made here: a runtime that has ended drops the task before it runs.
         let end = End(Arc::clone(&store));
         let refreshing = async move {
             let _end = end;
-            run(store, source, algorithms, folder).await;
+            run(store, source, algorithms, spread, folder).await;
         };
         Self(BackgroundTask::spawn(runtime, refreshing))
     }
@@ -63,6 +67,7 @@ async fn run(
     store: Arc<KeyStore>,
     mut source: impl KeySource,
     algorithms: Vec<Algorithm>,
+    spread: Option<FetchSpread>,
     folder: Option<KeyFolder>,
 ) {
     if let Some(folder) = &folder
@@ -73,6 +78,10 @@ async fn run(
     let mut retries = backoff();
     loop {
         // The store begins with the first attempt under way; `wait_until_due` begins the others.
+        let turn = match &spread {
+            Some(spread) => spread.turn(&store).await,
+            None => None,
+        };
         let asked_at = store.clock().now();
         let began = Instant::now();
         let fetched = source.fetch().await;
@@ -117,6 +126,7 @@ async fn run(
             error,
             ..state
         });
+        drop(turn);
         wait_until_due(&store).await;
     }
 }

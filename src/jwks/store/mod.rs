@@ -82,6 +82,15 @@ impl KeyStore {
         }
     }
 
+    /// The same with keys that were fetched before, for the same project.
+    pub(crate) fn with_keys_of(policy: KeyPolicy, clock: Clock, other: &Self) -> Self {
+        let good = other.state.load().good.clone();
+        let store = Self::new(policy, clock);
+        let state = KeyState::clone(&store.state());
+        store.publish(KeyState { good, ..state });
+        store
+    }
+
     /// The current set, if it is fresh enough to be trusted.
     pub(crate) fn current(&self, now: Timestamp) -> Option<CurrentKeys> {
         let state = self.state.load();
@@ -140,6 +149,21 @@ impl KeyStore {
                 .as_ref()
                 .map(|(_, asked_at)| now.elapsed(*asked_at)),
             error: state.error.clone(),
+        }
+    }
+
+    /// Returns when the first attempt has ended, well or not.
+    pub(crate) async fn attempted(&self) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            changes.mark_unchanged();
+            let state = self.state.load_full();
+            if state.good.is_some() || state.error.is_some() {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
         }
     }
 
@@ -230,6 +254,11 @@ impl KeyStore {
     pub(super) fn demand_due_in(&self, state: &KeyState) -> Option<Duration> {
         (self.wanted.load(Ordering::Acquire) > state.attempt)
             .then(|| self.cooldown_left(state, self.clock.now()))
+    }
+
+    /// Whether a request waits for this attempt.
+    pub(super) fn is_wanted(&self, attempt: u64) -> bool {
+        self.wanted.load(Ordering::Acquire) >= attempt
     }
 
     /// Tells everyone that nothing fetches keys any more.

@@ -71,6 +71,7 @@ impl KeyStore {
                 }
                 Decision::Join => {
                     joined = joined.max(state.attempt);
+                    self.ask_for(state.attempt);
                     &self.waiters
                 }
                 Decision::Ask => {

@@ -17,7 +17,8 @@ use crate::user::{AuthUser, Principal, Session, VerifiedUser};
 /// Takes the word of a gateway that has proved itself.
 pub(crate) struct GatewayVerifier<C> {
     proof: Proof,
-    issuer: Box<str>,
+    /// Whose users the gateway may name. The first is meant where it names none.
+    issuers: Vec<String>,
     /// What there is of a user without a token.
     base: Arc<VerifiedUser<C>>,
 }
@@ -26,10 +27,10 @@ pub(crate) struct GatewayVerifier<C> {
 pub(crate) type GatewayIdentity = Option<Result<Arc<Session>, AuthErrorKind>>;
 
 impl<C> GatewayVerifier<C> {
-    pub(crate) fn new(proof: Proof, issuer: &str, base: Arc<VerifiedUser<C>>) -> Self {
+    pub(crate) fn new(proof: Proof, issuers: Vec<String>, base: Arc<VerifiedUser<C>>) -> Self {
         Self {
             proof,
-            issuer: issuer.into(),
+            issuers,
             base,
         }
     }
@@ -44,7 +45,18 @@ impl<C> GatewayVerifier<C> {
         if !self.proof.holds(headers, peer) || !session_headers::names_session(headers) {
             return None;
         }
-        Some(match session_headers::read(headers, &self.issuer) {
+        Some(self.read(headers))
+    }
+
+    fn read(&self, headers: &HeaderMap) -> Result<Arc<Session>, AuthErrorKind> {
+        let named = session_headers::issuer(headers)
+            .map_err(|_| AuthErrorKind::MalformedIdentityHeaders)?;
+        let issuer = match named {
+            None => self.issuers.first(),
+            Some(named) => self.issuers.iter().find(|own| *own == named),
+        };
+        let issuer = issuer.ok_or(AuthErrorKind::WrongIssuer)?;
+        match session_headers::read(headers, issuer) {
             Ok(SessionHeaders::Valid(identity)) => Ok(Arc::new(Session {
                 identity: Some(Arc::new(identity)),
                 credential: None,
@@ -54,7 +66,7 @@ impl<C> GatewayVerifier<C> {
             Ok(SessionHeaders::Absent | SessionHeaders::Nameless) | Err(_) => {
                 Err(AuthErrorKind::MalformedIdentityHeaders)
             }
-        })
+        }
     }
 
     pub(crate) fn verify(

@@ -33,20 +33,31 @@
 //! | `scc::HashCache` | 53 | bounded by number alone; a scan pushes everything out |
 //! | `moka` | 329 | |
 //!
-//! A hit is not the last word: the caller checks time, key and freshness anew, see
-//! [`JwtVerifier::verify`](super::JwtVerifier::verify).
+//! A hit is not the last word: time, key and freshness are checked each time, and that the project
+//! is still in, see [`ProjectSet::verify`](crate::verify::ProjectSet::verify).
+//!
+//! # Several projects
+//!
+//! They share one cache. An entry holds the project that verified the token, as it was set up then: a
+//! pointer, so that a project which is removed and added again finds nothing of what was kept before.
+//! While there are several, half of the room (at most 4,096 entries) is divided among them evenly:
+//! entries of a project that has no more than its part of this are not evicted. So no project pushes
+//! out all of another's.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use highway::{HighwayHash, HighwayHasher, Key};
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{Lifecycle, Weighter};
 
+use super::Verified;
 use super::claims::Times;
 use crate::jwks::VerificationKey;
 use crate::user::Principal;
+use crate::verify::projects::TrustedProject;
 
 /// What an entry may weigh, claims and bookkeeping together, to count as one. A token of Authgear's
 /// weighs about half of it.
@@ -54,36 +65,56 @@ const USUAL_WEIGHT: u64 = 2 * 1024;
 
 /// A bounded set of verified tokens.
 pub(crate) struct TokenCache<C> {
-    entries: Cache<TokenDigest, VerifiedToken<C>, Weight, AsItIs>,
+    entries: Cache<TokenDigest, Arc<VerifiedToken<C>>, Weight, AsItIs, FairShare>,
     key: Key,
+    capacity: usize,
+    /// How many entries of each project are not evicted.
+    share: Arc<AtomicUsize>,
 }
 
 /// A token that was verified, and what must still hold when it comes again.
-pub(crate) struct VerifiedToken<C> {
-    pub(super) principal: Principal<C>,
-    pub(super) key: Arc<VerificationKey>,
-    pub(super) times: Times,
+pub(in crate::verify) struct VerifiedToken<C> {
+    project: Arc<TrustedProject<C>>,
+    pub(in crate::verify) principal: Principal<C>,
+    pub(in crate::verify) key: Arc<VerificationKey>,
+    pub(in crate::verify) times: Times,
     /// Of the token's text, as a measure of what the entry holds in memory.
-    pub(super) length: usize,
+    length: usize,
     /// Whether its audience is one of the project's own. Else it may be that of a resource alone.
-    pub(super) is_for_project: bool,
+    pub(in crate::verify) is_for_project: bool,
 }
 
-impl<C> Clone for VerifiedToken<C> {
-    fn clone(&self) -> Self {
+impl<C> VerifiedToken<C> {
+    pub(in crate::verify) fn new(
+        project: &Arc<TrustedProject<C>>,
+        verified: Verified<C>,
+        is_for_project: bool,
+    ) -> Self {
+        project.cached_tokens().fetch_add(1, Ordering::Relaxed);
         Self {
-            principal: self.principal.clone(),
-            key: Arc::clone(&self.key),
-            times: self.times,
-            length: self.length,
-            is_for_project: self.is_for_project,
+            project: Arc::clone(project),
+            principal: verified.principal,
+            key: verified.key,
+            times: verified.times,
+            length: verified.length,
+            is_for_project,
         }
+    }
+
+    pub(in crate::verify) fn project(&self) -> &Arc<TrustedProject<C>> {
+        &self.project
+    }
+}
+
+impl<C> Drop for VerifiedToken<C> {
+    fn drop(&mut self) {
+        self.project.cached_tokens().fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// A digest of one token, whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TokenDigest([u64; 2]);
+pub(in crate::verify) struct TokenDigest([u64; 2]);
 
 impl<C> TokenCache<C> {
     /// A cache of at most `capacity` tokens, and of 2 KiB for each of them in all. `None` without a
@@ -94,6 +125,7 @@ impl<C> TokenCache<C> {
         }
         let mut seed = [0; 32];
         aws_lc_rs::rand::fill(&mut seed).ok()?;
+        let share = Arc::new(AtomicUsize::new(0));
         let (lanes, _) = seed.as_chunks::<8>();
         let lane = |index: usize| lanes.get(index).map_or(0, |lane| u64::from_le_bytes(*lane));
         Some(Self {
@@ -102,26 +134,41 @@ impl<C> TokenCache<C> {
                 capacity as u64 * USUAL_WEIGHT,
                 Weight,
                 AsItIs,
-                quick_cache::sync::DefaultLifecycle::default(),
+                FairShare(Arc::clone(&share)),
             ),
             key: Key([lane(0), lane(1), lane(2), lane(3)]),
+            capacity,
+            share,
         })
     }
 
-    pub(super) fn digest(&self, token: &[u8]) -> TokenDigest {
+    /// Says among how many projects the room is divided.
+    pub(in crate::verify) fn divide_among(&self, projects: usize) {
+        let kept = (self.capacity / 2).min(MAX_KEPT);
+        let share = if projects > 1 { kept / projects } else { 0 };
+        self.share.store(share, Ordering::Relaxed);
+    }
+
+    pub(in crate::verify) fn digest(&self, token: &[u8]) -> TokenDigest {
         TokenDigest(HighwayHasher::new(self.key).hash128(token))
     }
 
-    pub(super) fn get(&self, digest: TokenDigest) -> Option<VerifiedToken<C>> {
+    pub(in crate::verify) fn get(&self, digest: TokenDigest) -> Option<Arc<VerifiedToken<C>>> {
         self.entries.get(&digest)
     }
 
-    pub(super) fn insert(&self, digest: TokenDigest, token: VerifiedToken<C>) {
-        self.entries.insert(digest, token);
+    pub(in crate::verify) fn insert(&self, digest: TokenDigest, token: VerifiedToken<C>) {
+        self.entries.insert(digest, Arc::new(token));
+    }
+
+    /// Forgets all tokens of a project that is not in any more: they would keep its keys in memory.
+    pub(in crate::verify) fn remove_all_of(&self, project: &Arc<TrustedProject<C>>) {
+        self.entries
+            .retain(|_, token| !Arc::ptr_eq(&token.project, project));
     }
 
     /// Forgets a token whose time is over.
-    pub(super) fn remove(&self, digest: TokenDigest) {
+    pub(in crate::verify) fn remove(&self, digest: TokenDigest) {
         self.entries.remove(&digest);
     }
 }
@@ -137,8 +184,8 @@ impl<C> fmt::Debug for TokenCache<C> {
 #[derive(Clone)]
 struct Weight;
 
-impl<C> Weighter<TokenDigest, VerifiedToken<C>> for Weight {
-    fn weight(&self, _: &TokenDigest, token: &VerifiedToken<C>) -> u64 {
+impl<C> Weighter<TokenDigest, Arc<VerifiedToken<C>>> for Weight {
+    fn weight(&self, _: &TokenDigest, token: &Arc<VerifiedToken<C>>) -> u64 {
         (token.length as u64)
             .saturating_add(OVERHEAD)
             .max(USUAL_WEIGHT)
@@ -148,6 +195,33 @@ impl<C> Weighter<TokenDigest, VerifiedToken<C>> for Weight {
 /// What an entry takes beside the text of the claims: the user, the list of spans, the cache's own
 /// slots.
 const OVERHEAD: u64 = 768;
+
+/// How many entries in all are not evicted: whoever looks for one that may be passes these by.
+const MAX_KEPT: usize = 4_096;
+
+/// How many entries of each project are not evicted: 0 where there is one project.
+#[derive(Clone)]
+struct FairShare(Arc<AtomicUsize>);
+
+impl<C> Lifecycle<TokenDigest, Arc<VerifiedToken<C>>> for FairShare {
+    /// What was evicted is dropped after the shard's lock was released.
+    type RequestState = [Option<Arc<VerifiedToken<C>>>; 2];
+
+    fn on_evict(
+        &self,
+        evicted: &mut Self::RequestState,
+        _: TokenDigest,
+        token: Arc<VerifiedToken<C>>,
+    ) {
+        if let Some(place) = evicted.iter_mut().find(|place| place.is_none()) {
+            *place = Some(token);
+        }
+    }
+
+    fn is_pinned(&self, _: &TokenDigest, token: &Arc<VerifiedToken<C>>) -> bool {
+        token.project.cached_tokens().load(Ordering::Relaxed) <= self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Hash for TokenDigest {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -196,8 +270,11 @@ mod tests {
     use crate::user::{
         AuthUser, Identity, NoClaims, NumericDate, TimeContext, VerifiedBy, VerifiedUser,
     };
+    use crate::verify::projects::stub;
 
-    fn token(key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
+    type Project = Arc<TrustedProject<NoClaims>>;
+
+    fn token(project: &Project, key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
         let user = AuthUser::new(Arc::new(VerifiedUser {
             identity: Identity::default(),
             claims: NoClaims,
@@ -208,7 +285,7 @@ mod tests {
                 leeway: Duration::ZERO,
             },
         }));
-        VerifiedToken {
+        let verified = Verified {
             principal: Principal::User(user),
             key: Arc::clone(key),
             times: Times {
@@ -217,8 +294,8 @@ mod tests {
                 issued_at: None,
             },
             length: 700,
-            is_for_project: true,
-        }
+        };
+        VerifiedToken::new(project, verified, true)
     }
 
     #[test]
@@ -237,16 +314,20 @@ mod tests {
 
     #[test]
     fn a_flood_of_one_shot_tokens_leaves_those_in_use() {
+        let project = stub::project("https://auth.example");
         let cache = TokenCache::new(1_000).unwrap();
         let key = Arc::new(VerificationKey::for_tests());
         let in_use: Vec<_> = (0..100)
             .map(|n| cache.digest(format!("used {n}").as_bytes()))
             .collect();
         for digest in &in_use {
-            cache.insert(*digest, token(&key));
+            cache.insert(*digest, token(&project, &key));
         }
         for n in 0..100_000 {
-            cache.insert(cache.digest(format!("once {n}").as_bytes()), token(&key));
+            cache.insert(
+                cache.digest(format!("once {n}").as_bytes()),
+                token(&project, &key),
+            );
             if n % 50 == 0 {
                 for digest in &in_use {
                     cache.get(*digest);
@@ -261,18 +342,72 @@ mod tests {
         assert!(cache.entries.len() <= 1_000);
     }
 
+    #[test]
+    fn one_project_does_not_push_out_all_of_anothers() {
+        let [one, other] = ["https://one.example", "https://other.example"].map(stub::project);
+        let cache = TokenCache::new(1_000).unwrap();
+        let key = Arc::new(VerificationKey::for_tests());
+        let insert = |project: &Project, name: &str, times: usize| {
+            let digest = cache.digest(name.as_bytes());
+            cache.insert(digest, token(project, &key));
+            for _ in 0..times {
+                cache.get(digest);
+            }
+            digest
+        };
+        let left = |digests: &[TokenDigest]| {
+            let found = digests
+                .iter()
+                .filter(|digest| cache.get(**digest).is_some());
+            found.count()
+        };
+        let quiet = |cache_of: &Project| -> Vec<TokenDigest> {
+            let names = 0..200;
+            names
+                .map(|n| insert(cache_of, &format!("quiet {n}"), 0))
+                .collect()
+        };
+        // Without a share of its own, a project that is busy takes it all.
+        let digests = quiet(&one);
+        for n in 0..20_000 {
+            insert(&other, &format!("busy {n}"), 3);
+        }
+        assert_eq!(left(&digests), 0);
+
+        cache.divide_among(2);
+        let digests = quiet(&one);
+        for n in 0..20_000 {
+            insert(&other, &format!("busier {n}"), 3);
+        }
+        assert!(left(&digests) >= 190, "{} are left", left(&digests));
+        assert!(cache.entries.len() <= 1_000);
+        // What it has beyond its share makes way.
+        for n in 0..2_000 {
+            insert(&one, &format!("more {n}"), 0);
+        }
+        assert!(one.cached_tokens().load(Ordering::Relaxed) < 900);
+
+        // Of a project that was removed nothing is left, and of the others all that was.
+        let others = other.cached_tokens().load(Ordering::Relaxed);
+        cache.remove_all_of(&one);
+        assert_eq!(one.cached_tokens().load(Ordering::Relaxed), 0);
+        assert_eq!(other.cached_tokens().load(Ordering::Relaxed), others);
+        assert_eq!(Arc::strong_count(&one), 1);
+    }
+
     /// Ten million entries where the environment asks for the full count.
     #[test]
     fn property_memory_stays_flat_whatever_is_put_in() {
         let full = std::env::var("AXUM_AUTHGEAR_CASES").is_ok_and(|cases| cases == "full");
         let (capacity, rounds) = if full { (100_000, 10) } else { (1_000, 3) };
+        let project = stub::project("https://auth.example");
         let cache = TokenCache::new(capacity).unwrap();
         let key = Arc::new(VerificationKey::for_tests());
         let mut resident = Vec::new();
         for round in 0..rounds {
             for n in 0..10 * capacity {
                 let digest = cache.digest(format!("{round} {n}").as_bytes());
-                cache.insert(digest, token(&key));
+                cache.insert(digest, token(&project, &key));
             }
             assert!(cache.entries.len() <= capacity);
             resident.push(resident_bytes());

@@ -48,10 +48,24 @@ pub(super) fn log(
     if expected.is_some() || seconds_off.is_some() {
         telemetry::token_refused(&Expectation {
             kind,
-            issuer: &validation.issuer,
+            issuer: Some(&validation.issuer),
             expected,
             seconds_off,
             leeway_secs: validation.leeway.as_secs(),
+        });
+    }
+}
+
+/// Logs which issuers are trusted, where they are several projects'.
+#[cold]
+pub(in crate::verify) fn log_issuers(kind: Kind, issuers: impl FnOnce() -> Vec<String>) {
+    if telemetry::is_debug() && matches!(kind, Kind::WrongIssuer | Kind::MissingIssuer) {
+        telemetry::token_refused(&Expectation {
+            kind,
+            issuer: None,
+            expected: Some(list(&issuers())),
+            seconds_off: None,
+            leeway_secs: 0,
         });
     }
 }

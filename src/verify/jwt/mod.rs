@@ -1,4 +1,4 @@
-//! Verification of a JWT access token with the project's keys.
+//! Verification of a JWT access token with the keys of one project.
 //!
 //! What needs no key refuses first. If the key is known, everything happens at once, without
 //! waiting; only an unknown key, or a set that is too old, makes the request wait for the refresher.
@@ -6,7 +6,7 @@
 mod actor;
 pub(super) mod cache;
 pub(super) mod claims;
-mod expectation;
+pub(super) mod expectation;
 mod json;
 pub(super) mod jws;
 pub(super) mod validation;
@@ -19,21 +19,20 @@ use std::time::Duration;
 use jsonwebtoken::Algorithm;
 
 pub(crate) use self::cache::TokenCache;
-use self::cache::{TokenDigest, VerifiedToken};
-use self::claims::Claims;
+use self::cache::VerifiedToken;
+use self::claims::{Claims, Times};
 use self::jws::{DecodeBuffer, Jws, MAX_TOKEN};
 use self::validation::Subject;
 pub(crate) use self::validation::{Audiences, FormerIssuer, Validation, name as asymmetric_name};
-use super::verification::Verification;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::jwks::{CurrentKeys, KeyStore, Refresher, VerificationKey};
+use crate::jwks::{CurrentKeys, KeyAddresses, KeyStore, Refresher, VerificationKey};
 use crate::revocation::Revocations;
 use crate::runtime::RuntimeEnded;
 use crate::secret::Secret;
-use crate::telemetry::{self, Cache};
 use crate::user::{
-    AuthClient, AuthUser, NumericDate, Principal, TimeContext, VerifiedBy, VerifiedUser,
+    AuthClient, AuthUser, NumericDate, Principal, ScopeInclusions, TimeContext, VerifiedBy,
+    VerifiedUser,
 };
 
 /// Reads the custom claims from the text of all claims.
@@ -44,11 +43,33 @@ pub(crate) struct JwtVerifier<C> {
     pub(crate) validation: Validation,
     pub(crate) clock: Clock,
     pub(crate) keys: Arc<KeyStore>,
+    /// Where the keys come from, besides the issuer.
+    pub(crate) addresses: KeyAddresses,
     pub(crate) revocations: Arc<Revocations>,
-    pub(crate) cache: Option<TokenCache<C>>,
     pub(crate) read_claims: ReadClaims<C>,
+    /// What the API declares that scopes include.
+    pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
     /// Stops with the last verifier.
     pub(crate) refresher: Refresher,
+}
+
+/// What the verification of a token has come to.
+pub(super) enum Outcome<C> {
+    Verified(Verified<C>),
+    /// It depends on something that is not here yet: see [`JwtVerifier::verify_later`].
+    Waits {
+        kid: Secret,
+        issued_at: Option<NumericDate>,
+    },
+}
+
+/// A token that passed every check.
+pub(super) struct Verified<C> {
+    pub(super) principal: Principal<C>,
+    pub(super) key: Arc<VerificationKey>,
+    pub(super) times: Times,
+    /// Of the text of its claims.
+    pub(super) length: usize,
 }
 
 impl<C> JwtVerifier<C> {
@@ -62,26 +83,18 @@ impl<C> JwtVerifier<C> {
         self.refresher.check()
     }
 
-    /// The same verifier, which reads and fills no cache.
-    pub(crate) fn without_cache(&self) -> Self {
-        Self {
-            validation: self.validation.clone(),
-            clock: self.clock.clone(),
-            keys: Arc::clone(&self.keys),
-            revocations: Arc::clone(&self.revocations),
-            cache: None,
-            read_claims: self.read_claims,
-            refresher: self.refresher.clone(),
-        }
-    }
-
     /// Whether a known key of this project made the signature, whatever the claims say. It is no
     /// verdict: nothing else is checked.
     pub(crate) fn is_signed_by_project(&self, token: &[u8]) -> bool {
+        if token.len() > MAX_TOKEN {
+            return false;
+        }
         let keys = self.keys.current(self.clock.now());
         let mut header = None;
         let mut signature = DecodeBuffer::new();
-        let Ok(parsed) = self.parse_header(token, keys.as_ref(), &mut header) else {
+        let parsed =
+            Jws::split(token).and_then(|jws| self.parse_header(jws, keys.as_ref(), &mut header));
+        let Ok(parsed) = parsed else {
             return false;
         };
         parsed.key.is_some_and(|key| {
@@ -92,79 +105,49 @@ impl<C> JwtVerifier<C> {
         })
     }
 
-    /// Verifies a token, which must be for one of `audiences`: without them, for one of the project's own.
-    /// If it is refused, `malformed` has the first say about the reason: the characters of a good token
-    /// need not be looked at once more.
-    pub(crate) fn verify(
-        self: &Arc<Self>,
-        bytes: &[u8],
-        now: Timestamp,
+    /// Verifies a token, whose claims may have been read already. It must be for one of `audiences`:
+    /// without them, for one of the project's own.
+    pub(super) fn verify(
+        &self,
+        jws: Jws<'_>,
+        claims: Option<Claims>,
         audiences: Option<&Audiences>,
-        malformed: impl FnOnce() -> Option<AuthErrorKind>,
-    ) -> Verification<C>
-    where
-        C: Send + Sync + 'static,
-    {
-        let refuse = |kind| Verification::Ready(Err(malformed().unwrap_or(kind).into()));
+        now: Timestamp,
+    ) -> Result<Outcome<C>, AuthError> {
         let keys = self.keys.current(now);
         let mut buffer = None;
-        let opened = match self.parse_header(bytes, keys.as_ref(), &mut buffer) {
-            Ok(opened) => opened,
-            Err(kind) => return refuse(kind),
+        let opened = self.parse_header(jws, keys.as_ref(), &mut buffer)?;
+        let claims = match claims {
+            Some(claims) => claims,
+            None => Claims::parse(jws.claims()?)?,
         };
-        // What is kept was signed by a key that can be found here, if it counts at all.
-        let memory = opened
-            .key
-            .and(self.cache.as_ref().zip(keys.as_ref()))
-            .map(|(cache, keys)| CacheSlot {
-                cache,
-                keys,
-                digest: cache.digest(bytes),
-                is_for_project: audiences.is_none(),
-            });
-        if let Some(memory) = &memory {
-            let known = self.cached(memory, audiences, now);
-            telemetry::looked_up(Cache::Tokens, known.is_some());
-            if let Some(outcome) = known {
-                return Verification::Ready(outcome);
-            }
-        }
-        let unverified = match self.check_claims(&opened, audiences, now) {
-            Ok(unverified) => unverified,
-            Err(kind) => return refuse(kind),
-        };
+        let unverified = self.check_claims(&opened, claims, audiences, now)?;
         let issued_at = unverified.claims.identity.issued_at;
         match opened.key {
-            Some(key) if self.revocations.store().is_synced() => Verification::Ready(
-                self.check_signature(&opened, unverified, key, memory.as_ref(), now),
-            ),
+            Some(key) if self.revocations.store().is_synced() => self
+                .check_signature(&opened, unverified, key, now)
+                .map(Outcome::Verified),
             None if self.keys.is_unknown(&opened.kid, issued_at, now) => {
-                Verification::Ready(Err(AuthErrorKind::UnknownKey.into()))
+                Err(AuthErrorKind::UnknownKey.into())
             }
-            _ => match str::from_utf8(bytes) {
-                Ok(token) => Verification::Pending(Box::pin(Arc::clone(self).verify_later(
-                    Secret::new(token),
-                    Secret::new(opened.kid),
-                    issued_at,
-                    audiences.cloned(),
-                ))),
-                Err(_) => refuse(AuthErrorKind::MalformedToken),
-            },
+            _ => Ok(Outcome::Waits {
+                kid: Secret::new(opened.kid),
+                issued_at,
+            }),
         }
     }
 
-    /// Checks once more what can have changed since the token was verified: the time, the keys,
-    /// and what is known of ended users.
+    /// Checks once more what can have changed since the token was verified: what is taken here, the
+    /// time, the keys, and what is known of ended users.
     pub(crate) fn recheck(
         &self,
         verified: &VerifiedUser<C>,
         audiences: Option<&Audiences>,
     ) -> Result<(), AuthError> {
         let now = self.clock.now();
-        // One that was made by hand in a test has no token.
         if verified.signed_by.is_some() {
             self.validation
-                .check_audience(&verified.identity, audiences)?;
+                .check_identity(&verified.identity, audiences)?;
         }
         if let Some(expires_at) = verified.identity.expires_at {
             self.validation.check_expiry(expires_at, now.unix())?;
@@ -177,10 +160,10 @@ impl<C> JwtVerifier<C> {
 
     /// Waits for the key and for what is known of ended users, then verifies the token once more:
     /// time has passed.
-    async fn verify_later(
-        self: Arc<Self>,
-        token: Secret,
-        kid: Secret,
+    pub(super) async fn verify_later(
+        &self,
+        token: &str,
+        kid: &Secret,
         issued_at: Option<NumericDate>,
         audiences: Option<Audiences>,
     ) -> Result<Principal<C>, AuthError> {
@@ -188,30 +171,25 @@ impl<C> JwtVerifier<C> {
         self.revocations.store().synced().await;
         let mut buffer = None;
         let now = self.clock.now();
-        let opened = self.parse_header(token.expose().as_bytes(), None, &mut buffer)?;
-        let unverified = self.check_claims(&opened, audiences.as_ref(), now)?;
-        self.check_signature(&opened, unverified, &key, None, now)
+        let jws = Jws::split(token.as_bytes())?;
+        let opened = self.parse_header(jws, None, &mut buffer)?;
+        let claims = Claims::parse(jws.claims()?)?;
+        let unverified = self.check_claims(&opened, claims, audiences.as_ref(), now)?;
+        let verified = self.check_signature(&opened, unverified, &key, now)?;
+        Ok(verified.principal)
     }
 
-    /// The caller, if this very token was verified before and everything that can change since
-    /// still holds: the times, and the key, whose material must be in the current set. Or why the
-    /// caller does not count any more.
-    fn cached(
+    /// Whether a token that was verified before still counts; `None` where it must be verified once
+    /// more. All that can change since is checked: the times, the key, whose material must be in the
+    /// current set, and what is known of ended users.
+    pub(super) fn check_known(
         &self,
-        memory: &CacheSlot<'_, C>,
+        known: &VerifiedToken<C>,
         audiences: Option<&Audiences>,
         now: Timestamp,
-    ) -> Option<Result<Principal<C>, AuthError>> {
-        let known = memory.cache.get(memory.digest)?;
-        if self
-            .validation
-            .check_times(&known.times, now.unix())
-            .is_err()
-        {
-            memory.cache.remove(memory.digest);
-            return None;
-        }
-        if !memory.keys.contains(&known.key) {
+    ) -> Option<Result<(), AuthError>> {
+        self.validation.check_times(&known.times, now.unix()).ok()?;
+        if !self.keys.current(now)?.contains(&known.key) {
             return None;
         }
         // Another resource of ours may have kept it.
@@ -222,24 +200,19 @@ impl<C> JwtVerifier<C> {
             }
         }
         let revocations = self.revocations.store();
-        let checked = match &known.principal {
+        Some(match &known.principal {
             Principal::User(user) => revocations.check(&user.verified().identity, now),
             Principal::Client(client) => revocations.check_client(client.identity(), now),
-        };
-        Some(checked.map(|()| known.principal))
+        })
     }
 
-    /// Takes a token apart and finds out which key it asks for; `keys` are those to look among.
+    /// Finds out which key a token asks for; `keys` are those to look among.
     fn parse_header<'v>(
         &self,
-        bytes: &'v [u8],
+        jws: Jws<'v>,
         keys: Option<&'v CurrentKeys>,
         buffer: &'v mut Option<DecodeBuffer>,
     ) -> Result<ParsedToken<'v>, AuthErrorKind> {
-        if bytes.len() > MAX_TOKEN {
-            return Err(AuthErrorKind::TokenTooLong);
-        }
-        let jws = Jws::split(bytes)?;
         let known = keys.and_then(|keys| keys.find_by_header(jws.encoded_header()));
         if let Some((key, algorithm)) = known {
             return Ok(ParsedToken {
@@ -262,15 +235,14 @@ impl<C> JwtVerifier<C> {
         })
     }
 
-    /// Reads and checks the rest of what needs no key.
+    /// Checks the rest of what needs no key.
     fn check_claims(
         &self,
         opened: &ParsedToken<'_>,
+        mut claims: Claims,
         audiences: Option<&Audiences>,
         now: Timestamp,
     ) -> Result<Unverified, AuthErrorKind> {
-        let mut claims = Claims::parse(opened.jws.claims()?)?;
-        claims.identity.former_issuer = self.validation.former_issuer(&claims.identity);
         let bearer = self
             .validation
             .check_claims(&claims, audiences, now.unix())
@@ -285,11 +257,15 @@ impl<C> JwtVerifier<C> {
                 );
             })?;
         opened.jws.check_signature()?;
+        // A token without an expiry was refused.
+        let times = claims.times().ok_or(AuthErrorKind::MissingExpiry)?;
         // One user of a project is one user, whichever name of the issuer the token has.
-        if claims.identity.former_issuer.is_some() {
-            claims.identity.set_issuer(&self.validation.issuer);
-        }
-        Ok(Unverified { claims, bearer })
+        claims.identity.set_issuer(&self.validation.issuer);
+        Ok(Unverified {
+            claims,
+            bearer,
+            times,
+        })
     }
 
     /// The signature, and what is only worth reading once it holds.
@@ -298,18 +274,14 @@ impl<C> JwtVerifier<C> {
         opened: &ParsedToken<'_>,
         unverified: Unverified,
         key: &Arc<VerificationKey>,
-        memory: Option<&CacheSlot<'_, C>>,
         now: Timestamp,
-    ) -> Result<Principal<C>, AuthError> {
+    ) -> Result<Verified<C>, AuthError> {
         let mut buffer = DecodeBuffer::new();
         let signature = opened.jws.signature(&mut buffer)?;
         key.verify(opened.algorithm, opened.jws.message(), signature)?;
         key.remember_header(opened.jws.encoded_header(), opened.algorithm);
-        let times = unverified.claims.times();
         let mut identity = unverified.claims.identity;
-        identity
-            .scope_inclusions
-            .clone_from(&self.validation.scope_inclusions);
+        identity.scope_inclusions.clone_from(&self.scope_inclusions);
         let length = identity.text.original().len();
         let principal = match unverified.bearer {
             Subject::Machine => {
@@ -333,27 +305,13 @@ impl<C> JwtVerifier<C> {
                 })))
             }
         };
-        if let Some((memory, times)) = memory.zip(times) {
-            let token = VerifiedToken {
-                principal: principal.clone(),
-                key: Arc::clone(key),
-                times,
-                length,
-                is_for_project: memory.is_for_project,
-            };
-            memory.cache.insert(memory.digest, token);
-        }
-        Ok(principal)
+        Ok(Verified {
+            principal,
+            key: Arc::clone(key),
+            times: unverified.times,
+            length,
+        })
     }
-}
-
-/// The cache, and what is needed to look a token up in it.
-struct CacheSlot<'v, C> {
-    cache: &'v TokenCache<C>,
-    keys: &'v CurrentKeys,
-    digest: TokenDigest,
-    /// Whether no resource of its own is asked for.
-    is_for_project: bool,
 }
 
 /// A token whose header has been understood.
@@ -369,6 +327,7 @@ struct ParsedToken<'v> {
 struct Unverified {
     claims: Claims,
     bearer: Subject,
+    times: Times,
 }
 
 impl<C> fmt::Debug for JwtVerifier<C> {

@@ -12,7 +12,7 @@ use super::claims::Times;
 use super::claims::{Claim, Claims};
 use super::jws::Header;
 use crate::error::AuthErrorKind;
-use crate::user::{Identity, NumericDate, ScopeInclusions};
+use crate::user::{Identity, NumericDate};
 
 /// What tokens may be for. Shared by all requests to a resource.
 pub(crate) type Audiences = Arc<[String]>;
@@ -28,7 +28,6 @@ pub(crate) struct Validation {
     pub(crate) client_ids: Option<Vec<String>>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: Duration,
-    pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
 }
 
 /// What the issuer was called before: its tokens are the project's as well.
@@ -88,9 +87,7 @@ impl Validation {
         if !claims.has(Claim::Issuer) {
             return Err(AuthErrorKind::MissingIssuer);
         }
-        if identity.issuer() != self.issuer && identity.former_issuer.is_none() {
-            return Err(AuthErrorKind::WrongIssuer);
-        }
+        self.check_issuer(identity)?;
         if !claims.has(Claim::Audience) {
             return Err(AuthErrorKind::MissingAudience);
         }
@@ -98,6 +95,30 @@ impl Validation {
         let times = claims.times().ok_or(AuthErrorKind::MissingExpiry)?;
         self.check_times(&times, now)?;
         let bearer = bearer(identity)?;
+        self.check_client(identity)?;
+        Ok(bearer)
+    }
+
+    /// What may have been configured anew since a token was verified.
+    pub(super) fn check_identity(
+        &self,
+        identity: &Identity,
+        audiences: Option<&Audiences>,
+    ) -> Result<(), AuthErrorKind> {
+        self.check_issuer(identity)?;
+        self.check_audience(identity, audiences)?;
+        self.check_client(identity)
+    }
+
+    fn check_issuer(&self, identity: &Identity) -> Result<(), AuthErrorKind> {
+        if self.issuers().any(|own| own == identity.named_issuer()) {
+            Ok(())
+        } else {
+            Err(AuthErrorKind::WrongIssuer)
+        }
+    }
+
+    fn check_client(&self, identity: &Identity) -> Result<(), AuthErrorKind> {
         if let Some(allowed) = &self.client_ids
             && !identity
                 .client_id()
@@ -105,21 +126,18 @@ impl Validation {
         {
             return Err(AuthErrorKind::ClientNotAllowed);
         }
-        Ok(bearer)
-    }
-
-    /// Which of the former issuers the token names, if it names one.
-    pub(super) fn former_issuer(&self, identity: &Identity) -> Option<u16> {
-        let mut former = self.former_issuers.iter();
-        let position = former.position(|former| former.issuer == identity.issuer())?;
-        u16::try_from(position).ok()
+        Ok(())
     }
 
     /// The audiences that a token of its issuer may have, any of which will do.
     fn audiences_of(&self, identity: &Identity) -> &[String] {
-        let former = identity.former_issuer.map(usize::from);
-        let former = former.and_then(|position| self.former_issuers.get(position));
-        former.map_or(&self.audiences, |former| &former.audiences)
+        let issuer = identity.named_issuer();
+        if issuer == self.issuer {
+            return &self.audiences;
+        }
+        let mut former = self.former_issuers.iter();
+        let former = former.find(|former| former.issuer == issuer);
+        former.map_or(&[], |former| &former.audiences)
     }
 
     /// Every issuer whose tokens are accepted: the endpoint first.

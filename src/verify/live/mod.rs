@@ -1,4 +1,4 @@
-//! The live session: a JWT that is verified here, and whose session the resolver has confirmed
+//! The live session: a JWT that was verified here, and whose session the resolver has confirmed
 //! within a bound.
 
 mod options;
@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::options::LiveSessions;
-use super::jwt::{Audiences, JwtVerifier};
 use super::resolver::{Answer, CallError, Requester, ResolverClient, check, unavailable};
 use super::verification::Verification;
 use crate::clock::Timestamp;
@@ -18,9 +17,8 @@ use crate::user::{
     VerifiedUser,
 };
 
-/// Verifies JWTs with the project's keys, and their sessions by the resolver.
+/// Has the sessions of one project's users confirmed by its resolver.
 pub(crate) struct LiveVerifier<C> {
-    jwt: Arc<JwtVerifier<C>>,
     resolver: Arc<ResolverClient>,
     bound: Duration,
     grace_period: Duration,
@@ -30,13 +28,11 @@ pub(crate) struct LiveVerifier<C> {
 
 impl<C: Send + Sync + 'static> LiveVerifier<C> {
     pub(crate) fn new(
-        jwt: Arc<JwtVerifier<C>>,
         resolver: Arc<ResolverClient>,
         options: &LiveSessions,
         cookie_base: Option<Arc<VerifiedUser<C>>>,
     ) -> Self {
         Self {
-            jwt,
             resolver,
             bound: options.bound,
             grace_period: options.grace_period,
@@ -44,10 +40,9 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         }
     }
 
-    /// The same verifier, which keeps neither token nor answer.
+    /// The same, which keeps no answer.
     pub(crate) fn without_keeping(&self) -> Self {
         Self {
-            jwt: Arc::new(self.jwt.without_cache()),
             resolver: Arc::new(self.resolver.without_keeping()),
             bound: self.bound,
             grace_period: self.grace_period,
@@ -58,10 +53,6 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
     /// Whether Authgear's own cookies are a credential, which have no audience.
     pub(crate) fn accepts_cookies(&self) -> bool {
         self.cookie_base.is_some()
-    }
-
-    pub(crate) fn jwt(&self) -> &Arc<JwtVerifier<C>> {
-        &self.jwt
     }
 
     pub(crate) fn sessions(&self) -> &Arc<ResolverClient> {
@@ -78,49 +69,26 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         self.bound / 2
     }
 
-    pub(crate) fn verify(
+    /// Verifies Authgear's own cookies, which stand for a session without a token.
+    pub(crate) fn verify_cookies(
         self: &Arc<Self>,
         form: CredentialForm,
         value: &str,
         now: Timestamp,
-        audiences: Option<&Audiences>,
         requester: impl FnOnce() -> Requester,
     ) -> Verification<C> {
-        if form != CredentialForm::Bearer {
-            return match (&self.cookie_base, check(form, value)) {
-                (Some(base), Ok(())) => {
-                    let user = AuthUser::new(Arc::clone(base));
-                    self.confirm(user, form, value, now, requester)
-                }
-                (_, Err(kind)) => Verification::Ready(Err(kind.into())),
-                (None, _) => Verification::Ready(Err(AuthErrorKind::SessionInvalid.into())),
-            };
-        }
-        match self.jwt.verify(value.as_bytes(), now, audiences, || None) {
-            Verification::Ready(Ok(Principal::User(user))) => {
+        match (&self.cookie_base, check(form, value)) {
+            (Some(base), Ok(())) => {
+                let user = AuthUser::new(Arc::clone(base));
                 self.confirm(user, form, value, now, requester)
             }
-            // The resolver knows no machines.
-            done @ Verification::Ready(_) => done,
-            Verification::Pending(pending) => {
-                let this = Arc::clone(self);
-                let credential = new_credential(form, value);
-                let requester = requester();
-                Verification::Pending(Box::pin(async move {
-                    match pending.await? {
-                        Principal::User(user) => {
-                            let user = this.confirm_now(user, credential, requester).await?;
-                            Ok(Principal::User(user))
-                        }
-                        machine @ Principal::Client(_) => Ok(machine),
-                    }
-                }))
-            }
+            (_, Err(kind)) => Verification::Ready(Err(kind.into())),
+            (None, _) => Verification::Ready(Err(AuthErrorKind::SessionInvalid.into())),
         }
     }
 
     /// Lets a verified user pass whose session is confirmed, and asks where it is not.
-    fn confirm(
+    pub(super) fn confirm(
         self: &Arc<Self>,
         user: AuthUser<C>,
         form: CredentialForm,
@@ -159,6 +127,18 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
             let user = this.confirm_now(user, credential, requester).await?;
             Ok(Principal::User(user))
         }))
+    }
+
+    /// The same for a credential of which nothing is known yet.
+    pub(super) async fn confirm_later(
+        &self,
+        user: AuthUser<C>,
+        form: CredentialForm,
+        value: &str,
+        requester: Requester,
+    ) -> Result<AuthUser<C>, AuthError> {
+        self.confirm_now(user, new_credential(form, value), requester)
+            .await
     }
 
     async fn confirm_now(
@@ -241,18 +221,8 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         Ok(user.with_session(Some(Arc::new(session))))
     }
 
-    /// Checks a user once more: the token, and the session if it was confirmed longer ago than half
-    /// of the bound.
-    pub(crate) async fn recheck(
-        &self,
-        user: &AuthUser<C>,
-        audiences: Option<&Audiences>,
-    ) -> Result<AuthUser<C>, AuthError> {
-        // What ends tokens ends no session that came by a cookie, and a request with one does not
-        // ask whether it has.
-        if user.verified().method == VerifiedBy::Jwt {
-            self.jwt.recheck(user.verified(), audiences)?;
-        }
+    /// Checks a user's session once more, if it was confirmed longer ago than half of the bound.
+    pub(crate) async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
         let bare = AuthUser::new(Arc::clone(user.shared()));
         let Some(credential) = user
             .session()
@@ -296,7 +266,6 @@ fn new_credential(form: CredentialForm, value: &str) -> Arc<SessionCredential> {
 impl<C> fmt::Debug for LiveVerifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LiveVerifier")
-            .field("jwt", &self.jwt)
             .field("sessions", &self.resolver)
             .field("bound", &self.bound)
             .field("grace_period", &self.grace_period)

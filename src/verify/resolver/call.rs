@@ -77,6 +77,8 @@ pub(crate) struct HttpResolver {
     outbound: Outbound,
     target: Target,
     timeout: Duration,
+    forward_user_agent: bool,
+    forward_address: bool,
 }
 
 impl HttpResolver {
@@ -90,18 +92,23 @@ impl HttpResolver {
             outbound,
             target: Target::at(url, public),
             timeout: options.timeout,
+            forward_user_agent: options.forward_user_agent,
+            forward_address: options.forward_client_address,
         }
     }
 
-    fn headers(credential: &SessionCredential, client: &ClientInfo) -> HeaderMap {
+    fn headers(&self, credential: &SessionCredential, client: &ClientInfo) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some((name, value)) = Self::header(credential) {
             headers.insert(name, value);
         }
-        if let Some(agent) = &client.user_agent {
+        if let Some(agent) = &client.user_agent
+            && self.forward_user_agent
+        {
             headers.insert(header::USER_AGENT, agent.clone());
         }
         if let Some(address) = client.address
+            && self.forward_address
             && let Ok(value) = HeaderValue::try_from(address.to_string())
         {
             headers.insert(HeaderName::from_static("x-forwarded-for"), value);
@@ -127,7 +134,7 @@ impl HttpResolver {
 impl Ask for HttpResolver {
     fn ask<'a>(&'a self, credential: &'a SessionCredential, client: &'a ClientInfo) -> Asking<'a> {
         Box::pin(async move {
-            let headers = Self::headers(credential, client);
+            let headers = self.headers(credential, client);
             self.outbound
                 .ask(&self.target, &headers, self.timeout)
                 .await

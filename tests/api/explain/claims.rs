@@ -270,7 +270,7 @@ async fn revocation_and_custom_claims_have_their_rows() {
     let authgear = ready(world.builder()).await;
     let token = world.fake.token(&world.alice).sign();
     assert_eq!(explain(&authgear, &token).await.verdict(), Verdict::Good);
-    authgear.revoke_user(world.alice.id());
+    authgear.revoke_user(world.alice.id()).unwrap();
     let revoked = explain(&authgear, &token).await;
     assert_refused(&revoked, Revoked, CheckName::Revocation, "get a new token");
 

@@ -27,7 +27,7 @@ async fn where_a_token_is_verified_everything_counts() {
         .await
         .unwrap();
     authgear.revoke_token(&user);
-    authgear.revoke_user(alice.id());
+    authgear.revoke_user(alice.id()).unwrap();
     authgear.invalidate_user(alice.id());
     let _: axum::routing::MethodRouter = authgear.webhooks(["secret"]).unwrap();
     assert_calm(&lines(&log).0);
@@ -50,7 +50,7 @@ async fn with_the_resolver_alone() {
     let _: axum::routing::MethodRouter = authgear.webhooks(["secret"]).unwrap();
     assert_calm(&lines(&log).0);
     for _ in 0..3 {
-        authgear.revoke_user(alice.id());
+        authgear.revoke_user(alice.id()).unwrap();
         authgear.revoke_token(&user);
     }
     let (default_log, _) = lines(&log);
@@ -77,7 +77,7 @@ async fn behind_a_gateway() {
         .build()
         .unwrap();
     assert_calm(&lines(&log).0);
-    authgear.revoke_user("alice");
+    authgear.revoke_user("alice").unwrap();
     authgear.invalidate_user("alice");
     let _: axum::routing::MethodRouter = authgear.webhooks(["secret"]).unwrap();
     let redis = Authgear::builder("https://auth.example").redis("redis://127.0.0.1:1");
@@ -107,7 +107,7 @@ async fn invalidate_user_where_nothing_is_asked() {
     }
     let (log, _listening) = listen();
     let authgear = Authgear::builder("https://auth.example").build().unwrap();
-    authgear.revoke_user("alice");
+    authgear.revoke_user("alice").unwrap();
     assert_calm(
         &lines(&log)
             .0

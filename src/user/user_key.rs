@@ -1,0 +1,122 @@
+//! [`UserKey`]: what tells a user from all others.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::AuthUser;
+
+/// What tells a user from all others: the issuer and the id, for rate limits, audits and storage.
+///
+/// An id alone does not where there are several projects: each gives its own, and whoever runs one can
+/// choose an id that another has. From [`AuthUser::key`]. A clone is cheap.
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use axum_authgear::{AuthUser, UserKey};
+///
+/// fn count(requests: &mut HashMap<UserKey, u64>, user: &AuthUser) {
+///     *requests.entry(user.key()).or_default() += 1;
+/// }
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UserKey {
+    /// The issuer, `#`, and the id. No issuer has a `#` in it: the first one is the separator.
+    text: Arc<str>,
+}
+
+impl UserKey {
+    pub(super) fn new(issuer: &str, id: &str) -> Self {
+        Self {
+            text: [issuer, "#", id].concat().into(),
+        }
+    }
+
+    /// The issuer: the project's endpoint.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.parts().0
+    }
+
+    /// The user's id in that project.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.parts().1
+    }
+
+    /// The key as one text, to be stored: `https://my-project.authgear.cloud#the-id`. Two users never
+    /// have the same.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.text.split_once('#').unwrap_or_default()
+    }
+}
+
+/// As of the text, by which a map can be asked as well.
+impl Hash for UserKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl std::borrow::Borrow<str> for UserKey {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+/// Shows the issuer alone: what is logged by accident must not name anyone.
+impl fmt::Debug for UserKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserKey")
+            .field("issuer", &self.issuer())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C> AuthUser<C> {
+    /// What tells this user from all others, also of other projects.
+    #[must_use]
+    pub fn key(&self) -> UserKey {
+        UserKey::new(self.issuer(), self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_users_have_one_key() {
+        let keys = [
+            UserKey::new("https://a.example", "alice"),
+            UserKey::new("https://b.example", "alice"),
+            UserKey::new("https://a.example", "bob"),
+            UserKey::new("https://a.example", "#alice"),
+            UserKey::new("https://a.example", "b#alice"),
+            UserKey::new("https://a.example:8443", "alice"),
+        ];
+        for (index, key) in keys.iter().enumerate() {
+            for other in &keys[index + 1..] {
+                assert_ne!(key, other);
+                assert_ne!(key.as_str(), other.as_str());
+            }
+        }
+        assert_eq!(keys[4].issuer(), "https://a.example");
+        assert_eq!(keys[4].id(), "b#alice");
+    }
+
+    #[test]
+    fn a_key_shows_no_id_by_accident() {
+        let key = UserKey::new("https://a.example", "alice");
+        assert_eq!(
+            format!("{key:?}"),
+            r#"UserKey { issuer: "https://a.example", .. }"#
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! [`TrustedProject`]: what verifies the tokens of one project, as it is set up now.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+use super::{Asked, Started};
+use crate::clock::Timestamp;
+use crate::error::AuthError;
+use crate::secret::Secret;
+use crate::user::{CredentialForm, NumericDate, Principal};
+use crate::verify::jwt::JwtVerifier;
+use crate::verify::live::LiveVerifier;
+use crate::verify::resolver::Requester;
+use crate::verify::verification::Verification;
+
+/// One project as it is set up now. Whoever replaces its options, or removes it and adds it again,
+/// makes another one.
+pub(crate) struct TrustedProject<C> {
+    jwt: Arc<JwtVerifier<C>>,
+    live: Option<Arc<LiveVerifier<C>>>,
+    is_out: AtomicBool,
+    taken_out: Notify,
+    /// How many tokens of this project the cache holds.
+    cached_tokens: AtomicUsize,
+}
+
+impl<C> TrustedProject<C> {
+    pub(crate) fn new(jwt: Arc<JwtVerifier<C>>, live: Option<Arc<LiveVerifier<C>>>) -> Self {
+        Self {
+            jwt,
+            live,
+            is_out: AtomicBool::new(false),
+            taken_out: Notify::new(),
+            cached_tokens: AtomicUsize::new(0),
+        }
+    }
+
+    /// The project's own issuer: its endpoint.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.jwt.validation.issuer
+    }
+
+    /// All issuers whose tokens are this project's.
+    pub(super) fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.jwt.validation.issuers()
+    }
+
+    pub(crate) fn jwt(&self) -> &Arc<JwtVerifier<C>> {
+        &self.jwt
+    }
+
+    pub(crate) fn live(&self) -> Option<&Arc<LiveVerifier<C>>> {
+        self.live.as_ref()
+    }
+
+    pub(in crate::verify) fn cached_tokens(&self) -> &AtomicUsize {
+        &self.cached_tokens
+    }
+
+    /// Forgets what the resolver said of a user.
+    pub(crate) fn invalidate_user(&self, user_id: &str)
+    where
+        C: Send + Sync + 'static,
+    {
+        if let Some(live) = &self.live {
+            live.sessions().invalidate_user(user_id);
+        }
+    }
+
+    /// Whether tokens can be verified, as far as it depends on keys.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.jwt.keys().status().usable
+    }
+
+    /// Whether its tokens count.
+    pub(super) fn is_in(&self) -> bool {
+        !self.is_out.load(Ordering::Acquire)
+    }
+
+    /// Ends whatever waits for it. It stays out.
+    pub(super) fn take_out(&self) {
+        self.is_out.store(true, Ordering::Release);
+        self.taken_out.notify_waiters();
+    }
+
+    /// The outcome of this work, or `None` as soon as the project is out: what comes of it afterwards
+    /// does not count.
+    pub(in crate::verify) async fn while_in<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut taken_out = pin!(self.taken_out.notified());
+        // Before the look, so that nothing happens in between.
+        taken_out.as_mut().enable();
+        if !self.is_in() {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            () = taken_out => None,
+            outcome = work => self.is_in().then_some(outcome),
+        }
+    }
+}
+
+impl<C: Send + Sync + 'static> TrustedProject<C> {
+    /// What is left to do once the token has been verified.
+    pub(super) fn confirm(
+        self: &Arc<Self>,
+        principal: Principal<C>,
+        keeps: bool,
+        token: &[u8],
+        now: Timestamp,
+        requester: impl FnOnce() -> Requester,
+    ) -> Started<C> {
+        match (&self.live, principal) {
+            (Some(live), Principal::User(user)) => {
+                // A good token is plain ASCII.
+                let token = str::from_utf8(token).unwrap_or_default();
+                let form = CredentialForm::Bearer;
+                let quiet;
+                let live = if keeps {
+                    live
+                } else {
+                    quiet = Arc::new(live.without_keeping());
+                    &quiet
+                };
+                match live.confirm(user, form, token, now, requester) {
+                    Verification::Ready(outcome) => Started::Done(outcome),
+                    Verification::Pending(pending) => Started::Waits(Arc::clone(self), pending),
+                }
+            }
+            // The resolver knows no machines.
+            (_, principal) => Started::Done(Ok(principal)),
+        }
+    }
+
+    /// Verifies a token whose key, or whose revocation, is not known yet.
+    pub(super) async fn verify_later(
+        self: Arc<Self>,
+        asked: Asked,
+        kid: Secret,
+        issued_at: Option<NumericDate>,
+    ) -> Result<Principal<C>, AuthError> {
+        let token = asked.token.expose();
+        let principal = self
+            .jwt
+            .verify_later(token, &kid, issued_at, asked.audiences)
+            .await?;
+        match (&self.live, principal) {
+            (Some(live), Principal::User(user)) => {
+                let form = CredentialForm::Bearer;
+                let requester = asked.requester;
+                let user = if asked.keeps {
+                    live.confirm_later(user, form, token, requester).await?
+                } else {
+                    let quiet = live.without_keeping();
+                    quiet.confirm_later(user, form, token, requester).await?
+                };
+                Ok(Principal::User(user))
+            }
+            (_, principal) => Ok(principal),
+        }
+    }
+}
+
+impl<C> fmt::Debug for TrustedProject<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrustedProject")
+            .field("jwt", &self.jwt)
+            .field("live", &self.live)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,35 @@
+//! [`ProjectResources`]: what projects have in common.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::clock::Clock;
+use crate::jwks::FetchSpread;
+use crate::outbound::OutboundPool;
+#[cfg(feature = "redis")]
+use crate::revocation::RedisConfig;
+use crate::revocation::RevocationLedger;
+use crate::user::ScopeInclusions;
+use crate::verify::jwt::ReadClaims;
+
+/// What a project is made with, besides options of its own.
+pub(crate) struct ProjectResources<C> {
+    pub(crate) runtime: Handle,
+    pub(crate) clock: Clock,
+    pub(crate) outbound: OutboundPool,
+    /// `None`: there is one project alone, which waits for nobody.
+    pub(crate) spread: Option<FetchSpread>,
+    pub(crate) ledger: Arc<RevocationLedger>,
+    #[cfg(feature = "redis")]
+    pub(crate) redis: Option<RedisConfig>,
+    pub(crate) read_claims: ReadClaims<C>,
+    pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
+}
+
+impl<C> fmt::Debug for ProjectResources<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProjectResources").finish_non_exhaustive()
+    }
+}

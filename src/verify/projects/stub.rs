@@ -1,0 +1,69 @@
+//! A project for unit tests, which never gets keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+
+use super::TrustedProject;
+use crate::clock::Clock;
+use crate::jwks::fetch::{FetchedKeys, KeyFetchError, KeySource};
+use crate::jwks::{KeyAddresses, KeyPolicy, KeyStore, Refresher};
+use crate::revocation::{RevocationPolicy, Revocations};
+use crate::user::NoClaims;
+use crate::verify::jwt::{JwtVerifier, Validation};
+
+struct Nowhere;
+
+impl KeySource for Nowhere {
+    async fn fetch(&mut self) -> Result<FetchedKeys, KeyFetchError> {
+        std::future::pending().await
+    }
+
+    fn issuer(&self) -> &'static str {
+        "https://auth.example"
+    }
+
+    fn start_over(&mut self) {}
+}
+
+/// Its tasks end at once, with their runtime.
+pub(in crate::verify) fn project(issuer: &str) -> Arc<TrustedProject<NoClaims>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let clock = Clock::default();
+    let keys = Arc::new(KeyStore::new(KeyPolicy::default(), clock.clone()));
+    let algorithms = vec![Algorithm::RS256];
+    let handle = runtime.handle();
+    let refresher = Refresher::spawn(
+        handle,
+        Arc::clone(&keys),
+        Nowhere,
+        algorithms.clone(),
+        None,
+        None,
+    );
+    let policy = RevocationPolicy {
+        retention: None,
+        leeway: Duration::ZERO,
+    };
+    let jwt = JwtVerifier {
+        validation: Validation {
+            issuer: issuer.to_owned(),
+            audiences: Arc::new([issuer.to_owned()]),
+            former_issuers: Vec::new(),
+            client_ids: None,
+            algorithms,
+            leeway: Duration::ZERO,
+        },
+        revocations: Arc::new(Revocations::start(policy, clock.clone(), handle)),
+        clock,
+        keys,
+        addresses: KeyAddresses::default(),
+        read_claims: |_| Ok(NoClaims),
+        scope_inclusions: None,
+        refresher,
+    };
+    Arc::new(TrustedProject::new(Arc::new(jwt), None))
+}

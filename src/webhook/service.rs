@@ -1,0 +1,110 @@
+//! [`WebhookService`]: deliveries of projects that come and go.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use http::{Request, Response};
+use tower::Service;
+
+use super::{Receiver, Refused, WebhookSecrets};
+use crate::revocation::RevocationLedger;
+
+/// Takes webhooks of the project that a request is for, from
+/// [`Authgear::webhook_service`](crate::Authgear::webhook_service).
+///
+/// It is a tower service of the issuer and the request. The secrets are those of the project's
+/// [`webhook_secrets`](crate::AuthgearBuilder::webhook_secrets). The answers are those of
+/// [`Project::webhooks`](crate::Project::webhooks), and 404 for an issuer that is no project here, or has
+/// no secrets.
+///
+/// ```
+/// use axum::extract::{Path, Request};
+/// use axum::response::Response;
+/// use axum::{Router, routing::post};
+/// use axum_authgear::Authgear;
+/// use tower::ServiceExt;
+///
+/// fn app(authgear: &Authgear) -> Router {
+///     let webhooks = authgear.webhook_service();
+///     // How a tenant is found in an address is for the application to say.
+///     let take = async move |Path(tenant): Path<String>, request: Request| -> Response {
+///         let issuer = format!("https://{tenant}.authgear.cloud");
+///         match webhooks.clone().oneshot((issuer, request)).await {
+///             Ok(response) => response,
+///             Err(never) => match never {},
+///         }
+///     };
+///     Router::new().route("/webhooks/{tenant}", post(take))
+/// }
+/// ```
+#[derive(Clone)]
+#[must_use = "a service does nothing until it is called"]
+pub struct WebhookService {
+    receiver: Arc<Receiver>,
+    secrets: Arc<ProjectSecrets>,
+    ledger: Arc<RevocationLedger>,
+}
+
+impl WebhookService {
+    pub(crate) fn new(secrets: Arc<ProjectSecrets>, ledger: Arc<RevocationLedger>) -> Self {
+        Self {
+            receiver: Arc::new(Receiver::new()),
+            secrets,
+            ledger,
+        }
+    }
+}
+
+impl Service<(String, Request<Body>)> for WebhookService {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (issuer, request): (String, Request<Body>)) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            let Some(secrets) = this.secrets.find(&issuer) else {
+                return Ok(super::refuse(&Refused::UnknownProject));
+            };
+            let find = || this.ledger.find(&issuer);
+            Ok(this.receiver.answer(request, &secrets, find).await)
+        })
+    }
+}
+
+/// Shows no secret.
+impl fmt::Debug for WebhookService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookService").finish_non_exhaustive()
+    }
+}
+
+/// The secrets of each project that has some.
+#[derive(Default)]
+pub(crate) struct ProjectSecrets(RwLock<HashMap<Box<str>, Arc<WebhookSecrets>>>);
+
+impl ProjectSecrets {
+    /// Puts these in the place of the project's secrets.
+    pub(crate) fn set(&self, issuer: &str, secrets: Option<Arc<WebhookSecrets>>) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match secrets {
+            Some(secrets) => all.insert(issuer.into(), secrets),
+            None => all.remove(issuer),
+        };
+    }
+
+    fn find(&self, issuer: &str) -> Option<Arc<WebhookSecrets>> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(issuer).cloned()
+    }
+}

@@ -1,0 +1,300 @@
+//! Projects that come, go and change while requests run.
+
+use std::time::Duration;
+
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
+use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, SessionResolver};
+use tokio::time::{sleep, timeout};
+
+use crate::stage::{Stage, all_have_keys, api, ask, assert_is};
+use crate::support::assert_refused;
+
+#[tokio::test]
+async fn a_project_counts_from_when_it_is_added_until_it_is_removed() {
+    let stage = Stage::new().await;
+    let authgear = Authgear::any_of([]).build().unwrap();
+    let projects = authgear.projects();
+    let api = api(&authgear);
+    let token = stage.one.token(&stage.alice).sign();
+    let others = stage.other.token(&stage.other_alice).sign();
+
+    assert_refused(&ask(&api, &token).await, 401, AuthErrorKind::WrongIssuer);
+    let [one, other] = stage.builders();
+    projects.add(one).unwrap();
+    // It waits for the first fetch.
+    assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
+    assert_refused(&ask(&api, &others).await, 401, AuthErrorKind::WrongIssuer);
+    projects.add(other).unwrap();
+    assert_is(&ask(&api, &others).await, &stage.other, &stage.other_alice);
+    assert_eq!(projects.issuers().len(), 2);
+
+    // Known tokens too.
+    assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
+    assert!(projects.remove(stage.one.endpoint()).unwrap());
+    assert_refused(&ask(&api, &token).await, 401, AuthErrorKind::WrongIssuer);
+    assert_is(&ask(&api, &others).await, &stage.other, &stage.other_alice);
+    assert!(!projects.remove(stage.one.endpoint()).unwrap());
+    assert!(projects.get(stage.one.endpoint()).is_none());
+
+    let [one, _] = stage.builders();
+    projects.add(one).unwrap();
+    assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_made_changes_nothing() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let projects = authgear.projects();
+    let [one, _] = stage.builders();
+    assert_eq!(projects.add(one).unwrap_err().option(), Some("endpoint"));
+    let unknown = Authgear::builder("https://unknown.example");
+    assert_eq!(
+        projects.replace(unknown).unwrap_err().option(),
+        Some("endpoint")
+    );
+    let [one, _] = stage.builders();
+    let misplaced = projects.replace(one.token_cookie("at")).unwrap_err();
+    assert_eq!(misplaced.option(), Some("token_cookie"));
+    assert_eq!(projects.issuers().len(), 2);
+    assert!(projects.get("https://unknown.example").is_none());
+    // A trailing slash is dropped, as in the builder.
+    let with_slash = format!("{}/", stage.one.endpoint());
+    assert!(projects.get(&with_slash).is_some());
+
+    // One that is not made for it has the projects that it was built with.
+    let alone = Authgear::builder(stage.one.endpoint()).build().unwrap();
+    let [_, other] = stage.builders();
+    assert_eq!(
+        alone.projects().add(other).unwrap_err().option(),
+        Some("projects")
+    );
+    assert!(alone.projects().remove(stage.one.endpoint()).is_err());
+    assert_eq!(alone.projects().issuers(), [stage.one.endpoint()]);
+}
+
+#[tokio::test]
+async fn dropping_handles_removes_nothing() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let api = api(&authgear);
+    let projects = authgear.projects();
+    drop(projects.get(stage.one.endpoint()));
+    drop(projects);
+    drop(authgear);
+    let token = stage.one.token(&stage.alice).sign();
+    assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
+}
+
+#[tokio::test]
+async fn what_waits_for_keys_is_refused_when_the_project_is_removed() {
+    let stage = Stage::new().await;
+    stage.one.fail(Endpoint::Jwks, Fault::Hang);
+    let [one, other] = stage.builders();
+    let authgear = Authgear::any_of([one, other]).build().unwrap();
+    let api = api(&authgear);
+    let token = stage.one.token(&stage.alice).sign();
+    let waiting = tokio::spawn({
+        let (api, token) = (api.clone(), token.clone());
+        async move { ask(&api, &token).await }
+    });
+    let verifying = tokio::spawn({
+        let (authgear, token) = (authgear.clone(), token.clone());
+        async move { authgear.verify(&token).await.map(drop) }
+    });
+    sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished() && !verifying.is_finished());
+    authgear.projects().remove(stage.one.endpoint()).unwrap();
+    // Not after the patience of a fetch.
+    let answer = timeout(Duration::from_secs(2), waiting)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_refused(&answer, 401, AuthErrorKind::WrongIssuer);
+    let verified = timeout(Duration::from_secs(2), verifying)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(verified.unwrap_err().kind(), AuthErrorKind::WrongIssuer);
+    // Near miss: the other project, in the same moment.
+    let others = stage.other.token(&stage.other_alice).sign();
+    assert_is(&ask(&api, &others).await, &stage.other, &stage.other_alice);
+}
+
+#[tokio::test]
+async fn what_waits_for_keys_goes_on_with_the_new_options_when_the_project_is_replaced() {
+    let stage = Stage::new().await;
+    stage.one.fail(Endpoint::Jwks, Fault::Hang);
+    let [one, other] = stage.builders();
+    let authgear = Authgear::any_of([one, other]).build().unwrap();
+    let api = api(&authgear);
+    let wait_with = |client: &str| {
+        let token = stage.one.token(&stage.alice).client_id(client).sign();
+        let api = api.clone();
+        tokio::spawn(async move { ask(&api, &token).await })
+    };
+    let (good, bad) = (wait_with("web"), wait_with("spa"));
+    sleep(Duration::from_millis(300)).await;
+    assert!(!good.is_finished() && !bad.is_finished());
+    stage.one.heal(Endpoint::Jwks);
+    let [one, _] = stage.builders();
+    authgear
+        .projects()
+        .replace(one.client_ids(["web"]))
+        .unwrap();
+    let good = timeout(Duration::from_secs(4), good)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_is(&good, &stage.one, &stage.alice);
+    let bad = timeout(Duration::from_secs(4), bad).await.unwrap().unwrap();
+    assert_refused(&bad, 401, AuthErrorKind::ClientNotAllowed);
+}
+
+fn live(fake: &FakeAuthgear) -> axum_authgear::AuthgearBuilder {
+    let resolver = SessionResolver::new().timeout(Duration::from_secs(5));
+    Authgear::builder(fake.endpoint())
+        .live_sessions(LiveSessions::within(Duration::from_secs(10)).session_resolver(resolver))
+}
+
+#[tokio::test]
+async fn what_waits_for_the_resolver_is_refused_when_the_project_is_removed() {
+    let stage = Stage::new().await;
+    let [_, other] = stage.builders();
+    let authgear = Authgear::any_of([live(&stage.one), other]).build().unwrap();
+    all_have_keys(&authgear).await;
+    let api = api(&authgear);
+    // Another session: the question is its own.
+    let token = stage.one.token(&stage.alice).sign();
+    stage.one.fail(Endpoint::Resolver, Fault::Hang);
+    let waiting = tokio::spawn({
+        let (api, token) = (api.clone(), token.clone());
+        async move { ask(&api, &token).await }
+    });
+    sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished());
+    authgear.projects().remove(stage.one.endpoint()).unwrap();
+    let answer = timeout(Duration::from_secs(2), waiting)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_refused(&answer, 401, AuthErrorKind::WrongIssuer);
+
+    // Added again without live sessions, the token stands alone; nothing of before is left.
+    let [one, _] = stage.builders();
+    authgear.projects().add(one).unwrap();
+    assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
+}
+
+#[tokio::test]
+async fn long_connections_end_with_their_project_and_outlive_new_options() {
+    let stage = Stage::new().await;
+    let [one, _] = stage.builders();
+    let authgear = Authgear::any_of([one, live(&stage.other)]).build().unwrap();
+    all_have_keys(&authgear).await;
+    let alice = authgear
+        .verify(&stage.one.token(&stage.alice).sign())
+        .await
+        .unwrap();
+    let others = authgear
+        .verify(&stage.other.token(&stage.other_alice).sign())
+        .await
+        .unwrap();
+    let watch = |user: &axum_authgear::AuthUser| {
+        let (authgear, user) = (authgear.clone(), user.clone());
+        tokio::spawn(async move { authgear.ended(&user).await })
+    };
+    let (ended, others_ended) = (watch(&alice), watch(&others));
+    sleep(Duration::from_millis(300)).await;
+
+    // Other options, the same keys: the streams go on.
+    let [one, _] = stage.builders();
+    authgear
+        .projects()
+        .replace(one.leeway(Duration::from_secs(1)))
+        .unwrap();
+    authgear.projects().replace(live(&stage.other)).unwrap();
+    authgear.recheck(&alice).await.unwrap();
+    authgear.recheck(&others).await.unwrap();
+    sleep(Duration::from_millis(300)).await;
+    assert!(!ended.is_finished() && !others_ended.is_finished());
+
+    // Options by which the next request would be refused.
+    let [one, _] = stage.builders();
+    authgear
+        .projects()
+        .replace(one.client_ids(["another"]))
+        .unwrap();
+    let reason = timeout(Duration::from_secs(3), ended)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(reason.kind(), AuthErrorKind::ClientNotAllowed);
+
+    authgear.projects().remove(stage.other.endpoint()).unwrap();
+    let reason = timeout(Duration::from_millis(900), others_ended)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(reason.kind(), AuthErrorKind::WrongIssuer);
+    let again = authgear.recheck(&others).await.unwrap_err();
+    assert_eq!(again.kind(), AuthErrorKind::WrongIssuer);
+}
+
+#[tokio::test]
+async fn replaced_options_keep_the_keys_while_authgear_is_away() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let api = api(&authgear);
+    let token = stage.one.token(&stage.alice).client_id("web").sign();
+    stage.one.stop();
+    let [one, _] = stage.builders();
+    authgear
+        .projects()
+        .replace(one.client_ids(["web"]))
+        .unwrap();
+    assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
+    // Removed and added, they are fetched from the start.
+    authgear.projects().remove(stage.one.endpoint()).unwrap();
+    let [one, _] = stage.builders();
+    authgear.projects().add(one).unwrap();
+    assert_refused(
+        &ask(&api, &token).await,
+        503,
+        AuthErrorKind::KeysUnavailable,
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_that_comes_and_goes_costs_nobody_an_answer() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let api = api(&authgear);
+    let changing = tokio::spawn({
+        let projects = authgear.projects();
+        let fake = stage.other.clone();
+        async move {
+            for _ in 0..200 {
+                projects.remove(fake.endpoint()).unwrap();
+                projects.add(Authgear::builder(fake.endpoint())).unwrap();
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let own = stage.one.token(&stage.alice).sign();
+    let others = stage.other.token(&stage.other_alice).sign();
+    while !changing.is_finished() {
+        assert_is(&ask(&api, &own).await, &stage.one, &stage.alice);
+        let fresh = stage.one.token(&stage.alice).sign();
+        assert_is(&ask(&api, &fresh).await, &stage.one, &stage.alice);
+        let theirs = ask(&api, &others).await;
+        match theirs.status.as_u16() {
+            200 => assert_is(&theirs, &stage.other, &stage.other_alice),
+            503 => assert_refused(&theirs, 503, AuthErrorKind::KeysUnavailable),
+            _ => assert_refused(&theirs, 401, AuthErrorKind::WrongIssuer),
+        }
+    }
+    changing.await.unwrap();
+    assert_is(&ask(&api, &others).await, &stage.other, &stage.other_alice);
+    let _: &User = &stage.alice;
+}

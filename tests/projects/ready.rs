@@ -1,0 +1,80 @@
+//! How several projects are doing, and when they can verify.
+
+use std::time::Duration;
+
+use axum_authgear::testkit::{Endpoint, Fault};
+use axum_authgear::{AuthErrorKind, Authgear, Health};
+
+use crate::stage::{Stage, all_have_keys, api, ask, assert_is};
+use crate::support::{assert_refused, turns};
+
+#[tokio::test]
+async fn one_that_can_verify_is_enough_to_be_ready_and_the_other_is_said() {
+    let stage = Stage::new().await;
+    stage.one.fail(Endpoint::Discovery, Fault::Status(503));
+    let authgear = Authgear::any_of(stage.builders()).build().unwrap();
+    authgear.ready(Duration::from_secs(10)).await.unwrap();
+    let status = authgear.status();
+    assert_eq!(status.health(), Health::Degraded);
+    assert!(status.last_error().is_some());
+    assert_eq!(status.projects().len(), 2);
+    for project in status.projects() {
+        let is_down = project.issuer() == stage.one.endpoint();
+        let health = if is_down {
+            Health::Down
+        } else {
+            Health::Healthy
+        };
+        assert_eq!(project.status().health(), health, "{}", project.issuer());
+        assert_eq!(project.status().last_error().is_some(), is_down);
+        assert_eq!(project.status().key_age().is_none(), is_down);
+        let own = authgear.projects().get(project.issuer()).unwrap();
+        assert_eq!(own.status().unwrap().health(), health);
+    }
+    let api = api(&authgear);
+    let token = stage.one.token(&stage.alice).sign();
+    assert_refused(
+        &ask(&api, &token).await,
+        503,
+        AuthErrorKind::KeysUnavailable,
+    );
+    let token = stage.other.token(&stage.other_alice).sign();
+    assert_is(&ask(&api, &token).await, &stage.other, &stage.other_alice);
+}
+
+#[tokio::test]
+async fn none_that_can_verify_is_down_and_not_ready() {
+    let stage = Stage::new().await;
+    for fake in [&stage.one, &stage.other] {
+        fake.fail(Endpoint::Discovery, Fault::Status(503));
+    }
+    let authgear = Authgear::any_of(stage.builders()).build().unwrap();
+    let error = authgear.ready(Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::KeysUnavailable);
+    assert_eq!(authgear.status().health(), Health::Down);
+
+    // A tenant that has no keys yet keeps no replica out of service once another has.
+    stage.other.heal(Endpoint::Discovery);
+    authgear.ready(Duration::from_secs(30)).await.unwrap();
+    turns(&authgear, Health::Degraded).await;
+}
+
+#[tokio::test]
+async fn without_projects_there_is_nothing_to_wait_for() {
+    let authgear = Authgear::any_of([]).build().unwrap();
+    authgear.ready(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(authgear.status().health(), Health::Healthy);
+    assert!(authgear.status().projects().is_empty());
+}
+
+#[tokio::test]
+async fn all_well_is_healthy_and_a_removed_project_is_not_spoken_of() {
+    let stage = Stage::new().await;
+    let authgear = Authgear::any_of(stage.builders()).build().unwrap();
+    all_have_keys(&authgear).await;
+    assert_eq!(authgear.status().health(), Health::Healthy);
+    let project = authgear.projects().get(stage.one.endpoint()).unwrap();
+    authgear.projects().remove(stage.one.endpoint()).unwrap();
+    assert!(project.status().is_none());
+    assert_eq!(authgear.status().projects().len(), 1);
+}
