@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value, json};
+
+use super::state::accounts::User;
+use super::state::sessions::ACCESS_TOKEN_LIFETIME;
 use crate::clock::Clock;
 use crate::credential::AccessToken;
 use crate::user::{
-    AuthClient, AuthUser, Identity, NoClaims, NumericDate, TextReader, TimeContext, VerifiedBy,
-    VerifiedUser,
+    AuthClient, AuthUser, Identity, NoClaims, TimeContext, VerifiedBy, VerifiedUser,
 };
+use crate::verify::unverified_identity;
 
 /// A signed-in user with this id, made by hand.
 ///
@@ -29,24 +33,14 @@ use crate::user::{
 /// # }
 /// ```
 pub fn auth_user(id: impl Into<String>) -> UserBuilder {
-    let now = Clock::default().now().unix().as_secs();
+    let user = User::new("").with_id(id);
+    let mut claims = Claims::new(user.id(), ISSUER, "spa");
+    claims.set("auth_time", claims.0["iat"].clone());
+    claims.set("amr", json!(["pwd", "x_primary_password"]));
     UserBuilder {
-        facts: Facts {
-            subject: id.into(),
-            issuer: ISSUER.to_owned(),
-            client_id: Some("spa".to_owned()),
-            scopes: Vec::new(),
-            audiences: vec![ISSUER.to_owned()],
-            roles: Vec::new(),
-            amr: vec!["pwd".to_owned(), "x_primary_password".to_owned()],
-            is_anonymous: false,
-            is_verified: false,
-            can_reauthenticate: true,
-            auth_time: Some(now),
-            issued_at: Some(now),
-            expires_at: Some(now + LIFETIME),
-        },
-        claims: NoClaims,
+        user,
+        claims,
+        custom: NoClaims,
         verified_by: VerifiedBy::Jwt,
     }
 }
@@ -62,18 +56,9 @@ pub fn auth_user(id: impl Into<String>) -> UserBuilder {
 /// ```
 pub fn auth_client(id: impl Into<String>) -> ClientBuilder {
     let id = id.into();
-    let now = Clock::default().now().unix().as_secs();
+    let subject = format!("client_id_{id}");
     ClientBuilder {
-        facts: Facts {
-            subject: format!("client_id_{id}"),
-            issuer: ISSUER.to_owned(),
-            client_id: Some(id),
-            audiences: vec!["https://api.example.com".to_owned()],
-            is_anonymous: true,
-            issued_at: Some(now),
-            expires_at: Some(now + LIFETIME),
-            ..Facts::default()
-        },
+        claims: Claims::new(&subject, "https://api.example.com", &id),
     }
 }
 
@@ -92,28 +77,29 @@ pub fn access_token(text: impl AsRef<str>) -> AccessToken {
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct UserBuilder<C = NoClaims> {
-    facts: Facts,
-    claims: C,
+    user: User,
+    claims: Claims,
+    custom: C,
     verified_by: VerifiedBy,
 }
 
 impl<C> UserBuilder<C> {
     /// Adds a role.
     pub fn role(mut self, role: impl Into<String>) -> Self {
-        self.facts.roles.push(role.into());
+        self.user.roles.push(role.into());
         self
     }
 
     /// Adds a scope, or several separated by spaces. It includes no other: what a builder declares with
     /// [`scope_includes`](crate::AuthgearBuilder::scope_includes) is known to verified tokens alone.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
-        self.facts.scopes.push(scope.into());
+        self.claims.add_scope(&scope.into());
         self
     }
 
     /// Whether the user has a verified identity. Default: false.
     pub fn verified(mut self, verified: bool) -> Self {
-        self.facts.is_verified = verified;
+        self.user.verified = verified;
         self
     }
 
@@ -121,48 +107,48 @@ impl<C> UserBuilder<C> {
     /// reauthenticate, unless [`amr`](Self::amr) and
     /// [`can_reauthenticate`](Self::can_reauthenticate) say so afterwards.
     pub fn anonymous(mut self, anonymous: bool) -> Self {
-        self.facts.is_anonymous = anonymous;
-        self.facts.can_reauthenticate = !anonymous;
+        self.user = self.user.anonymous(anonymous);
         if anonymous {
-            self.facts.amr.clear();
+            self.claims.set("amr", Value::Null);
         }
         self
     }
 
     /// Whether the user could be asked to authenticate again. Default: true.
     pub fn can_reauthenticate(mut self, can_reauthenticate: bool) -> Self {
-        self.facts.can_reauthenticate = can_reauthenticate;
+        self.user.can_reauthenticate = can_reauthenticate;
         self
     }
 
     /// How the user authenticated. Default: `pwd`, `x_primary_password`.
     pub fn amr<I: IntoIterator<Item: Into<String>>>(mut self, methods: I) -> Self {
-        self.facts.amr = methods.into_iter().map(Into::into).collect();
+        let methods: Vec<String> = methods.into_iter().map(Into::into).collect();
+        self.claims.set("amr", methods);
         self
     }
 
     /// When the user authenticated, in Unix seconds, or `None`. Default: now, by the system's
     /// clock.
     pub fn auth_time(mut self, unix_seconds: impl Into<Option<u64>>) -> Self {
-        self.facts.auth_time = unix_seconds.into();
+        self.claims.set("auth_time", unix_seconds.into());
         self
     }
 
     /// The OAuth client, or `None`. Default: `spa`.
     pub fn client_id<'i>(mut self, id: impl Into<Option<&'i str>>) -> Self {
-        self.facts.client_id = id.into().map(str::to_owned);
+        self.claims.set("client_id", id.into());
         self
     }
 
     /// When the token was issued, in Unix seconds, or `None`. Default: now, by the system's clock.
     pub fn issued_at(mut self, unix_seconds: impl Into<Option<u64>>) -> Self {
-        self.facts.issued_at = unix_seconds.into();
+        self.claims.set("iat", unix_seconds.into());
         self
     }
 
     /// When the token expires, in Unix seconds, or `None`. Default: in 1,800 s. Nothing checks it.
     pub fn expires_at(mut self, unix_seconds: impl Into<Option<u64>>) -> Self {
-        self.facts.expires_at = unix_seconds.into();
+        self.claims.set("exp", unix_seconds.into());
         self
     }
 
@@ -175,19 +161,21 @@ impl<C> UserBuilder<C> {
     /// The custom claims, of a type of your own: the result is an `AuthUser<T>`.
     pub fn claims<T>(self, claims: T) -> UserBuilder<T> {
         UserBuilder {
-            facts: self.facts,
-            claims,
+            user: self.user,
+            claims: self.claims,
+            custom: claims,
             verified_by: self.verified_by,
         }
     }
 
     /// The user.
     #[must_use]
-    pub fn build(self) -> AuthUser<C> {
+    pub fn build(mut self) -> AuthUser<C> {
+        self.claims.0.extend(self.user.claims());
         AuthUser::new(Arc::new(VerifiedUser {
             signed_by: None,
-            identity: self.facts.into_identity(),
-            claims: self.claims,
+            identity: self.claims.into_identity(),
+            claims: self.custom,
             method: self.verified_by,
             time: TimeContext {
                 clock: Clock::default(),
@@ -201,96 +189,70 @@ impl<C> UserBuilder<C> {
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct ClientBuilder {
-    facts: Facts,
+    claims: Claims,
 }
 
 impl ClientBuilder {
     /// Adds a scope, or several separated by spaces.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
-        self.facts.scopes.push(scope.into());
+        self.claims.add_scope(&scope.into());
         self
     }
 
     /// The resource that the token is for. Default: `https://api.example.com`.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.facts.audiences = vec![audience.into()];
+        self.claims.set("aud", audience.into());
         self
     }
 
     /// When the token expires, in Unix seconds, or `None`. Default: in 1,800 s. Nothing checks it.
     pub fn expires_at(mut self, unix_seconds: impl Into<Option<u64>>) -> Self {
-        self.facts.expires_at = unix_seconds.into();
+        self.claims.set("exp", unix_seconds.into());
         self
     }
 
     /// The machine.
     #[must_use]
     pub fn build(self) -> AuthClient {
-        AuthClient::new(Arc::new(self.facts.into_identity()))
+        AuthClient::new(Arc::new(self.claims.into_identity()))
     }
 }
 
-/// What a credential would have said.
-#[derive(Clone, Debug, Default)]
-struct Facts {
-    subject: String,
-    issuer: String,
-    client_id: Option<String>,
-    scopes: Vec<String>,
-    audiences: Vec<String>,
-    roles: Vec<String>,
-    amr: Vec<String>,
-    is_anonymous: bool,
-    is_verified: bool,
-    can_reauthenticate: bool,
-    auth_time: Option<u64>,
-    issued_at: Option<u64>,
-    expires_at: Option<u64>,
-}
+/// The claims that a token would have. `null` leaves one out.
+#[derive(Clone, Debug)]
+struct Claims(Map<String, Value>);
 
-impl Facts {
-    fn into_identity(self) -> Identity {
-        // There is no token: each text is appended to an empty one.
-        let text = String::new();
-        let mut reader = TextReader::new(&text);
-        let mut identity = Identity {
-            subject: reader.span(&self.subject),
-            issuer: reader.span(&self.issuer),
-            client_id: self.client_id.map(|id| reader.span(&id)),
-            scope: reader.span(&self.scopes.join(" ")),
-            is_anonymous: self.is_anonymous,
-            is_verified: self.is_verified,
-            can_reauthenticate: self.can_reauthenticate,
-            auth_time: self.auth_time.map(numeric_date),
-            issued_at: self.issued_at.map(numeric_date),
-            expires_at: self.expires_at.map(numeric_date),
-            ..Identity::default()
-        };
-        for (list, members) in [
-            (&mut identity.audiences, &self.audiences),
-            (&mut identity.roles, &self.roles),
-            (&mut identity.amr, &self.amr),
-        ] {
-            let mark = reader.mark();
-            for member in members {
-                reader.push(member);
-            }
-            *list = reader.list_since(mark);
-        }
-        identity.text = reader.finish(text);
-        identity
+impl Claims {
+    fn new(subject: &str, audience: &str, client_id: &str) -> Self {
+        let now = Clock::default().now().unix().as_secs();
+        let claims = [
+            ("iss", json!(ISSUER)),
+            ("sub", json!(subject)),
+            ("aud", json!(audience)),
+            ("client_id", json!(client_id)),
+            ("iat", json!(now)),
+            ("exp", json!(now + ACCESS_TOKEN_LIFETIME)),
+        ];
+        let claims = claims.map(|(name, value)| (name.to_owned(), value));
+        Self(Map::from_iter(claims))
     }
-}
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "exact for some hundred million years"
-)]
-fn numeric_date(unix_seconds: u64) -> NumericDate {
-    NumericDate(unix_seconds as f64)
+    fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    fn add_scope(&mut self, scope: &str) {
+        let before = self.0.get("scope").and_then(Value::as_str);
+        let all = format!("{} {scope}", before.unwrap_or_default());
+        self.set("scope", all);
+    }
+
+    fn into_identity(mut self) -> Identity {
+        self.0.retain(|_, value| !value.is_null());
+        unverified_identity(Value::Object(self.0).to_string())
+    }
 }
 
 const ISSUER: &str = "https://project.authgear.test";
-const LIFETIME: u64 = 1_800;
 /// The builder's default.
 const LEEWAY: Duration = Duration::from_secs(60);

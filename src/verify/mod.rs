@@ -18,6 +18,8 @@ mod verifier;
 
 pub use gateway::GatewayProof;
 pub(crate) use gateway::{GatewayIdentity, GatewayVerifier, Proof};
+#[cfg(feature = "testkit")]
+pub(crate) use jwt::claims::unverified_identity;
 pub(crate) use jwt::{
     Audiences, FormerIssuer, JwtVerifier, ReadClaims, TokenCache, Validation, asymmetric_name,
 };

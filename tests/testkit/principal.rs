@@ -58,3 +58,22 @@ fn a_machine_says_what_it_was_told() {
     );
     assert_eq!(client.expires_at(), Some(1_700_000_000));
 }
+
+#[test]
+fn any_text_and_nothing_can_be_said() {
+    let odd = "\"\\\u{0}\u{1f980},";
+    let user = auth_user(odd)
+        .role(odd)
+        .client_id(None)
+        .auth_time(None)
+        .issued_at(u64::MAX)
+        .anonymous(true)
+        .amr([odd])
+        .build();
+    assert_eq!(user.id(), odd);
+    assert_eq!(user.roles().collect::<Vec<_>>(), [odd]);
+    assert_eq!(user.amr().collect::<Vec<_>>(), [odd]);
+    assert_eq!((user.client_id(), user.auth_time()), (None, None));
+    assert_eq!(user.issued_at(), Some(u64::MAX));
+    assert!(user.is_anonymous());
+}

@@ -40,6 +40,13 @@ impl Claims {
     }
 }
 
+/// The identity in claims that nobody has verified: for a caller that a test makes.
+#[cfg(feature = "testkit")]
+pub(crate) fn unverified_identity(claims: String) -> Identity {
+    let claims = Claims::parse(claims);
+    claims.expect("claims of the right types").identity
+}
+
 /// The claims that we read.
 #[derive(Clone, Copy)]
 pub(in crate::verify) enum Claim {
