@@ -1,9 +1,9 @@
 //! A fake Authgear on a loopback port, for tests.
 //!
 //! [`FakeAuthgear`] answers over HTTP as one project of a real server does: discovery, the JWKS and
-//! the session resolver, with their statuses, headers and quirks. Its users sign in and out, are
-//! disabled and deleted; it mints their tokens, rotates its keys, delivers webhooks, and fails to
-//! order. Only what a resource server meets is there: no login pages, and no token endpoint.
+//! the session resolver. A test signs users in, disables and deletes them, issues their tokens, rotates
+//! keys, sends webhooks and makes endpoints fail. The fake has only what a resource server uses: no
+//! login pages and no token endpoint.
 //!
 //! # Example
 //!
@@ -15,13 +15,13 @@
 //! let fake = FakeAuthgear::start().await;
 //! let alice = fake.add_user(User::new("alice").roles(["admin"]).verified(true));
 //!
-//! // The application under test is configured with this endpoint ...
+//! // Configure the application under test with this endpoint ...
 //! assert!(fake.endpoint().starts_with("http://127.0.0.1:"));
-//! // ... and asked with tokens such as these:
+//! // ... and send it tokens such as these:
 //! let good = fake.token(&alice).sign();
 //! let expired = fake.token(&alice).issued_at(1_000_000_000).sign();
-//! let of_a_machine = fake.client_token("worker", "https://api.example.com").sign();
-//! # assert!(good != expired && good != of_a_machine);
+//! let client = fake.client_token("worker", "https://api.example.com").sign();
+//! # assert!(good != expired && good != client);
 //! # }
 //! ```
 //!
@@ -43,7 +43,7 @@
 //!     .await;
 //! let alice = fake.add_user(User::new("alice"));
 //!
-//! // One session, and every credential that stands for it.
+//! // One session, and all its credentials.
 //! let session = fake.sign_in(&alice);
 //! let jwt = session.token().client_id("mobile").lifetime(Duration::from_secs(300)).sign();
 //! let cookie = session.cookies().session().pair();
@@ -55,7 +55,7 @@
 //! let odd = fake.token(&alice).claim("exp", "tomorrow").header("crit", vec!["exp"]).sign();
 //! # assert!(jwt != forged && jwt != odd);
 //!
-//! // Trouble.
+//! // Faults.
 //! fake.fail(Endpoint::Jwks, Fault::Status(503));
 //! fake.rotate();
 //! clock.shift_millis(60_000);
@@ -64,14 +64,13 @@
 //! # }
 //! ```
 //!
-//! # What it is not to be trusted with
+//! # Trust
 //!
-//! It is for tests. It listens on loopback, its tokens are worth as much as its keys, which belong
-//! to the process, and it lets everyone in whom a test lets in. Methods panic where a test makes a
-//! mistake; each says when.
+//! It is for tests only. It listens on loopback, and every user can sign in without a password. Methods
+//! panic when a test makes a mistake; each method says when.
 //!
-//! The keys are made once in a process and lent out in turn, for making one takes 0.1 s; a fake
-//! never lists one key twice, and [`SigningKey`]s made by hand are never those of a fake.
+//! An RSA key takes 0.1 s to make. So a process makes a few keys, and its fakes use them in turn. One
+//! fake never lists a key twice, and no fake has a key of [`SigningKey::rsa`].
 
 mod fake;
 mod principal;

@@ -1,4 +1,4 @@
-//! Callers made by hand: for a unit test of one handler, without a server and without a token.
+//! Users and clients made by hand, for a unit test of one handler without a server and a token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::verify::unverified_identity;
 
 /// A signed-in user with this id, made by hand.
 ///
-/// The defaults are the least that a user can be: no role, no scope, not verified; not anonymous,
-/// of the client `spa`, authenticated just now with a password, for another 1,800 s.
+/// By default the user has no role and no scope, is neither verified nor anonymous, and authenticated now
+/// with a password. The client is `spa`, and the token expires in 1,800 s.
 ///
 /// ```
 /// use axum_authgear::{AuthUser, testkit};
@@ -45,7 +45,8 @@ pub fn auth_user(id: impl Into<String>) -> UserBuilder {
     }
 }
 
-/// A machine, the OAuth client of this id, made by hand: without a scope, for another 1,800 s.
+/// An OAuth client with this id, made by hand. By default it has no scope, and its token expires in
+/// 1,800 s.
 ///
 /// ```
 /// use axum_authgear::testkit;
@@ -62,7 +63,7 @@ pub fn auth_client(id: impl Into<String>) -> ClientBuilder {
     }
 }
 
-/// An access token made by hand, for a handler that takes an [`AccessToken`]. Nothing checks it.
+/// An access token made by hand, for a handler that takes an [`AccessToken`]. It is not verified.
 ///
 /// ```
 /// use axum_authgear::testkit;
@@ -73,7 +74,7 @@ pub fn access_token(text: impl AsRef<str>) -> AccessToken {
     AccessToken::new(text.as_ref())
 }
 
-/// An [`AuthUser`] in the making, from [`auth_user`].
+/// Describes an [`AuthUser`]. Begin with [`auth_user`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct UserBuilder<C = NoClaims> {
@@ -90,8 +91,8 @@ impl<C> UserBuilder<C> {
         self
     }
 
-    /// Adds a scope, or several separated by spaces. It includes no other: what a builder declares with
-    /// [`scope_includes`](crate::AuthgearBuilder::scope_includes) is known to verified tokens alone.
+    /// Adds a scope, or several separated by spaces. It includes no other scope:
+    /// [`scope_includes`](crate::AuthgearBuilder::scope_includes) applies only to verified tokens.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.claims.add_scope(&scope.into());
         self
@@ -114,7 +115,7 @@ impl<C> UserBuilder<C> {
         self
     }
 
-    /// Whether the user could be asked to authenticate again. Default: true.
+    /// Whether the user can authenticate again. Default: true.
     pub fn can_reauthenticate(mut self, can_reauthenticate: bool) -> Self {
         self.user.can_reauthenticate = can_reauthenticate;
         self
@@ -146,7 +147,7 @@ impl<C> UserBuilder<C> {
         self
     }
 
-    /// When the token expires, in Unix seconds, or `None`. Default: in 1,800 s. Nothing checks it.
+    /// When the token expires, in Unix seconds, or `None`. Default: in 1,800 s. It is not checked.
     pub fn expires_at(mut self, unix_seconds: impl Into<Option<u64>>) -> Self {
         self.claims.set("exp", unix_seconds.into());
         self
@@ -158,7 +159,7 @@ impl<C> UserBuilder<C> {
         self
     }
 
-    /// The custom claims, of a type of your own: the result is an `AuthUser<T>`.
+    /// The custom claims, of your own type. The result is an `AuthUser<T>`.
     pub fn claims<T>(self, claims: T) -> UserBuilder<T> {
         UserBuilder {
             user: self.user,
@@ -185,7 +186,7 @@ impl<C> UserBuilder<C> {
     }
 }
 
-/// An [`AuthClient`] in the making, from [`auth_client`].
+/// Describes an [`AuthClient`]. Begin with [`auth_client`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct ClientBuilder {
@@ -205,13 +206,13 @@ impl ClientBuilder {
         self
     }
 
-    /// When the token expires, in Unix seconds, or `None`. Default: in 1,800 s. Nothing checks it.
+    /// When the token expires, in Unix seconds, or `None`. Default: in 1,800 s. It is not checked.
     pub fn expires_at(mut self, unix_seconds: impl Into<Option<u64>>) -> Self {
         self.claims.set("exp", unix_seconds.into());
         self
     }
 
-    /// The machine.
+    /// The client.
     #[must_use]
     pub fn build(self) -> AuthClient {
         AuthClient::new(Arc::new(self.claims.into_identity()))

@@ -1,4 +1,4 @@
-//! Identifiers and secrets in the shapes that Authgear gives them.
+//! Identifiers and secrets in the formats of Authgear.
 
 use std::fmt::Write;
 use std::iter::repeat_with;
@@ -21,7 +21,7 @@ pub(super) fn token() -> String {
     repeat_with(fastrand::alphanumeric).take(32).collect()
 }
 
-/// SHA-256 in hex: what Authgear stores of a token, and the `jti` of the JWT in front of it.
+/// SHA-256 in hex: what Authgear stores for a token. It is the `jti` of the JWT that carries the token.
 pub(super) fn hash(token: &str) -> String {
     hex(digest::digest(&digest::SHA256, token.as_bytes()).as_ref())
 }

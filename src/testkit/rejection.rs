@@ -1,4 +1,4 @@
-//! Refusals made by hand: for a test of a responder of one's own.
+//! Rejections made by hand, for a test of your own responder.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use http::StatusCode;
 use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
 use crate::rejection::AuthRejection;
 
-/// A refusal of this kind, with all that a real one of the kind may bring: a time to wait for those of
-/// status 503, the scope `example:scope` for `InsufficientScope`, a `max_age` of 300 s for
-/// `AuthenticationTooOld`. It has no realm and no resource metadata, which a layer adds.
+/// A rejection of this kind, with everything that a real one can contain: `Retry-After` of 1 s for status
+/// 503, the scope `example:scope` for `InsufficientScope`, a `max_age` of 300 s for
+/// `AuthenticationTooOld`. It has no realm and no resource metadata, because a layer adds them.
 ///
 /// ```
 /// use axum::body::Body;
@@ -27,26 +27,19 @@ use crate::rejection::AuthRejection;
 /// ```
 #[must_use]
 pub fn auth_rejection(kind: AuthErrorKind) -> AuthRejection {
-    let plain = AuthRejection::unlogged(kind, None);
-    let error = match kind {
-        AuthErrorKind::InsufficientScope => AuthError::denied(
-            kind,
-            ChallengeHints {
-                scope: Some("example:scope".to_owned()),
-                ..ChallengeHints::default()
-            },
-        ),
-        AuthErrorKind::AuthenticationTooOld => AuthError::denied(
-            kind,
-            ChallengeHints {
-                max_age: Some(300),
-                ..ChallengeHints::default()
-            },
-        ),
-        _ if plain.status() == StatusCode::SERVICE_UNAVAILABLE => {
+    let error = match AuthRejection::unlogged(kind, None).status() {
+        StatusCode::SERVICE_UNAVAILABLE => {
             AuthError::unavailable(kind, Duration::from_secs(1), None)
         }
-        _ => return plain,
+        _ => AuthError::denied(
+            kind,
+            ChallengeHints {
+                scope: (kind == AuthErrorKind::InsufficientScope)
+                    .then(|| "example:scope".to_owned()),
+                max_age: (kind == AuthErrorKind::AuthenticationTooOld).then_some(300),
+                ..ChallengeHints::default()
+            },
+        ),
     };
     AuthRejection::unlogged(error, None)
 }

@@ -1,4 +1,4 @@
-//! Sessions, and the credentials that stand for them.
+//! Sessions and their credentials.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use super::state::Shared;
 use super::state::sessions::{ACCESS_TOKEN_LIFETIME, Grant};
 use super::token::{Kind, Source, TokenBuilder};
 
-/// One sign-in of a user: the browser's session cookie at Authgear, and the refresh token of the
-/// client that it signed in to, with the tokens made from it.
+/// One sign-in of a user: the browser's session cookie at Authgear, the refresh token of the client, and
+/// the tokens made from it.
 ///
-/// Cheap to clone. It stands for the session and does not keep it alive:
-/// [`FakeAuthgear::end_session`](super::FakeAuthgear::end_session) ends it.
+/// It is a handle and cheap to clone. [`FakeAuthgear::end_session`](super::FakeAuthgear::end_session)
+/// ends the session.
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -24,24 +24,24 @@ impl Session {
         Self { shared, id }
     }
 
-    /// The session's id, as the `session` cookie begins.
+    /// The session's id: the first part of the `session` cookie.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// A user access token of this session. Each call begins another one.
+    /// A new access token of this session.
     pub fn token(&self) -> TokenBuilder {
         TokenBuilder::new(&self.shared, Kind::Access, Source::Session(self.id.clone()))
     }
 
-    /// An ID token of this session.
+    /// A new ID token of this session.
     pub fn id_token(&self) -> TokenBuilder {
         TokenBuilder::new(&self.shared, Kind::Id, Source::Session(self.id.clone()))
     }
 
-    /// A new opaque access token of this session: what a client gets that is not configured for
-    /// JWTs. 32 characters; it lives 1,800 s.
+    /// A new opaque access token of this session, for a client that is not configured for JWTs. It has 32
+    /// characters and expires after 1,800 s.
     #[must_use]
     pub fn opaque_token(&self) -> String {
         let token = random::token();
@@ -50,8 +50,8 @@ impl Session {
         token
     }
 
-    /// The cookies that a browser would hold of this session. Each call makes new ones for
-    /// `app_session` and `app_access_token`; older ones stay good.
+    /// The cookies that a browser has for this session. Each call makes a new `app_session` and a new
+    /// `app_access_token`. Earlier ones stay valid.
     #[must_use]
     pub fn cookies(&self) -> SessionCookies {
         let app_session = random::token();
@@ -86,8 +86,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The cookies of one [`Session`], any of which is enough for the resolver. It takes the first good
-/// one of those that come: `app_session`, `app_access_token`, `session`.
+/// The cookies of one [`Session`]. One of them is enough for the resolver. It uses the first valid one, in
+/// this order: `app_session`, `app_access_token`, `session`.
 #[derive(Clone, Debug)]
 pub struct SessionCookies {
     session: SessionCookie,
@@ -96,19 +96,19 @@ pub struct SessionCookies {
 }
 
 impl SessionCookies {
-    /// `session`: Authgear's own, which only the end of the session ends.
+    /// `session`: Authgear's own cookie. It is valid until the session ends.
     #[must_use]
     pub fn session(&self) -> &SessionCookie {
         &self.session
     }
 
-    /// `app_session`: an opaque token that ends with the refresh token.
+    /// `app_session`: an opaque token. It is valid until the refresh token ends.
     #[must_use]
     pub fn app_session(&self) -> &SessionCookie {
         &self.app_session
     }
 
-    /// `app_access_token`: an access token, here a JWT.
+    /// `app_access_token`: an access token, in this fake a JWT.
     #[must_use]
     pub fn app_access_token(&self) -> &SessionCookie {
         &self.app_access_token
@@ -142,7 +142,7 @@ impl SessionCookie {
     }
 }
 
-/// Prints the name alone.
+/// Prints only the name.
 impl fmt::Debug for SessionCookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionCookie")

@@ -10,13 +10,12 @@ use crate::authenticate::{Authentication, AuthgearId, RequestRecord};
 use crate::credential::{AccessToken, KeptToken};
 use crate::user::{AuthClient, AuthUser, NoClaims, Principal};
 
-/// Stands in for [`Authgear::layer`](crate::Authgear::layer) in a test of handlers: every request
-/// is this caller's, and no credential is looked at.
+/// Replaces [`Authgear::layer`](crate::Authgear::layer) in a test of handlers: every request is from this
+/// caller, and no credential is read.
 ///
-/// A requirement further inside, such as
-/// [`authgear.require(…)`](crate::Authgear::require), takes it for its own. A real authentication
-/// layer further inside does not know of it and asks for a credential: for a test of a whole
-/// application use a [`FakeAuthgear`](super::FakeAuthgear).
+/// A requirement inside of it, such as [`authgear.require(…)`](crate::Authgear::require), accepts the
+/// caller. A real authentication layer inside of it does not, and asks for a credential: to test a whole
+/// application, use a [`FakeAuthgear`](super::FakeAuthgear).
 ///
 /// ```
 /// use axum::{Router, body::Body, routing::get};
@@ -43,12 +42,12 @@ pub struct SignInLayer {
 }
 
 impl SignInLayer {
-    /// Every request is this user's, who has the custom claims that the handlers ask for.
+    /// Every request is from this user. `C` is the type of the custom claims that the handlers extract.
     pub fn user<C: Send + Sync + 'static>(user: AuthUser<C>) -> Self {
         Self::caller(Some(Principal::User(user)))
     }
 
-    /// Every request is this machine's.
+    /// Every request is from this client.
     pub fn client(client: AuthClient) -> Self {
         Self::caller(Some(Principal::<NoClaims>::Client(client)))
     }
@@ -58,8 +57,8 @@ impl SignInLayer {
         Self::caller(None::<Principal>)
     }
 
-    /// Any of the three, where handlers ask for custom claims `C` of a user who is not there:
-    /// `SignInLayer::caller(None::<Principal<Shop>>)`.
+    /// Every request is from this caller. Use `SignInLayer::caller(None::<Principal<Shop>>)` for requests
+    /// without a credential to handlers that extract custom claims `Shop`.
     pub fn caller<C: Send + Sync + 'static>(caller: Option<Principal<C>>) -> Self {
         let authgear_id = AuthgearId::of_testkit::<C>();
         Self {
@@ -70,14 +69,14 @@ impl SignInLayer {
         }
     }
 
-    /// The token that handlers extract as an [`AccessToken`]. Default: tokens are not kept, and such
-    /// a handler refuses.
+    /// The token that handlers extract as an [`AccessToken`]. Default: none, and such a handler rejects
+    /// the request.
     pub fn access_token(mut self, token: AccessToken) -> Self {
         self.authentication = self.authentication.with_token(KeptToken::Token(token));
         self
     }
 
-    /// Signs one request in, for a test that calls an extractor or a service itself.
+    /// Signs one request in, for a test that calls an extractor or a service directly.
     pub fn request<B>(&self, mut request: Request<B>) -> Request<B> {
         RequestRecord::sign_in(request.extensions_mut(), self.authentication.clone());
         request
@@ -119,6 +118,6 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for SignIn<S> {
 
 impl<S> fmt::Debug for SignIn<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedIn").finish_non_exhaustive()
+        f.debug_struct("SignIn").finish_non_exhaustive()
     }
 }

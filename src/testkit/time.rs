@@ -1,8 +1,8 @@
-//! Unix seconds as the dates that Authgear writes.
+//! Unix time as the dates that Authgear writes.
 
 use std::time::Duration;
 
-/// `2026-11-24T09:10:33.459332Z`, without the fraction when there is none, as Go writes it.
+/// `2026-11-24T09:10:33.459332Z`, as Go writes it: without trailing zeros in the fraction.
 pub(super) fn rfc3339(unix: Duration) -> String {
     let (year, month, day) = date(unix.as_secs());
     let seconds = unix.as_secs() % DAY;

@@ -1,4 +1,4 @@
-//! [`RouteWalk`]: asks every route without a credential.
+//! [`RouteWalk`]: sends every route a request without a credential.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -19,8 +19,8 @@ use crate::authenticate::seal::{Judgement, SealedRequest};
 use crate::error::AuthErrorKind;
 use crate::rejection::AuthRejection;
 
-/// Asks each route of a router without a credential, and says which of them are open: for a test that
-/// fails when somebody forgets to protect one.
+/// Sends each route of a router a request without a credential, and reports which routes are open. Use it
+/// in a test that fails when a route is not protected.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -49,9 +49,9 @@ use crate::rejection::AuthRejection;
 /// # }
 /// ```
 ///
-/// It needs no [seal](crate::SealLayer), and sees what a seal lets out: routes behind an
+/// It needs no [seal](crate::SealLayer). It also finds what a seal does not see: routes behind an
 /// [`optional`](crate::AuthenticateLayer::optional) layer, and routes that were added outside of the
-/// seal. Handlers of open routes run: give it a router for tests.
+/// seal. The handlers of open routes run, so use a router for tests.
 #[derive(Clone, Debug)]
 #[must_use = "a walk does nothing until it asks a router"]
 pub struct RouteWalk {
@@ -59,11 +59,10 @@ pub struct RouteWalk {
 }
 
 impl RouteWalk {
-    /// Of these methods and paths. A path is written as the router has it: each `{parameter}` is asked
-    /// for as `1`.
+    /// A walk of these methods and paths. Write a path as in the router. Each `{parameter}` becomes `1`.
     ///
     /// # Panics
-    /// A method that is none (RFC 9110 §9.1).
+    /// When a method is not valid (RFC 9110 §9.1).
     pub fn new<M, P>(routes: impl IntoIterator<Item = (M, P)>) -> Self
     where
         M: AsRef<str>,
@@ -80,8 +79,7 @@ impl RouteWalk {
         }
     }
 
-    /// Of all operations in an `OpenAPI` document (3.0 or 3.1). Paths count as they stand in `paths`,
-    /// whatever `servers` says.
+    /// A walk of all operations in an `OpenAPI` document (3.0 or 3.1). It reads `paths` and not `servers`.
     pub fn openapi(document: &Value) -> Self {
         let paths = document.get("paths").and_then(Value::as_object);
         let operations = paths.into_iter().flatten().flat_map(|(path, item)| {
@@ -93,10 +91,10 @@ impl RouteWalk {
         Self::new(operations)
     }
 
-    /// Asks a router, one route after the other.
+    /// Sends the requests to a router, one after the other.
     ///
     /// # Panics
-    /// A path that cannot stand in a request, and whatever a handler panics with.
+    /// When a path is not valid in a request, and when a handler panics.
     pub async fn ask(&self, router: &Router) -> WalkReport {
         let mut router =
             router
@@ -124,13 +122,13 @@ impl RouteWalk {
         match timeout(ANSWER_TIMEOUT, router.call(request)).await {
             Ok(Ok(response)) => probe.verdict(&response),
             Ok(Err(never)) => match never {},
-            // What does not answer has not refused.
+            // A route that does not answer has not rejected the request.
             Err(_) => RouteVerdict::Open,
         }
     }
 }
 
-/// What came of a [`RouteWalk`]. It shows all routes, one to a line.
+/// The result of a [`RouteWalk`]. `Display` prints each route on a line.
 #[derive(Clone, Debug)]
 #[must_use = "the report says which routes are open"]
 pub struct WalkReport {
@@ -138,8 +136,8 @@ pub struct WalkReport {
 }
 
 impl WalkReport {
-    /// The routes (`GET /users/{id}`) that answered without a credential and were not named open: nothing
-    /// protects them, or an optional layer alone.
+    /// The routes (`GET /users/{id}`) that answered without a credential and were not named open. Nothing
+    /// protects them, or only an optional layer.
     #[must_use]
     pub fn open(&self) -> Vec<&str> {
         self.of(|verdict| matches!(verdict, RouteVerdict::Open | RouteVerdict::Optional))
@@ -151,15 +149,15 @@ impl WalkReport {
         self.of(|verdict| verdict == RouteVerdict::NamedOpen)
     }
 
-    /// The routes that the router does not have: an old list, or a prefix that is missing. A path inside of
-    /// a nested service (`nest_service`) counts as missing where it was refused; walk that service's own
-    /// router.
+    /// The routes that the router does not have: the list is old, or a prefix is missing. A path inside of
+    /// a nested service (`nest_service`) counts as missing if the request was rejected. Walk the router of
+    /// that service instead.
     #[must_use]
     pub fn missing(&self) -> Vec<&str> {
         self.of(|verdict| verdict == RouteVerdict::Missing)
     }
 
-    /// All routes, with what came of each.
+    /// All routes, each with its verdict.
     pub fn iter(&self) -> impl Iterator<Item = (&str, RouteVerdict)> {
         self.routes
             .iter()
@@ -187,11 +185,11 @@ impl fmt::Display for WalkReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RouteVerdict {
-    /// It refuses it.
+    /// It rejects the request.
     Refused,
     /// Nothing protects it.
     Open,
-    /// An optional layer lets it pass, and so does the handler.
+    /// An optional layer and the handler accept the request.
     Optional,
     /// It was named open.
     NamedOpen,
@@ -216,7 +214,7 @@ impl fmt::Display for RouteVerdict {
 struct Probe(Arc<OnceLock<Arc<SealedRequest>>>);
 
 impl Probe {
-    /// Where the route is known.
+    /// Runs where the route is known.
     fn begin(request: &mut Request) {
         let method = request.method().clone();
         let extensions = request.extensions_mut();
@@ -255,7 +253,7 @@ impl Probe {
     }
 }
 
-/// The path with something for each parameter.
+/// The path with a value for each parameter.
 fn fill(path: &str) -> String {
     let mut filled = String::with_capacity(path.len());
     let mut rest = path;
@@ -267,12 +265,12 @@ fn fill(path: &str) -> String {
     filled + rest
 }
 
-/// What an `OpenAPI` path item names operations.
+/// The names of operations in an `OpenAPI` path item.
 const OPERATIONS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
 ];
 
-/// A route that refuses does so at once.
+/// A route that rejects a request does so at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

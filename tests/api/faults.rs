@@ -86,7 +86,11 @@ pub fn truncated() -> Fault {
 /// The ordinary document with 4 MiB of white space behind it. Its length is announced.
 pub fn oversized() -> Fault {
     Fault::MapResponse(|answer| {
-        answer.map(|body| Body::from([&document(body)[..], &[b' '; 4 * 1024 * 1024]].concat()))
+        answer.map(|body| {
+            let mut bytes = document(body).to_vec();
+            bytes.resize(bytes.len() + 4 * 1024 * 1024, b' ');
+            Body::from(bytes)
+        })
     })
 }
 

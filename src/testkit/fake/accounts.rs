@@ -1,4 +1,4 @@
-//! Users and their sessions, as a test arranges them.
+//! Users and their sessions.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::testkit::state::accounts::{Account, User};
 use crate::testkit::state::sessions::SessionState;
 
 impl FakeAuthgear {
-    /// Adds a user. The returned handle names it to the other methods.
+    /// Adds a user. Pass the returned handle to the other methods.
     pub fn add_user(&self, user: User) -> User {
         let account = Account::new(user.clone(), self.shared().instant());
         let accounts = &mut self.shared().state().accounts;
@@ -16,8 +16,7 @@ impl FakeAuthgear {
         user
     }
 
-    /// Changes what a user is, at once for new tokens and for the resolver; no webhook tells of it.
-    /// The id stays what it is.
+    /// Changes a user, at once for new tokens and for the resolver. No webhook is sent. The id stays.
     ///
     /// # Panics
     ///
@@ -29,7 +28,7 @@ impl FakeAuthgear {
         });
     }
 
-    /// Gives the user these direct roles: see [`update_user`](Self::update_user).
+    /// Replaces the user's roles: see [`update_user`](Self::update_user).
     ///
     /// # Panics
     ///
@@ -41,10 +40,10 @@ impl FakeAuthgear {
         self.update_user(user, |user| user.roles(roles));
     }
 
-    /// Signs the user in: a session, authenticated now by the fake's clock.
+    /// Signs the user in: begins a session, authenticated now by the fake's clock.
     ///
-    /// That works for every user, also one whom Authgear would turn away: the resolver then says
-    /// that the session is not valid.
+    /// It also works for a user who may not sign in. The resolver then answers that the session is not
+    /// valid.
     #[must_use]
     pub fn sign_in(&self, user: &User) -> Session {
         self.sign_in_at(user, self.shared().now())
@@ -63,24 +62,36 @@ impl FakeAuthgear {
         Session::new(Arc::clone(self.shared()), id)
     }
 
-    /// Ends a session: all its tokens and cookies.
+    /// Ends a session, with all its tokens and cookies.
+    ///
+    /// # Panics
+    ///
+    /// When the session is one of another fake.
     pub fn end_session(&self, session: &Session) {
         self.change_session(session, SessionState::end);
     }
 
-    /// Ends all sessions of a user, as the Admin API can. No webhook tells of it.
+    /// Ends all sessions of a user, as the Admin API can. No webhook is sent.
     pub fn end_all_sessions(&self, user: &User) {
         self.shared().state().sessions.end_all_of(user.id());
     }
 
-    /// Revokes the refresh token: the session's access tokens and its `app_session` cookie end;
-    /// its `session` cookie lives on.
+    /// Revokes the refresh token: the session's access tokens and its `app_session` cookie end. Its
+    /// `session` cookie stays valid.
+    ///
+    /// # Panics
+    ///
+    /// When the session is one of another fake.
     pub fn revoke_refresh_token(&self, session: &Session) {
         self.change_session(session, |session| session.grant_lives = false);
     }
 
-    /// What the resolver says of how the session was authenticated. Default: nothing, as Authgear
-    /// answers for every session.
+    /// Sets the authentication methods that the resolver reports for the session. Default: none, as
+    /// Authgear reports for every session.
+    ///
+    /// # Panics
+    ///
+    /// When the session is one of another fake.
     pub fn set_session_amr<I>(&self, session: &Session, amr: I)
     where
         I: IntoIterator<Item: Into<String>>,
@@ -89,8 +100,12 @@ impl FakeAuthgear {
         self.change_session(session, |session| session.amr = amr);
     }
 
-    /// What the resolver says of when the session was authenticated (Unix seconds); `None` leaves
-    /// the header out, as of a session whose time is not known.
+    /// Sets the authentication time that the resolver reports for the session (Unix seconds). `None`
+    /// leaves the header out.
+    ///
+    /// # Panics
+    ///
+    /// When the session is one of another fake.
     pub fn set_session_authenticated_at(&self, session: &Session, time: impl Into<Option<u64>>) {
         let time = time.into();
         self.change_session(session, |session| session.authenticated_at = time);

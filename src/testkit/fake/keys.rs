@@ -1,4 +1,4 @@
-//! Which keys a fake lists, and which of them signs.
+//! The keys that a fake lists, and the one that signs.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The handle of a fake: how it starts, stops and tells the time.
+//! The handle of a fake: it starts, moves and stops the server.
 
 mod accounts;
 pub(super) mod keys;
@@ -45,16 +45,16 @@ impl Drop for Handle {
 }
 
 impl FakeAuthgear {
-    /// Starts a fake with all defaults: see [`FakeAuthgearBuilder`].
+    /// Starts a fake with the defaults of [`FakeAuthgearBuilder`].
     ///
     /// # Panics
     ///
-    /// When no loopback port can be had, and outside of a tokio runtime.
+    /// When no loopback port is free, and outside of a tokio runtime.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
 
-    /// A fake to be configured before it starts.
+    /// Configures a fake before it starts.
     pub fn builder() -> FakeAuthgearBuilder {
         FakeAuthgearBuilder {
             endpoint: None,
@@ -66,18 +66,18 @@ impl FakeAuthgear {
         }
     }
 
-    /// The public origin that it claims to have: the issuer.
+    /// Its public origin: the issuer of its tokens.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         self.0.shared.endpoint()
     }
 
-    /// Moves the project to a custom domain: from now on this origin is the endpoint, whose name
-    /// discovery and new tokens have. What is asked for at the former one is answered with 307. Users,
-    /// keys and sessions stay, and so do the tokens that were minted before.
+    /// Moves the project to a custom domain: from now on this origin is the endpoint, and the issuer in
+    /// discovery and in new tokens. Requests to the former endpoint are answered with 307. Users, keys,
+    /// sessions and earlier tokens stay.
     ///
-    /// A fake has no host names of its own, but two that are loopback: one that is reached at
-    /// `http://127.0.0.1:PORT` can move to `http://localhost:PORT`.
+    /// Without a proxy a fake can be reached under two names: one at `http://127.0.0.1:PORT` can move to
+    /// `http://localhost:PORT`.
     ///
     /// # Panics
     ///
@@ -87,49 +87,49 @@ impl FakeAuthgear {
         moved.expect("a fake moves once");
     }
 
-    /// Where it was before it moved, if it has.
+    /// The endpoint before [`move_to`](Self::move_to), if the project has moved.
     #[must_use]
     pub fn former_endpoint(&self) -> Option<&str> {
         let shared = &self.0.shared;
         shared.moved_to.get().map(|_| &*shared.first_endpoint)
     }
 
-    /// The address that it listens on.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.shared.address
     }
 
-    /// Its own origin, `http://127.0.0.1:PORT`: the endpoint too, unless another one is set.
+    /// Its own origin, `http://127.0.0.1:PORT`. It is also the endpoint, unless another one is set.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.shared.url
     }
 
-    /// The clock that it reads.
+    /// Its clock.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.shared.clock
     }
 
-    /// Closes the listener and all connections, requests that are being answered too. What it
-    /// knows stays.
+    /// Closes the listener and all connections, including those with an open request. Users, keys and
+    /// sessions stay.
     pub fn stop(&self) {
         self.server().take();
     }
 
-    /// Listens again, on the same port and with the same state.
+    /// Listens again, on the same port and with the same users, keys and sessions.
     ///
     /// # Panics
     ///
-    /// When the port was taken by another program meanwhile.
+    /// When another program uses the port now.
     pub async fn restart(&self) {
         self.stop();
         let listener = listen(self.address()).await;
         *self.server() = Some(Server::start(&self.0.shared, listener));
     }
 
-    /// Closes all open connections and goes on listening, as a server does with those that were
+    /// Closes all open connections and continues to listen, as a server closes connections that were
     /// idle for too long.
     pub fn close_connections(&self) {
         if let Some(server) = &*self.server() {
@@ -170,14 +170,14 @@ pub struct FakeAuthgearBuilder {
 }
 
 impl FakeAuthgearBuilder {
-    /// The public origin that it claims to have, as behind a proxy: the issuer, the audience, and
-    /// the host and scheme that requests must name. Default: its own, `http://127.0.0.1:PORT`.
+    /// The public origin, as if it were behind a proxy: the issuer, the audience, and the host and scheme
+    /// that requests must have. Default: its own, `http://127.0.0.1:PORT`.
     pub fn endpoint(mut self, origin: impl Into<String>) -> Self {
         self.endpoint = Some(origin.into());
         self
     }
 
-    /// The clock that dates tokens and ends them. Default: the system's.
+    /// The clock for issue times and expiry. Default: the system's.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -189,14 +189,14 @@ impl FakeAuthgearBuilder {
         self
     }
 
-    /// The address to listen on. Default: a free port of 127.0.0.1.
+    /// The address on which it listens. Default: a free port of 127.0.0.1.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
         self
     }
 
-    /// Whether `X-Forwarded-Host` and `X-Forwarded-Proto` count, and then beat `Host`. Default:
-    /// true.
+    /// Whether `X-Forwarded-Host` and `X-Forwarded-Proto` replace the host and scheme of a request.
+    /// Default: true.
     pub fn trust_proxy(mut self, trust: bool) -> Self {
         self.trust_proxy = trust;
         self
@@ -208,7 +208,7 @@ impl FakeAuthgearBuilder {
         self
     }
 
-    /// Starts it, in the tokio runtime that this is called in.
+    /// Starts it in the current tokio runtime.
     ///
     /// # Panics
     ///
@@ -253,12 +253,12 @@ impl fmt::Debug for FakeAuthgearBuilder {
     }
 }
 
-/// Waits for an address that is in use: the outgoing connection of a client may have the port of a fake
-/// that was stopped for a moment.
+/// Waits for an address that is in use: when a fake was stopped for a moment, the outgoing connection of
+/// a client may have its port.
 ///
 /// # Panics
 ///
-/// When the address cannot be had.
+/// When it cannot listen on the address.
 async fn listen(address: SocketAddr) -> TcpListener {
     let mut attempts = 0;
     loop {

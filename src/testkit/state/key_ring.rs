@@ -1,10 +1,10 @@
-//! Which keys a fake lists, and which of them signs.
+//! The keys that a fake lists, and the one that signs.
 
 use serde_json::{Value, json};
 
 use crate::testkit::token::signing_key::SigningKey;
 
-/// What a fake lists: as in Authgear, the first key signs.
+/// The keys that a fake lists. As in Authgear, the first key signs.
 pub(in crate::testkit) struct KeyRing {
     keys: Vec<(SigningKey, u64)>,
     raw: Vec<Value>,

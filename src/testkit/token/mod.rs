@@ -1,4 +1,4 @@
-//! Minting: every kind of token that Authgear issues, and those that it never would.
+//! Tokens: every kind that Authgear issues, and those that it never issues.
 
 mod mint;
 pub(super) mod signing_key;
@@ -15,9 +15,9 @@ use super::state::Shared;
 use super::state::accounts::User;
 use super::state::sessions::ACCESS_TOKEN_LIFETIME;
 
-/// A token in the making; [`sign`](Self::sign) makes it.
+/// Describes a token. [`sign`](Self::sign) makes it.
 ///
-/// The defaults are those of a first-party web client right after a sign-in with a password:
+/// The defaults are those of a first-party web client after a sign-in with a password:
 ///
 /// | claim | access token | M2M token | ID token |
 /// |---|---|---|---|
@@ -27,11 +27,11 @@ use super::state::sessions::ACCESS_TOKEN_LIFETIME;
 /// | `client_id` | `spa` | the client | |
 /// | `iat` | now, by the fake's clock | now | now |
 /// | `exp` | `iat` + 1,800 s | `iat` + 1,800 s | `iat` + 300 s |
-/// | `auth_time` | `iat`, or the session's | | as there |
-/// | `amr` | `pwd`, `x_primary_password`; none of an anonymous user | | as there |
+/// | `auth_time` | `iat`, or the session's | | as for an access token |
+/// | `amr` | `pwd`, `x_primary_password`; none for an anonymous user | | as for an access token |
 /// | `scope` | `openid offline_access https://authgear.com/scopes/full-access` | empty | |
-/// | `jti` | a new one | a new one | |
-/// | `…/claims/user/*` | as the user is now | | as there |
+/// | `jti` | random | random | |
+/// | `…/claims/user/*` | the user as it is now | | as for an access token |
 ///
 /// The methods that set one member are applied last, in the order of their calls:
 /// [`claim`](Self::claim), [`remove_claim`](Self::remove_claim), [`header`](Self::header),
@@ -125,33 +125,34 @@ impl TokenBuilder {
         self
     }
 
-    /// When the token was issued, in Unix seconds; its end moves along.
+    /// When the token was issued, in Unix seconds. The default expiry changes with it.
     pub fn issued_at(mut self, unix_seconds: u64) -> Self {
         self.issued_at = unix_seconds;
         self
     }
 
-    /// When the token ends, in Unix seconds, whatever its lifetime.
+    /// When the token expires, in Unix seconds. It replaces [`lifetime`](Self::lifetime).
     pub fn expires_at(mut self, unix_seconds: u64) -> Self {
         self.expires_at = Some(unix_seconds);
         self
     }
 
-    /// How long the token lives from `iat`, in whole seconds.
+    /// How long after `iat` the token expires, in whole seconds. It replaces
+    /// [`expires_at`](Self::expires_at).
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime.as_secs();
         self.expires_at = None;
         self
     }
 
-    /// When the user authenticated, in Unix seconds; so the session says too when this token opens
-    /// one.
+    /// When the user authenticated, in Unix seconds. If the token begins a session, the session has the
+    /// same time.
     pub fn auth_time(mut self, unix_seconds: u64) -> Self {
         self.auth_time = Some(unix_seconds);
         self
     }
 
-    /// How the user authenticated; none of it leaves the claim out.
+    /// How the user authenticated. An empty list leaves the claim out.
     pub fn amr<I>(mut self, amr: I) -> Self
     where
         I: IntoIterator<Item: Into<String>>,
@@ -160,14 +161,14 @@ impl TokenBuilder {
         self
     }
 
-    /// As for a third-party client that the user consented to: client `partner`, scope
-    /// `…/full-userinfo` in the place of `…/full-access`, and the user's profile among the claims.
+    /// A token for a third-party client that has the user's consent: client `partner`, scope
+    /// `…/full-userinfo` instead of `…/full-access`, and the user's profile among the claims.
     pub fn third_party(mut self) -> Self {
         self.profile = true;
         self.scope(FULL_USERINFO).client_id("partner")
     }
 
-    /// As a refresh makes it: without `amr`.
+    /// A token from a refresh: without `amr`.
     pub fn refreshed(self) -> Self {
         self.amr([] as [&str; 0])
     }
@@ -196,15 +197,15 @@ impl TokenBuilder {
         self
     }
 
-    /// Puts these bytes in the place of the header, as they are: for duplicate members, arrays, and
-    /// what is no JSON at all.
+    /// Replaces the header with this text as it is, for example with duplicate members, with an array, or
+    /// with text that is not JSON.
     pub fn raw_header(mut self, bytes: &str) -> Self {
         self.raw_header = Some(bytes.to_owned());
         self
     }
 
-    /// Puts these bytes in the place of the claims, as they are. The resolver then knows the token
-    /// only where they hold a `jti`.
+    /// Replaces the claims with this text as it is. The resolver knows the token only if the claims have
+    /// a `jti` and an `exp`.
     pub fn raw_claims(mut self, bytes: &str) -> Self {
         self.raw_claims = Some(bytes.to_owned());
         self
@@ -216,14 +217,14 @@ impl TokenBuilder {
         self
     }
 
-    /// Names this `kid` in the header, whichever key signs.
+    /// Sets the `kid` in the header. It does not change the key that signs.
     pub fn kid(mut self, kid: impl Into<String>) -> Self {
         self.kid = Some(kid.into());
         self
     }
 
-    /// Signs by HMAC-SHA256 with this secret. The header says `alg: HS256` and names the `kid` of
-    /// the key that the fake signs with now.
+    /// Signs by HMAC-SHA256 with this secret. The header has `alg: HS256` and the `kid` of the fake's
+    /// current signing key.
     ///
     /// # Panics
     ///
@@ -247,7 +248,7 @@ impl TokenBuilder {
         self
     }
 
-    /// Makes the token, and makes it known to the resolver.
+    /// Makes the token. From now on the resolver knows it.
     ///
     /// # Panics
     ///
@@ -270,7 +271,7 @@ impl TokenBuilder {
     }
 }
 
-/// Prints the kind alone.
+/// Prints only the type.
 impl fmt::Debug for TokenBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenBuilder")

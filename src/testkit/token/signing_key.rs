@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 
 use crate::testkit::random;
 
-/// A private key that signs tokens, and its public half as a JWK.
+/// A private key that signs tokens, with its public key as a JWK.
 ///
-/// A [`FakeAuthgear`](crate::testkit::FakeAuthgear) has keys of its own. Make one by hand to sign a token
-/// with a key that the fake does not list
-/// ([`TokenBuilder::signed_by`](crate::testkit::TokenBuilder::signed_by)), or to list a key of a kind that
-/// Authgear never has ([`FakeAuthgear::list_key`](crate::testkit::FakeAuthgear::list_key)).
+/// A [`FakeAuthgear`](crate::testkit::FakeAuthgear) has its own keys. Make one to sign a token with a key
+/// that the fake does not list ([`TokenBuilder::signed_by`](crate::testkit::TokenBuilder::signed_by)), or
+/// to list a kind of key that Authgear does not have
+/// ([`FakeAuthgear::list_key`](crate::testkit::FakeAuthgear::list_key)).
 #[derive(Clone)]
 pub struct SigningKey {
     kid: String,
@@ -32,13 +32,14 @@ enum Material {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
 }
 
 impl SigningKey {
     /// A 2,048-bit RSA key for `RS256` that no fake has, with a random `kid`.
     ///
-    /// Making one takes 0.1 s: after the fourth the process uses them again, with another `kid`.
+    /// To make one takes 0.1 s. A process makes four and then uses them again, each time with another
+    /// `kid`.
     #[must_use]
     pub fn rsa() -> Self {
         Self::new("RS256", lend(&FOREIGN, 4, &[]))
@@ -70,13 +71,13 @@ impl SigningKey {
     /// A secret for `HS256`, which no JWKS lists.
     pub(super) fn hs256(secret: &[u8]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        Self::new("HS256", Arc::new(Material::Hmac(key)))
+        Self::new("HS256", Arc::new(Material::Hmac(Box::new(key))))
     }
 
     /// A key from the fakes' pool that is none of `listed`.
     pub(in crate::testkit) fn pooled<'a>(listed: impl Iterator<Item = &'a Self>) -> Self {
-        let taken: Vec<_> = listed.map(|key| &key.material).collect();
-        Self::new("RS256", lend(&POOL, 8, &taken))
+        let in_use: Vec<_> = listed.map(|key| &key.material).collect();
+        Self::new("RS256", lend(&POOL, 8, &in_use))
     }
 
     fn new(algorithm: &'static str, material: Arc<Material>) -> Self {
@@ -126,7 +127,7 @@ impl SigningKey {
         self.algorithm
     }
 
-    /// The public half, as a JWKS would list it (Authgear's adds `created_at`).
+    /// The public key as a JWKS lists it. (Authgear's JWKS adds `created_at`.)
     #[must_use]
     pub fn jwk(&self) -> Value {
         let mut jwk = match &*self.material {
@@ -178,7 +179,7 @@ impl SigningKey {
     }
 }
 
-/// Prints the `kid` and the algorithm alone.
+/// Prints only the `kid` and the algorithm.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey")
@@ -191,11 +192,11 @@ impl fmt::Debug for SigningKey {
 /// RSA keys that are made once in a process and lent in turn.
 type Pool = Mutex<VecDeque<Arc<Material>>>;
 
-/// The key of `pool` that was lent least recently and is none of `taken`; a new one while the pool
-/// is smaller than `size`, or if all are taken.
-fn lend(pool: &Pool, size: usize, taken: &[&Arc<Material>]) -> Arc<Material> {
+/// The key of `pool` that was lent least recently and is none of `in_use`; a new one while the pool
+/// is smaller than `size`, or if all are in use.
+fn lend(pool: &Pool, size: usize, in_use: &[&Arc<Material>]) -> Arc<Material> {
     let mut keys = pool.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_free = |key: &Arc<Material>| !taken.iter().any(|other| Arc::ptr_eq(other, key));
+    let is_free = |key: &Arc<Material>| !in_use.iter().any(|other| Arc::ptr_eq(other, key));
     let free = keys.iter().position(is_free);
     let free = free.filter(|_| keys.len() >= size);
     let key = free.and_then(|at| keys.remove(at)).unwrap_or_else(|| {
@@ -227,7 +228,7 @@ static RSA_ENCODINGS: [(&str, &dyn RsaEncoding); 6] = [
 mod tests {
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
-        RsaPublicKeyComponents,
+        RsaPublicKeyComponents, UnparsedPublicKey,
     };
 
     use super::*;
