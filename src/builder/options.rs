@@ -1,4 +1,4 @@
-//! The options as they were given, their defaults, and what is refused of them.
+//! The options as they were given, their defaults, and their checks.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::verify::{
 #[cfg(feature = "webhook")]
 use crate::webhook::WebhookSecrets;
 
-/// Everything that does not depend on the type of the custom claims.
+/// All options that do not depend on the type of the custom claims.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option, and none depends on another"
@@ -178,7 +178,7 @@ impl Options {
         Ok(former)
     }
 
-    /// The seed and the folder of keys, checked as far as that needs no file.
+    /// Checks the seed and the folder of keys, without reading a file.
     pub(super) fn check_kept_keys(&self) -> Result<(), ConfigError> {
         if let Some(seed) = &self.jwks_seed {
             let refuse = |reason| Err(ConfigError::invalid("jwks_seed", "", reason));
