@@ -1,4 +1,4 @@
-//! IP networks as options give them.
+//! The IP networks in options.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::error::ConfigError;
 
-/// Networks as they are written: `10.1.2.0/24`, or a single address.
+/// Parses networks: `10.1.2.0/24`, or a single address.
 pub(crate) fn read_networks(
     option: &'static str,
     texts: &[String],
@@ -22,8 +22,8 @@ pub(crate) fn read_networks(
         .collect()
 }
 
-/// `IpNet` reads `010.0.0.0/8`, too, which is another network elsewhere: the standard library's
-/// addresses have no leading zeros, and neither have lengths here.
+/// `IpNet` also accepts `010.0.0.0/8`, which other software reads as another network. So addresses are
+/// parsed by the standard library, which refuses leading zeros, and lengths must have none.
 fn network(text: &str) -> Option<IpNet> {
     let Some((address, length)) = text.split_once('/') else {
         return text.parse::<IpAddr>().ok().map(IpNet::from);
@@ -32,8 +32,7 @@ fn network(text: &str) -> Option<IpNet> {
     (network.prefix_len().to_string() == length).then_some(network)
 }
 
-/// The network of IPv4 where one is written as IPv6 (`::ffff:10.0.0.0/104`): addresses are compared
-/// as IPv4, too.
+/// Converts IPv4 in IPv6 notation (`::ffff:10.0.0.0/104`) to IPv4, as for addresses.
 fn canonical(network: IpNet) -> Result<IpNet, &'static str> {
     let IpNet::V6(long) = network else {
         return Ok(network);
@@ -48,10 +47,10 @@ fn canonical(network: IpNet) -> Result<IpNet, &'static str> {
         .ok_or("is an IPv4 address written as IPv6: such a prefix has 96 bits and more")
 }
 
-/// The bits before an IPv4 address that is written as IPv6 (RFC 4291 §2.5.5.2).
+/// The bits before an IPv4 address in IPv6 notation (RFC 4291 §2.5.5.2).
 const MAPPED_PREFIX: u8 = 96;
 
-/// Whether an address is of one of these networks, also where IPv4 is written as IPv6.
+/// Whether an address is in one of these networks, also if it is IPv4 in IPv6 notation.
 pub(crate) fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     networks.iter().any(|network| network.contains(&address))

@@ -1,11 +1,11 @@
-//! What to do about a refusal, in one line.
+//! The fix for a refusal, in one line.
 
 use super::facts::{Facts, Rules};
 use super::report::Likeness;
 use super::text::{quoted, time};
 use crate::error::AuthErrorKind;
 
-/// The cure of a refusal, as far as the token shows what went wrong.
+/// The fix for a refusal, as far as the token shows its reason.
 pub(super) fn cure(kind: AuthErrorKind, facts: &Facts) -> String {
     use AuthErrorKind as Kind;
     let reading = &facts.reading;
@@ -56,7 +56,7 @@ pub(super) fn cure(kind: AuthErrorKind, facts: &Facts) -> String {
     }
 }
 
-/// What is told by the look of a text that cannot be read as a token, or is another kind of token.
+/// The fix for a text that cannot be parsed as a token, or is another kind of token.
 fn shape(kind: AuthErrorKind, likeness: Likeness, reads_tokens: bool) -> Option<&'static str> {
     use AuthErrorKind as Kind;
     let is_about_shape = matches!(
@@ -230,12 +230,12 @@ fn wrong_issuer(facts: &Facts, rules: &Rules) -> String {
     }
 }
 
-/// Whether two issuers differ by no more than people spell them differently.
+/// Whether two issuers differ only in spelling.
 pub(super) fn is_spelled_alike(one: &str, other: &str) -> bool {
     spelling(one) == spelling(other)
 }
 
-/// The option for a former issuer, which is not for modes that ask the resolver.
+/// The option for a former issuer, except in modes with the resolver.
 fn former_issuer(found: &str, has_session: bool) -> String {
     if has_session {
         String::new()
@@ -244,7 +244,7 @@ fn former_issuer(found: &str, has_session: bool) -> String {
     }
 }
 
-/// What is left of an issuer when all that people spell differently is taken off.
+/// The part of an issuer that does not depend on spelling.
 fn spelling(issuer: &str) -> String {
     let lower = issuer.trim().trim_end_matches('/').to_lowercase();
     let host = lower
@@ -286,7 +286,7 @@ fn wrong_audience(facts: &Facts, rules: &Rules) -> String {
     )
 }
 
-/// The resolver says no more than *nobody*; the token may show why.
+/// The resolver gives no reason for a missing session, but the token may show it.
 fn session_without_rules(facts: &Facts) -> String {
     let expires_at = facts.reading.seconds("exp");
     let is_over = expires_at.is_some_and(|at| at <= facts.now.as_secs_f64());

@@ -1,4 +1,4 @@
-//! The checks of a mode, each with its reading beside the verdict.
+//! The checks of a mode, each with the token's value and the result.
 
 use std::error::Error;
 
@@ -14,7 +14,7 @@ pub(super) fn explanation(facts: &Facts) -> Explanation {
     let names = facts.names();
     let failed = facts.error().map(|error| {
         let name = check_of(error.kind());
-        // A kind of a check that this mode does not have is about the text as a whole.
+        // If this mode has no such check, the first check gets the refusal.
         names.iter().position(|own| *own == name).unwrap_or(0)
     });
     let checks = names.iter().enumerate().map(|(place, name)| {
@@ -28,7 +28,7 @@ pub(super) fn explanation(facts: &Facts) -> Explanation {
             name: *name,
             status,
             expected: facts.expected(*name),
-            // The verifier can read a few things that cannot be shown.
+            // The verifier can read a few values that cannot be shown.
             found: facts
                 .found(*name, status)
                 .or_else(|| (status != CheckStatus::NotReached).then(|| "nothing to show".into())),
@@ -283,8 +283,7 @@ fn any_of(texts: &[String]) -> String {
 
 const MAX_SHOWN: usize = 8;
 
-/// An error with all its causes. They come from our own configuration and network, and still show as
-/// one line.
+/// An error with all its causes, as one line. The causes come from the configuration and the network.
 fn causes(error: &AuthError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
