@@ -106,7 +106,7 @@ impl Facts {
             CheckName::Issuer => any_of(&rules?.issuers),
             CheckName::Audience => any_of(&rules?.audiences),
             CheckName::Times => format!(
-                "exp ahead, nbf and iat past, give or take {}",
+                "exp in the future, nbf and iat in the past, within {}",
                 time(rules?.leeway.as_secs_f64())
             ),
             CheckName::Client => match &rules?.client_ids {
@@ -165,7 +165,7 @@ impl Facts {
                 Some(_) if is_failed => Some(
                     reading
                         .wrong_type()
-                        .unwrap_or_else(|| "a claim that is there twice".to_owned()),
+                        .unwrap_or_else(|| "a duplicate claim".to_owned()),
                 ),
                 Some(_) => Some("a JSON object".to_owned()),
                 None => is_failed.then(|| "no JSON object".to_owned()),
@@ -182,28 +182,22 @@ impl Facts {
                     .map(|kid| format!("kid {}", value(kid))),
             },
             CheckName::Signature if is_failed => self.error().map(ToString::to_string),
-            CheckName::Signature => is_passed.then(|| "it holds".to_owned()),
+            CheckName::Signature => is_passed.then(|| "valid".to_owned()),
             CheckName::Revocation => match self.error() {
                 Some(error) if is_failed => Some(causes(error)),
                 _ => is_passed.then(|| "none".to_owned()),
             },
-            CheckName::CustomClaims if is_failed => {
-                Some("claims that cannot be read so".to_owned())
-            }
+            CheckName::CustomClaims if is_failed => Some("claims of another type".to_owned()),
             CheckName::CustomClaims => is_passed.then(|| "they can be read".to_owned()),
             CheckName::Session => match &self.outcome {
                 Outcome::Refused(error) => is_failed.then(|| causes(error)),
-                Outcome::Machine => {
-                    Some("a machine has none: its token counts by itself".to_owned())
-                }
+                Outcome::Machine => Some("a machine has none".to_owned()),
                 Outcome::User { is_confirmed: true } => {
                     Some("confirmed by the resolver".to_owned())
                 }
                 Outcome::User {
                     is_confirmed: false,
-                } => Some(
-                    "not confirmed: the resolver is away, and the grace period runs".to_owned(),
-                ),
+                } => Some("not confirmed: the resolver is down, in the grace period".to_owned()),
             },
         }
     }

@@ -137,7 +137,7 @@ impl Refused {
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
             Self::UnknownProject => (StatusCode::NOT_FOUND, "there is no such project here"),
             // The project was removed, and its revocations are forgotten.
-            Self::Gone => (StatusCode::GONE, "the project is not known here any more"),
+            Self::Gone => (StatusCode::GONE, "the project was removed"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many at one time"),
         }
     }
