@@ -102,7 +102,9 @@ fn shape(kind: AuthErrorKind, likeness: Likeness, reads_tokens: bool) -> Option<
         Likeness::Reencoded => {
             "send the token unchanged: it was encoded a second time (base64 or URL encoding)"
         }
-        Likeness::HeaderField => "pass only the token after `Bearer `, without the header's name",
+        Likeness::HeaderField => {
+            "pass only the token that follows `Bearer `, without the header's name"
+        }
         Likeness::Quoted => "remove the quotes around the token",
         Likeness::Placeholder => {
             "the program sent the name of a value instead of a token: sign in first, and wait for \
@@ -178,8 +180,8 @@ fn plain(kind: AuthErrorKind) -> &'static str {
         }
         Kind::RevocationsUnavailable => "check that this machine reaches Redis, then try again",
         Kind::MalformedCustomClaims => {
-            "compare the claims with the type of `.claims::<T>()`: use `Option` for claims that a token \
-             can lack"
+            "compare the claims with the type of `.claims::<T>()`: make a claim optional \
+             if a token can lack it"
         }
         Kind::SessionInvalid => "sign in again: the session has ended, or the user was disabled",
         Kind::SessionMismatch => {
