@@ -44,7 +44,7 @@ fn canonical(network: IpNet) -> Result<IpNet, &'static str> {
         .checked_sub(MAPPED_PREFIX)
         .and_then(|prefix| Ipv4Net::new(address, prefix).ok())
         .map(IpNet::V4)
-        .ok_or("is an IPv4 address written as IPv6: such a prefix has 96 bits and more")
+        .ok_or("is an IPv4 address in IPv6 notation: its prefix must have at least 96 bits")
 }
 
 /// The bits before an IPv4 address in IPv6 notation (RFC 4291 §2.5.5.2).

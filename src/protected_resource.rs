@@ -49,7 +49,7 @@ use crate::verify::Audiences;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "this does nothing until an `Authgear` is asked for it"]
+#[must_use = "this does nothing until it is passed to `for_resource`"]
 pub struct ProtectedResource {
     url: String,
     audiences: Vec<String>,
@@ -147,7 +147,7 @@ impl ProtectedResource {
             (false, false) => Ok(Some(self.audiences.into())),
             (true, false) => Err(ConfigError::Conflict {
                 option: "audience",
-                reason: "the resource takes the project's audience: leave one of them out",
+                reason: "the resource has the project's audience: remove one of the two options",
             }),
         }
     }
@@ -212,7 +212,7 @@ impl ProtectedResource {
             if scope == OFFLINE_ACCESS {
                 return Err(invalid(
                     scope,
-                    "is not the API's to ask for, but the client's",
+                    "is for the client to request, not for the API",
                 ));
             }
         }
@@ -220,7 +220,7 @@ impl ProtectedResource {
         match self.initial_scopes.iter().find(unknown) {
             Some(scope) => Err(invalid(
                 scope,
-                "is asked for first, and is not among the scopes",
+                "is an initial scope, but is not among the scopes",
             )),
             None => Ok(()),
         }

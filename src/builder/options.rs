@@ -128,7 +128,7 @@ impl Options {
                 return Err(ConfigError::invalid(
                     "algorithms",
                     format!("{algorithm:?}"),
-                    "is not an asymmetric algorithm that is known here",
+                    "is no supported asymmetric algorithm",
                 ));
             }
         }
@@ -186,7 +186,7 @@ impl Options {
                 return refuse("is longer than 256 KiB");
             }
             if KeySet::parse(&seed.text, &self.algorithms, None).is_err() {
-                return refuse("is no key set with a key that can be used");
+                return refuse("is no key set with a usable key");
             }
         }
         match &self.key_dir {
@@ -195,7 +195,7 @@ impl Options {
             }
             Some(_) if cfg!(not(unix)) => Err(ConfigError::Conflict {
                 option: "key_dir",
-                reason: "this system does not say who owns a file, and who may write to it",
+                reason: "files of this system have no owner and mode",
             }),
             _ => Ok(()),
         }
@@ -269,7 +269,7 @@ fn no_empty(option: &'static str, values: &[String]) -> Result<(), ConfigError> 
         return Err(ConfigError::invalid(
             option,
             "",
-            "is empty: nothing would pass",
+            "is empty: every token would be refused",
         ));
     }
     if values.iter().any(String::is_empty) {

@@ -131,14 +131,23 @@ enum Refused {
 impl Refused {
     fn told(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Signature => (StatusCode::UNAUTHORIZED, "the signature is no good"),
+            Self::Signature => (
+                StatusCode::UNAUTHORIZED,
+                "the signature is missing or invalid",
+            ),
             Self::Body => (StatusCode::BAD_REQUEST, "the body is not an event"),
             Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
-            Self::UnknownProject => (StatusCode::NOT_FOUND, "there is no such project here"),
+            Self::UnknownProject => (
+                StatusCode::NOT_FOUND,
+                "the project is unknown or has no secrets",
+            ),
             // The project was removed, and its revocations are forgotten.
             Self::Gone => (StatusCode::GONE, "the project was removed"),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many at one time"),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many deliveries at a time",
+            ),
         }
     }
 }

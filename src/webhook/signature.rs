@@ -18,12 +18,12 @@ impl WebhookSecrets {
             // The secret is used as text, as Authgear does.
             let secret = secret.as_ref().as_bytes();
             if secret.is_empty() {
-                return invalid("has an empty secret: anybody could sign");
+                return invalid("has an empty secret: anyone could sign");
             }
             keys.push(hmac::Key::new(hmac::HMAC_SHA256, secret));
         }
         if keys.is_empty() {
-            return invalid("names no secret: nobody could sign");
+            return invalid("names no secret: every delivery would be refused");
         }
         Ok(Self(keys))
     }

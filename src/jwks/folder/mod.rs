@@ -105,11 +105,11 @@ pub(crate) enum FolderError {
     Slow,
     #[error("another process holds the lock of the file")]
     Locked,
-    #[error("what should be a file or a folder is a link, a pipe or something else")]
+    #[error("the file or the folder is a link, a pipe or something else")]
     WrongType,
     #[error("another user owns the file or the folder")]
     WrongOwner,
-    #[error("everybody may write to the file or the folder")]
+    #[error("the file or the folder is world-writable")]
     WorldWritable,
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
