@@ -1,4 +1,4 @@
-//! The mode that the options ask for: which options it excludes, and the verifier that it is.
+//! The mode that the options select, and the options that it excludes.
 
 use url::Url;
 
@@ -9,7 +9,7 @@ use crate::error::ConfigError;
 use crate::networks::read_networks;
 use crate::verify::{GatewayProof, LiveSessions, Proof, SessionResolver};
 
-/// The mode that the options ask for, checked.
+/// The checked mode that the options select.
 pub(super) enum Mode {
     Jwt,
     Resolver(SessionResolver, Url),
@@ -18,7 +18,7 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    /// What finds its way by Authgear's own cookies cannot choose among projects.
+    /// Refuses modes with Authgear's own cookies, because a cookie cannot select one of several projects.
     pub(super) fn check_of_many(&self) -> Result<(), ConfigError> {
         let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
         match self {
@@ -61,7 +61,7 @@ impl Mode {
     }
 }
 
-/// The options that decide about the mode and are not a project's.
+/// The options of all projects that decide about the mode.
 pub(super) struct ModeContext<'c> {
     pub(super) gateway: Option<&'c GatewayProof>,
     pub(super) has_token_source: bool,
@@ -146,7 +146,7 @@ impl Options {
         }
     }
 
-    /// What can only be said of a token that is read here.
+    /// Refuses options that need a token.
     fn check_without_token(
         &self,
         reads_claims: bool,
@@ -179,7 +179,7 @@ impl Options {
         Ok(url)
     }
 
-    /// `is_union`: what a resolver may be told is then for each project to say.
+    /// `is_union`: each project then decides what its resolver may learn about the client.
     pub(super) fn client_info_rules<'m>(
         &self,
         is_union: bool,
