@@ -69,14 +69,14 @@ mod tests {
             ("::FFFF:10.1.2.0/120", "10.1.2.3", "10.1.3.3"),
             ("::ffff:10.1.2.3", "10.1.2.3", "10.1.2.4"),
             ("::ffff:10.1.2.3/128", "10.1.2.3", "10.1.2.4"),
-            // Bits beyond the prefix play no part.
+            // Bits after the prefix have no effect.
             ("10.1.2.3/8", "10.9.9.9", "11.1.2.3"),
             ("::ffff:10.1.2.3/104", "10.9.9.9", "11.1.2.3"),
             ("fd00::1/8", "fd99::", "fe00::"),
             ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
             ("::ffff:0.0.0.0/96", "203.0.113.9", "2001:db8::1"),
             ("::/0", "2001:db8::1", "203.0.113.9"),
-            // Neither IPv4-compatible nor NAT64 addresses are IPv4 ones.
+            // IPv4-compatible and NAT64 addresses are not IPv4 addresses.
             ("::10.0.0.0/104", "::10.1.2.3", "10.1.2.3"),
             ("64:ff9b::10.0.0.0/104", "64:ff9b::10.1.2.3", "10.1.2.3"),
         ] {
@@ -91,7 +91,7 @@ mod tests {
             }
         }
         for bad in [
-            // Of IPv4's prefixes, written behind an address of IPv6: they cover all of IPv4 and more.
+            // IPv4 prefix lengths on an IPv6 address: they cover all of IPv4 and more.
             "::ffff:10.0.0.0/8",
             "::ffff:10.0.0.0/95",
             "::ffff:10.0.0.0/129",

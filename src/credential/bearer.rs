@@ -161,7 +161,7 @@ mod tests {
     fn exactly_the_characters_of_the_grammar_pass() {
         for byte in 0..=u8::MAX {
             let wanted = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-            // Wherever it stands, among those that are looked at together too.
+            // At every position, also among the bytes that are checked together.
             for place in 0..80 {
                 let mut token = [b'a'; 80];
                 token[place] = byte;
