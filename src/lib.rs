@@ -18,6 +18,7 @@ mod error;
 pub mod explain;
 mod extract;
 mod jwks;
+mod macros;
 mod networks;
 mod outbound;
 mod protected_resource;

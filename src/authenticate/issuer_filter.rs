@@ -1,6 +1,5 @@
 //! [`IssuerFilter`]: which issuers count for a request.
 
-use std::fmt;
 use std::sync::Arc;
 
 use http::Request;
@@ -10,6 +9,7 @@ use super::authentication::Authentication;
 use super::authenticator::Decision;
 use super::request_record::RequestRecord;
 use crate::error::AuthErrorKind;
+use crate::macros::redacted_debug;
 use crate::user::Principal;
 
 /// Which issuers count for a request. It is asked once the credential was verified.
@@ -65,8 +65,4 @@ impl IssuerFilter {
     }
 }
 
-impl fmt::Debug for IssuerFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuerFilter").finish_non_exhaustive()
-    }
-}
+redacted_debug!(IssuerFilter);

@@ -13,6 +13,7 @@ use super::future::{ResponseFuture, Suspended};
 use super::issuer_filter::IssuerFilter;
 use super::preflight;
 use crate::error::{AuthErrorKind, ChallengeHints};
+use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::rejection::{JsonRejectionResponse, RejectionResponse, Responder, is_grpc};
 use crate::telemetry::{self, RequestOutcome};
 use crate::user::NoClaims;
@@ -119,26 +120,9 @@ where
     }
 }
 
-impl<S: Clone, C, R: Clone> Clone for Authenticate<S, C, R> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            authenticator: Arc::clone(&self.authenticator),
-            required_scopes: self.required_scopes.clone(),
-            settings: self.settings.clone(),
-            responder: self.responder.clone(),
-        }
-    }
-}
+clone_without_bounds!(<S: Clone, C, R: Clone> Authenticate<S, C, R> { inner, authenticator, required_scopes, settings, responder });
 
-impl<S: fmt::Debug, C, R> fmt::Debug for Authenticate<S, C, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticate")
-            .field("inner", &self.inner)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<S: fmt::Debug, C, R> Authenticate<S, C, R> { inner, settings });
 
 /// How one layer differs from another of the same `Authgear`.
 #[derive(Clone, Debug, Default)]

@@ -13,6 +13,7 @@ use super::scope_tokens::is_scope_token;
 use crate::authenticate::Authentication;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::extract::{challenge_hints, reject, required};
+use crate::macros::clone_without_bounds;
 use crate::rejection::AuthRejection;
 use crate::user::{AuthUser, NoClaims, Principal};
 
@@ -184,23 +185,9 @@ impl<S, C> Deref for HasScope<S, C> {
     }
 }
 
-impl<R, C> Clone for HasRole<R, C> {
-    fn clone(&self) -> Self {
-        Self {
-            user: self.user.clone(),
-            role: PhantomData,
-        }
-    }
-}
+clone_without_bounds!(<R, C> HasRole<R, C> { user, role });
 
-impl<S, C> Clone for HasScope<S, C> {
-    fn clone(&self) -> Self {
-        Self {
-            caller: self.caller.clone(),
-            scope: PhantomData,
-        }
-    }
-}
+clone_without_bounds!(<S, C> HasScope<S, C> { caller, scope });
 
 impl<R, C> fmt::Debug for HasRole<R, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,5 @@
 //! The future of [`Authorize`](super::Authorize).
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use http::Response;
 use pin_project_lite::pin_project;
 
+use crate::macros::redacted_debug;
 use crate::rejection::{AuthRejection, RejectionResponse, Responder};
 
 pin_project! {
@@ -74,8 +74,4 @@ where
     }
 }
 
-impl<F, R> fmt::Debug for ResponseFuture<F, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
-    }
-}
+redacted_debug!(<F, R> ResponseFuture<F, R>);

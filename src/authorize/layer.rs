@@ -1,6 +1,5 @@
 //! [`AuthorizeLayer`].
 
-use std::fmt;
 use std::sync::Arc;
 
 use tower::Layer;
@@ -9,6 +8,7 @@ use super::requirement::Requirement;
 use super::service::{Authorize, AuthorizeSettings};
 use crate::authenticate::AuthgearId;
 use crate::authenticate::inner_requirements::{InnerRequirement, inside};
+use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::rejection::JsonRejectionResponse;
 use crate::user::NoClaims;
 
@@ -106,18 +106,6 @@ fn together<C: 'static>(
         })
 }
 
-impl<C, R: Clone> Clone for AuthorizeLayer<C, R> {
-    fn clone(&self) -> Self {
-        Self {
-            settings: self.settings.clone(),
-        }
-    }
-}
+clone_without_bounds!(<C, R: Clone> AuthorizeLayer<C, R> { settings });
 
-impl<C, R> fmt::Debug for AuthorizeLayer<C, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthorizeLayer")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C, R> AuthorizeLayer<C, R> { settings });

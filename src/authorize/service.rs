@@ -13,6 +13,7 @@ use super::requirement::Requirement;
 use crate::authenticate::inner_requirements::{InnerRequirement, report};
 use crate::authenticate::{Authentication, AuthgearId, preflight};
 use crate::error::{AuthError, AuthErrorKind};
+use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::rejection::{
     AuthRejection, JsonRejectionResponse, RejectionResponse, Responder, is_grpc,
 };
@@ -145,25 +146,6 @@ impl<S: fmt::Debug, C, R> fmt::Debug for Authorize<S, C, R> {
     }
 }
 
-impl<C, R: Clone> Clone for AuthorizeSettings<C, R> {
-    fn clone(&self) -> Self {
-        Self {
-            requirement: self.requirement.clone(),
-            whole: self.whole.clone(),
-            authgear_id: self.authgear_id.clone(),
-            issuer: self.issuer.clone(),
-            speaks_grpc: self.speaks_grpc,
-            has_last_word: self.has_last_word,
-            responder: self.responder.clone(),
-        }
-    }
-}
+clone_without_bounds!(<C, R: Clone> AuthorizeSettings<C, R> { requirement, whole, authgear_id, issuer, speaks_grpc, has_last_word, responder });
 
-impl<C, R> fmt::Debug for AuthorizeSettings<C, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("requirement", &self.requirement)
-            .field("speaks_grpc", &self.speaks_grpc)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C, R> AuthorizeSettings<C, R> { requirement, speaks_grpc });

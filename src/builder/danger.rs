@@ -1,8 +1,7 @@
 //! [`Dangerous`]: the options that weaken a check.
 
-use std::fmt;
-
 use super::AuthgearBuilder;
+use crate::macros::redacted_debug;
 use crate::user::NoClaims;
 use crate::verify::GatewayProof;
 
@@ -67,8 +66,4 @@ impl<C> Dangerous<C> {
     }
 }
 
-impl<C> fmt::Debug for Dangerous<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dangerous").finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> Dangerous<C>);

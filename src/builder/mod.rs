@@ -10,7 +10,6 @@ mod projects;
 mod setup;
 mod urls;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,6 +24,7 @@ use crate::authenticate::Audit;
 use crate::authgear::Authgear;
 use crate::credential::TokenSource;
 use crate::jwks::KeySnapshot;
+use crate::macros::redacted_debug;
 #[cfg(feature = "redis")]
 use crate::revocation::RedisConfig;
 use crate::user::NoClaims;
@@ -572,9 +572,5 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
-/// Shows no option: nothing has been checked yet, and a URL may have a password in it.
-impl<C> fmt::Debug for AuthgearBuilder<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthgearBuilder").finish_non_exhaustive()
-    }
-}
+// Shows no option: nothing has been checked yet, and a URL may have a password in it.
+redacted_debug!(<C> AuthgearBuilder<C>);

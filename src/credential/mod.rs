@@ -12,11 +12,11 @@ pub(crate) mod session_cookies;
 mod source;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use http::HeaderMap;
 
 use crate::error::AuthErrorKind;
+use crate::macros::redacted_debug;
 use crate::user::CredentialForm;
 
 pub use self::access_token::AccessToken;
@@ -104,13 +104,7 @@ impl Credential<'_> {
     }
 }
 
-impl fmt::Debug for Credential<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential")
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(Credential<'_> { kind });
 
 /// Where credentials are looked for, after the `Authorization` header.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,12 @@
 //! [`OutboundPool`]: one HTTP client for all projects that ask in the same way.
 
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use url::Url;
 
 use super::{HttpOptions, Outbound, client, ignored_proxy};
 use crate::error::ConfigError;
+use crate::macros::redacted_debug;
 use crate::telemetry;
 
 /// The clients of one set of options, made when the first project needs them.
@@ -59,8 +59,4 @@ impl OutboundPool {
     }
 }
 
-impl fmt::Debug for OutboundPool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutboundPool").finish_non_exhaustive()
-    }
-}
+redacted_debug!(OutboundPool);

@@ -11,6 +11,7 @@ use super::actor::Actor;
 use super::identity::{Identity, NumericDate};
 use super::session::Session;
 use crate::clock::{Clock, Timestamp};
+use crate::macros::clone_without_bounds;
 
 /// A signed-in user whose credential was verified.
 ///
@@ -297,14 +298,7 @@ impl<C> AuthUser<C> {
     }
 }
 
-impl<C> Clone for AuthUser<C> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-            session: self.session.clone(),
-        }
-    }
-}
+clone_without_bounds!(<C> AuthUser<C> { inner, session });
 
 /// Shows no claim, the user's id included: what is logged by accident must not name anyone.
 impl<C> fmt::Debug for AuthUser<C> {

@@ -1,11 +1,11 @@
 //! What a credential says of its bearer, user or machine alike.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::actor::Part;
 use super::claim_text::{Span, SpanList, Text, TextReader};
 use super::scope_inclusions::ScopeInclusions;
+use crate::macros::redacted_debug;
 
 /// Everything that the crate reads of a credential.
 ///
@@ -140,12 +140,8 @@ impl Identity {
     }
 }
 
-/// Shows which members are there, and none of their values: claims are not for logs.
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").finish_non_exhaustive()
-    }
-}
+// Shows which members are there, and none of their values: claims are not for logs.
+redacted_debug!(Identity);
 
 /// RFC 7519 §2: seconds since the Unix epoch, maybe with a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]

@@ -2,7 +2,6 @@
 
 mod proof;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ pub use self::proof::GatewayProof;
 pub(crate) use self::proof::Proof;
 use super::session_headers::{self, SessionHeaders};
 use crate::error::{AuthError, AuthErrorKind};
+use crate::macros::redacted_debug;
 use crate::user::{AuthUser, Principal, Session, VerifiedUser};
 
 /// Takes the word of a gateway that has proved itself.
@@ -78,10 +78,4 @@ impl<C> GatewayVerifier<C> {
     }
 }
 
-impl<C> fmt::Debug for GatewayVerifier<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GatewayVerifier")
-            .field("proof", &self.proof)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> GatewayVerifier<C> { proof });

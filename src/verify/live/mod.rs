@@ -3,7 +3,6 @@
 
 mod options;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::resolver::{Answer, CallError, Requester, ResolverClient, check, unava
 use super::verification::Verification;
 use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind};
+use crate::macros::redacted_debug;
 use crate::user::{
     AuthUser, CredentialForm, Digest, Identity, Principal, Session, SessionCredential, VerifiedBy,
     VerifiedUser,
@@ -263,12 +263,4 @@ fn new_credential(form: CredentialForm, value: &str) -> Arc<SessionCredential> {
     Arc::new(SessionCredential::new(form, value, digest))
 }
 
-impl<C> fmt::Debug for LiveVerifier<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveVerifier")
-            .field("sessions", &self.resolver)
-            .field("bound", &self.bound)
-            .field("grace_period", &self.grace_period)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> LiveVerifier<C> { resolver, bound, grace_period });

@@ -1,8 +1,8 @@
 //! What the resolver said, and for how long that counts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -11,6 +11,7 @@ use super::call::CallError;
 use super::options::CachePolicy;
 use crate::clock::Timestamp;
 use crate::credential::session_cookies;
+use crate::macros::redacted_debug;
 use crate::user::{CredentialForm, Digest, NumericDate, Session, SessionCredential};
 use crate::verify::jwt::claims::Claims;
 use crate::verify::jwt::jws::Jws;
@@ -193,13 +194,7 @@ impl Answers {
     }
 }
 
-impl fmt::Debug for Answers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers")
-            .field("keep", &self.keep)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(Answers { keep });
 
 /// Cookies that are passed on of one answer.
 const MAX_SET_COOKIES: usize = 4;

@@ -1,6 +1,5 @@
 //! [`ResolverVerifier`]: the mode that asks the resolver, and nothing else.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use super::sessions::ResolverClient;
 use crate::clock::Timestamp;
 use crate::credential::{is_b64token, session_cookies};
 use crate::error::{AuthError, AuthErrorKind};
+use crate::macros::redacted_debug;
 use crate::user::{AuthUser, CredentialForm, Principal, SessionCredential, VerifiedUser};
 use crate::verify::verification::Verification;
 
@@ -151,11 +151,4 @@ pub(crate) fn unavailable(error: Arc<CallError>) -> AuthError {
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-impl<C> fmt::Debug for ResolverVerifier<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResolverVerifier")
-            .field("sessions", &self.resolver)
-            .field("max_age", &self.max_age)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> ResolverVerifier<C> { resolver, max_age });
