@@ -258,7 +258,7 @@ impl Facts {
             issuer: reader.span(&self.issuer),
             client_id: self.client_id.map(|id| reader.span(&id)),
             scope: reader.span(&self.scopes.join(" ")),
-            is_anonymous: self.is_anonymous,
+            is_identified: !self.is_anonymous,
             is_verified: self.is_verified,
             can_reauthenticate: self.can_reauthenticate,
             auth_time: self.auth_time.map(numeric_date),

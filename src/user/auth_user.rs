@@ -169,7 +169,7 @@ impl<C> AuthUser<C> {
     /// Whether this is an anonymous user. A token that does not say counts as anonymous.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
-        self.current().is_anonymous
+        !self.current().is_identified
     }
 
     /// Whether the user has a verified identity. A token that does not say counts as not verified.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::actor::Part;
 use super::claim_text::{Span, SpanList, Text, TextReader};
 use super::scope_inclusions::ScopeInclusions;
@@ -9,7 +11,8 @@ use crate::macros::redacted_debug;
 
 /// Everything that the crate reads of a credential.
 ///
-/// Made by `verify` alone; until the signature was checked it stays inside of that module.
+/// By default it fails closed. Made by `verify` alone; until the signature was checked it stays inside of that module.
+#[derive(Default)]
 pub(crate) struct Identity {
     pub(crate) text: Text,
     pub(crate) subject: Span,
@@ -26,38 +29,13 @@ pub(crate) struct Identity {
     pub(crate) amr: SpanList,
     /// The parts of each, the first actor first.
     pub(crate) actors: SpanList,
-    pub(crate) is_anonymous: bool,
+    /// Not an anonymous user. What no credential says fails closed.
+    pub(crate) is_identified: bool,
     pub(crate) is_verified: bool,
     pub(crate) can_reauthenticate: bool,
     pub(crate) auth_time: Option<NumericDate>,
     pub(crate) issued_at: Option<NumericDate>,
     pub(crate) expires_at: Option<NumericDate>,
-}
-
-/// What nobody has said anything of: it fails closed, and counts as anonymous.
-impl Default for Identity {
-    fn default() -> Self {
-        Self {
-            text: Text::default(),
-            subject: Span::default(),
-            issuer: Span::default(),
-            former_issuer: None,
-            client_id: None,
-            token_id: None,
-            scope: Span::default(),
-            scope_inclusions: None,
-            audiences: SpanList::default(),
-            roles: SpanList::default(),
-            amr: SpanList::default(),
-            actors: SpanList::default(),
-            is_anonymous: true,
-            is_verified: false,
-            can_reauthenticate: false,
-            auth_time: None,
-            issued_at: None,
-            expires_at: None,
-        }
-    }
 }
 
 impl Identity {
@@ -144,7 +122,8 @@ impl Identity {
 redacted_debug!(Identity);
 
 /// RFC 7519 §2: seconds since the Unix epoch, maybe with a fraction.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, PartialOrd)]
+#[serde(transparent)]
 pub(crate) struct NumericDate(pub(crate) f64);
 
 impl NumericDate {
