@@ -1,11 +1,12 @@
 //! [`OutboundPool`]: one HTTP client for all projects that ask in the same way.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use url::Url;
 
 use super::{HttpOptions, Outbound, client, ignored_proxy};
 use crate::error::ConfigError;
+use crate::lock::lock;
 use crate::macros::redacted_debug;
 use crate::telemetry;
 
@@ -48,7 +49,7 @@ impl OutboundPool {
         if let Some(client) = &self.options.client {
             return Ok(client.clone());
         }
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = lock(&self.made);
         let [http_only, any] = &mut *made;
         let place = if https { any } else { http_only };
         if let Some(client) = place {

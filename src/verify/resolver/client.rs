@@ -1,30 +1,28 @@
 //! [`ResolverClient`]: asks the resolver, once for all who want to know the same.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::answers::{Answer, Answers};
-use super::bounded_map::BoundedMap;
 use super::call::{Ask, CallError, ClientInfo};
-use super::limits::{Limits, QueueSlot};
-use super::options::CachePolicy;
-use super::options::SessionResolver;
+use super::lookups::{Joined, LookupResult, Lookups, MAX_WAITERS, Purpose};
+use super::options::{CachePolicy, SessionResolver};
 use super::probe::Probes;
 use super::purges::{PurgeWatch, Purges};
 use crate::clock::{Clock, Timestamp};
+use crate::macros::redacted_debug;
 use crate::runtime::{BackgroundTask, RuntimeEnded};
 use crate::telemetry::{self, Cache};
 use crate::user::{Digest, SessionCredential};
 
 /// The sessions of a project, as its resolver knows them.
+#[derive(Clone)]
 pub(crate) struct ResolverClient {
-    inner: Arc<Inner>,
+    lookups: Arc<Lookups>,
     probing: BackgroundTask,
     purges: Arc<Purges>,
     /// Those who wait for the word of a probe take no place from those who wait for an answer.
@@ -33,32 +31,6 @@ pub(crate) struct ResolverClient {
     keeps_answers: bool,
     /// How long a question, or the word of a probe, is waited for: its turn and its answer.
     patience: Duration,
-}
-
-/// The outcome of one question, shared by all who wait for it.
-pub(crate) type LookupResult = Result<Arc<Answer>, Arc<CallError>>;
-
-struct Inner {
-    source: Arc<dyn Ask>,
-    issuer: Box<str>,
-    clock: Clock,
-    runtime: Handle,
-    limits: Limits,
-    waiters: Semaphore,
-    lookups: [Mutex<Lookups>; LOOKUP_SHARDS],
-    answers: Answers,
-    /// When a credential was last found good: these may use the reserved share.
-    confirmed: BoundedMap<Timestamp>,
-    probes: Arc<Probes>,
-}
-
-type Lookups = HashMap<Digest, Arc<Lookup>>;
-
-/// A question that is waiting for its turn or its answer.
-struct Lookup {
-    /// Who comes after a purge does not join a question from before it.
-    generation: u64,
-    done: watch::Sender<Option<LookupResult>>,
 }
 
 impl ResolverClient {
@@ -73,20 +45,11 @@ impl ResolverClient {
         let source: Arc<dyn Ask> = Arc::new(source);
         let probes = Arc::new(Probes::new(Arc::clone(&source), issuer, clock.clone()));
         let probing = BackgroundTask::spawn(runtime, Arc::clone(&probes).run());
-        let inner = Arc::new(Inner {
-            source,
-            issuer: issuer.into(),
-            clock,
-            runtime: runtime.clone(),
-            limits: Limits::new(options.in_flight, options.queued, options.timeout),
-            waiters: Semaphore::new(MAX_WAITERS),
-            lookups: std::array::from_fn(|_| Mutex::default()),
-            answers: Answers::new(keep),
-            confirmed: BoundedMap::new(MAX_CONFIRMED),
-            probes,
-        });
+        let answers = Answers::new(keep);
+        let runtime = runtime.clone();
+        let lookups = Lookups::new(source, issuer, options, answers, clock, runtime, probes);
         Self {
-            inner,
+            lookups: Arc::new(lookups),
             probing,
             purges: Arc::default(),
             undecided: Arc::new(Semaphore::new(MAX_WAITERS)),
@@ -99,17 +62,13 @@ impl ResolverClient {
     /// itself.
     pub(crate) fn without_keeping(&self) -> Self {
         Self {
-            inner: Arc::clone(&self.inner),
-            probing: self.probing.clone(),
-            purges: Arc::clone(&self.purges),
-            undecided: Arc::clone(&self.undecided),
             keeps_answers: false,
-            patience: self.patience,
+            ..self.clone()
         }
     }
 
     pub(crate) fn clock(&self) -> &Clock {
-        &self.inner.clock
+        &self.lookups.clock
     }
 
     /// The answer that is kept about a credential, if it is not older than this.
@@ -119,18 +78,18 @@ impl ResolverClient {
         now: Timestamp,
         max_age: Duration,
     ) -> Option<Arc<Answer>> {
-        let answer = self.inner.answers.current(digest, now, max_age);
+        let answer = self.lookups.answers.current(digest, now, max_age);
         telemetry::looked_up(Cache::Answers, answer.is_some());
         answer
     }
 
     /// The last answer that was kept, however old.
     pub(crate) fn last(&self, digest: &Digest) -> Option<Arc<Answer>> {
-        self.inner.answers.last(digest)
+        self.lookups.answers.last(digest)
     }
 
     /// Asks, unless there is an answer that is not older than `max_age`, or somebody has asked
-    /// already. Dropping the future leaves the others who wait alone. It never takes much longer than
+    /// already. Dropping the future does not disturb the others who wait. It never takes much longer than
     /// twice the timeout, whatever becomes of the runtime that asks.
     pub(crate) async fn ask(
         &self,
@@ -140,12 +99,12 @@ impl ResolverClient {
     ) -> LookupResult {
         self.probing.check().map_err(CallError::from)?;
         let _waiter = self
-            .inner
+            .lookups
             .waiters
             .try_acquire()
             .map_err(|_| CallError::QueueFull)?;
         let mut done = match self
-            .inner
+            .lookups
             .join(credential, client, max_age, self.purpose())?
         {
             Joined::Known(answer) => return Ok(answer),
@@ -172,7 +131,7 @@ impl ResolverClient {
         if self.keeps_answers {
             // If there is no room, whoever comes next asks.
             let purpose = Purpose::Renewal;
-            let _ = self.inner.join(credential, client, max_age, purpose);
+            let _ = self.lookups.join(credential, client, max_age, purpose);
         }
     }
 
@@ -192,7 +151,7 @@ impl ResolverClient {
     /// Forgets what is known of a user: the next request asks, and an answer that was asked for
     /// before is not kept.
     pub(crate) fn invalidate_user(&self, user_id: &str) {
-        self.inner.answers.invalidate_user(user_id);
+        self.lookups.answers.invalidate_user(user_id);
         self.purges.tell(user_id);
     }
 
@@ -203,7 +162,7 @@ impl ResolverClient {
 
     /// When a credential was last found good: when that question was sent.
     pub(crate) fn confirmed_at(&self, digest: &Digest) -> Option<Timestamp> {
-        self.inner.confirmed.find(digest)
+        self.lookups.confirmed.find(digest)
     }
 
     /// # Errors
@@ -215,7 +174,7 @@ impl ResolverClient {
     /// Why the resolver is out of reach, if it is: for the last probe, whatever callers met.
     pub(crate) fn error(&self) -> Option<Arc<CallError>> {
         match self.probing.check() {
-            Ok(()) => self.inner.probes.error(),
+            Ok(()) => self.lookups.probes.error(),
             Err(ended) => Some(Arc::new(ended.into())),
         }
     }
@@ -223,7 +182,7 @@ impl ResolverClient {
     /// For how long probes have found the resolver away, if the last one did.
     pub(crate) fn away_for(&self) -> Option<Duration> {
         self.probing.check().ok()?;
-        self.inner.probes.away_for()
+        self.lookups.probes.away_for()
     }
 
     /// Waits, for a bounded time, until a probe has said whether that was the resolver's fault.
@@ -231,7 +190,7 @@ impl ResolverClient {
         if error.may_be_resolver()
             && let Ok(_place) = self.undecided.try_acquire()
         {
-            self.inner.probes.verdict(self.patience).await;
+            self.lookups.probes.verdict(self.patience).await;
         }
     }
 
@@ -241,221 +200,12 @@ impl ResolverClient {
     /// When none will be sent any more.
     pub(crate) async fn ready(&self) -> Result<(), RuntimeEnded> {
         self.probing.check()?;
-        self.inner.probes.ready().await;
+        self.lookups.probes.ready().await;
         Ok(())
     }
 }
 
-/// What a question is asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// Somebody waits for the answer.
-    Request,
-    /// Whoever comes next.
-    Renewal,
-    /// Somebody waits, and nothing is kept.
-    Explanation,
-}
+redacted_debug!(ResolverClient { lookups });
 
-enum Joined {
-    Known(Arc<Answer>),
-    Lookup(watch::Receiver<Option<LookupResult>>),
-}
-
-enum Boarding {
-    Joined(Joined),
-    New(Arc<Lookup>, QueueSlot),
-}
-
-impl Inner {
-    fn join(
-        self: &Arc<Self>,
-        credential: Arc<SessionCredential>,
-        client: ClientInfo,
-        max_age: Duration,
-        purpose: Purpose,
-    ) -> Result<Joined, Arc<CallError>> {
-        let digest = *credential.digest();
-        let (lookup, place) = match self.board(&digest, max_age, purpose)? {
-            Boarding::Joined(joined) => return Ok(joined),
-            Boarding::New(lookup, place) => (lookup, place),
-        };
-        let done = lookup.done.subscribe();
-        let myself = (purpose == Purpose::Renewal).then(|| lookup.done.subscribe());
-        let guard = LookupTask {
-            inner: Arc::clone(self),
-            digest,
-            lookup,
-            keeps_answer: purpose != Purpose::Explanation,
-        };
-        // No lock is held here: a runtime that has ended drops the task at once, and that takes the
-        // flight off the list.
-        self.runtime.spawn(async move {
-            let _interest = myself;
-            guard.run(&place, credential, client).await;
-        });
-        Ok(Joined::Lookup(done))
-    }
-
-    /// The answer or the flight that there is, or a new one, which is listed and has yet to begin.
-    fn board(
-        &self,
-        digest: &Digest,
-        max_age: Duration,
-        purpose: Purpose,
-    ) -> Result<Boarding, CallError> {
-        let now = self.clock.now();
-        let generation = self.answers.generation();
-        let mut lookups = self.lookups(digest);
-        // An answer is kept before its flight ends: whoever finds no flight here finds the answer.
-        if let Some(answer) = self.answers.current(digest, now, max_age) {
-            return Ok(Boarding::Joined(Joined::Known(answer)));
-        }
-        if let Some(lookup) = lookups.get(digest)
-            && lookup.generation >= generation
-        {
-            let done = lookup.done.subscribe();
-            return Ok(Boarding::Joined(Joined::Lookup(done)));
-        }
-        let is_known = self
-            .confirmed
-            .find(digest)
-            .is_some_and(|at| now.elapsed(at) < CONFIRMED_LATELY);
-        let place = self.limits.place(is_known).ok_or(CallError::QueueFull)?;
-        let lookup = Arc::new(Lookup {
-            generation,
-            done: watch::Sender::new(None),
-        });
-        // A request that comes now asks for itself, and its answer is kept.
-        let replaced = (purpose != Purpose::Explanation)
-            .then(|| lookups.insert(*digest, Arc::clone(&lookup)))
-            .flatten();
-        drop(lookups);
-        drop(replaced);
-        Ok(Boarding::New(lookup, place))
-    }
-
-    fn lookups(&self, digest: &Digest) -> MutexGuard<'_, Lookups> {
-        let index = usize::from(digest[0]) % LOOKUP_SHARDS;
-        lock(&self.lookups[index])
-    }
-
-    async fn call(
-        &self,
-        credential: &Arc<SessionCredential>,
-        client: &ClientInfo,
-    ) -> Result<Answer, Arc<CallError>> {
-        let asked_at = self.clock.now();
-        let outcome = self
-            .source
-            .ask(credential, client)
-            .await
-            .and_then(|headers| {
-                Answer::read(&headers, &self.issuer, Arc::clone(credential), asked_at)
-            });
-        let time = self.clock.now().elapsed(asked_at);
-        telemetry::resolver_called(outcome.is_ok(), time);
-        self.probes.note_answer(outcome.is_ok());
-        outcome.map_err(|error| {
-            telemetry::question_failed(&self.issuer, &error);
-            Arc::new(error)
-        })
-    }
-}
-
-/// A flight on its way: taken off the list of flights however it ends.
-struct LookupTask {
-    inner: Arc<Inner>,
-    digest: Digest,
-    lookup: Arc<Lookup>,
-    keeps_answer: bool,
-}
-
-impl LookupTask {
-    async fn run(self, place: &QueueSlot, credential: Arc<SessionCredential>, client: ClientInfo) {
-        let outcome = self.outcome(place, &credential, &client).await;
-        if let Ok(answer) = &outcome
-            && self.keeps_answer
-        {
-            let inner = &self.inner;
-            if answer.session().is_some() {
-                let at = answer.asked_at();
-                inner.confirmed.insert_if(self.digest, at, |_| true);
-            }
-            inner
-                .answers
-                .keep(self.digest, answer, self.lookup.generation);
-        }
-        self.remove();
-        self.lookup.done.send_replace(Some(outcome));
-    }
-
-    async fn outcome(
-        &self,
-        place: &QueueSlot,
-        credential: &Arc<SessionCredential>,
-        client: &ClientInfo,
-    ) -> LookupResult {
-        let turn = tokio::select! {
-            turn = self.inner.limits.turn(place) => turn,
-            () = self.abandoned() => return Err(Arc::new(CallError::Abandoned)),
-        };
-        let Some(_turn) = turn else {
-            // Those before it wait for long, or are many.
-            self.inner.probes.note_answer(false);
-            return Err(Arc::new(CallError::QueueTimeout));
-        };
-        self.inner.call(credential, client).await.map(Arc::new)
-    }
-
-    /// Returns when nobody waits any more and nobody can join.
-    async fn abandoned(&self) {
-        loop {
-            self.lookup.done.closed().await;
-            let mut lookups = self.inner.lookups(&self.digest);
-            if self.lookup.done.is_closed() {
-                self.remove_from(&mut lookups);
-                return;
-            }
-        }
-    }
-
-    fn remove(&self) {
-        self.remove_from(&mut self.inner.lookups(&self.digest));
-    }
-
-    fn remove_from(&self, lookups: &mut Lookups) {
-        let listed = lookups.get(&self.digest);
-        if listed.is_some_and(|listed| Arc::ptr_eq(listed, &self.lookup)) {
-            lookups.remove(&self.digest);
-        }
-    }
-}
-
-impl Drop for LookupTask {
-    fn drop(&mut self) {
-        self.remove();
-    }
-}
-
-impl fmt::Debug for ResolverClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions")
-            .field("admission", &self.inner.limits)
-            .field("answers", &self.inner.answers)
-            .finish_non_exhaustive()
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-const LOOKUP_SHARDS: usize = 32;
-/// Requests that may wait for the resolver, whatever they ask.
-const MAX_WAITERS: usize = 16_384;
-/// Credentials that are remembered as confirmed: some 100 bytes each.
-const MAX_CONFIRMED: usize = 65_536;
-const CONFIRMED_LATELY: Duration = Duration::from_secs(5 * 60);
 /// For what is between the waits.
 const SLACK: Duration = Duration::from_secs(2);
