@@ -10,7 +10,6 @@ use super::authenticator::Decision;
 use super::request_record::RequestRecord;
 use crate::error::AuthErrorKind;
 use crate::macros::redacted_debug;
-use crate::user::Principal;
 
 /// Which issuers count for a request. It is asked once the credential was verified.
 #[derive(Clone)]
@@ -50,17 +49,12 @@ impl IssuerFilter {
         parts: &Parts,
         authentication: &Authentication,
     ) -> Result<(), AuthErrorKind> {
-        let principal = authentication.principal::<C>()?;
-        let issuer = match &principal {
-            Some(Principal::User(user)) => user.issuer(),
-            Some(Principal::Client(client)) => client.issuer(),
-            // Whether that is enough is for the layer to say.
-            None => return Ok(()),
-        };
-        if (self.0)(parts, issuer) {
-            Ok(())
-        } else {
-            Err(AuthErrorKind::IssuerNotAllowed)
+        match authentication.principal::<C>()? {
+            Some(principal) if !(self.0)(parts, principal.issuer()) => {
+                Err(AuthErrorKind::IssuerNotAllowed)
+            }
+            // Whether no credential is enough is for the layer to say.
+            Some(_) | None => Ok(()),
         }
     }
 }

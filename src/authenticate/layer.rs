@@ -6,7 +6,6 @@ use http::request::Parts;
 use tower::Layer;
 
 use super::authenticator::Authenticator;
-use super::inner_requirements::inside;
 use super::issuer_filter::IssuerFilter;
 use super::service::Authenticate;
 use super::service::AuthenticateSettings;
@@ -135,11 +134,7 @@ impl<S: Clone, C, R: Clone> Layer<S> for AuthenticateLayer<C, R> {
     type Service = Authenticate<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let authgear_id = &self.authenticator.authgear_id;
-        let required = inside(&inner, authgear_id);
-        let scopes = required.iter().flat_map(|required| &required.scopes);
         Authenticate {
-            required_scopes: authgear_id.challenge_hints(scopes.map(AsRef::as_ref)),
             inner,
             authenticator: Arc::clone(&self.authenticator),
             settings: self.settings.clone(),

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::denial::Denial;
-use super::principal_ref::PrincipalRef;
 use super::scope_tokens::ScopeTokens;
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::rejection::RequirementText;
-use crate::user::{AuthUser, NoClaims};
+use crate::user::{AuthUser, NoClaims, Principal};
 
 /// What a caller must be, or must have; see [the module](crate::authorize) for how to use one.
 ///
@@ -208,9 +207,11 @@ impl<C> Requirement<C> {
     }
 
     /// Whether the caller meets this.
-    pub(super) fn check(&self, caller: PrincipalRef<'_, C>) -> Result<(), AuthError> {
-        self.check_at(caller, caller.now())
-            .map_err(|denial| denial.into_error(caller.scope_inclusions()))
+    pub(super) fn check(&self, caller: &Principal<C>) -> Result<(), AuthError> {
+        // By the clock that the user was verified with. For a machine nothing depends on time.
+        let now = caller.user().map(|user| user.time().clock.now().unix());
+        self.check_at(caller, now.unwrap_or_default())
+            .map_err(|denial| denial.into_error(caller.identity().scope_inclusions.as_deref()))
     }
 
     /// The scopes that a client without a token should ask for. Of two of which one is enough, those of
@@ -227,7 +228,11 @@ impl<C> Requirement<C> {
     }
 
     /// Whether the caller meets this at `now`, the time since the Unix epoch.
-    fn check_at(&self, caller: PrincipalRef<'_, C>, now: Duration) -> Result<(), Denial<'_>> {
+    fn check_at(&self, caller: &Principal<C>, now: Duration) -> Result<(), Denial<'_>> {
+        let user = || {
+            let user = caller.user();
+            user.ok_or_else(|| Denial::new(AuthErrorKind::UserRequired))
+        };
         let unless = |is_met: bool, kind: AuthErrorKind| {
             if is_met {
                 Ok(())
@@ -236,9 +241,9 @@ impl<C> Requirement<C> {
             }
         };
         match &*self.0 {
-            Rule::Role(key) => unless(caller.user()?.has_role(key), AuthErrorKind::RoleMissing),
+            Rule::Role(key) => unless(user()?.has_role(key), AuthErrorKind::RoleMissing),
             Rule::AnyRole(keys) => {
-                let user = caller.user()?;
+                let user = user()?;
                 unless(
                     keys.iter().any(|key| user.has_role(key)),
                     AuthErrorKind::RoleMissing,
@@ -250,12 +255,10 @@ impl<C> Requirement<C> {
             }
             Rule::AnyScope(scopes) if scopes.iter().any(|scope| caller.has_scope(scope)) => Ok(()),
             Rule::AnyScope(scopes) => Denial::for_scopes(scopes.iter().take(1).collect()),
-            Rule::VerifiedUser => unless(caller.user()?.is_verified(), AuthErrorKind::NotVerified),
-            Rule::NotAnonymous => {
-                unless(!caller.user()?.is_anonymous(), AuthErrorKind::AnonymousUser)
-            }
+            Rule::VerifiedUser => unless(user()?.is_verified(), AuthErrorKind::NotVerified),
+            Rule::NotAnonymous => unless(!user()?.is_anonymous(), AuthErrorKind::AnonymousUser),
             Rule::AuthenticatedWithin(age) => {
-                if authenticated_at_most(caller.user()?, *age, now) {
+                if authenticated_at_most(user()?, *age, now) {
                     return Ok(());
                 }
                 let mut denial = Denial::new(AuthErrorKind::AuthenticationTooOld);
@@ -266,11 +269,11 @@ impl<C> Requirement<C> {
                 unless(caller.issuer() == issuer, AuthErrorKind::IssuerNotAllowed)
             }
             Rule::Amr(method) => unless(
-                caller.user()?.amr().any(|own| own == method),
+                user()?.amr().any(|own| own == method),
                 AuthErrorKind::AuthenticationTooWeak,
             ),
             Rule::Satisfies(condition) => {
-                unless(condition(caller.user()?), AuthErrorKind::ConditionNotMet)
+                unless(condition(user()?), AuthErrorKind::ConditionNotMet)
             }
             Rule::Both(one, other) => {
                 match (one.check_at(caller, now), other.check_at(caller, now)) {
