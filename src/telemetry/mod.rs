@@ -22,6 +22,16 @@ pub(crate) use self::audit::Account;
 use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind, Causes, cure};
 
+/// Counts something, if there are metrics at all.
+macro_rules! metric {
+    ($name:ident($($argument:expr),*)) => {
+        #[cfg(feature = "metrics")]
+        metrics::$name($($argument),*);
+        #[cfg(not(feature = "metrics"))]
+        let _ = ($($argument,)*);
+    };
+}
+
 /// The target of all events and spans.
 const TARGET: &str = "axum_authgear";
 
@@ -108,17 +118,13 @@ impl AuthenticationSpan {
                 span.record("kind", kind.as_str());
             }
         }
-        #[cfg(feature = "metrics")]
-        metrics::verified(outcome, self.began);
+        metric!(verified(outcome, self.began));
     }
 }
 
 /// A request has been answered by the service inside.
 pub(crate) fn answered(outcome: RequestOutcome) {
-    #[cfg(feature = "metrics")]
-    metrics::answered(outcome);
-    #[cfg(not(feature = "metrics"))]
-    let _ = outcome;
+    metric!(answered(outcome));
 }
 
 /// A request has been refused by one of our layers, which is for tokens of this issuer.
@@ -132,8 +138,7 @@ pub(crate) fn refused(error: &AuthError, issuer: Option<&str>) {
         error = error.source().map(|source| tracing::field::display(Causes(source))),
         "request refused"
     );
-    #[cfg(feature = "metrics")]
-    metrics::answered(RequestOutcome::Rejected(kind));
+    metric!(answered(RequestOutcome::Rejected(kind)));
 }
 
 /// Whether anybody listens to what a single request causes.
@@ -213,17 +218,13 @@ pub(crate) fn keys_fetched(
     } else {
         tracing::debug!(target: TARGET, issuer, keys, skipped, "keys are unchanged");
     }
-    #[cfg(feature = "metrics")]
-    metrics::keys_fetched(asked_at, changed);
-    #[cfg(not(feature = "metrics"))]
-    let _ = asked_at;
+    metric!(keys_fetched(asked_at, changed));
 }
 
 /// An attempt to fetch the keys failed; the refresher makes few, whatever clients do.
 pub(crate) fn key_fetch_failed(issuer: &str, error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, issuer, error = %Causes(error), "keys could not be fetched");
-    #[cfg(feature = "metrics")]
-    metrics::key_fetch_failed();
+    metric!(key_fetch_failed());
 }
 
 /// Keys that were not fetched by this process serve: where they come from, and how old they are.
@@ -235,10 +236,7 @@ pub(crate) fn keys_restored(
 ) {
     let age_seconds = age.as_secs();
     tracing::info!(target: TARGET, source, age_seconds, keys, skipped, "kept keys serve");
-    #[cfg(feature = "metrics")]
-    metrics::keys_asked_at(asked_at);
-    #[cfg(not(feature = "metrics"))]
-    let _ = asked_at;
+    metric!(keys_asked_at(asked_at));
 }
 
 /// Keys were kept, or given along, and are of no use; once for each start.
@@ -267,18 +265,12 @@ pub(crate) enum Cache {
 
 /// Something was looked up in a cache.
 pub(crate) fn looked_up(cache: Cache, hit: bool) {
-    #[cfg(feature = "metrics")]
-    metrics::looked_up(cache, hit);
-    #[cfg(not(feature = "metrics"))]
-    let _ = (cache, hit);
+    metric!(looked_up(cache, hit));
 }
 
 /// A call of the resolver has ended, after this time.
 pub(crate) fn resolver_called(succeeded: bool, time: Duration) {
-    #[cfg(feature = "metrics")]
-    metrics::resolver_called(succeeded, time);
-    #[cfg(not(feature = "metrics"))]
-    let _ = (succeeded, time);
+    metric!(resolver_called(succeeded, time));
 }
 
 /// A question about a caller's credential failed, which that caller may have caused.
@@ -302,8 +294,7 @@ pub(crate) fn resolver_recovered(issuer: &str) {
 
 /// Tells the recorder of metrics what each of them means.
 pub(crate) fn describe() {
-    #[cfg(feature = "metrics")]
-    metrics::describe();
+    metric!(describe());
 }
 
 /// The log of ended users has been read: `is_new` after it was out of contact.
