@@ -38,25 +38,7 @@ pub(super) fn check_of(kind: AuthErrorKind) -> CheckName {
         }
         // But for the first, no verifier gives them for a token: they are about a route, or about
         // another credential.
-        Kind::TokensNotAccepted
-        | Kind::MalformedIdentityHeaders
-        | Kind::UserRequired
-        | Kind::ClientRequired
-        | Kind::CrossOriginRequest
-        | Kind::InsufficientScope
-        | Kind::RoleMissing
-        | Kind::IssuerNotAllowed
-        | Kind::NotVerified
-        | Kind::AnonymousUser
-        | Kind::ConditionNotMet
-        | Kind::AuthenticationTooOld
-        | Kind::AuthenticationTooWeak
-        | Kind::UserIdNotHeaderSafe
-        | Kind::LayerMissing
-        | Kind::ClaimsTypeMismatch
-        | Kind::AuthgearMismatch
-        | Kind::AccessTokenNotKept
-        | Kind::UnprotectedRoute
-        | Kind::InvalidRequirement => CheckName::Mode,
+        // No other kind is about a token.
+        _ => CheckName::Mode,
     }
 }
