@@ -43,7 +43,7 @@ impl<C> Dangerous<C> {
     /// Lets requests from other origins use a cookie credential, for unsafe methods and `WebSocket`s
     /// too. For a stack that has its own protection against cross-site request forgery.
     pub fn disable_csrf_protection(mut self) -> AuthgearBuilder<C> {
-        self.builder.options.csrf_protection = false;
+        self.builder.options.disable_csrf_protection = true;
         self.builder
     }
 

@@ -16,25 +16,17 @@ use crate::user::{AuthUser, Principal, Session, VerifiedUser};
 
 /// Takes the word of a gateway that has proved itself.
 pub(crate) struct GatewayVerifier<C> {
-    proof: Proof,
+    pub(crate) proof: Proof,
     /// Whose users the gateway may name. The first is meant where it names none.
-    issuers: Vec<String>,
+    pub(crate) issuers: Vec<String>,
     /// What there is of a user without a token.
-    base: Arc<VerifiedUser<C>>,
+    pub(crate) base: Arc<VerifiedUser<C>>,
 }
 
 /// What a gateway says of a request: `None` if it says nothing, or is not the gateway.
 pub(crate) type GatewayIdentity = Option<Result<Arc<Session>, AuthErrorKind>>;
 
 impl<C> GatewayVerifier<C> {
-    pub(crate) fn new(proof: Proof, issuers: Vec<String>, base: Arc<VerifiedUser<C>>) -> Self {
-        Self {
-            proof,
-            issuers,
-            base,
-        }
-    }
-
     /// The word of the gateway. It takes the proof out of the request; the identity headers are
     /// removed in every mode.
     pub(crate) fn take_gateway_identity(

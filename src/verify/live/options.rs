@@ -91,18 +91,14 @@ impl LiveSessions {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let invalid = |option, value: Duration, reason| {
-            Err(ConfigError::invalid(option, format!("{value:?}"), reason))
-        };
-        if self.bound.is_zero() {
-            return invalid(
-                "live_sessions",
-                self.bound,
-                "is zero: use the resolver alone",
-            );
+        let invalid =
+            |option, value, reason| Err(ConfigError::invalid_duration(option, value, reason));
+        let bound = self.bound;
+        if bound.is_zero() {
+            return invalid("live_sessions", bound, "is zero: use the resolver alone");
         }
-        if self.bound > MAX_BOUND {
-            return invalid("live_sessions", self.bound, "is longer than an hour");
+        if bound > MAX_BOUND {
+            return invalid("live_sessions", bound, "is longer than an hour");
         }
         if self.grace_period > MAX_GRACE {
             return invalid("grace_period", self.grace_period, "is longer than a day");
