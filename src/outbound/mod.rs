@@ -19,7 +19,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::timeout;
 
-use self::content_coding::ContentCoding;
+use self::content_coding::content_coding;
 pub(crate) use self::pool::OutboundPool;
 pub(crate) use self::redacted_error::RedactedError;
 pub(crate) use self::upstream::{Target, Upstream, is_secure};
@@ -144,7 +144,7 @@ impl Outbound {
         let identity = HeaderValue::from_static("identity");
         headers.insert(header::ACCEPT_ENCODING, identity);
         let mut response = self.get_with_retry(target, &headers).await?;
-        if let Some(coding) = ContentCoding::of(response.headers()) {
+        if let Some(coding) = content_coding(response.headers()) {
             return Err(FetchError::Coded(coding));
         }
         let max_age = max_age(response.headers());
@@ -231,7 +231,7 @@ pub(crate) enum FetchError {
     #[error("the answer came from another address")]
     Redirected,
     #[error("the answer has the content coding {0}")]
-    Coded(ContentCoding),
+    Coded(&'static str),
     #[error("the answer is longer than 256 KiB")]
     TooLarge,
     #[error("the address is neither https nor loopback")]
@@ -245,33 +245,19 @@ impl FetchError {
             Self::Status(status) => {
                 !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Redirect(_)
-            | Self::InternalRedirect(_)
-            | Self::Redirected
-            | Self::Coded(_)
-            | Self::TooLarge
-            | Self::Insecure => true,
-            Self::Request(_)
-            | Self::Connection(_)
-            | Self::Certificate(_)
-            | Self::Panicked
-            | Self::Timeout => false,
+            Self::Request(_) | Self::Panicked => false,
+            _ => !self.is_away(),
         }
     }
 
-    /// Whether nobody answered, or a server that says of itself that it cannot.
+    /// Whether no server answered, or one that says of itself that it cannot.
     pub(crate) fn is_away(&self) -> bool {
         match self {
-            Self::Connection(_) | Self::Certificate(_) | Self::Timeout => true,
             Self::Status(status) => status.is_server_error(),
-            Self::Request(_)
-            | Self::Panicked
-            | Self::Redirect(_)
-            | Self::InternalRedirect(_)
-            | Self::Redirected
-            | Self::Coded(_)
-            | Self::TooLarge
-            | Self::Insecure => false,
+            _ => matches!(
+                self,
+                Self::Connection(_) | Self::Certificate(_) | Self::Timeout
+            ),
         }
     }
 

@@ -6,12 +6,13 @@ use std::task::{Context, Poll};
 
 use axum::body::HttpBody;
 use axum::extract::MatchedPath;
-use http::{Method, Request, Response, header};
+use http::{Request, Response};
 use tower::Service;
 
 use super::future::{ResponseFuture, Sealed};
 use super::layer::SealSettings;
 use super::sealed_request::SealedRequest;
+use crate::authenticate::preflight::is_preflight;
 use crate::authenticate::request_record::RequestRecord;
 use crate::macros::redacted_debug;
 use crate::rejection::{JsonRejectionResponse, RejectionResponse};
@@ -55,15 +56,6 @@ where
         };
         ResponseFuture::new(self.inner.call(request), sealed)
     }
-}
-
-/// Fetch §3.3.5 (CORS-preflight fetch).
-fn is_preflight<B>(request: &Request<B>) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ORIGIN)
-        && request
-            .headers()
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 redacted_debug!(<S: fmt::Debug, R> Seal<S, R> { inner, settings });
