@@ -111,7 +111,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     }
 
     /// A layer that replaces an answer which no layer of this `Authgear` has judged: it goes around all
-    /// routes, and tells a forgotten one. See [`SealLayer`], which is a net and not a guard.
+    /// routes, and reports a forgotten one. See [`SealLayer`], which is a net and not a guard.
     pub fn seal(&self) -> SealLayer {
         SealLayer::new(self.authenticator.authgear_id().family())
     }
@@ -181,8 +181,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// ```
     ///
     /// # Errors
-    /// Whatever makes the token no good, `UserRequired` for a machine's, and `KeysUnavailable` when
-    /// that cannot be said.
+    /// Why the token is refused, `UserRequired` for a machine's, and `KeysUnavailable` when it cannot
+    /// be verified now.
     pub async fn verify(&self, token: &str) -> Result<AuthUser<C>, AuthError> {
         match self.verify_principal(token).await? {
             Principal::User(user) => Ok(user),
@@ -193,7 +193,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// Verifies a token of a user or a machine that came by another way than HTTP.
     ///
     /// # Errors
-    /// Whatever makes the token no good, and `KeysUnavailable` when that cannot be said.
+    /// Why the token is refused, and `KeysUnavailable` when it cannot be verified now.
     pub async fn verify_principal(&self, token: &str) -> Result<Principal<C>, AuthError> {
         let now = self.authenticator.now();
         let audiences = self.authenticator.audiences();
@@ -207,12 +207,12 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         }
     }
 
-    /// Ends all tokens of this user that were issued until now, by this machine's clock: an
-    /// administrator's page is the place for it. Tokens issued later are good; to keep a user out,
-    /// disable the user in Authgear.
+    /// Revokes all tokens of this user that were issued until now, by this machine's clock. It is for an
+    /// administrator's page. Tokens that are issued later are accepted: to keep a user out, disable the
+    /// user in Authgear.
     ///
-    /// It counts where a JWT is verified: without other options, and with live sessions. With the session
-    /// resolver alone, and for Authgear's own cookies, it only forgets what the resolver said of the
+    /// It counts where a JWT is verified: without other options, and with live sessions. With only the session
+    /// resolver, and for Authgear's own cookies, it only forgets what the resolver said of the
     /// user, and the resolver's next answer counts. Behind a gateway it does nothing. In these two modes
     /// the first call logs a warning.
     ///
@@ -274,7 +274,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         Ok(())
     }
 
-    /// A route that takes Authgear's webhooks and ends users at once. It answers POST alone; mount
+    /// A route that takes Authgear's webhooks and applies them at once. It answers only POST; mount
     /// it outside of the layer, whose rules are not for it.
     ///
     /// ```
@@ -292,7 +292,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// longer than 1 MiB, 408 if it took longer than 10 seconds, 503 if 256 others are being read.
     ///
     /// Turns revocation on, see [`revocation_retention`](crate::AuthgearBuilder::revocation_retention).
-    /// With the session resolver alone an event only makes it be asked again; behind a gateway it does
+    /// With only the session resolver, an event makes the next request ask it again; behind a gateway it does
     /// nothing, and a warning is logged.
     ///
     /// # Errors
@@ -336,7 +336,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         }
         Err(ConfigError::Conflict {
             option,
-            reason: "there is not one project alone: take `projects().get(issuer)`, which names it",
+            reason: "there is not exactly one project: take `projects().get(issuer)`, which names it",
         })
     }
 
@@ -345,8 +345,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     ///
     /// The token must not have expired, and its key must still be in use; with live sessions, the
     /// resolver must have confirmed the session within half of the bound, and is asked where it has
-    /// not; with the resolver alone, it is asked (unless its answer is kept). Behind a gateway there
-    /// is nobody to ask: the user stays.
+    /// not; with only the resolver, it is asked (unless its answer is kept). Behind a gateway
+    /// no server can be asked: the user stays.
     ///
     /// # Errors
     /// Whatever would refuse the user's next request. With [resources](Self::for_resource), that is a request
@@ -360,16 +360,16 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// Waits until the user would not be let in any more, and says why: to close a connection
     /// (WebSocket, server-sent events, a gRPC stream) that was opened for the user.
     ///
-    /// With live sessions that is within their bound, with the resolver alone within some seconds;
-    /// without either, when the token expires or its key is taken out of use. A purge of the user, or
-    /// a webhook about it, makes this ask at once, and nobody else's connection. Behind a gateway it
+    /// With live sessions that is within their bound, with only the resolver within some seconds;
+    /// without either, when the token expires or its key is removed. A purge of the user, or
+    /// a webhook about it, makes this ask at once, and no other user's connection. Behind a gateway it
     /// waits for ever.
     ///
     /// That it cannot be said any more ends the user as well, but not at once: `SessionUnavailable`
     /// comes when the last confirmation is older than a minute and the time for which answers are kept
-    /// (with the resolver alone), or than the bound and a half of it, and the
+    /// (with only the resolver), or than the bound and a half of it, and the
     /// [grace](crate::LiveSessions::grace_period) where it is open; `KeysUnavailable` when the keys are too
-    /// old. An outage that is shorter than a minute, and than the bound, ends nobody. Where the runtime
+    /// old. An outage that is shorter than a minute, and than the bound, ends no connection. Where the runtime
     /// of `build()` has ended, nothing can be asked, and `SessionUnavailable` comes at once.
     ///
     /// ```
@@ -436,7 +436,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// one. Anything but an answer of status 200 that makes sense counts as failed.
     ///
     /// Where the runtime has ended that `build()` was called on, nothing is fetched or asked any more:
-    /// `last_error` says so. It is down where the resolver alone decides, and degraded elsewhere for
+    /// `last_error` says so. It is down where only the resolver decides, and degraded elsewhere for
     /// as long as the keys serve.
     ///
     /// With several projects, it is down where none of them can verify, and degraded where some cannot or

@@ -40,7 +40,7 @@ pub fn has_role<C>(key: impl Into<Cow<'static, str>>) -> Requirement<C> {
     Requirement::new(Rule::Role(key.into()))
 }
 
-/// The user has at least one of the roles with these keys. Of no keys, nobody has one.
+/// The user has at least one of the roles with these keys. With no keys, it is never met.
 pub fn any_role<C, I>(keys: I) -> Requirement<C>
 where
     I: IntoIterator<Item: Into<Cow<'static, str>>>,
@@ -122,7 +122,7 @@ pub fn authenticated_within<C>(age: Duration) -> Requirement<C> {
 /// The user authenticated by this method, such as `mfa` or `x_passkey` (`amr`, RFC 8176).
 ///
 /// **A refresh loses it.** Authgear leaves `amr` out of every token that a refresh made, so this
-/// holds for the first token after a sign-in alone; afterwards it is refused as insufficient
+/// holds only for the first token after a sign-in; afterwards it is refused as insufficient
 /// authentication, and the user has to sign in again. Where the point is that the user was here a
 /// moment ago, [`authenticated_within`] lasts:
 ///
@@ -138,7 +138,7 @@ pub fn amr<C>(method: impl Into<Cow<'static, str>>) -> Requirement<C> {
     Requirement::new(Rule::Amr(method.into()))
 }
 
-/// The user is one of whom this function says `true`.
+/// This function returns `true` for the user.
 ///
 /// It should be quick and have no effect: it may be called although another requirement has been
 /// refused already. Never called for a machine.
@@ -167,17 +167,16 @@ impl<C> Requirement<C> {
 
     /// Both must be met.
     ///
-    /// Of two refusals the caller is told the one that it can do less about: `forbidden` before
-    /// `insufficient_scope` before `insufficient_user_authentication`, so that nobody is sent to
-    /// sign in again in vain. Two refusals of one sort are told as one, with the scopes of both and
-    /// the shorter `max_age`.
+    /// Of two refusals the response names the one that the caller can do less about: `forbidden` before
+    /// `insufficient_scope` before `insufficient_user_authentication`, so that no user signs in again in
+    /// vain. Two refusals of one sort become one, with the scopes of both and the shorter `max_age`.
     pub fn and(self, other: Self) -> Self {
         Self::new(Rule::Both(self, other))
     }
 
     /// One of them must be met.
     ///
-    /// Of two refusals the caller is told the one that it can do more about, in the opposite order
+    /// Of two refusals the response names the one that the caller can do more about, in the opposite order
     /// of [`and`](Self::and), and the first one if they are alike.
     pub fn or(self, other: Self) -> Self {
         Self::new(Rule::Either(self, other))

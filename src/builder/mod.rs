@@ -97,11 +97,11 @@ impl Authgear {
     ///
     /// Options of a project are those about its tokens, keys, sessions and revocations, and an HTTP
     /// client of its own where it needs one. All others are set on what this gives: where credentials
-    /// come from, what refused clients are told, custom claims, the cache, Redis. `build()` refuses an
+    /// come from, what refused clients receive, custom claims, the cache, Redis. `build()` refuses an
     /// option in the wrong place, and two projects with one issuer.
     ///
-    /// A token names its project by its issuer. Authgear's own cookies name none: the mode with the
-    /// session resolver alone, and cookies in live sessions, are for one project.
+    /// A token names its project by its issuer. Authgear's own cookies name none: the mode with only
+    /// the session resolver, and cookies in live sessions, are for one project.
     pub fn any_of(projects: impl IntoIterator<Item = AuthgearBuilder>) -> AuthgearBuilder {
         AuthgearBuilder {
             projects: Some(projects.into_iter().collect()),
@@ -121,9 +121,9 @@ impl AuthgearBuilder {
     }
 }
 
-/// # Whose tokens are good
+/// # Which tokens are accepted
 impl<C> AuthgearBuilder<C> {
-    /// Takes tokens of these OAuth clients alone. Default: any client of the project.
+    /// Accepts only tokens of these OAuth clients. Default: any client of the project.
     ///
     /// All clients of a project share the audience, and a *third-party* client's token carries the
     /// user's full roles: an API for its own applications should name them.
@@ -152,7 +152,7 @@ impl<C> AuthgearBuilder<C> {
     /// Without [`audience`](Self::audience) a token must be for the origin that its own issuer names.
     /// With it, the audiences that are named there count for all: name the former origin, too.
     ///
-    /// It is for tokens that are verified here alone: not with a resolver, live sessions or a gateway.
+    /// It is only for tokens that are verified here: not with a resolver, live sessions or a gateway.
     pub fn former_issuer(mut self, origin: impl Into<String>) -> Self {
         self.options.former_issuers.push(origin.into());
         self
@@ -160,7 +160,7 @@ impl<C> AuthgearBuilder<C> {
 
     /// Declares that a scope includes others: whoever was granted `write:orders` has `read:orders` as
     /// well, wherever scopes are asked for: in requirements, extractors and `has_scope`. May be called
-    /// several times; what an included scope includes counts too. Default: a scope is itself alone.
+    /// several times; what an included scope includes counts too. Default: a scope includes no other.
     ///
     /// Challenges ask for the scope that is missing, and for none that another of them includes.
     ///
@@ -182,7 +182,7 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Takes these signature algorithms alone. Default: RS256, which is all that Authgear uses.
+    /// Accepts only these signature algorithms. Default: RS256, which is all that Authgear uses.
     ///
     /// Asymmetric ones only: with a symmetric one, whoever can verify can also sign. `EdDSA` means
     /// the curve Ed25519; the name `Ed25519` (RFC 9864) is the same algorithm, in tokens and in keys.
@@ -248,11 +248,11 @@ impl<C> AuthgearBuilder<C> {
 ///
 /// Without any of these, the JWT is verified here and that is all.
 impl<C> AuthgearBuilder<C> {
-    /// Asks Authgear's session resolver about every request, and takes its word alone: opaque tokens
+    /// Asks Authgear's session resolver about every request, and believes only its answer: opaque tokens
     /// and Authgear's own cookies are credentials then, and a disabled user is out at once.
     ///
     /// The resolver names neither client nor scopes, and takes a token of any client of the project,
-    /// third-party ones too, with the user's full roles. An API that must tell them apart needs
+    /// third-party ones too, with the user's full roles. An API that must distinguish them needs
     /// [`live_sessions`](Self::live_sessions) with [`client_ids`](Self::client_ids).
     pub fn session_resolver(mut self, resolver: SessionResolver) -> Self {
         self.options.resolver = Some(resolver);
@@ -267,7 +267,7 @@ impl<C> AuthgearBuilder<C> {
 
     /// Believes what connections from these networks (`10.0.0.0/8`, or a single address) say in
     /// `X-Forwarded-For`: the client is the last address there that is not of these networks.
-    /// Default: none. It matters for what the resolver is told, and for nothing else.
+    /// Default: none. It matters only for what is sent to the resolver.
     ///
     /// IPv4 that is written as IPv6 (`::ffff:10.0.0.0/104`) counts as IPv4, in networks and in
     /// addresses. `::/0` holds no address of IPv4.
@@ -299,8 +299,8 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Lets these origins use a cookie credential for unsafe methods and `WebSocket`s. Default: the
-    /// API's own origin alone.
+    /// Lets these origins use a cookie credential for unsafe methods and `WebSocket`s. Default: only
+    /// the API's own origin.
     ///
     /// An origin is written as browsers send it: `https://app.example.com`, in lower case and without
     /// the port that the scheme implies. The view of a native shell and the page of a browser extension
@@ -313,7 +313,7 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
-/// # What handlers may have of it
+/// # What handlers receive of it
 impl<C> AuthgearBuilder<C> {
     /// Keeps the verified token of each request for its handler, which extracts it as an
     /// [`AccessToken`](crate::AccessToken). Default: off, no token outlives its verification.
@@ -327,7 +327,7 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
-/// # What a refused client is told
+/// # What a refused client receives
 impl<C> AuthgearBuilder<C> {
     /// Names the protection space in challenges (RFC 9110 §11.5). Default: none.
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
@@ -344,7 +344,7 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
-/// # What is told of requests
+/// # What is logged of requests
 impl<C> AuthgearBuilder<C> {
     /// Puts the user's id into the span `authenticate`. Default: it stays out of spans and logs,
     /// for it is personal data in many places.
@@ -378,7 +378,7 @@ impl<C> AuthgearBuilder<C> {
 
 /// # How keys are fetched and kept
 impl<C> AuthgearBuilder<C> {
-    /// Fetches the keys anew after this time, at 80 % of it and a little before. Default: 5
+    /// Fetches the keys again after this time, at 80 % of it and a little before. Default: 5
     /// minutes. Less than [`max_stale`](Self::jwks_max_stale).
     ///
     /// A `Cache-Control: max-age` of the server counts instead, between one minute and half of the
@@ -479,14 +479,14 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
-/// # Users and tokens that were ended
+/// # Revoked users and tokens
 impl<C> AuthgearBuilder<C> {
-    /// Remembers ended users for this long. Default: 24 hours. Between 1 minute and 30 days, and at
+    /// How long revocations are remembered. Default: 24 hours. Between 1 minute and 30 days. Set it to at
     /// least the longest lifetime of an access token in the project's applications.
     ///
     /// Once a webhook, a shared log, or this option turns revocation on, a *user's* token that was
-    /// issued longer ago, or does not say when, is refused, for what ended it may have been
-    /// forgotten. Machines' tokens are not.
+    /// issued longer ago, or does not say when, is refused, because its revocation may have
+    /// been forgotten. Machines' tokens are not.
     pub fn revocation_retention(mut self, retention: Duration) -> Self {
         self.options.revocation_retention = Some(retention);
         self
@@ -510,7 +510,7 @@ impl<C> AuthgearBuilder<C> {
 /// # What replicas share
 #[cfg(feature = "redis")]
 impl<C> AuthgearBuilder<C> {
-    /// Shares ended users and tokens with all replicas of this API through a Redis or Valkey
+    /// Shares revoked users and tokens with all replicas of this API through a Redis or Valkey
     /// server: a [`RedisConfig`], or its URL. Default: none.
     ///
     /// Requests do not wait for it, but for one exception: until what it holds has been read once,

@@ -1,5 +1,5 @@
-//! The one place that names spans, events and metrics: what is told, at which level, and what never
-//! is.
+//! The one place that names spans, events and metrics: what is logged, at which level, and what is
+//! never logged.
 //!
 //! A token, a cookie, a claim or a key's name as it came never appears here; the user's id does where
 //! the builder asks for it. What a client can cause is logged at DEBUG, and a metric's labels have few
@@ -64,7 +64,7 @@ pub(crate) struct AuthenticationSpan {
 
 impl AuthenticationSpan {
     pub(crate) fn begin(now: Timestamp) -> Self {
-        // A span that nobody looks at still costs something each time that it is touched.
+        // A span without a subscriber still costs something at each use.
         let span = is_debug().then(|| {
             tracing::debug_span!(
                 target: TARGET,
@@ -292,12 +292,12 @@ pub(crate) fn resolver_recovered(issuer: &str) {
     tracing::info!(target: TARGET, issuer, "the resolver answers again");
 }
 
-/// Tells the recorder of metrics what each of them means.
+/// Describes each metric to the recorder.
 pub(crate) fn describe() {
     metric!(describe());
 }
 
-/// The log of ended users has been read: `is_new` after it was out of contact.
+/// The log of revocations has been read: `is_new` after it was out of contact.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_read(stream: &str, lacking: usize, is_new: bool) {
     if is_new {
@@ -307,37 +307,37 @@ pub(crate) fn revocation_log_read(stream: &str, lacking: usize, is_new: bool) {
     }
 }
 
-/// The log of ended users does not answer; said once until it does.
+/// The log of revocations does not answer. Logged once until it does.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_lost(stream: &str, error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, stream, error = %Causes(error), "the log of ended users is out of contact");
 }
 
-/// The log of ended users can be read at most, and takes nothing; said once until it does.
+/// The log of revocations can at most be read, and refuses writes. Logged once until it accepts them.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_refuses(stream: &str, error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, stream, error = %Causes(error), "the log of ended users takes nothing");
 }
 
-/// The log of ended users has taken all that it was owed.
+/// The log of revocations has stored everything that waited for it.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_takes(stream: &str) {
     tracing::info!(target: TARGET, stream, "the log of ended users takes everything again");
 }
 
-/// There are entries in the log of ended users that cannot be read; said from time to time.
+/// The log of revocations has entries that cannot be read. Logged from time to time.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_entries_skipped(stream: &str, count: u64) {
     tracing::warn!(target: TARGET, stream, count, "entries of the log of ended users were skipped");
 }
 
-/// This machine's clock and that of the log differ; said once until they do not.
+/// This machine's clock and that of the log differ. Logged once until they agree.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_clocks_differ(stream: &str, seconds_ahead: i64) {
     tracing::warn!(target: TARGET, stream, seconds_ahead, "the clock differs from that of the log of ended users");
 }
 
-/// The newest entry of the log of ended users lies in the future of the log's own clock.
+/// The newest entry of the log of revocations lies in the future of the log's own clock.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_is_ahead(stream: &str, seconds: u64) {
     tracing::warn!(
@@ -347,7 +347,7 @@ pub(crate) fn revocation_log_is_ahead(stream: &str, seconds: u64) {
     );
 }
 
-/// A webhook's event was taken.
+/// A webhook's event was accepted.
 #[cfg(feature = "webhook")]
 pub(crate) fn webhook_taken(event_type: &'static str) {
     tracing::debug!(target: TARGET, event_type, "webhook taken");

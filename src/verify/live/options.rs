@@ -123,7 +123,7 @@ impl LiveSessions {
         CachePolicy {
             capacity: self.cache_capacity,
             valid_ttl: self.bound,
-            invalid_ttl: MAX_NOBODY.min(self.bound / 2),
+            invalid_ttl: MAX_INVALID_TTL.min(self.bound / 2),
         }
     }
 }
@@ -133,4 +133,4 @@ const MAX_BOUND: Duration = Duration::from_secs(60 * 60);
 const MAX_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A fault at Authgear can make a good session nobody's for a moment.
-const MAX_NOBODY: Duration = Duration::from_secs(2);
+const MAX_INVALID_TTL: Duration = Duration::from_secs(2);

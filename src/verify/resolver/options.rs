@@ -145,7 +145,7 @@ impl SessionResolver {
         CachePolicy {
             capacity: self.capacity,
             valid_ttl: self.cache_ttl,
-            invalid_ttl: MAX_NOBODY.min(self.cache_ttl),
+            invalid_ttl: MAX_INVALID_TTL.min(self.cache_ttl),
         }
     }
 
@@ -184,7 +184,7 @@ impl Default for SessionResolver {
 }
 
 /// A fault at Authgear can make a good session nobody's for a moment.
-const MAX_NOBODY: Duration = Duration::from_secs(1);
+const MAX_INVALID_TTL: Duration = Duration::from_secs(1);
 const MAX_CACHE: Duration = Duration::from_secs(60 * 60);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const MAX_COUNT: usize = 1_000_000;
