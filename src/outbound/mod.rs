@@ -83,12 +83,7 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// `GET`s a document, whole, within the total timeout.
     pub(crate) async fn get(&self, target: &Target) -> Result<Document, FetchError> {
-        if !is_secure(&target.url) && !self.allow_http {
-            return Err(FetchError::Insecure);
-        }
-        timeout(self.total, catch_panics(self.read(target)))
-            .await
-            .map_err(|_| FetchError::Timeout)?
+        self.within(self.total, target, self.read(target)).await
     }
 
     /// Asks with these headers, and gives those of an answer of status 200. Its body is not read.
@@ -98,13 +93,23 @@ impl Outbound {
         headers: &HeaderMap,
         max_wait: Duration,
     ) -> Result<HeaderMap, FetchError> {
+        let request = self.get_with_retry(target, headers);
+        let mut response = self.within(max_wait, target, request).await?;
+        Ok(std::mem::take(response.headers_mut()))
+    }
+
+    async fn within<T>(
+        &self,
+        max_wait: Duration,
+        target: &Target,
+        request: impl Future<Output = Result<T, FetchError>>,
+    ) -> Result<T, FetchError> {
         if !is_secure(&target.url) && !self.allow_http {
             return Err(FetchError::Insecure);
         }
-        let mut response = timeout(max_wait, catch_panics(self.get_with_retry(target, headers)))
+        timeout(max_wait, catch_panics(request))
             .await
-            .map_err(|_| FetchError::Timeout)??;
-        Ok(std::mem::take(response.headers_mut()))
+            .map_err(|_| FetchError::Timeout)?
     }
 
     /// An answer of status 200, from the very address.

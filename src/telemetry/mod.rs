@@ -159,20 +159,13 @@ pub(crate) struct Expectation<'e> {
 
 /// A token was refused, and this is what was expected.
 pub(crate) fn token_refused(expectation: &Expectation<'_>) {
-    let Expectation {
-        kind,
-        issuer,
-        expected,
-        seconds_off,
-        leeway_secs,
-    } = expectation;
     tracing::debug!(
         target: TARGET,
-        kind = kind.as_str(),
-        issuer,
-        expected,
-        seconds_off,
-        leeway_secs = seconds_off.map(|_| *leeway_secs),
+        kind = expectation.kind.as_str(),
+        issuer = expectation.issuer,
+        expected = expectation.expected,
+        seconds_off = expectation.seconds_off,
+        leeway_secs = expectation.seconds_off.map(|_| expectation.leeway_secs),
         "token refused"
     );
 }
