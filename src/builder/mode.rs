@@ -1,4 +1,4 @@
-//! The mode that the options ask for: which options it excludes, and the verifier that it is.
+//! The mode that the options select, and the options that it excludes.
 
 use url::Url;
 
@@ -10,7 +10,7 @@ use crate::error::ConfigError;
 use crate::networks::read_networks;
 use crate::verify::{GatewayProof, LiveSessions, Proof, SessionResolver};
 
-/// The mode that the options ask for, checked.
+/// The checked mode that the options select.
 pub(super) enum Mode {
     Jwt,
     Resolver(SessionResolver, Url),
@@ -19,11 +19,11 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    /// What finds its way by Authgear's own cookies cannot choose among projects.
+    /// Refuses modes with Authgear's own cookies, because a cookie cannot select one of several projects.
     pub(super) fn check_of_many(&self) -> Result<(), ConfigError> {
         refuse(
             [("session_resolver", matches!(self, Self::Resolver(..)))],
-            "opaque tokens and Authgear's cookies name no project: take live_sessions, or one project",
+            "opaque tokens and Authgear's cookies name no project: use live_sessions, or a single project",
         )?;
         let Self::Live(live, _) = self else {
             return Ok(());
@@ -33,7 +33,7 @@ impl Mode {
                 ("session_cookies", live.session_cookies),
                 ("forward_set_cookie", live.resolver.forward_set_cookie),
             ],
-            "Authgear's cookies name no project: leave it out, or take one project",
+            "Authgear's cookies name no project: remove the option, or use a single project",
         )
     }
 
@@ -59,7 +59,7 @@ impl Mode {
     }
 }
 
-/// The options that decide about the mode and are not a project's.
+/// The options of all projects that decide about the mode.
 pub(super) struct ModeContext<'c> {
     pub(super) gateway: Option<&'c GatewayProof>,
     pub(super) has_token_source: bool,
@@ -69,8 +69,8 @@ pub(super) struct ModeContext<'c> {
 
 pub(super) const NO_CLAIMS: ConfigError = ConfigError::Conflict {
     option: "claims",
-    reason: "custom claims are in a JWT alone, and users without one are let in here: take \
-             live_sessions, without Authgear's cookies",
+    reason: "only a JWT has custom claims, and this mode accepts users without one: use live_sessions, \
+             without Authgear's cookies",
 };
 
 impl Options {
@@ -84,8 +84,8 @@ impl Options {
         let is_jwt = context.gateway.is_none() && !has_live && !has_resolver;
         refuse(
             [("former_issuer", !is_jwt && !self.former_issuers.is_empty())],
-            "it is for tokens that are verified here and nowhere else: the resolver compares their \
-             audience with its own host, and a gateway shows none",
+            "it works only where this API verifies the token and asks no resolver: the resolver compares the \
+             audience with its own host, and a gateway sends no token",
         )?;
         if let Some(proof) = context.gateway {
             refuse(
@@ -93,18 +93,18 @@ impl Options {
                     ("live_sessions", has_live),
                     ("session_resolver", has_resolver),
                 ],
-                "behind a gateway nobody is asked: choose one of the two",
+                "behind a gateway this API does not ask the resolver: choose one of the two",
             )?;
             refuse(
                 [
                     ("token_cookie", context.has_token_source),
                     ("keep_access_tokens", context.keeps_tokens),
                 ],
-                "behind a gateway no token is read here",
+                "behind a gateway this API reads no token",
             )?;
             self.check_without_token(
                 reads_claims,
-                "the gateway does not name the client of a token: take live_sessions (JWT and \
+                "the gateway does not name the client of a token: use live_sessions (JWT and \
                  resolver)",
                 "the gateway compares no audience",
             )?;
@@ -112,7 +112,7 @@ impl Options {
         }
         refuse(
             [("session_resolver", has_live && has_resolver)],
-            "live sessions are another mode: hand it to LiveSessions::session_resolver, or take one of \
+            "live sessions are another mode: pass it to LiveSessions::session_resolver, or choose one of \
              the two",
         )?;
         if let Some(live) = &self.live_sessions {
@@ -128,16 +128,16 @@ impl Options {
         };
         self.check_without_token(
             reads_claims,
-            "the resolver does not name the client of a token: take live_sessions (JWT and resolver)",
-            "the resolver compares the audience with its own host, and with nothing else: take \
-             live_sessions (JWT and resolver)",
+            "the resolver does not name the client of a token: use live_sessions (JWT and resolver)",
+            "the resolver compares the audience only with its own host: use live_sessions (JWT and \
+             resolver)",
         )?;
         resolver.check()?;
         let url = self.resolver_url(resolver, endpoint)?;
         Ok(Mode::Resolver(resolver.clone(), url))
     }
 
-    /// What can only be said of a token that is read here.
+    /// Refuses options that need a token.
     fn check_without_token(
         &self,
         reads_claims: bool,
@@ -165,7 +165,7 @@ impl Options {
         Ok(url)
     }
 
-    /// `is_union`: what a resolver may be told is then for each project to say.
+    /// `is_union`: each project then decides what its resolver may learn about the client.
     pub(super) fn client_info_rules<'m>(
         &self,
         is_union: bool,

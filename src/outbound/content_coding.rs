@@ -1,9 +1,10 @@
-//! How a body was coded (RFC 9110 §8.4): documents are asked for, and read, as they are.
+//! The content coding of a body (RFC 9110 §8.4): documents are requested and read without one.
 
 use http::{HeaderMap, header};
 
-/// The first coding other than `identity` that these headers name, whatever its case, among several or in
-/// one of several fields. What a server calls one that we do not know stays out of errors.
+/// The first coding other than `identity` in these headers, in any case, among several or in one of several
+/// fields. Empty list members do not count (RFC 9110 §5.6.1). The name of an unknown coding is not shown in
+/// errors.
 pub(super) fn content_coding(headers: &HeaderMap) -> Option<&'static str> {
     headers
         .get_all(header::CONTENT_ENCODING)
@@ -19,7 +20,7 @@ pub(super) fn content_coding(headers: &HeaderMap) -> Option<&'static str> {
         })
 }
 
-/// The codings that are known, and how they are shown.
+/// The names of RFC 9110 §8.4.1, RFC 7932 and RFC 8878, and how they are shown.
 const CODINGS: [(&str, &str); 7] = [
     ("br", "br"),
     ("compress", "compress"),

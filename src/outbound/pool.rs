@@ -1,4 +1,4 @@
-//! [`OutboundPool`]: one HTTP client for all projects that ask in the same way.
+//! [`OutboundPool`]: one HTTP client for all projects with the same options.
 
 use std::sync::Mutex;
 
@@ -10,10 +10,10 @@ use crate::lock::lock;
 use crate::macros::redacted_debug;
 use crate::telemetry;
 
-/// The clients of one set of options, made when the first project needs them.
+/// The clients for one set of options, made when the first project needs them.
 pub(crate) struct OutboundPool {
     options: HttpOptions,
-    /// For http alone, which needs no root certificates, and for https.
+    /// One for http only, which needs no root certificates, and one for https.
     made: Mutex<[Option<reqwest::Client>; 2]>,
 }
 
@@ -25,7 +25,7 @@ impl OutboundPool {
         }
     }
 
-    /// A client that will ask `targets` (known so far). It does no I/O.
+    /// A client for `targets` (those known so far). It does no I/O.
     pub(crate) fn client(
         &self,
         allow_http: bool,
