@@ -18,6 +18,8 @@ mod error;
 pub mod explain;
 mod extract;
 mod jwks;
+mod lock;
+mod macros;
 mod networks;
 mod outbound;
 mod protected_resource;

@@ -1,13 +1,14 @@
 //! The account of one request: what was decided, and why.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::extract::MatchedPath;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 
 use super::authentication::Authentication;
 use crate::error::AuthErrorKind;
+use crate::lock::lock;
 use crate::rejection::{AuthRejection, RequirementText};
 use crate::telemetry;
 use crate::user::{Principal, VerifiedBy};
@@ -18,6 +19,7 @@ use crate::user::{Principal, VerifiedBy};
 /// The outermost layer of an `Authgear` has it; layers further inside leave [`DecisionNotes`].
 pub(super) struct AccountGuard(Box<Draft>);
 
+#[derive(Default)]
 struct Draft {
     names_users: bool,
     names_issuer: bool,
@@ -44,15 +46,7 @@ impl AccountGuard {
             http_method: method_name(request.method()),
             route: request.extensions().get::<MatchedPath>().cloned(),
             request_id: request_id(request.headers()),
-            notes: Arc::default(),
-            outcome: None,
-            kind: None,
-            issuer: None,
-            user_id: None,
-            client_id: None,
-            verified_by: None,
-            requirement: None,
-            status: None,
+            ..Draft::default()
         }))
     }
 
@@ -64,11 +58,7 @@ impl AccountGuard {
         let draft = &mut self.0;
         draft.outcome = Some(authentication.outcome().as_str());
         if let Ok(Some(principal)) = authentication.principal::<C>() {
-            let issuer = match &principal {
-                Principal::User(user) => user.issuer(),
-                Principal::Client(client) => client.issuer(),
-            };
-            draft.issuer = draft.names_issuer.then(|| issuer.to_owned());
+            draft.issuer = draft.names_issuer.then(|| principal.issuer().to_owned());
             draft.client_id = principal.client_id().map(str::to_owned);
             draft.verified_by = Some(VerifiedBy::Jwt.as_str());
             if let Principal::User(user) = &principal {
@@ -151,7 +141,7 @@ impl DecisionNotes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Notes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

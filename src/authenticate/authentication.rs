@@ -1,13 +1,13 @@
 //! Who is calling, as a layer leaves it in a request.
 
 use std::any::{Any, TypeId};
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::account::DecisionNotes;
 use crate::credential::{AccessToken, KeptToken};
 use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
+use crate::macros::redacted_debug;
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::telemetry::RequestOutcome;
 use crate::user::{AuthClient, AuthUser, Principal, Session, VerifiedUser, join_scopes};
@@ -243,8 +243,4 @@ impl Authentication {
     }
 }
 
-impl fmt::Debug for Authentication {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authentication").finish_non_exhaustive()
-    }
-}
+redacted_debug!(Authentication);

@@ -63,8 +63,9 @@ pub(crate) struct SharedAuthenticator<C> {
 }
 
 /// Whether an account is given of each decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Audit {
+    #[default]
     Off,
     WithoutUsers,
     WithUsers,
@@ -235,7 +236,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
     }
 
     /// The request is refused here: its seal and its account know.
-    pub(super) fn note_refusal(
+    fn note_refusal(
         &self,
         extensions: &Extensions,
         account: Option<&mut AccountGuard>,
@@ -275,6 +276,31 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             token()
         } else {
             KeptToken::Off
+        }
+    }
+
+    /// Whom the request comes from, which stands in its extensions from here on: or it goes no further.
+    pub(super) fn admit<B>(
+        &self,
+        request: &mut Request<B>,
+        outcome: Result<Authentication, AuthError>,
+        span: AuthenticationSpan,
+        account: Option<&mut AccountGuard>,
+    ) -> Result<RequestOutcome, AuthError> {
+        match outcome {
+            Ok(mut authentication) => {
+                let outcome = self.record(span, &authentication);
+                if let Some(account) = account {
+                    authentication = account.passed::<C>(authentication);
+                }
+                authentication.keep_in(request.extensions_mut());
+                Ok(outcome)
+            }
+            Err(error) => {
+                span.end(RequestOutcome::Rejected(error.kind()));
+                self.note_refusal(request.extensions(), account, error.kind());
+                Err(error)
+            }
         }
     }
 

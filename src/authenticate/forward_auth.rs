@@ -1,7 +1,6 @@
 //! [`ForwardAuth`]: answers a gateway that asks about somebody else's request.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use super::future::{give_account, with_cookies};
 use super::issuer_filter::IssuerFilter;
 use super::request_record::RequestRecord;
 use crate::error::{AuthError, AuthErrorKind};
+use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::telemetry::{self, AuthenticationSpan, RequestOutcome};
 use crate::user::{AuthUser, NoClaims, Principal};
 use crate::verify::session_headers as headers;
@@ -263,17 +263,6 @@ fn is_tellable(text: &str) -> bool {
 /// Such an id does not change by itself.
 const RETRY_AFTER_UNSAFE_USER_ID: Duration = Duration::from_secs(60);
 
-impl<C> Clone for ForwardAuth<C> {
-    fn clone(&self) -> Self {
-        Self {
-            authenticator: Arc::clone(&self.authenticator),
-            issuers: self.issuers.clone(),
-        }
-    }
-}
+clone_without_bounds!(<C> ForwardAuth<C> { authenticator, issuers });
 
-impl<C> fmt::Debug for ForwardAuth<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ForwardAuth").finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> ForwardAuth<C>);

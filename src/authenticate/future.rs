@@ -15,8 +15,8 @@ use super::account::AccountGuard;
 use super::authenticator::{Authenticator, Decision};
 use super::issuer_filter::IssuerFilter;
 use crate::credential::KeptToken;
-use crate::rejection::{AuthRejection, RejectionResponse, Responder};
-use crate::telemetry::{AuthenticationSpan, RequestOutcome};
+use crate::rejection::{RejectionResponse, Responder, ResponseFuture as AnswerFuture};
+use crate::telemetry::AuthenticationSpan;
 use crate::verify::{PendingVerification, SetCookies};
 
 pin_project! {
@@ -27,8 +27,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        state: State<S, S::Future, B, C>,
-        responder: Responder<R>,
+        state: State<S, S::Future, B, C, R>,
         set_cookies: Option<Arc<SetCookies>>,
         account: Option<AccountGuard>,
     }
@@ -36,59 +35,39 @@ pin_project! {
 
 pin_project! {
     #[project = StateProjection]
-    enum State<S, F, B, C> {
-        Calling {
+    enum State<S, F, B, C, R> {
+        Answering {
             #[pin]
-            response: F,
-        },
-        Rejected {
-            rejection: Option<AuthRejection>,
+            answer: AnswerFuture<F, R>,
         },
         Waiting {
             pending: PendingVerification<C>,
             // Boxed, because few requests wait and every future is as large as this; taken when
             // the wait is over.
-            suspended: Option<Box<Suspended<S, B, C>>>,
+            suspended: Option<Box<Suspended<S, B, C, R>>>,
         },
     }
 }
 
 /// What is needed to go on after a wait.
-pub(super) struct Suspended<S, B, C> {
+pub(super) struct Suspended<S, B, C, R> {
     pub(super) issuers: Option<IssuerFilter>,
     pub(super) request: Request<B>,
     pub(super) service: S,
     pub(super) authenticator: Arc<Authenticator<C>>,
     pub(super) span: AuthenticationSpan,
     pub(super) token: KeptToken,
+    pub(super) responder: Responder<R>,
 }
 
 impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
-    pub(super) fn calling(
-        response: S::Future,
+    pub(super) fn answering(
+        answer: AnswerFuture<S::Future, R>,
         set_cookies: Option<Arc<SetCookies>>,
-        responder: Responder<R>,
         account: Option<AccountGuard>,
     ) -> Self {
         Self {
-            state: State::Calling { response },
-            responder,
-            set_cookies,
-            account,
-        }
-    }
-
-    pub(super) fn rejected(
-        rejection: AuthRejection,
-        set_cookies: Option<Arc<SetCookies>>,
-        responder: Responder<R>,
-        account: Option<AccountGuard>,
-    ) -> Self {
-        Self {
-            state: State::Rejected {
-                rejection: Some(rejection),
-            },
-            responder,
+            state: State::Answering { answer },
             set_cookies,
             account,
         }
@@ -96,17 +75,13 @@ impl<S: Service<Request<B>>, B, C, R> ResponseFuture<S, B, C, R> {
 
     pub(super) fn waiting(
         pending: PendingVerification<C>,
-        suspended: Suspended<S, B, C>,
+        suspended: Suspended<S, B, C, R>,
         set_cookies: Option<Arc<SetCookies>>,
-        responder: Responder<R>,
         account: Option<AccountGuard>,
     ) -> Self {
+        let suspended = Some(Box::new(suspended));
         Self {
-            state: State::Waiting {
-                pending,
-                suspended: Some(Box::new(suspended)),
-            },
-            responder,
+            state: State::Waiting { pending, suspended },
             set_cookies,
             account,
         }
@@ -126,21 +101,11 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProjection::Calling { response } => {
-                    let response = ready!(response.poll(cx))?;
-                    let response = this.responder.review(response);
+                StateProjection::Answering { answer } => {
+                    let response = ready!(answer.poll(cx))?;
                     give_account(this.account, &response);
                     return Poll::Ready(Ok(with_cookies(response, this.set_cookies.as_deref())));
                 }
-                StateProjection::Rejected { rejection } => match rejection.take() {
-                    Some(rejection) => {
-                        let response = this.responder.reject(rejection);
-                        give_account(this.account, &response);
-                        let cookies = this.set_cookies.as_deref();
-                        return Poll::Ready(Ok(with_cookies(response, cookies)));
-                    }
-                    None => return Poll::Pending,
-                },
                 StateProjection::Waiting { pending, suspended } => {
                     let outcome = match suspended {
                         Some(suspended) => suspended.span.in_scope(|| pending.as_mut().poll(cx)),
@@ -155,34 +120,30 @@ where
                     if let Some(filter) = &suspended.issuers {
                         (suspended.request, decision) = filter.apply(suspended.request, decision);
                     }
-                    match decision {
-                        Decision::Pass(mut authentication) => {
-                            let outcome = suspended
-                                .authenticator
-                                .record(suspended.span, &authentication);
-                            this.responder.passed = Some(outcome);
-                            if let Some(account) = this.account.as_mut() {
-                                authentication = account.passed::<C>(authentication);
-                            }
-                            authentication.keep_in(suspended.request.extensions_mut());
-                            State::Calling {
-                                response: suspended.service.call(suspended.request),
-                            }
-                        }
-                        Decision::Reject(error) => {
-                            suspended.span.end(RequestOutcome::Rejected(error.kind()));
-                            suspended.authenticator.note_refusal(
-                                suspended.request.extensions(),
-                                this.account.as_mut(),
-                                error.kind(),
-                            );
-                            State::Rejected {
-                                rejection: Some(suspended.authenticator.reject(error)),
-                            }
-                        }
+                    let Suspended {
+                        mut request,
+                        mut service,
+                        authenticator,
+                        span,
+                        mut responder,
+                        ..
+                    } = *suspended;
+                    let outcome = match decision {
+                        Decision::Pass(authentication) => Ok(authentication),
+                        Decision::Reject(error) => Err(error),
                         // A conclusion is one of the two above.
                         Decision::Known | Decision::Wait(..) => return Poll::Pending,
-                    }
+                    };
+                    let account = this.account.as_mut();
+                    let outcome = match authenticator.admit(&mut request, outcome, span, account) {
+                        Ok(passed) => {
+                            responder.passed = Some(passed);
+                            Ok(service.call(request))
+                        }
+                        Err(error) => Err(authenticator.reject(error)),
+                    };
+                    let answer = AnswerFuture::new(outcome, responder);
+                    State::Answering { answer }
                 }
             };
             this.state.set(next);

@@ -8,7 +8,6 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use super::authentication::AuthgearId;
 
@@ -18,7 +17,7 @@ pub(crate) struct InnerRequirement {
     /// A `Requirement<C>` of the `Authgear`'s own `C`.
     pub(crate) requirement: Box<dyn Any>,
     /// What a client without a token should ask for.
-    pub(crate) scopes: Vec<Arc<str>>,
+    pub(crate) scopes: Vec<String>,
 }
 
 /// The requirements of all layers of this `Authgear` inside of the service, the outermost first.

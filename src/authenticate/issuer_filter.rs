@@ -1,6 +1,5 @@
 //! [`IssuerFilter`]: which issuers count for a request.
 
-use std::fmt;
 use std::sync::Arc;
 
 use http::Request;
@@ -10,7 +9,7 @@ use super::authentication::Authentication;
 use super::authenticator::Decision;
 use super::request_record::RequestRecord;
 use crate::error::AuthErrorKind;
-use crate::user::Principal;
+use crate::macros::redacted_debug;
 
 /// Which issuers count for a request. It is asked once the credential was verified.
 #[derive(Clone)]
@@ -50,23 +49,14 @@ impl IssuerFilter {
         parts: &Parts,
         authentication: &Authentication,
     ) -> Result<(), AuthErrorKind> {
-        let principal = authentication.principal::<C>()?;
-        let issuer = match &principal {
-            Some(Principal::User(user)) => user.issuer(),
-            Some(Principal::Client(client)) => client.issuer(),
-            // Whether that is enough is for the layer to say.
-            None => return Ok(()),
-        };
-        if (self.0)(parts, issuer) {
-            Ok(())
-        } else {
-            Err(AuthErrorKind::IssuerNotAllowed)
+        match authentication.principal::<C>()? {
+            Some(principal) if !(self.0)(parts, principal.issuer()) => {
+                Err(AuthErrorKind::IssuerNotAllowed)
+            }
+            // Whether no credential is enough is for the layer to say.
+            Some(_) | None => Ok(()),
         }
     }
 }
 
-impl fmt::Debug for IssuerFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuerFilter").finish_non_exhaustive()
-    }
-}
+redacted_debug!(IssuerFilter);

@@ -1,16 +1,15 @@
 //! [`AuthenticateLayer`].
 
-use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
 use tower::Layer;
 
 use super::authenticator::Authenticator;
-use super::inner_requirements::inside;
 use super::issuer_filter::IssuerFilter;
 use super::service::Authenticate;
 use super::service::AuthenticateSettings;
+use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::rejection::JsonRejectionResponse;
 use crate::user::NoClaims;
 
@@ -135,11 +134,7 @@ impl<S: Clone, C, R: Clone> Layer<S> for AuthenticateLayer<C, R> {
     type Service = Authenticate<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let authgear_id = &self.authenticator.authgear_id;
-        let required = inside(&inner, authgear_id);
-        let scopes = required.iter().flat_map(|required| &required.scopes);
         Authenticate {
-            required_scopes: authgear_id.challenge_hints(scopes.map(AsRef::as_ref)),
             inner,
             authenticator: Arc::clone(&self.authenticator),
             settings: self.settings.clone(),
@@ -148,20 +143,6 @@ impl<S: Clone, C, R: Clone> Layer<S> for AuthenticateLayer<C, R> {
     }
 }
 
-impl<C, R: Clone> Clone for AuthenticateLayer<C, R> {
-    fn clone(&self) -> Self {
-        Self {
-            authenticator: Arc::clone(&self.authenticator),
-            settings: self.settings.clone(),
-            responder: self.responder.clone(),
-        }
-    }
-}
+clone_without_bounds!(<C, R: Clone> AuthenticateLayer<C, R> { authenticator, settings, responder });
 
-impl<C, R> fmt::Debug for AuthenticateLayer<C, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthenticateLayer")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C, R> AuthenticateLayer<C, R> { settings });

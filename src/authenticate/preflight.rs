@@ -8,13 +8,14 @@ use crate::telemetry;
 /// Says so if this request, refused for this reason, is a preflight. A browser sends no credential with
 /// one (Fetch §4.8), and shows the page nothing but a failure.
 pub(crate) fn note<B>(request: &Request<B>, kind: AuthErrorKind) {
-    let is_preflight = kind == AuthErrorKind::MissingCredential
-        && request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ORIGIN)
-        && request
-            .headers()
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if is_preflight {
+    if kind == AuthErrorKind::MissingCredential && is_preflight(request) {
         telemetry::preflight_refused();
     }
+}
+
+pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    request.method() == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }

@@ -8,13 +8,18 @@ use std::task::{Context, Poll};
 use http::{Method, Request, Response};
 use tower::Service;
 
+use super::authentication::AuthgearId;
 use super::authenticator::{Authenticator, Decision};
 use super::future::{ResponseFuture, Suspended};
+use super::inner_requirements::inside;
 use super::issuer_filter::IssuerFilter;
 use super::preflight;
 use crate::error::{AuthErrorKind, ChallengeHints};
-use crate::rejection::{JsonRejectionResponse, RejectionResponse, Responder, is_grpc};
-use crate::telemetry::{self, RequestOutcome};
+use crate::macros::{clone_without_bounds, redacted_debug};
+use crate::rejection::{
+    JsonRejectionResponse, RejectionResponse, Responder, ResponseFuture as AnswerFuture, is_grpc,
+};
+use crate::telemetry;
 use crate::user::NoClaims;
 
 /// The service that [`AuthenticateLayer`](crate::AuthenticateLayer) wraps around another.
@@ -22,8 +27,6 @@ use crate::user::NoClaims;
 pub struct Authenticate<S, C = NoClaims, R = JsonRejectionResponse> {
     pub(super) inner: S,
     pub(super) authenticator: Arc<Authenticator<C>>,
-    /// What the layers further inside ask a client without a token for.
-    pub(super) required_scopes: Option<Arc<ChallengeHints>>,
     pub(super) settings: AuthenticateSettings,
     pub(super) responder: R,
 }
@@ -75,70 +78,60 @@ where
             None => (request, decision),
             Some(filter) => filter.apply(request, decision),
         };
-        match decision {
+        let outcome = match decision {
+            Decision::Pass(authentication) => Ok(authentication),
+            Decision::Reject(error) => Err(error),
             Decision::Known => {
-                ResponseFuture::calling(self.inner.call(request), None, responder, None)
-            }
-            Decision::Pass(mut authentication) => {
-                responder.passed = Some(self.authenticator.record(span, &authentication));
-                if let Some(account) = &mut account {
-                    authentication = account.passed::<C>(authentication);
-                }
-                authentication.keep_in(request.extensions_mut());
-                let response = self.inner.call(request);
-                ResponseFuture::calling(response, set_cookies, responder, account)
-            }
-            Decision::Reject(error) => {
-                preflight::note(&request, error.kind());
-                span.end(RequestOutcome::Rejected(error.kind()));
-                let extensions = request.extensions();
-                self.authenticator
-                    .note_refusal(extensions, account.as_mut(), error.kind());
-                let hints = (error.kind() == AuthErrorKind::MissingCredential)
-                    .then_some(self.required_scopes.as_ref())
-                    .flatten();
-                let rejection = self.authenticator.reject(error.with_hints(hints));
-                ResponseFuture::rejected(rejection, set_cookies, responder, account)
+                let answer = AnswerFuture::new(Ok(self.inner.call(request)), responder);
+                return ResponseFuture::answering(answer, None, None);
             }
             Decision::Wait(pending, token) => {
                 // The service that was polled ready is the one to be called later.
                 let next = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, next);
-                let authenticator = Arc::clone(&self.authenticator);
                 let suspended = Suspended {
                     issuers: self.settings.issuers.clone(),
                     request,
-                    service: ready,
-                    authenticator,
+                    service: mem::replace(&mut self.inner, next),
+                    authenticator: Arc::clone(&self.authenticator),
                     span,
                     token,
+                    responder,
                 };
-                ResponseFuture::waiting(pending, suspended, set_cookies, responder, account)
+                return ResponseFuture::waiting(pending, suspended, set_cookies, account);
             }
-        }
+        };
+        let authenticator = &self.authenticator;
+        let outcome = match authenticator.admit(&mut request, outcome, span, account.as_mut()) {
+            Ok(passed) => {
+                responder.passed = Some(passed);
+                Ok(self.inner.call(request))
+            }
+            Err(error) => {
+                preflight::note(&request, error.kind());
+                let hints = (error.kind() == AuthErrorKind::MissingCredential)
+                    .then(|| required_scopes(&self.inner, authenticator.authgear_id()))
+                    .flatten();
+                Err(authenticator.reject(error.with_hints(hints.as_ref())))
+            }
+        };
+        let answer = AnswerFuture::new(outcome, responder);
+        ResponseFuture::answering(answer, set_cookies, account)
     }
 }
 
-impl<S: Clone, C, R: Clone> Clone for Authenticate<S, C, R> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            authenticator: Arc::clone(&self.authenticator),
-            required_scopes: self.required_scopes.clone(),
-            settings: self.settings.clone(),
-            responder: self.responder.clone(),
-        }
-    }
+/// What the layers further inside ask a client without a token for. Few requests come without one, and
+/// axum may make the service of a route anew for each: it is not looked for before.
+fn required_scopes<S: Clone>(inner: &S, authgear_id: &AuthgearId) -> Option<Arc<ChallengeHints>> {
+    let required = inside(inner, authgear_id);
+    let scopes = required.iter().flat_map(|required| &required.scopes);
+    authgear_id.challenge_hints(scopes.map(String::as_str))
 }
 
-impl<S: fmt::Debug, C, R> fmt::Debug for Authenticate<S, C, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticate")
-            .field("inner", &self.inner)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
+clone_without_bounds!(<S: Clone, C, R: Clone> Authenticate<S, C, R> {
+    inner, authenticator, settings, responder
+});
+
+redacted_debug!(<S: fmt::Debug, C, R> Authenticate<S, C, R> { inner, settings });
 
 /// How one layer differs from another of the same `Authgear`.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,6 @@
 mod project;
 mod status;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +14,7 @@ use crate::authenticate::seal::{OpenLayer, SealLayer};
 use crate::authenticate::{AuthenticateLayer, Authenticator, AuthgearId, ForwardAuth};
 use crate::authorize::{AuthorizeLayer, Requirement};
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
+use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::protected_resource::{ProtectedResource, ResourceMetadata};
 use crate::telemetry;
 use crate::user::{AuthUser, NoClaims, Principal, VerifiedBy};
@@ -446,19 +446,6 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     }
 }
 
-impl<C> Clone for Authgear<C> {
-    fn clone(&self) -> Self {
-        Self {
-            authenticator: Arc::clone(&self.authenticator),
-            resource: self.resource.clone(),
-        }
-    }
-}
+clone_without_bounds!(<C> Authgear<C> { authenticator, resource });
 
-impl<C> fmt::Debug for Authgear<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authgear")
-            .field("authenticator", &self.authenticator)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> Authgear<C> { authenticator });

@@ -1,6 +1,5 @@
 //! [`Project`]: one project of an [`Authgear`].
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,6 +9,7 @@ use crate::authenticate::Authenticator;
 use crate::authenticate::seal::OpenLayer;
 #[cfg(feature = "webhook")]
 use crate::error::ConfigError;
+use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::telemetry;
 use crate::user::NoClaims;
 
@@ -111,22 +111,9 @@ impl<C: Send + Sync + 'static> Project<C> {
     }
 }
 
-impl<C> Clone for Project<C> {
-    fn clone(&self) -> Self {
-        Self {
-            authenticator: Arc::clone(&self.authenticator),
-            issuer: Arc::clone(&self.issuer),
-        }
-    }
-}
+clone_without_bounds!(<C> Project<C> { authenticator, issuer });
 
-impl<C> fmt::Debug for Project<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Project")
-            .field("issuer", &self.issuer)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> Project<C> { issuer });
 
 impl<C> Authgear<C> {
     pub(crate) fn authenticator(&self) -> &Arc<Authenticator<C>> {

@@ -1,6 +1,5 @@
 //! Requirements as types: [`HasRole`] and [`HasScope`].
 
-use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
@@ -13,6 +12,7 @@ use super::scope_tokens::is_scope_token;
 use crate::authenticate::Authentication;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::extract::{challenge_hints, reject, required};
+use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::rejection::AuthRejection;
 use crate::user::{AuthUser, NoClaims, Principal};
 
@@ -184,32 +184,10 @@ impl<S, C> Deref for HasScope<S, C> {
     }
 }
 
-impl<R, C> Clone for HasRole<R, C> {
-    fn clone(&self) -> Self {
-        Self {
-            user: self.user.clone(),
-            role: PhantomData,
-        }
-    }
-}
+clone_without_bounds!(<R, C> HasRole<R, C> { user, role });
 
-impl<S, C> Clone for HasScope<S, C> {
-    fn clone(&self) -> Self {
-        Self {
-            caller: self.caller.clone(),
-            scope: PhantomData,
-        }
-    }
-}
+clone_without_bounds!(<S, C> HasScope<S, C> { caller, scope });
 
-impl<R, C> fmt::Debug for HasRole<R, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HasRole").field(&self.user).finish()
-    }
-}
+redacted_debug!(<R, C> HasRole<R, C> { user });
 
-impl<S, C> fmt::Debug for HasScope<S, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HasScope").field(&self.caller).finish()
-    }
-}
+redacted_debug!(<S, C> HasScope<S, C> { caller });

@@ -1,6 +1,5 @@
 //! [`AuthorizeLayer`].
 
-use std::fmt;
 use std::sync::Arc;
 
 use tower::Layer;
@@ -8,7 +7,7 @@ use tower::Layer;
 use super::requirement::Requirement;
 use super::service::{Authorize, AuthorizeSettings};
 use crate::authenticate::AuthgearId;
-use crate::authenticate::inner_requirements::{InnerRequirement, inside};
+use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::rejection::JsonRejectionResponse;
 use crate::user::NoClaims;
 
@@ -27,7 +26,9 @@ use crate::user::NoClaims;
 /// otherwise with [`grpc`](Self::grpc) or [`respond_with`](Self::respond_with).
 #[must_use = "a layer does nothing until it is added to a router or a service"]
 pub struct AuthorizeLayer<C = NoClaims, R = JsonRejectionResponse> {
-    settings: AuthorizeSettings<C, R>,
+    // axum may make the service of a route anew for each request: a layer is cheap to apply.
+    settings: Arc<AuthorizeSettings<C>>,
+    responder: R,
 }
 
 impl<C> AuthorizeLayer<C> {
@@ -37,15 +38,14 @@ impl<C> AuthorizeLayer<C> {
         issuer: Option<Arc<str>>,
     ) -> Self {
         Self {
-            settings: AuthorizeSettings {
+            settings: Arc::new(AuthorizeSettings {
                 requirement,
-                whole: None,
                 authgear_id,
                 issuer,
                 speaks_grpc: false,
                 has_last_word: false,
-                responder: JsonRejectionResponse,
-            },
+            }),
+            responder: JsonRejectionResponse,
         }
     }
 }
@@ -54,8 +54,9 @@ impl<C, R> AuthorizeLayer<C, R> {
     /// Answers requests of `content-type: application/grpc…` with a trailers-only `grpc-status`,
     /// as [`AuthenticateLayer::grpc`](crate::AuthenticateLayer::grpc) does.
     pub fn grpc(mut self) -> Self {
-        self.settings.speaks_grpc = true;
-        self.settings.has_last_word = true;
+        let settings = Arc::make_mut(&mut self.settings);
+        settings.speaks_grpc = true;
+        settings.has_last_word = true;
         self
     }
 
@@ -67,17 +68,11 @@ impl<C, R> AuthorizeLayer<C, R> {
     /// (`Err((StatusCode::NOT_FOUND, rejection))`), or replaced its *body*. Compressing or wrapping the body, or
     /// reading it and putting it back, replaces nothing. Header fields that were added inside stay,
     /// but for those that describe the old body: `Content-*`, `ETag`, `Last-Modified`, digests.
-    pub fn respond_with<T>(self, responder: T) -> AuthorizeLayer<C, T> {
+    pub fn respond_with<T>(mut self, responder: T) -> AuthorizeLayer<C, T> {
+        Arc::make_mut(&mut self.settings).has_last_word = true;
         AuthorizeLayer {
-            settings: AuthorizeSettings {
-                requirement: self.settings.requirement,
-                whole: None,
-                authgear_id: self.settings.authgear_id,
-                issuer: self.settings.issuer,
-                speaks_grpc: self.settings.speaks_grpc,
-                has_last_word: true,
-                responder,
-            },
+            settings: self.settings,
+            responder,
         }
     }
 }
@@ -86,38 +81,14 @@ impl<S: Clone, C: 'static, R: Clone> Layer<S> for AuthorizeLayer<C, R> {
     type Service = Authorize<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let mut settings = self.settings.clone();
-        let inside = inside(&inner, &settings.authgear_id);
-        settings.whole = together(&settings.requirement, inside);
-        Authorize { inner, settings }
-    }
-}
-
-/// This requirement and those further inside, if there are any, as one.
-fn together<C: 'static>(
-    own: &Requirement<C>,
-    inside: Vec<InnerRequirement>,
-) -> Option<Requirement<C>> {
-    inside
-        .into_iter()
-        .filter_map(|inner| inner.requirement.downcast::<Requirement<C>>().ok())
-        .fold(None, |whole, inner| {
-            Some(whole.unwrap_or_else(|| own.clone()).and(*inner))
-        })
-}
-
-impl<C, R: Clone> Clone for AuthorizeLayer<C, R> {
-    fn clone(&self) -> Self {
-        Self {
-            settings: self.settings.clone(),
+        Authorize {
+            inner,
+            settings: Arc::clone(&self.settings),
+            responder: self.responder.clone(),
         }
     }
 }
 
-impl<C, R> fmt::Debug for AuthorizeLayer<C, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthorizeLayer")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
+clone_without_bounds!(<C, R: Clone> AuthorizeLayer<C, R> { settings, responder });
+
+redacted_debug!(<C, R> AuthorizeLayer<C, R> { settings });

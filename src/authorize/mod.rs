@@ -94,7 +94,6 @@ mod denial;
 mod extract;
 pub mod future;
 mod layer;
-mod principal_ref;
 mod require;
 mod requirement;
 mod scope_tokens;

@@ -2,10 +2,9 @@
 
 use std::borrow::Borrow;
 
-use super::principal_ref::PrincipalRef;
 use super::requirement::Requirement;
 use crate::rejection::AuthRejection;
-use crate::user::{AuthClient, AuthUser, Principal};
+use crate::user::{AuthClient, AuthUser, NoClaims, Principal};
 
 impl<C: 'static> AuthUser<C> {
     /// Goes on only if the user meets the requirement.
@@ -22,7 +21,7 @@ impl<C: 'static> AuthUser<C> {
     /// # Errors
     /// The refusal, ready to be returned from a handler.
     pub fn require(&self, requirement: impl Borrow<Requirement<C>>) -> Result<(), AuthRejection> {
-        require(PrincipalRef::User(self), requirement.borrow())
+        Principal::User(self.clone()).require(requirement)
     }
 }
 
@@ -32,7 +31,7 @@ impl AuthClient {
     /// # Errors
     /// The refusal, ready to be returned from a handler.
     pub fn require(&self, requirement: impl Borrow<Requirement>) -> Result<(), AuthRejection> {
-        require(PrincipalRef::Client(self), requirement.borrow())
+        Principal::<NoClaims>::Client(self.clone()).require(requirement)
     }
 }
 
@@ -42,15 +41,9 @@ impl<C: 'static> Principal<C> {
     /// # Errors
     /// The refusal, ready to be returned from a handler.
     pub fn require(&self, requirement: impl Borrow<Requirement<C>>) -> Result<(), AuthRejection> {
-        require(PrincipalRef::from(self), requirement.borrow())
+        let requirement = requirement.borrow();
+        requirement
+            .check(self)
+            .map_err(|error| AuthRejection::new(error, None).of_requirement(requirement.text()))
     }
-}
-
-fn require<C: 'static>(
-    principal: PrincipalRef<'_, C>,
-    requirement: &Requirement<C>,
-) -> Result<(), AuthRejection> {
-    requirement
-        .check(principal)
-        .map_err(|error| AuthRejection::new(error, None).of_requirement(requirement.text()))
 }

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::denial::Denial;
-use super::principal_ref::PrincipalRef;
 use super::scope_tokens::ScopeTokens;
 use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::rejection::RequirementText;
-use crate::user::{AuthUser, NoClaims};
+use crate::user::{AuthUser, NoClaims, Principal};
 
 /// What a caller must be, or must have; see [the module](crate::authorize) for how to use one.
 ///
@@ -41,7 +40,7 @@ pub fn has_role<C>(key: impl Into<Cow<'static, str>>) -> Requirement<C> {
     Requirement::new(Rule::Role(key.into()))
 }
 
-/// The user has at least one of the roles with these keys. Of no keys, nobody has one.
+/// The user has at least one of the roles with these keys. With no keys, it is never met.
 pub fn any_role<C, I>(keys: I) -> Requirement<C>
 where
     I: IntoIterator<Item: Into<Cow<'static, str>>>,
@@ -123,7 +122,7 @@ pub fn authenticated_within<C>(age: Duration) -> Requirement<C> {
 /// The user authenticated by this method, such as `mfa` or `x_passkey` (`amr`, RFC 8176).
 ///
 /// **A refresh loses it.** Authgear leaves `amr` out of every token that a refresh made, so this
-/// holds for the first token after a sign-in alone; afterwards it is refused as insufficient
+/// holds only for the first token after a sign-in; afterwards it is refused as insufficient
 /// authentication, and the user has to sign in again. Where the point is that the user was here a
 /// moment ago, [`authenticated_within`] lasts:
 ///
@@ -139,7 +138,7 @@ pub fn amr<C>(method: impl Into<Cow<'static, str>>) -> Requirement<C> {
     Requirement::new(Rule::Amr(method.into()))
 }
 
-/// The user is one of whom this function says `true`.
+/// This function returns `true` for the user.
 ///
 /// It should be quick and have no effect: it may be called although another requirement has been
 /// refused already. Never called for a machine.
@@ -168,17 +167,16 @@ impl<C> Requirement<C> {
 
     /// Both must be met.
     ///
-    /// Of two refusals the caller is told the one that it can do less about: `forbidden` before
-    /// `insufficient_scope` before `insufficient_user_authentication`, so that nobody is sent to
-    /// sign in again in vain. Two refusals of one sort are told as one, with the scopes of both and
-    /// the shorter `max_age`.
+    /// Of two refusals the response names the one that the caller can do less about: `forbidden` before
+    /// `insufficient_scope` before `insufficient_user_authentication`, so that no user signs in again in
+    /// vain. Two refusals of one sort become one, with the scopes of both and the shorter `max_age`.
     pub fn and(self, other: Self) -> Self {
         Self::new(Rule::Both(self, other))
     }
 
     /// One of them must be met.
     ///
-    /// Of two refusals the caller is told the one that it can do more about, in the opposite order
+    /// Of two refusals the response names the one that the caller can do more about, in the opposite order
     /// of [`and`](Self::and), and the first one if they are alike.
     pub fn or(self, other: Self) -> Self {
         Self::new(Rule::Either(self, other))
@@ -208,9 +206,11 @@ impl<C> Requirement<C> {
     }
 
     /// Whether the caller meets this.
-    pub(super) fn check(&self, caller: PrincipalRef<'_, C>) -> Result<(), AuthError> {
-        self.check_at(caller, caller.now())
-            .map_err(|denial| denial.into_error(caller.scope_inclusions()))
+    pub(super) fn check(&self, caller: &Principal<C>) -> Result<(), AuthError> {
+        // By the clock that the user was verified with. For a machine nothing depends on time.
+        let now = caller.user().map(|user| user.time().clock.now().unix());
+        self.check_at(caller, now.unwrap_or_default())
+            .map_err(|denial| denial.into_error(caller.identity().scope_inclusions.as_deref()))
     }
 
     /// The scopes that a client without a token should ask for. Of two of which one is enough, those of
@@ -227,7 +227,11 @@ impl<C> Requirement<C> {
     }
 
     /// Whether the caller meets this at `now`, the time since the Unix epoch.
-    fn check_at(&self, caller: PrincipalRef<'_, C>, now: Duration) -> Result<(), Denial<'_>> {
+    fn check_at(&self, caller: &Principal<C>, now: Duration) -> Result<(), Denial<'_>> {
+        let user = || {
+            let user = caller.user();
+            user.ok_or_else(|| Denial::new(AuthErrorKind::UserRequired))
+        };
         let unless = |is_met: bool, kind: AuthErrorKind| {
             if is_met {
                 Ok(())
@@ -236,9 +240,9 @@ impl<C> Requirement<C> {
             }
         };
         match &*self.0 {
-            Rule::Role(key) => unless(caller.user()?.has_role(key), AuthErrorKind::RoleMissing),
+            Rule::Role(key) => unless(user()?.has_role(key), AuthErrorKind::RoleMissing),
             Rule::AnyRole(keys) => {
-                let user = caller.user()?;
+                let user = user()?;
                 unless(
                     keys.iter().any(|key| user.has_role(key)),
                     AuthErrorKind::RoleMissing,
@@ -250,12 +254,10 @@ impl<C> Requirement<C> {
             }
             Rule::AnyScope(scopes) if scopes.iter().any(|scope| caller.has_scope(scope)) => Ok(()),
             Rule::AnyScope(scopes) => Denial::for_scopes(scopes.iter().take(1).collect()),
-            Rule::VerifiedUser => unless(caller.user()?.is_verified(), AuthErrorKind::NotVerified),
-            Rule::NotAnonymous => {
-                unless(!caller.user()?.is_anonymous(), AuthErrorKind::AnonymousUser)
-            }
+            Rule::VerifiedUser => unless(user()?.is_verified(), AuthErrorKind::NotVerified),
+            Rule::NotAnonymous => unless(!user()?.is_anonymous(), AuthErrorKind::AnonymousUser),
             Rule::AuthenticatedWithin(age) => {
-                if authenticated_at_most(caller.user()?, *age, now) {
+                if authenticated_at_most(user()?, *age, now) {
                     return Ok(());
                 }
                 let mut denial = Denial::new(AuthErrorKind::AuthenticationTooOld);
@@ -266,11 +268,11 @@ impl<C> Requirement<C> {
                 unless(caller.issuer() == issuer, AuthErrorKind::IssuerNotAllowed)
             }
             Rule::Amr(method) => unless(
-                caller.user()?.amr().any(|own| own == method),
+                user()?.amr().any(|own| own == method),
                 AuthErrorKind::AuthenticationTooWeak,
             ),
             Rule::Satisfies(condition) => {
-                unless(condition(caller.user()?), AuthErrorKind::ConditionNotMet)
+                unless(condition(user()?), AuthErrorKind::ConditionNotMet)
             }
             Rule::Both(one, other) => {
                 match (one.check_at(caller, now), other.check_at(caller, now)) {

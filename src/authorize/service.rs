@@ -8,11 +8,11 @@ use http::{Method, Request, Response};
 use tower::Service;
 
 use super::future::ResponseFuture;
-use super::principal_ref::PrincipalRef;
 use super::requirement::Requirement;
-use crate::authenticate::inner_requirements::{InnerRequirement, report};
+use crate::authenticate::inner_requirements::{InnerRequirement, inside, report};
 use crate::authenticate::{Authentication, AuthgearId, preflight};
 use crate::error::{AuthError, AuthErrorKind};
+use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::rejection::{
     AuthRejection, JsonRejectionResponse, RejectionResponse, Responder, is_grpc,
 };
@@ -23,25 +23,23 @@ use crate::user::NoClaims;
 #[must_use = "a service does nothing until it is called"]
 pub struct Authorize<S, C = NoClaims, R = JsonRejectionResponse> {
     pub(super) inner: S,
-    pub(super) settings: AuthorizeSettings<C, R>,
+    pub(super) settings: Arc<AuthorizeSettings<C>>,
+    pub(super) responder: R,
 }
 
 /// What one layer requires, and how its refusals are answered.
-pub(super) struct AuthorizeSettings<C, R> {
+pub(super) struct AuthorizeSettings<C> {
     pub(super) requirement: Requirement<C>,
-    /// That, and those of the layers further inside, if there are any: for refusals alone.
-    pub(super) whole: Option<Requirement<C>>,
     pub(super) authgear_id: AuthgearId,
     pub(super) issuer: Option<Arc<str>>,
     pub(super) speaks_grpc: bool,
     /// Whether it has been told how to answer, so that no other layer does it.
     pub(super) has_last_word: bool,
-    pub(super) responder: R,
 }
 
 impl<S, C, R, B, ResBody> Service<Request<B>> for Authorize<S, C, R>
 where
-    S: Service<Request<B>, Response = Response<ResBody>>,
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
     C: Send + Sync + 'static,
     R: RejectionResponse<ResBody> + Clone,
     ResBody: Default,
@@ -55,75 +53,82 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let challenge = self.settings.authgear_id.challenge();
-        let outcome = self.settings.authorize(&request).map_err(|error| {
+        let settings = &self.settings;
+        let challenge = settings.authgear_id.challenge();
+        let outcome = self.authorize(&request).map_err(|error| {
             preflight::note(&request, error.kind());
             AuthRejection::new(error, challenge.clone())
         });
         let responder = Responder {
-            renderer: self.settings.responder.clone(),
-            as_grpc: self.settings.speaks_grpc && is_grpc(request.headers()),
+            renderer: self.responder.clone(),
+            as_grpc: settings.speaks_grpc && is_grpc(request.headers()),
             is_head: request.method() == Method::HEAD,
-            has_last_word: self.settings.has_last_word,
+            has_last_word: settings.has_last_word,
             challenge,
             passed: None,
-            issuer: self
-                .settings
-                .issuer
-                .clone()
-                .filter(|_| telemetry::is_debug()),
+            issuer: settings.issuer.clone().filter(|_| telemetry::is_debug()),
         };
-        match outcome {
-            Ok(()) => ResponseFuture::calling(self.inner.call(request), responder),
-            Err(rejection) => ResponseFuture::rejected(rejection, responder),
-        }
+        ResponseFuture::new(outcome.map(|()| self.inner.call(request)), responder)
     }
 }
 
-impl<C: Send + Sync + 'static, R> AuthorizeSettings<C, R> {
+impl<S: Clone, C: Send + Sync + 'static, R> Authorize<S, C, R> {
     fn authorize<B>(&self, request: &Request<B>) -> Result<(), AuthError> {
         let authentication =
             Authentication::of_request(request.extensions()).ok_or(AuthErrorKind::LayerMissing)?;
         // Another project's users have roles of the same names.
-        if !authentication.counts_for(&self.authgear_id) {
+        if !authentication.counts_for(&self.settings.authgear_id) {
             return Err(AuthErrorKind::AuthgearMismatch.into());
         }
         let Some(notes) = authentication.notes() else {
             return self.check(authentication);
         };
-        notes.checked(self.requirement.text());
+        notes.checked(self.settings.requirement.text());
         self.check(authentication)
             .inspect_err(|error| notes.refused(error.kind()))
     }
 
     fn check(&self, authentication: &Authentication) -> Result<(), AuthError> {
         let Some(principal) = authentication.principal::<C>()? else {
-            let scopes = self.whole().initial_scopes().into_iter();
-            let hints = self.authgear_id.challenge_hints(scopes);
+            let whole = self.whole();
+            let scopes = whole.initial_scopes().into_iter();
+            let hints = self.settings.authgear_id.challenge_hints(scopes);
             return Err(
                 AuthError::from(AuthErrorKind::MissingCredential).with_hints(hints.as_ref())
             );
         };
-        let caller = PrincipalRef::from(&principal);
         // What is met here is checked further inside all the same.
-        self.requirement
-            .check(caller)
-            .or_else(|denial| self.whole().check(caller).and(Err(denial)))
+        self.settings
+            .requirement
+            .check(&principal)
+            .or_else(|denial| self.whole().check(&principal).and(Err(denial)))
     }
 
-    fn whole(&self) -> &Requirement<C> {
-        self.whole.as_ref().unwrap_or(&self.requirement)
+    /// What is required here and further inside, as one: for refusals alone.
+    fn whole(&self) -> Requirement<C> {
+        let AuthorizeSettings {
+            requirement,
+            authgear_id,
+            ..
+        } = &*self.settings;
+        inside(&self.inner, authgear_id)
+            .into_iter()
+            .filter_map(|inner| inner.requirement.downcast::<Requirement<C>>().ok())
+            .fold(requirement.clone(), |whole, inner| whole.and(*inner))
     }
 }
 
 impl<S: Clone, C: 'static, R: Clone> Clone for Authorize<S, C, R> {
     fn clone(&self) -> Self {
+        let AuthorizeSettings {
+            requirement,
+            authgear_id,
+            ..
+        } = &*self.settings;
         report(|| InnerRequirement {
-            authgear_id: self.settings.authgear_id.clone(),
-            requirement: Box::new(self.settings.requirement.clone()),
-            scopes: self
-                .settings
-                .requirement
+            authgear_id: authgear_id.clone(),
+            requirement: Box::new(requirement.clone()),
+            scopes: requirement
                 .initial_scopes()
                 .into_iter()
                 .map(Into::into)
@@ -131,39 +136,16 @@ impl<S: Clone, C: 'static, R: Clone> Clone for Authorize<S, C, R> {
         });
         Self {
             inner: self.inner.clone(),
-            settings: self.settings.clone(),
-        }
-    }
-}
-
-impl<S: fmt::Debug, C, R> fmt::Debug for Authorize<S, C, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authorize")
-            .field("inner", &self.inner)
-            .field("settings", &self.settings)
-            .finish()
-    }
-}
-
-impl<C, R: Clone> Clone for AuthorizeSettings<C, R> {
-    fn clone(&self) -> Self {
-        Self {
-            requirement: self.requirement.clone(),
-            whole: self.whole.clone(),
-            authgear_id: self.authgear_id.clone(),
-            issuer: self.issuer.clone(),
-            speaks_grpc: self.speaks_grpc,
-            has_last_word: self.has_last_word,
+            settings: Arc::clone(&self.settings),
             responder: self.responder.clone(),
         }
     }
 }
 
-impl<C, R> fmt::Debug for AuthorizeSettings<C, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("requirement", &self.requirement)
-            .field("speaks_grpc", &self.speaks_grpc)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<S: fmt::Debug, C, R> Authorize<S, C, R> { inner, settings });
+
+clone_without_bounds!(<C> AuthorizeSettings<C> {
+    requirement, authgear_id, issuer, speaks_grpc, has_last_word
+});
+
+redacted_debug!(<C> AuthorizeSettings<C> { requirement, speaks_grpc });

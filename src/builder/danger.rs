@@ -1,8 +1,7 @@
 //! [`Dangerous`]: the options that weaken a check.
 
-use std::fmt;
-
 use super::AuthgearBuilder;
+use crate::macros::redacted_debug;
 use crate::user::NoClaims;
 use crate::verify::GatewayProof;
 
@@ -44,7 +43,7 @@ impl<C> Dangerous<C> {
     /// Accepts a cookie credential from every origin, also for unsafe methods and `WebSocket`s. Use it only
     /// if another layer protects against cross-site request forgery.
     pub fn disable_csrf_protection(mut self) -> AuthgearBuilder<C> {
-        self.builder.options.csrf_protection = false;
+        self.builder.options.disable_csrf_protection = true;
         self.builder
     }
 
@@ -67,8 +66,4 @@ impl<C> Dangerous<C> {
     }
 }
 
-impl<C> fmt::Debug for Dangerous<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dangerous").finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> Dangerous<C>);

@@ -10,7 +10,6 @@ mod projects;
 mod setup;
 mod urls;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,6 +24,7 @@ use crate::authenticate::Audit;
 use crate::authgear::Authgear;
 use crate::credential::TokenSource;
 use crate::jwks::KeySnapshot;
+use crate::macros::redacted_debug;
 #[cfg(feature = "redis")]
 use crate::revocation::RedisConfig;
 use crate::user::NoClaims;
@@ -570,9 +570,5 @@ impl<C> AuthgearBuilder<C> {
     }
 }
 
-/// Shows no option: the options are not checked yet, and a URL can contain a password.
-impl<C> fmt::Debug for AuthgearBuilder<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthgearBuilder").finish_non_exhaustive()
-    }
-}
+// Shows no option: the options are not checked yet, and a URL can contain a password.
+redacted_debug!(<C> AuthgearBuilder<C>);

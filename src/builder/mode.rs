@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::Options;
+use super::placement::refuse;
 use super::urls::Endpoint;
 use crate::authenticate::ClientInfoRules;
 use crate::error::ConfigError;
@@ -20,23 +21,20 @@ pub(super) enum Mode {
 impl Mode {
     /// Refuses modes with Authgear's own cookies, because a cookie cannot select one of several projects.
     pub(super) fn check_of_many(&self) -> Result<(), ConfigError> {
-        let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
-        match self {
-            Self::Resolver(..) => conflict(
-                "session_resolver",
-                "opaque tokens and Authgear's cookies name no project: use live_sessions, or a single \
-                 project",
-            ),
-            Self::Live(live, _) if live.session_cookies => conflict(
-                "session_cookies",
-                "Authgear's cookies name no project: remove the option, or use a single project",
-            ),
-            Self::Live(live, _) if live.resolver.forward_set_cookie => conflict(
-                "forward_set_cookie",
-                "Authgear's cookies name no project: remove the option, or use a single project",
-            ),
-            Self::Jwt | Self::Live(..) | Self::Gateway(_) => Ok(()),
-        }
+        refuse(
+            [("session_resolver", matches!(self, Self::Resolver(..)))],
+            "opaque tokens and Authgear's cookies name no project: use live_sessions, or a single project",
+        )?;
+        let Self::Live(live, _) = self else {
+            return Ok(());
+        };
+        refuse(
+            [
+                ("session_cookies", live.session_cookies),
+                ("forward_set_cookie", live.resolver.forward_set_cookie),
+            ],
+            "Authgear's cookies name no project: remove the option, or use a single project",
+        )
     }
 
     pub(super) fn resolver(&self) -> Option<(&SessionResolver, &Url)> {
@@ -81,69 +79,62 @@ impl Options {
         endpoint: &Endpoint,
         context: &ModeContext<'_>,
     ) -> Result<Mode, ConfigError> {
-        let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
         let reads_claims = context.reads_claims;
-        let is_jwt =
-            context.gateway.is_none() && self.live_sessions.is_none() && self.resolver.is_none();
-        if !is_jwt && !self.former_issuers.is_empty() {
-            return conflict(
-                "former_issuer",
-                "it works only where this API verifies the token and asks no resolver: the resolver compares the \
-                 audience with its own host, and a gateway sends no token",
-            );
-        }
-        match (context.gateway, &self.live_sessions, &self.resolver) {
-            (Some(_), Some(_), _) => conflict(
-                "live_sessions",
+        let (has_live, has_resolver) = (self.live_sessions.is_some(), self.resolver.is_some());
+        let is_jwt = context.gateway.is_none() && !has_live && !has_resolver;
+        refuse(
+            [("former_issuer", !is_jwt && !self.former_issuers.is_empty())],
+            "it works only where this API verifies the token and asks no resolver: the resolver compares the \
+             audience with its own host, and a gateway sends no token",
+        )?;
+        if let Some(proof) = context.gateway {
+            refuse(
+                [
+                    ("live_sessions", has_live),
+                    ("session_resolver", has_resolver),
+                ],
                 "behind a gateway this API does not ask the resolver: choose one of the two",
-            ),
-            (Some(_), None, Some(_)) => conflict(
-                "session_resolver",
-                "behind a gateway this API does not ask the resolver: choose one of the two",
-            ),
-            (None, Some(_), Some(_)) => conflict(
-                "session_resolver",
-                "live sessions are another mode: pass it to LiveSessions::session_resolver, or choose one of \
-                 the two",
-            ),
-            (Some(_), None, None) if context.has_token_source => {
-                conflict("token_cookie", "behind a gateway this API reads no token")
-            }
-            (Some(_), None, None) if context.keeps_tokens => conflict(
-                "keep_access_tokens",
+            )?;
+            refuse(
+                [
+                    ("token_cookie", context.has_token_source),
+                    ("keep_access_tokens", context.keeps_tokens),
+                ],
                 "behind a gateway this API reads no token",
-            ),
-            (Some(proof), None, None) => {
-                self.check_without_token(
-                    reads_claims,
-                    "the gateway does not name the client of a token: use live_sessions (JWT and \
-                     resolver)",
-                    "the gateway compares no audience",
-                )?;
-                Ok(Mode::Gateway(proof.check()?))
-            }
-            (None, None, Some(resolver)) => {
-                self.check_without_token(
-                    reads_claims,
-                    "the resolver does not name the client of a token: use live_sessions (JWT and \
-                     resolver)",
-                    "the resolver compares the audience only with its own host: use live_sessions (JWT and \
-                     resolver)",
-                )?;
-                resolver.check()?;
-                let url = self.resolver_url(resolver, endpoint)?;
-                Ok(Mode::Resolver(resolver.clone(), url))
-            }
-            (None, Some(live), None) => {
-                live.check()?;
-                if live.session_cookies && reads_claims {
-                    return Err(NO_CLAIMS);
-                }
-                let url = self.resolver_url(&live.resolver, endpoint)?;
-                Ok(Mode::Live(live.clone(), url))
-            }
-            (None, None, None) => Ok(Mode::Jwt),
+            )?;
+            self.check_without_token(
+                reads_claims,
+                "the gateway does not name the client of a token: use live_sessions (JWT and \
+                 resolver)",
+                "the gateway compares no audience",
+            )?;
+            return Ok(Mode::Gateway(proof.check()?));
         }
+        refuse(
+            [("session_resolver", has_live && has_resolver)],
+            "live sessions are another mode: pass it to LiveSessions::session_resolver, or choose one of \
+             the two",
+        )?;
+        if let Some(live) = &self.live_sessions {
+            live.check()?;
+            if live.session_cookies && reads_claims {
+                return Err(NO_CLAIMS);
+            }
+            let url = self.resolver_url(&live.resolver, endpoint)?;
+            return Ok(Mode::Live(live.clone(), url));
+        }
+        let Some(resolver) = &self.resolver else {
+            return Ok(Mode::Jwt);
+        };
+        self.check_without_token(
+            reads_claims,
+            "the resolver does not name the client of a token: use live_sessions (JWT and resolver)",
+            "the resolver compares the audience only with its own host: use live_sessions (JWT and \
+             resolver)",
+        )?;
+        resolver.check()?;
+        let url = self.resolver_url(resolver, endpoint)?;
+        Ok(Mode::Resolver(resolver.clone(), url))
     }
 
     /// Refuses options that need a token.
@@ -153,13 +144,8 @@ impl Options {
         no_client: &'static str,
         no_audience: &'static str,
     ) -> Result<(), ConfigError> {
-        let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
-        if self.client_ids.is_some() {
-            return conflict("client_ids", no_client);
-        }
-        if !self.audiences.is_empty() {
-            return conflict("audience", no_audience);
-        }
+        refuse([("client_ids", self.client_ids.is_some())], no_client)?;
+        refuse([("audience", !self.audiences.is_empty())], no_audience)?;
         if reads_claims {
             return Err(NO_CLAIMS);
         }

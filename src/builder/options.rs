@@ -31,6 +31,7 @@ use crate::webhook::WebhookSecrets;
     clippy::struct_excessive_bools,
     reason = "each is an option, and none depends on another"
 )]
+#[derive(Default)]
 pub(crate) struct Options {
     pub(super) endpoint: String,
     pub(super) audiences: Vec<String>,
@@ -63,7 +64,7 @@ pub(crate) struct Options {
     pub(super) trusted_proxies: Vec<String>,
     pub(crate) gateway: Option<GatewayProof>,
     pub(crate) allow_http: bool,
-    pub(crate) csrf_protection: bool,
+    pub(crate) disable_csrf_protection: bool,
     pub(crate) clock: Clock,
 }
 
@@ -76,37 +77,9 @@ impl Options {
     pub(super) fn new(endpoint: String) -> Self {
         Self {
             endpoint,
-            audiences: Vec::new(),
-            former_issuers: Vec::new(),
-            client_ids: None,
             algorithms: vec![Algorithm::RS256],
-            sources: Vec::new(),
-            trusted_origins: Vec::new(),
             token_cache_capacity: DEFAULT_TOKEN_CACHE_CAPACITY,
-            realm: None,
-            resource_metadata: None,
-            scope_inclusions: Vec::new(),
-            trace_user_ids: false,
-            keep_access_tokens: false,
-            audit: Audit::Off,
-            keys: KeyPolicy::default(),
-            jwks_uri: None,
-            jwks_seed: None,
-            key_dir: None,
-            internal_url: None,
-            http: HttpOptions::default(),
-            revocation_retention: None,
-            #[cfg(feature = "webhook")]
-            webhook_secrets: None,
-            #[cfg(feature = "redis")]
-            redis: None,
-            resolver: None,
-            live_sessions: None,
-            trusted_proxies: Vec::new(),
-            gateway: None,
-            allow_http: false,
-            csrf_protection: true,
-            clock: Clock::default(),
+            ..Self::default()
         }
     }
 
@@ -202,10 +175,10 @@ impl Options {
     }
 
     pub(super) fn csrf(&self) -> Result<CsrfCheck, ConfigError> {
-        if self.csrf_protection {
-            CsrfCheck::new(&self.trusted_origins)
-        } else {
+        if self.disable_csrf_protection {
             Ok(CsrfCheck::off())
+        } else {
+            CsrfCheck::new(&self.trusted_origins)
         }
     }
 

@@ -29,7 +29,7 @@ impl Options {
                 ("audit_decisions", self.audit != Audit::Off),
                 ("redis", has_redis),
                 ("gateway", self.gateway.is_some()),
-                ("disable_csrf_protection", !self.csrf_protection),
+                ("disable_csrf_protection", self.disable_csrf_protection),
                 ("clock", !self.clock.is_system()),
             ],
             "holds for all projects together: set it on what `Authgear::any_of` gives",
@@ -74,7 +74,8 @@ impl Options {
     }
 }
 
-fn refuse<const N: usize>(
+/// A conflict, if one of these options is set.
+pub(super) fn refuse<const N: usize>(
     options: [(&'static str, bool); N],
     reason: &'static str,
 ) -> Result<(), ConfigError> {

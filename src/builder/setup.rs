@@ -88,12 +88,16 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
         live: &LiveSessions,
         url: Url,
     ) -> Result<LiveVerifier<C>, ConfigError> {
-        let base = live
+        let cookie_base = live
             .session_cookies
             .then(|| self.without_token(VerifiedBy::Resolver))
             .transpose()?;
-        let sessions = self.sessions(&live.resolver, url, live.keep());
-        Ok(LiveVerifier::new(sessions, live, base))
+        Ok(LiveVerifier {
+            resolver: self.sessions(&live.resolver, url, live.keep()),
+            bound: live.bound,
+            grace_period: live.grace_period,
+            cookie_base,
+        })
     }
 
     pub(super) fn resolver(
@@ -101,10 +105,11 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
         resolver: &SessionResolver,
         url: Url,
     ) -> Result<ResolverVerifier<C>, ConfigError> {
-        let base = self.without_token(VerifiedBy::Resolver)?;
-        let keep = resolver.keep();
-        let sessions = self.sessions(resolver, url, keep);
-        Ok(ResolverVerifier::new(sessions, base, keep.valid_ttl))
+        Ok(ResolverVerifier {
+            base: self.without_token(VerifiedBy::Resolver)?,
+            resolver: self.sessions(resolver, url, resolver.keep()),
+            max_age: resolver.keep().valid_ttl,
+        })
     }
 
     pub(super) fn gateway(
@@ -112,8 +117,11 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
         proof: Proof,
         issuers: &[String],
     ) -> Result<GatewayVerifier<C>, ConfigError> {
-        let base = self.without_token(VerifiedBy::Gateway)?;
-        Ok(GatewayVerifier::new(proof, issuers.to_vec(), base))
+        Ok(GatewayVerifier {
+            proof,
+            issuers: issuers.to_vec(),
+            base: self.without_token(VerifiedBy::Gateway)?,
+        })
     }
 
     fn sessions(

@@ -11,11 +11,11 @@ pub(crate) mod session_cookies;
 mod source;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use http::HeaderMap;
 
 use crate::error::AuthErrorKind;
+use crate::macros::redacted_debug;
 use crate::user::CredentialForm;
 
 pub use self::access_token::AccessToken;
@@ -103,13 +103,7 @@ impl Credential<'_> {
     }
 }
 
-impl fmt::Debug for Credential<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential")
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(Credential<'_> { kind });
 
 /// The sources of credentials after the `Authorization` header.
 #[derive(Clone, Debug, Default)]

@@ -1,8 +1,8 @@
 //! A custom source of tokens.
 
-use std::fmt;
 use std::sync::Arc;
 
+use crate::macros::redacted_debug;
 use http::HeaderMap;
 
 type Find = dyn Fn(&HeaderMap) -> Option<String> + Send + Sync;
@@ -48,8 +48,4 @@ impl TokenSource {
     }
 }
 
-impl fmt::Debug for TokenSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenSource").finish_non_exhaustive()
-    }
-}
+redacted_debug!(TokenSource);

@@ -1,9 +1,10 @@
 //! The fix for a refusal, in one line.
 
 use super::facts::{Facts, Rules};
-use super::report::Likeness;
+use super::kinds::check_of;
+use super::report::{CheckName, Likeness};
 use super::text::{quoted, time};
-use crate::error::AuthErrorKind;
+use crate::error::{self, AuthErrorKind};
 
 /// The fix for a refusal, as far as the token shows its reason.
 pub(super) fn cure(kind: AuthErrorKind, facts: &Facts) -> String {
@@ -57,20 +58,8 @@ pub(super) fn cure(kind: AuthErrorKind, facts: &Facts) -> String {
 /// The fix for a text that cannot be parsed as a token, or is another kind of token.
 fn shape(kind: AuthErrorKind, likeness: Likeness, reads_tokens: bool) -> Option<&'static str> {
     use AuthErrorKind as Kind;
-    let is_about_shape = matches!(
-        kind,
-        Kind::MalformedAuthorizationHeader
-            | Kind::MalformedToken
-            | Kind::OpaqueToken
-            | Kind::PlaceholderToken
-            | Kind::TokenTooLong
-            | Kind::MalformedTokenHeader
-            | Kind::MalformedClaims
-            | Kind::WrongTokenType
-            | Kind::AlgorithmNotAllowed
-            | Kind::MissingKeyId
-            | Kind::SessionInvalid
-    );
+    let is_about_shape = matches!(check_of(kind), CheckName::Shape | CheckName::Header)
+        || matches!(kind, Kind::MalformedClaims | Kind::SessionInvalid);
     let is_cut_off = likeness == Likeness::CutOff && kind == Kind::BadSignature;
     if !is_about_shape && !is_cut_off && kind_is_known(kind) {
         return None;
@@ -137,11 +126,6 @@ fn plain(kind: AuthErrorKind) -> &'static str {
         Kind::MalformedTokenHeader | Kind::MalformedClaims => {
             "it was changed, or Authgear did not issue it: copy it again"
         }
-        Kind::WrongTokenType => "send an access token (`typ` is `at+jwt`), not another kind of JWT",
-        Kind::AlgorithmNotAllowed => {
-            "Authgear signs with RS256; name another algorithm with `.algorithms([…])` only where \
-             the issuer uses it"
-        }
         Kind::UnsupportedTokenHeader => {
             "remove `crit`, `zip` and `b64` from the header: Authgear sets none of them"
         }
@@ -157,19 +141,11 @@ fn plain(kind: AuthErrorKind) -> &'static str {
             "`sub` is a user's id or `client_id_` and the client: a hook of the project may have \
              changed it"
         }
-        Kind::UnknownKey => {
-            "sign in again: the key was removed, or it belongs to another project that uses this \
-             issuer's name"
-        }
         Kind::KeyAlgorithmMismatch => {
             "the key of that name is for another algorithm: get a new token from Authgear"
         }
         Kind::BadSignature => {
             "the token was changed after it was signed: copy the whole token again"
-        }
-        Kind::KeysUnavailable => {
-            "the keys cannot be fetched now: check that this machine reaches the endpoint, then try \
-             again in a minute"
         }
         Kind::Revoked => "get a new token: the user, the client or this token was revoked here",
         Kind::OlderThanRevocationRetention => {
@@ -187,8 +163,7 @@ fn plain(kind: AuthErrorKind) -> &'static str {
         Kind::SessionMismatch => {
             "the resolver names another user than the token: is its URL of the same project?"
         }
-        Kind::SessionUnavailable => "check that this machine reaches the resolver, then try again",
-        _ => OTHER,
+        _ => error::cure(kind).unwrap_or(OTHER),
     }
 }
 

@@ -36,27 +36,8 @@ pub(super) fn check_of(kind: AuthErrorKind) -> CheckName {
         Kind::SessionInvalid | Kind::SessionMismatch | Kind::SessionUnavailable => {
             CheckName::Session
         }
-        // Except for the first, the verifier never returns these kinds for a token: they are about a route,
-        // or about another credential.
-        Kind::TokensNotAccepted
-        | Kind::MalformedIdentityHeaders
-        | Kind::UserRequired
-        | Kind::ClientRequired
-        | Kind::CrossOriginRequest
-        | Kind::InsufficientScope
-        | Kind::RoleMissing
-        | Kind::IssuerNotAllowed
-        | Kind::NotVerified
-        | Kind::AnonymousUser
-        | Kind::ConditionNotMet
-        | Kind::AuthenticationTooOld
-        | Kind::AuthenticationTooWeak
-        | Kind::UserIdNotHeaderSafe
-        | Kind::LayerMissing
-        | Kind::ClaimsTypeMismatch
-        | Kind::AuthgearMismatch
-        | Kind::AccessTokenNotKept
-        | Kind::UnprotectedRoute
-        | Kind::InvalidRequirement => CheckName::Mode,
+        // Except for the first, the verifier never returns the other kinds for a token: they are about a
+        // route, or about another credential.
+        _ => CheckName::Mode,
     }
 }

@@ -1,8 +1,7 @@
 //! The report, as data.
 
-use std::fmt;
-
 use crate::error::AuthErrorKind;
+use crate::macros::redacted_debug;
 
 /// The report about a token, from [`Authgear::explain`](crate::Authgear::explain).
 ///
@@ -47,16 +46,12 @@ impl Explanation {
     }
 }
 
-/// Shows no text of the token.
-impl fmt::Debug for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Explanation")
-            .field("verdict", &self.verdict)
-            .field("likeness", &self.likeness)
-            .field("checks", &self.checks)
-            .finish_non_exhaustive()
-    }
-}
+// Shows no text of the token.
+redacted_debug!(Explanation {
+    verdict,
+    likeness,
+    checks
+});
 
 /// What the layer does with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,15 +108,8 @@ impl Check {
     }
 }
 
-/// Shows no text of the token.
-impl fmt::Debug for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Check")
-            .field("name", &self.name)
-            .field("status", &self.status)
-            .finish_non_exhaustive()
-    }
-}
+// Shows no text of the token.
+redacted_debug!(Check { name, status });
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,11 @@
 //! The checks of a mode, each with the token's value and the result.
 
-use std::error::Error;
-
 use super::cure::cure;
 use super::facts::{Facts, Outcome, Rules};
 use super::kinds::check_of;
 use super::report::{Check, CheckName, CheckStatus, Explanation, Verdict};
 use super::text::{moment, quoted, time, value};
-use crate::error::{AuthError, AuthErrorKind};
+use crate::error::{AuthError, AuthErrorKind, Causes};
 
 /// The whole report.
 pub(super) fn explanation(facts: &Facts) -> Explanation {
@@ -279,17 +277,13 @@ const MAX_SHOWN: usize = 8;
 
 /// An error with all its causes, as one line. The causes come from the configuration and the network.
 fn causes(error: &AuthError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+    let mut text = String::new();
+    for char in Causes(error).to_string().chars() {
+        if char.is_control() {
+            text.extend(char.escape_default());
+        } else {
+            text.push(char);
+        }
     }
-    text.chars()
-        .flat_map(|char| {
-            let escaped = char.is_control().then(|| char.escape_default());
-            let plain = escaped.is_none().then_some(char);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
+    text
 }

@@ -19,7 +19,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::timeout;
 
-use self::content_coding::ContentCoding;
+use self::content_coding::content_coding;
 pub(crate) use self::pool::OutboundPool;
 pub(crate) use self::redacted_error::RedactedError;
 pub(crate) use self::upstream::{Target, Upstream, is_secure};
@@ -83,12 +83,7 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// Gets a whole document within the total timeout.
     pub(crate) async fn get(&self, target: &Target) -> Result<Document, FetchError> {
-        if !is_secure(&target.url) && !self.allow_http {
-            return Err(FetchError::Insecure);
-        }
-        timeout(self.total, catch_panics(self.read(target)))
-            .await
-            .map_err(|_| FetchError::Timeout)?
+        self.within(self.total, target, self.read(target)).await
     }
 
     /// Sends a GET with these headers, and returns the headers of a response with status 200. Its body is
@@ -99,13 +94,23 @@ impl Outbound {
         headers: &HeaderMap,
         max_wait: Duration,
     ) -> Result<HeaderMap, FetchError> {
+        let request = self.get_with_retry(target, headers);
+        let mut response = self.within(max_wait, target, request).await?;
+        Ok(std::mem::take(response.headers_mut()))
+    }
+
+    async fn within<T>(
+        &self,
+        max_wait: Duration,
+        target: &Target,
+        request: impl Future<Output = Result<T, FetchError>>,
+    ) -> Result<T, FetchError> {
         if !is_secure(&target.url) && !self.allow_http {
             return Err(FetchError::Insecure);
         }
-        let mut response = timeout(max_wait, catch_panics(self.get_with_retry(target, headers)))
+        timeout(max_wait, catch_panics(request))
             .await
-            .map_err(|_| FetchError::Timeout)??;
-        Ok(std::mem::take(response.headers_mut()))
+            .map_err(|_| FetchError::Timeout)?
     }
 
     /// A response with status 200, from exactly this address.
@@ -145,7 +150,7 @@ impl Outbound {
         let identity = HeaderValue::from_static("identity");
         headers.insert(header::ACCEPT_ENCODING, identity);
         let mut response = self.get_with_retry(target, &headers).await?;
-        if let Some(coding) = ContentCoding::of(response.headers()) {
+        if let Some(coding) = content_coding(response.headers()) {
             return Err(FetchError::Coded(coding));
         }
         let max_age = max_age(response.headers());
@@ -232,7 +237,7 @@ pub(crate) enum FetchError {
     #[error("the answer came from another address")]
     Redirected,
     #[error("the answer has the content coding {0}")]
-    Coded(ContentCoding),
+    Coded(&'static str),
     #[error("the answer is longer than 256 KiB")]
     TooLarge,
     #[error("the address is neither https nor loopback")]
@@ -246,33 +251,19 @@ impl FetchError {
             Self::Status(status) => {
                 !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Redirect(_)
-            | Self::InternalRedirect(_)
-            | Self::Redirected
-            | Self::Coded(_)
-            | Self::TooLarge
-            | Self::Insecure => true,
-            Self::Request(_)
-            | Self::Connection(_)
-            | Self::Certificate(_)
-            | Self::Panicked
-            | Self::Timeout => false,
+            Self::Request(_) | Self::Panicked => false,
+            _ => !self.is_away(),
         }
     }
 
     /// Whether there was no response, or one with a server error.
     pub(crate) fn is_away(&self) -> bool {
         match self {
-            Self::Connection(_) | Self::Certificate(_) | Self::Timeout => true,
             Self::Status(status) => status.is_server_error(),
-            Self::Request(_)
-            | Self::Panicked
-            | Self::Redirect(_)
-            | Self::InternalRedirect(_)
-            | Self::Redirected
-            | Self::Coded(_)
-            | Self::TooLarge
-            | Self::Insecure => false,
+            _ => matches!(
+                self,
+                Self::Connection(_) | Self::Certificate(_) | Self::Timeout
+            ),
         }
     }
 

@@ -1,12 +1,13 @@
 //! [`OutboundPool`]: one HTTP client for all projects with the same options.
 
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use url::Url;
 
 use super::{HttpOptions, Outbound, client, ignored_proxy};
 use crate::error::ConfigError;
+use crate::lock::lock;
+use crate::macros::redacted_debug;
 use crate::telemetry;
 
 /// The clients for one set of options, made when the first project needs them.
@@ -48,7 +49,7 @@ impl OutboundPool {
         if let Some(client) = &self.options.client {
             return Ok(client.clone());
         }
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = lock(&self.made);
         let [http_only, any] = &mut *made;
         let place = if https { any } else { http_only };
         if let Some(client) = place {
@@ -59,8 +60,4 @@ impl OutboundPool {
     }
 }
 
-impl fmt::Debug for OutboundPool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutboundPool").finish_non_exhaustive()
-    }
-}
+redacted_debug!(OutboundPool);

@@ -5,6 +5,7 @@
 //! [`respond_with`](crate::AuthenticateLayer::respond_with).
 
 mod challenge;
+mod future;
 mod grpc;
 mod original;
 mod responder;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 
 pub(crate) use self::challenge::ChallengeParameters;
+pub use self::future::ResponseFuture;
 pub(crate) use self::grpc::is_grpc;
 pub(crate) use self::responder::Responder;
 pub use self::response::{EmptyRejectionResponse, JsonRejectionResponse, RejectionResponse};

@@ -272,7 +272,12 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         world.shared.clock.clone(),
         &Handle::current(),
     );
-    let live = Arc::new(LiveVerifier::new(Arc::new(sessions), &options, None));
+    let live = Arc::new(LiveVerifier {
+        resolver: Arc::new(sessions),
+        bound: options.bound,
+        grace_period: options.grace_period,
+        cookie_base: None,
+    });
     let project = TrustedProject::new(Arc::clone(&world.shared.jwt), Some(Arc::clone(&live)));
     let projects = Arc::new(ProjectSet::new([project], None, None).expect("one project"));
     let clock = &world.shared.clock;

@@ -10,14 +10,59 @@ use crate::error::{AuthError, AuthErrorKind, Causes, PerKind};
 /// Where all of these are explained.
 const HELP: &str = "https://docs.rs/axum-authgear/latest/axum_authgear/docs/troubleshooting/";
 
-macro_rules! once {
-    ($event:expr) => {{
-        static SAID: Once = Once::new();
-        // Nobody may be listening now, and somebody later.
-        if tracing::enabled!(target: TARGET, tracing::Level::WARN) {
-            SAID.call_once(|| $event);
+/// A function for each text, which says it once, at this level.
+macro_rules! advice {
+    ($($(#[$meaning:meta])* $level:ident $name:ident($($argument:ident: $type:ty)?): $text:literal;)+) => {$(
+        $(#[$meaning])*
+        pub(crate) fn $name($($argument: $type)?) {
+            static SAID: Once = Once::new();
+            // Nobody may be listening now, and somebody later.
+            if tracing::enabled!(target: TARGET, tracing::Level::WARN) {
+                SAID.call_once(|| tracing::$level!(target: TARGET, help = HELP, $text));
+            }
         }
-    }};
+    )+};
+}
+
+advice! {
+    /// Nothing is fetched or asked any more.
+    error runtime_ended():
+        "the runtime on which an Authgear was built has ended: call `build()` on the runtime that serves \
+          requests (in tests: one Authgear for each #[tokio::test])";
+
+    /// The environment names a proxy, and the builder does not.
+    warn proxy_ignored(variable: &str):
+        "{variable} is set, and not used: hand the proxy to the builder's `proxy`, if Authgear is reached \
+          through one";
+
+    /// A browser asked whether a page of another origin may send a request, and was refused.
+    warn preflight_refused():
+        "a CORS preflight was refused, for it carries no token: add the CorsLayer after \
+          `.layer(authgear.layer())`, so that it is outside and answers first";
+
+    /// The signature of a webhook's body was taken out of a request.
+    warn webhook_inside():
+        "a webhook came through the authentication layer, which removes its signature: add the webhook's \
+          route after `.layer(authgear.layer())`, so that it is outside";
+
+    /// `revoke_user` was called where no token is verified.
+    warn revoked_nobody():
+        "`revoke_user` keeps nobody out here, for no token is verified: disable the user in Authgear, or \
+          verify JWTs (with or without `live_sessions`)";
+
+    /// A client's tokens, or those from before a time, were to be revoked where no token is verified.
+    warn revoked_no_client():
+        "`revoke_client` and `revoke_issued_before` keep nobody out here, for no token is verified: verify \
+          JWTs (with or without `live_sessions`)";
+
+    /// `revoke_token` was called for a user who came without a JWT.
+    warn revoked_no_token():
+        "`revoke_token` does nothing for a user who came without a JWT: end the session at Authgear";
+
+    /// `invalidate_user` was called where no answers of the resolver are kept.
+    warn invalidated_nobody():
+        "`invalidate_user` does nothing where the resolver is not asked: it is for `session_resolver` \
+          and `live_sessions`; `revoke_user` ends a user's JWTs";
 }
 
 /// The parts are put together wrongly: every request of a route is a 500.
@@ -37,85 +82,6 @@ pub(crate) fn wired_wrongly(error: &AuthError) {
         },
         |()| (),
     );
-}
-
-/// Nothing is fetched or asked any more.
-pub(crate) fn runtime_ended() {
-    once!(tracing::error!(
-        target: TARGET,
-        help = HELP,
-        "the runtime on which an Authgear was built has ended: call `build()` on the runtime that serves \
-         requests (in tests: one Authgear for each #[tokio::test])"
-    ));
-}
-
-/// The environment names a proxy, and the builder does not.
-pub(crate) fn proxy_ignored(variable: &str) {
-    once!(tracing::warn!(
-        target: TARGET,
-        help = HELP,
-        "{variable} is set, and not used: hand the proxy to the builder's `proxy`, if Authgear is reached \
-         through one"
-    ));
-}
-
-/// A browser asked whether a page of another origin may send a request, and was refused.
-pub(crate) fn preflight_refused() {
-    once!(tracing::warn!(
-        target: TARGET,
-        help = HELP,
-        "a CORS preflight was refused, for it carries no token: add the CorsLayer after \
-         `.layer(authgear.layer())`, so that it is outside and answers first"
-    ));
-}
-
-/// The signature of a webhook's body was taken out of a request.
-pub(crate) fn webhook_inside() {
-    once!(tracing::warn!(
-        target: TARGET,
-        help = HELP,
-        "a webhook came through the authentication layer, which removes its signature: add the webhook's \
-         route after `.layer(authgear.layer())`, so that it is outside"
-    ));
-}
-
-/// `revoke_user` was called where no token is verified.
-pub(crate) fn revoked_nobody() {
-    once!(tracing::warn!(
-        target: TARGET,
-        help = HELP,
-        "`revoke_user` keeps nobody out here, for no token is verified: disable the user in Authgear, or \
-         verify JWTs (with or without `live_sessions`)"
-    ));
-}
-
-/// A client's tokens, or those from before a time, were to be revoked where no token is verified.
-pub(crate) fn revoked_no_client() {
-    once!(tracing::warn!(
-        target: TARGET,
-        help = HELP,
-        "`revoke_client` and `revoke_issued_before` keep nobody out here, for no token is verified: verify \
-         JWTs (with or without `live_sessions`)"
-    ));
-}
-
-/// `revoke_token` was called for a user who came without a JWT.
-pub(crate) fn revoked_no_token() {
-    once!(tracing::warn!(
-        target: TARGET,
-        help = HELP,
-        "`revoke_token` does nothing for a user who came without a JWT: end the session at Authgear"
-    ));
-}
-
-/// `invalidate_user` was called where no answers of the resolver are kept.
-pub(crate) fn invalidated_nobody() {
-    once!(tracing::warn!(
-        target: TARGET,
-        help = HELP,
-        "`invalidate_user` does nothing where the resolver is not asked: it is for `session_resolver` \
-         and `live_sessions`; `revoke_user` ends a user's JWTs"
-    ));
 }
 
 /// What ends users was configured behind a gateway.

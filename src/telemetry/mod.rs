@@ -1,5 +1,5 @@
-//! The one place that names spans, events and metrics: what is told, at which level, and what never
-//! is.
+//! The one place that names spans, events and metrics: what is logged, at which level, and what is
+//! never logged.
 //!
 //! A token, a cookie, a claim or a key's name as it came never appears here; the user's id does where
 //! the builder asks for it. What a client can cause is logged at DEBUG, and a metric's labels have few
@@ -21,6 +21,16 @@ pub(crate) use self::advice::*;
 pub(crate) use self::audit::Account;
 use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind, Causes, cure};
+
+/// Counts something, if there are metrics at all.
+macro_rules! metric {
+    ($name:ident($($argument:expr),*)) => {
+        #[cfg(feature = "metrics")]
+        metrics::$name($($argument),*);
+        #[cfg(not(feature = "metrics"))]
+        let _ = ($($argument,)*);
+    };
+}
 
 /// The target of all events and spans.
 const TARGET: &str = "axum_authgear";
@@ -54,7 +64,7 @@ pub(crate) struct AuthenticationSpan {
 
 impl AuthenticationSpan {
     pub(crate) fn begin(now: Timestamp) -> Self {
-        // A span that nobody looks at still costs something each time that it is touched.
+        // A span without a subscriber still costs something at each use.
         let span = is_debug().then(|| {
             tracing::debug_span!(
                 target: TARGET,
@@ -108,17 +118,13 @@ impl AuthenticationSpan {
                 span.record("kind", kind.as_str());
             }
         }
-        #[cfg(feature = "metrics")]
-        metrics::verified(outcome, self.began);
+        metric!(verified(outcome, self.began));
     }
 }
 
 /// A request has been answered by the service inside.
 pub(crate) fn answered(outcome: RequestOutcome) {
-    #[cfg(feature = "metrics")]
-    metrics::answered(outcome);
-    #[cfg(not(feature = "metrics"))]
-    let _ = outcome;
+    metric!(answered(outcome));
 }
 
 /// A request has been refused by one of our layers, which is for tokens of this issuer.
@@ -132,8 +138,7 @@ pub(crate) fn refused(error: &AuthError, issuer: Option<&str>) {
         error = error.source().map(|source| tracing::field::display(Causes(source))),
         "request refused"
     );
-    #[cfg(feature = "metrics")]
-    metrics::answered(RequestOutcome::Rejected(kind));
+    metric!(answered(RequestOutcome::Rejected(kind)));
 }
 
 /// Whether anybody listens to what a single request causes.
@@ -154,20 +159,13 @@ pub(crate) struct Expectation<'e> {
 
 /// A token was refused, and this is what was expected.
 pub(crate) fn token_refused(expectation: &Expectation<'_>) {
-    let Expectation {
-        kind,
-        issuer,
-        expected,
-        seconds_off,
-        leeway_secs,
-    } = expectation;
     tracing::debug!(
         target: TARGET,
-        kind = kind.as_str(),
-        issuer,
-        expected,
-        seconds_off,
-        leeway_secs = seconds_off.map(|_| *leeway_secs),
+        kind = expectation.kind.as_str(),
+        issuer = expectation.issuer,
+        expected = expectation.expected,
+        seconds_off = expectation.seconds_off,
+        leeway_secs = expectation.seconds_off.map(|_| expectation.leeway_secs),
         "token refused"
     );
 }
@@ -213,17 +211,13 @@ pub(crate) fn keys_fetched(
     } else {
         tracing::debug!(target: TARGET, issuer, keys, skipped, "keys are unchanged");
     }
-    #[cfg(feature = "metrics")]
-    metrics::keys_fetched(asked_at, changed);
-    #[cfg(not(feature = "metrics"))]
-    let _ = asked_at;
+    metric!(keys_fetched(asked_at, changed));
 }
 
 /// An attempt to fetch the keys failed; the refresher makes few, whatever clients do.
 pub(crate) fn key_fetch_failed(issuer: &str, error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, issuer, error = %Causes(error), "keys could not be fetched");
-    #[cfg(feature = "metrics")]
-    metrics::key_fetch_failed();
+    metric!(key_fetch_failed());
 }
 
 /// Keys that were not fetched by this process serve: where they come from, and how old they are.
@@ -235,10 +229,7 @@ pub(crate) fn keys_restored(
 ) {
     let age_seconds = age.as_secs();
     tracing::info!(target: TARGET, source, age_seconds, keys, skipped, "kept keys serve");
-    #[cfg(feature = "metrics")]
-    metrics::keys_asked_at(asked_at);
-    #[cfg(not(feature = "metrics"))]
-    let _ = asked_at;
+    metric!(keys_asked_at(asked_at));
 }
 
 /// Keys were kept, or given along, and are of no use; once for each start.
@@ -267,18 +258,12 @@ pub(crate) enum Cache {
 
 /// Something was looked up in a cache.
 pub(crate) fn looked_up(cache: Cache, hit: bool) {
-    #[cfg(feature = "metrics")]
-    metrics::looked_up(cache, hit);
-    #[cfg(not(feature = "metrics"))]
-    let _ = (cache, hit);
+    metric!(looked_up(cache, hit));
 }
 
 /// A call of the resolver has ended, after this time.
 pub(crate) fn resolver_called(succeeded: bool, time: Duration) {
-    #[cfg(feature = "metrics")]
-    metrics::resolver_called(succeeded, time);
-    #[cfg(not(feature = "metrics"))]
-    let _ = (succeeded, time);
+    metric!(resolver_called(succeeded, time));
 }
 
 /// A question about a caller's credential failed, which that caller may have caused.
@@ -300,13 +285,12 @@ pub(crate) fn resolver_recovered(issuer: &str) {
     tracing::info!(target: TARGET, issuer, "the resolver answers again");
 }
 
-/// Tells the recorder of metrics what each of them means.
+/// Describes each metric to the recorder.
 pub(crate) fn describe() {
-    #[cfg(feature = "metrics")]
-    metrics::describe();
+    metric!(describe());
 }
 
-/// The log of ended users has been read: `is_new` after it was out of contact.
+/// The log of revocations has been read: `is_new` after it was out of contact.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_read(stream: &str, lacking: usize, is_new: bool) {
     if is_new {
@@ -316,37 +300,37 @@ pub(crate) fn revocation_log_read(stream: &str, lacking: usize, is_new: bool) {
     }
 }
 
-/// The log of ended users does not answer; said once until it does.
+/// The log of revocations does not answer. Logged once until it does.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_lost(stream: &str, error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, stream, error = %Causes(error), "the log of ended users is out of contact");
 }
 
-/// The log of ended users can be read at most, and takes nothing; said once until it does.
+/// The log of revocations can at most be read, and refuses writes. Logged once until it accepts them.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_refuses(stream: &str, error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, stream, error = %Causes(error), "the log of ended users takes nothing");
 }
 
-/// The log of ended users has taken all that it was owed.
+/// The log of revocations has stored everything that waited for it.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_takes(stream: &str) {
     tracing::info!(target: TARGET, stream, "the log of ended users takes everything again");
 }
 
-/// There are entries in the log of ended users that cannot be read; said from time to time.
+/// The log of revocations has entries that cannot be read. Logged from time to time.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_entries_skipped(stream: &str, count: u64) {
     tracing::warn!(target: TARGET, stream, count, "entries of the log of ended users were skipped");
 }
 
-/// This machine's clock and that of the log differ; said once until they do not.
+/// This machine's clock and that of the log differ. Logged once until they agree.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_clocks_differ(stream: &str, seconds_ahead: i64) {
     tracing::warn!(target: TARGET, stream, seconds_ahead, "the clock differs from that of the log of ended users");
 }
 
-/// The newest entry of the log of ended users lies in the future of the log's own clock.
+/// The newest entry of the log of revocations lies in the future of the log's own clock.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_is_ahead(stream: &str, seconds: u64) {
     tracing::warn!(
@@ -356,7 +340,7 @@ pub(crate) fn revocation_log_is_ahead(stream: &str, seconds: u64) {
     );
 }
 
-/// A webhook's event was taken.
+/// A webhook's event was accepted.
 #[cfg(feature = "webhook")]
 pub(crate) fn webhook_taken(event_type: &'static str) {
     tracing::debug!(target: TARGET, event_type, "webhook taken");

@@ -1,8 +1,7 @@
 //! The actor in a token.
 
-use std::fmt;
-
 use super::identity::Identity;
+use crate::macros::redacted_debug;
 
 /// The actor in the claim `act` of a token (RFC 8693 §4.1): another service or user that acts for the user,
 /// after a token exchange.
@@ -76,9 +75,5 @@ impl Part {
     pub(crate) const COUNT: usize = 3;
 }
 
-/// Shows no claim.
-impl fmt::Debug for Actor<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Actor").finish_non_exhaustive()
-    }
-}
+// Shows no claim.
+redacted_debug!(Actor<'_>);

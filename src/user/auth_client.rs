@@ -1,10 +1,10 @@
 //! A machine: an OAuth client that acts for itself.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::actor::Actor;
 use super::identity::{Identity, NumericDate};
+use crate::macros::redacted_debug;
 
 /// A machine whose token (client credentials grant, RFC 6749 §4.4) was verified.
 ///
@@ -85,9 +85,5 @@ impl AuthClient {
     }
 }
 
-/// Shows no claim.
-impl fmt::Debug for AuthClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthClient").finish_non_exhaustive()
-    }
-}
+// Shows no claim.
+redacted_debug!(AuthClient);

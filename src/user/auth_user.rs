@@ -11,6 +11,7 @@ use super::actor::Actor;
 use super::identity::{Identity, NumericDate};
 use super::session::Session;
 use crate::clock::{Clock, Timestamp};
+use crate::macros::clone_without_bounds;
 
 /// A signed-in user whose credential was verified.
 ///
@@ -168,7 +169,7 @@ impl<C> AuthUser<C> {
     /// Whether this is an anonymous user. Without the claim, the user counts as anonymous.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
-        self.current().is_anonymous
+        !self.current().is_identified
     }
 
     /// Whether the user has a verified identity. Without the claim, the user counts as not verified.
@@ -293,14 +294,7 @@ impl<C> AuthUser<C> {
     }
 }
 
-impl<C> Clone for AuthUser<C> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-            session: self.session.clone(),
-        }
-    }
-}
+clone_without_bounds!(<C> AuthUser<C> { inner, session });
 
 /// Shows no claim, also not the user's id: an accidental log line must name no user.
 impl<C> fmt::Debug for AuthUser<C> {

@@ -1,15 +1,19 @@
 //! The claims about the bearer of a credential, a user or a machine.
 
-use std::fmt;
 use std::sync::Arc;
+
+use serde::Deserialize;
 
 use super::actor::Part;
 use super::claim_text::{Span, SpanList, Text, TextReader};
 use super::scope_inclusions::ScopeInclusions;
+use crate::macros::redacted_debug;
 
 /// All that the crate reads from a credential.
 ///
-/// Only `verify` makes it, and it leaves that module only after the signature was checked.
+/// Only `verify` makes it, and it leaves that module only after the signature was checked. The default
+/// fails closed: it has no claims, and counts as anonymous.
+#[derive(Default)]
 pub(crate) struct Identity {
     pub(crate) text: Text,
     pub(crate) subject: Span,
@@ -26,38 +30,13 @@ pub(crate) struct Identity {
     pub(crate) amr: SpanList,
     /// The parts of each actor, the first actor first.
     pub(crate) actors: SpanList,
-    pub(crate) is_anonymous: bool,
+    /// Not an anonymous user. What no credential says fails closed.
+    pub(crate) is_identified: bool,
     pub(crate) is_verified: bool,
     pub(crate) can_reauthenticate: bool,
     pub(crate) auth_time: Option<NumericDate>,
     pub(crate) issued_at: Option<NumericDate>,
     pub(crate) expires_at: Option<NumericDate>,
-}
-
-/// An identity without claims: it fails closed, and counts as anonymous.
-impl Default for Identity {
-    fn default() -> Self {
-        Self {
-            text: Text::default(),
-            subject: Span::default(),
-            issuer: Span::default(),
-            former_issuer: None,
-            client_id: None,
-            token_id: None,
-            scope: Span::default(),
-            scope_inclusions: None,
-            audiences: SpanList::default(),
-            roles: SpanList::default(),
-            amr: SpanList::default(),
-            actors: SpanList::default(),
-            is_anonymous: true,
-            is_verified: false,
-            can_reauthenticate: false,
-            auth_time: None,
-            issued_at: None,
-            expires_at: None,
-        }
-    }
 }
 
 impl Identity {
@@ -140,15 +119,12 @@ impl Identity {
     }
 }
 
-/// Shows which members are present, but not their values, because claims must not be logged.
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").finish_non_exhaustive()
-    }
-}
+// Shows which members are present, but not their values, because claims must not be logged.
+redacted_debug!(Identity);
 
 /// RFC 7519 §2: seconds since the Unix epoch, with an optional fraction.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, PartialOrd)]
+#[serde(transparent)]
 pub(crate) struct NumericDate(pub(crate) f64);
 
 impl NumericDate {

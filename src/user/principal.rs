@@ -64,6 +64,13 @@ impl<C> Principal<C> {
         }
     }
 
+    pub(crate) fn issuer(&self) -> &str {
+        match self {
+            Self::User(user) => user.issuer(),
+            Self::Client(client) => client.issuer(),
+        }
+    }
+
     /// Whether the token has this scope, or one that [includes](crate::AuthgearBuilder::scope_includes) it.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {

@@ -1,12 +1,12 @@
 //! A session at Authgear: the resolver's last answer, and how to ask again.
 
-use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::SHA256;
 
 use super::identity::Identity;
 use crate::clock::Timestamp;
+use crate::macros::redacted_debug;
 use crate::secret::Secret;
 
 /// The session of a user, in addition to a verified token or instead of one.
@@ -78,19 +78,9 @@ impl CredentialForm {
     }
 }
 
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").finish_non_exhaustive()
-    }
-}
+redacted_debug!(Session);
 
-impl fmt::Debug for SessionCredential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionCredential")
-            .field("form", &self.form)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(SessionCredential { form });
 
 #[cfg(test)]
 mod tests {

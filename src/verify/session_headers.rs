@@ -68,7 +68,7 @@ pub(super) fn read(headers: &HeaderMap, issuer: &str) -> Result<SessionHeaders, 
     let mut identity = Identity {
         subject: reader.span(subject),
         issuer: reader.span(issuer),
-        is_anonymous: is_anonymous.unwrap_or(true),
+        is_identified: !is_anonymous.unwrap_or(true),
         is_verified: is_verified.unwrap_or(false),
         can_reauthenticate: can_reauthenticate.unwrap_or(false),
         auth_time,
@@ -205,7 +205,7 @@ mod tests {
             ["editor", "billing:admin", "x"]
         );
         assert_eq!(user.amr().collect::<Vec<_>>(), ["pwd", "mfa", "otp"]);
-        assert!(!user.is_anonymous && user.is_verified && user.can_reauthenticate);
+        assert!(user.is_identified && user.is_verified && user.can_reauthenticate);
         assert_eq!(user.auth_time.unwrap().unix_seconds(), 1_795_511_054);
         assert_eq!(user.client_id(), None);
     }
@@ -243,7 +243,7 @@ mod tests {
         let Ok(SessionHeaders::Valid(user)) = read_all(&good()) else {
             panic!("a session");
         };
-        assert!(user.is_anonymous && !user.is_verified && !user.can_reauthenticate);
+        assert!(!user.is_identified && !user.is_verified && !user.can_reauthenticate);
         assert_eq!((user.roles().len(), user.amr().len()), (0, 0));
         assert_eq!(user.auth_time, None);
         assert!(matches!(

@@ -149,10 +149,10 @@ impl<C: Send + Sync + 'static> Verifier<C> {
             },
             Self::Resolver(resolver) => {
                 let watch = Watch {
-                    sessions: Some(resolver.sessions()),
+                    sessions: Some(&resolver.resolver),
                     pause: RESOLVER_PAUSE,
                     // What is kept is not asked about: an outage may begin before it is noticed.
-                    tolerance: resolver.max_age() + MAX_TOLERANCE,
+                    tolerance: resolver.max_age + MAX_TOLERANCE,
                 };
                 self.ended_by(user, audiences, watch).await
             }
@@ -203,7 +203,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
                     project.invalidate_user(user_id);
                 }
             }
-            Self::Resolver(resolver) => resolver.sessions().invalidate_user(user_id),
+            Self::Resolver(resolver) => resolver.resolver.invalidate_user(user_id),
             Self::Gateway(_) => {}
         }
     }
@@ -215,7 +215,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     pub(crate) async fn ready(&self) -> Result<(), RuntimeEnded> {
         match self {
             Self::Projects(projects) => projects.ready().await,
-            Self::Resolver(resolver) => resolver.sessions().ready().await,
+            Self::Resolver(resolver) => resolver.resolver.ready().await,
             Self::Gateway(_) => Ok(()),
         }
     }
@@ -223,7 +223,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     /// How it is doing, where it knows no projects.
     pub(crate) fn status(&self) -> VerifierStatus {
         let error = match self {
-            Self::Resolver(resolver) => resolver_error(resolver.sessions()),
+            Self::Resolver(resolver) => resolver_error(&resolver.resolver),
             Self::Projects(_) | Self::Gateway(_) => None,
         };
         VerifierStatus {
@@ -301,7 +301,7 @@ impl<'s> Watch<'s> {
             Some(live) => Self {
                 sessions: Some(live.sessions()),
                 pause: live.half().min(LOCAL_PAUSE),
-                tolerance: live.half() + live.bound().min(MAX_TOLERANCE),
+                tolerance: live.half() + live.bound.min(MAX_TOLERANCE),
             },
         }
     }

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::date;
+use crate::macros::redacted_debug;
 use crate::revocation::record::Event;
 
 /// The events that change revocations.
@@ -147,14 +148,7 @@ fn date(object: &Object, name: &str) -> Result<Option<u64>, Malformed> {
     }
 }
 
-impl std::fmt::Debug for Delivery {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Delivery")
-            .field("event_type", &self.event_type)
-            .field("event", &self.event)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(Delivery { event_type, event });
 
 #[cfg(test)]
 mod tests {

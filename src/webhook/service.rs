@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,6 +12,7 @@ use http::{Request, Response};
 use tower::Service;
 
 use super::{Receiver, Refused, WebhookSecrets};
+use crate::macros::redacted_debug;
 use crate::revocation::RevocationLedger;
 
 /// Receives the webhooks of all projects, from
@@ -81,12 +81,8 @@ impl Service<(String, Request<Body>)> for WebhookService {
     }
 }
 
-/// Shows no secret.
-impl fmt::Debug for WebhookService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebhookService").finish_non_exhaustive()
-    }
-}
+// Shows no secret.
+redacted_debug!(WebhookService);
 
 /// The secrets of each project that has some.
 #[derive(Default)]

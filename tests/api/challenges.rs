@@ -1,15 +1,21 @@
 //! What challenges ask for: requirement by place by caller, byte for byte.
 
+use std::convert::Infallible;
+use std::future::Ready;
+use std::task::{Context, Poll};
+
 use axum::Router;
+use axum::body::Body;
 use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use axum_authgear::authorize::{
     HasScope, Requirement, ScopeName, all_scopes, any_scope, has_role, scopes,
 };
 use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, AuthRejection, Authgear, Principal, ProtectedResource};
-use http::{Method, StatusCode};
-use tower::{Layer, ServiceBuilder, ServiceExt};
+use http::{Method, Request, StatusCode};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use crate::support::{Answer, ready, send, with_bearer, with_headers};
 
@@ -371,11 +377,24 @@ async fn a_search_that_panics_leaves_nothing_behind() {
             panic!("a service that cannot be cloned")
         }
     }
+    impl Service<Request<Body>> for Panics {
+        type Response = Response;
+        type Error = Infallible;
+        type Future = Ready<Result<Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            unreachable!("the request is refused")
+        }
+    }
     let world = World::new().await;
     let layer = world.api.layer();
-    let stack = || world.api.require(all(&["x"])).layer(Panics);
-    let wrapped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(stack));
-    assert!(wrapped.is_err());
+    let mut stack = layer.layer(world.api.require(all(&["x"])).layer(Panics));
+    let refused = std::panic::AssertUnwindSafe(|| stack.call(with_headers(&[])));
+    assert!(std::panic::catch_unwind(refused).is_err());
 
     let cloned = Router::<()>::new().route("/user", get(done));
     let cloned = world.api.require(all(&["y"])).layer(cloned);

@@ -1,6 +1,5 @@
 //! The future of [`Seal`](crate::Seal).
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use super::layer::SealSettings;
 use super::sealed_request::{Judgement, SealedRequest};
 use crate::authenticate::account::method_name;
 use crate::error::AuthErrorKind;
+use crate::macros::redacted_debug;
 use crate::rejection::{AuthRejection, RejectionResponse, Responder};
 use crate::telemetry;
 
@@ -113,8 +113,4 @@ impl<R: Clone> Sealed<R> {
     }
 }
 
-impl<F, R> fmt::Debug for ResponseFuture<F, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
-    }
-}
+redacted_debug!(<F, R> ResponseFuture<F, R>);

@@ -1,12 +1,12 @@
 //! [`SealLayer`].
 
-use std::fmt;
 use std::sync::Arc;
 
 use tower::Layer;
 
 use super::reported::Reported;
 use super::service::Seal;
+use crate::macros::redacted_debug;
 use crate::rejection::JsonRejectionResponse;
 
 /// Replaces an answer that nothing has judged, from [`Authgear::seal`](crate::Authgear::seal).
@@ -71,6 +71,7 @@ use crate::rejection::JsonRejectionResponse;
 /// Wrapped around a whole service instead (`ServiceBuilder`, tonic), it also covers routes that are added
 /// later, but knows no names of routes: then [`open_routes`](Self::open_routes) names nothing, and the
 /// log names no route.
+#[derive(Clone)]
 #[must_use = "a layer does nothing until it is added to a router or a service"]
 pub struct SealLayer<R = JsonRejectionResponse> {
     // axum may make the service of a route anew for each request: a layer is cheap to apply.
@@ -144,19 +145,4 @@ impl<S, R: Clone> Layer<S> for SealLayer<R> {
     }
 }
 
-impl<R: Clone> Clone for SealLayer<R> {
-    fn clone(&self) -> Self {
-        Self {
-            settings: Arc::clone(&self.settings),
-            responder: self.responder.clone(),
-        }
-    }
-}
-
-impl<R> fmt::Debug for SealLayer<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealLayer")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<R> SealLayer<R> { settings });

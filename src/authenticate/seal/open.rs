@@ -9,6 +9,7 @@ use tower::{Layer, Service};
 use super::sealed_request::Judgement;
 use crate::authenticate::authentication::AuthgearId;
 use crate::authenticate::request_record::RequestRecord;
+use crate::macros::redacted_debug;
 
 /// Names what it is around open, from [`Authgear::open`](crate::Authgear::open).
 ///
@@ -37,11 +38,7 @@ impl<S> Layer<S> for OpenLayer {
     }
 }
 
-impl fmt::Debug for OpenLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenLayer").finish_non_exhaustive()
-    }
-}
+redacted_debug!(OpenLayer);
 
 /// The service that [`OpenLayer`] wraps around another.
 #[derive(Clone)]
@@ -68,10 +65,4 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Open<S> {
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for Open<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Open")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<S: fmt::Debug> Open<S> { inner });

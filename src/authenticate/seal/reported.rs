@@ -1,7 +1,9 @@
 //! Which routes have been reported.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::lock;
 
 /// The routes that the log has named: each is named once.
 #[derive(Debug, Default)]
@@ -11,7 +13,7 @@ impl Reported {
     /// Whether this is the first time that the route is reported. It is a route of the program, and not
     /// a path that a client chose.
     pub(super) fn is_first(&self, route: &str) -> bool {
-        let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = lock(&self.0);
         routes.len() < MAX_ROUTES && routes.insert(route.to_owned())
     }
 }

@@ -6,16 +6,19 @@ use std::task::{Context, Poll};
 
 use axum::body::HttpBody;
 use axum::extract::MatchedPath;
-use http::{Method, Request, Response, header};
+use http::{Request, Response};
 use tower::Service;
 
 use super::future::{ResponseFuture, Sealed};
 use super::layer::SealSettings;
 use super::sealed_request::SealedRequest;
+use crate::authenticate::preflight::is_preflight;
 use crate::authenticate::request_record::RequestRecord;
+use crate::macros::redacted_debug;
 use crate::rejection::{JsonRejectionResponse, RejectionResponse};
 
 /// The service that [`SealLayer`](crate::SealLayer) wraps around another.
+#[derive(Clone)]
 #[must_use = "a service does nothing until it is called"]
 pub struct Seal<S, R = JsonRejectionResponse> {
     pub(super) inner: S,
@@ -55,30 +58,4 @@ where
     }
 }
 
-/// Fetch §3.3.5 (CORS-preflight fetch).
-fn is_preflight<B>(request: &Request<B>) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ORIGIN)
-        && request
-            .headers()
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-impl<S: Clone, R: Clone> Clone for Seal<S, R> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            settings: Arc::clone(&self.settings),
-            responder: self.responder.clone(),
-        }
-    }
-}
-
-impl<S: fmt::Debug, R> fmt::Debug for Seal<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seal")
-            .field("inner", &self.inner)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<S: fmt::Debug, R> Seal<S, R> { inner, settings });

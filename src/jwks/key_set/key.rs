@@ -1,6 +1,5 @@
 //! One key: its allowed uses, and its signature check.
 
-use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
@@ -18,6 +17,7 @@ use jsonwebtoken::jwk::{
 use serde_json::{Map, Value};
 
 use crate::error::AuthErrorKind;
+use crate::macros::redacted_debug;
 
 /// One public key, parsed for each algorithm that it may be used with.
 pub(crate) struct VerificationKey {
@@ -86,11 +86,7 @@ impl VerificationKey {
     }
 }
 
-impl fmt::Debug for VerificationKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerificationKey").finish_non_exhaustive()
-    }
-}
+redacted_debug!(VerificationKey);
 
 /// The known members. Others (`x5c`, `created_at`, …), of any type, must not make the key unusable.
 const KNOWN_MEMBERS: [&str; 10] = [

@@ -154,32 +154,28 @@ impl KeyStore {
 
     /// Returns when the first attempt has ended, successful or not.
     pub(crate) async fn attempted(&self) {
-        let mut changes = self.changes.subscribe();
-        loop {
-            changes.mark_unchanged();
-            let state = self.state.load_full();
-            if state.good.is_some() || state.error.is_some() {
-                return;
-            }
-            if changes.changed().await.is_err() {
-                return;
-            }
-        }
+        self.wait_until(|state| state.good.is_some() || state.error.is_some())
+            .await;
     }
 
     /// Returns when there are fresh keys.
     pub(crate) async fn ready(&self) {
+        self.wait_until(|state| {
+            let is_fresh = self.fresh(state, self.clock.now()).is_some();
+            if !is_fresh && !state.in_flight {
+                self.ask_for(state.attempt + 1);
+            }
+            is_fresh
+        })
+        .await;
+    }
+
+    /// Returns when the state is so, or will not change any more.
+    async fn wait_until(&self, is_so: impl Fn(&KeyState) -> bool) {
         let mut changes = self.changes.subscribe();
         loop {
             changes.mark_unchanged();
-            let state = self.state.load_full();
-            if self.fresh(&state, self.clock.now()).is_some() {
-                return;
-            }
-            if !state.in_flight {
-                self.ask_for(state.attempt + 1);
-            }
-            if changes.changed().await.is_err() {
+            if is_so(&self.state.load_full()) || changes.changed().await.is_err() {
                 return;
             }
         }

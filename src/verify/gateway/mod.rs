@@ -2,7 +2,6 @@
 
 mod proof;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,29 +11,22 @@ pub use self::proof::GatewayProof;
 pub(crate) use self::proof::Proof;
 use super::session_headers::{self, SessionHeaders};
 use crate::error::{AuthError, AuthErrorKind};
+use crate::macros::redacted_debug;
 use crate::user::{AuthUser, Principal, Session, VerifiedUser};
 
 /// Takes the word of a gateway that has proved itself.
 pub(crate) struct GatewayVerifier<C> {
-    proof: Proof,
+    pub(crate) proof: Proof,
     /// Whose users the gateway may name. The first is meant where it names none.
-    issuers: Vec<String>,
+    pub(crate) issuers: Vec<String>,
     /// What there is of a user without a token.
-    base: Arc<VerifiedUser<C>>,
+    pub(crate) base: Arc<VerifiedUser<C>>,
 }
 
 /// What a gateway says of a request: `None` if it says nothing, or is not the gateway.
 pub(crate) type GatewayIdentity = Option<Result<Arc<Session>, AuthErrorKind>>;
 
 impl<C> GatewayVerifier<C> {
-    pub(crate) fn new(proof: Proof, issuers: Vec<String>, base: Arc<VerifiedUser<C>>) -> Self {
-        Self {
-            proof,
-            issuers,
-            base,
-        }
-    }
-
     /// The word of the gateway. It takes the proof out of the request; the identity headers are
     /// removed in every mode.
     pub(crate) fn take_gateway_identity(
@@ -78,10 +70,4 @@ impl<C> GatewayVerifier<C> {
     }
 }
 
-impl<C> fmt::Debug for GatewayVerifier<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GatewayVerifier")
-            .field("proof", &self.proof)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> GatewayVerifier<C> { proof });

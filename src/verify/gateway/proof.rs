@@ -50,42 +50,31 @@ impl GatewayProof {
     }
 
     pub(crate) fn check(&self) -> Result<Proof, ConfigError> {
+        let invalid = |value: &str, reason| ConfigError::invalid("gateway", value, reason);
         match &self.0 {
             Kind::Secret { header, secret } => {
-                let name = HeaderName::from_bytes(header.as_bytes()).map_err(|_| {
-                    ConfigError::invalid("gateway", header.clone(), "is not a header's name")
-                })?;
+                let name = HeaderName::from_bytes(header.as_bytes())
+                    .map_err(|_| invalid(header, "is not a header's name"))?;
                 let text = secret.expose();
                 if text.chars().count() < MIN_SECRET {
-                    return Err(ConfigError::invalid(
-                        "gateway",
-                        "",
-                        "the secret is shorter than 32 characters",
-                    ));
+                    return Err(invalid("", "the secret is shorter than 32 characters"));
                 }
                 if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || text.trim() != text {
-                    return Err(ConfigError::invalid(
-                        "gateway",
-                        "",
-                        "the secret has a character that a header cannot carry as it is",
-                    ));
+                    let reason = "the secret has a character that a header cannot carry as it is";
+                    return Err(invalid("", reason));
                 }
                 Ok(Proof::Secret(name, secret.clone()))
             }
             Kind::Networks(texts) => {
                 let networks = read_networks("gateway", texts)?;
                 if networks.is_empty() {
-                    return Err(ConfigError::invalid("gateway", "", "names no network"));
+                    return Err(invalid("", "names no network"));
                 }
                 let everyone = IpNet::aggregate(&networks)
                     .into_iter()
                     .find(|network| network.prefix_len() == 0);
                 if let Some(network) = everyone {
-                    return Err(ConfigError::invalid(
-                        "gateway",
-                        network.to_string(),
-                        "would trust everyone",
-                    ));
+                    return Err(invalid(&network.to_string(), "would trust everyone"));
                 }
                 Ok(Proof::Networks(networks))
             }

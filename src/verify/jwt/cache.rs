@@ -45,7 +45,7 @@
 //! out all of another's.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -133,7 +133,7 @@ impl<C> TokenCache<C> {
                 capacity,
                 capacity as u64 * USUAL_WEIGHT,
                 Weight,
-                AsItIs,
+                AsItIs::default(),
                 FairShare(Arc::clone(&share)),
             ),
             key: Key([lane(0), lane(1), lane(2), lane(3)]),
@@ -230,17 +230,9 @@ impl Hash for TokenDigest {
 }
 
 /// A digest is as good a hash as any.
-#[derive(Clone, Copy)]
-struct AsItIs;
+type AsItIs = BuildHasherDefault<Taken>;
 
-impl BuildHasher for AsItIs {
-    type Hasher = Taken;
-
-    fn build_hasher(&self) -> Taken {
-        Taken(0)
-    }
-}
-
+#[derive(Default)]
 struct Taken(u64);
 
 impl Hasher for Taken {

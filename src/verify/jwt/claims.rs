@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 
 use super::actor::ActorReader;
@@ -47,54 +48,46 @@ pub(crate) fn unverified_identity(claims: String) -> Identity {
     claims.expect("claims of the right types").identity
 }
 
-/// The claims that we read.
-#[derive(Clone, Copy)]
+/// The name of a claim; escapes in it make no difference.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
 pub(in crate::verify) enum Claim {
+    #[serde(rename = "iss")]
     Issuer,
+    #[serde(rename = "sub")]
     Subject,
+    #[serde(rename = "aud")]
     Audience,
+    #[serde(rename = "exp")]
     Expiry,
+    #[serde(rename = "nbf")]
     NotBefore,
+    #[serde(rename = "iat")]
     IssuedAt,
+    #[serde(rename = "jti")]
     TokenId,
     ClientId,
     Scope,
     AuthTime,
     Amr,
+    #[serde(rename = "cnf")]
     Confirmation,
+    #[serde(rename = "act")]
     Actor,
+    #[serde(rename = "https://authgear.com/claims/user/is_anonymous")]
     IsAnonymous,
+    #[serde(rename = "https://authgear.com/claims/user/is_verified")]
     IsVerified,
+    #[serde(rename = "https://authgear.com/claims/user/can_reauthenticate")]
     CanReauthenticate,
+    #[serde(rename = "https://authgear.com/claims/user/roles")]
     Roles,
+    /// One that we do not read.
+    #[serde(other)]
+    Other,
 }
 
 impl Claim {
-    fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "iss" => Self::Issuer,
-            "sub" => Self::Subject,
-            "aud" => Self::Audience,
-            "exp" => Self::Expiry,
-            "nbf" => Self::NotBefore,
-            "iat" => Self::IssuedAt,
-            "jti" => Self::TokenId,
-            "client_id" => Self::ClientId,
-            "scope" => Self::Scope,
-            "auth_time" => Self::AuthTime,
-            "amr" => Self::Amr,
-            "cnf" => Self::Confirmation,
-            "act" => Self::Actor,
-            _ => match name.strip_prefix("https://authgear.com/claims/user/")? {
-                "is_anonymous" => Self::IsAnonymous,
-                "is_verified" => Self::IsVerified,
-                "can_reauthenticate" => Self::CanReauthenticate,
-                "roles" => Self::Roles,
-                _ => return None,
-            },
-        })
-    }
-
     fn bit(self) -> u32 {
         1 << self as u32
     }
@@ -127,12 +120,10 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
         let mut identity = Identity::default();
         let mut not_before = None;
         let mut seen = Seen::default();
-        while let Some(Name(claim)) = members.next_key()? {
-            let Some(claim) = claim else {
-                members.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            seen.add(claim)?;
+        while let Some(claim) = members.next_key()? {
+            if !matches!(claim, Claim::Other) {
+                seen.add(claim)?;
+            }
             match claim {
                 Claim::Issuer => identity.issuer = reader.span(&string(&mut members)?),
                 Claim::Subject => identity.subject = reader.span(&string(&mut members)?),
@@ -143,7 +134,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 Claim::IssuedAt => identity.issued_at = Some(members.next_value()?),
                 Claim::AuthTime => identity.auth_time = Some(members.next_value()?),
                 Claim::NotBefore => not_before = Some(members.next_value()?),
-                Claim::IsAnonymous => identity.is_anonymous = members.next_value()?,
+                Claim::IsAnonymous => identity.is_identified = !members.next_value::<bool>()?,
                 Claim::IsVerified => identity.is_verified = members.next_value()?,
                 Claim::CanReauthenticate => identity.can_reauthenticate = members.next_value()?,
                 // RFC 7519 §4.1.3: one audience may stand alone.
@@ -156,7 +147,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                     members.next_value_seed(ActorReader::new(reader))?;
                     identity.actors = reader.list_since(mark);
                 }
-                Claim::Confirmation => {
+                Claim::Confirmation | Claim::Other => {
                     members.next_value::<IgnoredAny>()?;
                 }
             }
@@ -186,29 +177,6 @@ fn list<'de, A: MapAccess<'de>>(
         null,
     })?;
     Ok(reader.list_since(mark))
-}
-
-/// The name of a member, if it is one that we read; escapes in it make no difference.
-struct Name(Option<Claim>);
-
-impl<'de> serde::Deserialize<'de> for Name {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-
-        impl Visitor<'_> for NameVisitor {
-            type Value = Name;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_str<E: Error>(self, name: &str) -> Result<Name, E> {
-                Ok(Name(Claim::from_name(name)))
-            }
-        }
-
-        deserializer.deserialize_identifier(NameVisitor)
-    }
 }
 
 /// The claims that are compared with the clock, each time that the token comes.

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
-
-use crate::user::NumericDate;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 /// Reads one JSON object, and nothing after it.
 pub(in crate::verify) fn read<'t, V: Visitor<'t>>(
@@ -25,63 +24,9 @@ pub(in crate::verify) fn duplicate<E: Error>() -> E {
 }
 
 /// A string, borrowed where it stands in the text as it is.
-pub(in crate::verify) struct Str<'de>(pub(in crate::verify) Cow<'de, str>);
-
-impl<'de> Deserialize<'de> for Str<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StrVisitor;
-
-        impl<'de> Visitor<'de> for StrVisitor {
-            type Value = Str<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Str(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Str(Cow::Owned(text.to_owned())))
-            }
-        }
-
-        deserializer.deserialize_str(StrVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for NumericDate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct DateVisitor;
-
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a date that does not fit 53 bits is millions of years away"
-        )]
-        impl Visitor<'_> for DateVisitor {
-            type Value = NumericDate;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of seconds")
-            }
-
-            fn visit_u64<E: Error>(self, seconds: u64) -> Result<Self::Value, E> {
-                Ok(NumericDate(seconds as f64))
-            }
-
-            fn visit_i64<E: Error>(self, seconds: i64) -> Result<Self::Value, E> {
-                Ok(NumericDate(seconds as f64))
-            }
-
-            fn visit_f64<E: Error>(self, seconds: f64) -> Result<Self::Value, E> {
-                Ok(NumericDate(seconds))
-            }
-        }
-
-        deserializer.deserialize_f64(DateVisitor)
-    }
-}
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(in crate::verify) struct Str<'t>(#[serde(borrow)] pub(in crate::verify) Cow<'t, str>);
 
 /// Strings, each given to a function: an array of them, a single one, or `null` for none.
 pub(in crate::verify) struct Strings<F> {

@@ -12,7 +12,6 @@ pub(super) mod jws;
 pub(super) mod validation;
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +26,7 @@ pub(crate) use self::validation::{Audiences, FormerIssuer, Validation, name as a
 use crate::clock::{Clock, Timestamp};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::jwks::{CurrentKeys, KeyAddresses, KeyStore, Refresher, VerificationKey};
+use crate::macros::redacted_debug;
 use crate::revocation::Revocations;
 use crate::runtime::RuntimeEnded;
 use crate::secret::Secret;
@@ -330,11 +330,4 @@ struct Unverified {
     times: Times,
 }
 
-impl<C> fmt::Debug for JwtVerifier<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtVerifier")
-            .field("validation", &self.validation)
-            .field("keys", &self.keys)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> JwtVerifier<C> { validation, keys });

@@ -3,7 +3,6 @@
 
 mod options;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::resolver::{Answer, CallError, Requester, ResolverClient, check, unava
 use super::verification::Verification;
 use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind};
+use crate::macros::redacted_debug;
 use crate::user::{
     AuthUser, CredentialForm, Digest, Identity, Principal, Session, SessionCredential, VerifiedBy,
     VerifiedUser,
@@ -19,27 +19,14 @@ use crate::user::{
 
 /// Has the sessions of one project's users confirmed by its resolver.
 pub(crate) struct LiveVerifier<C> {
-    resolver: Arc<ResolverClient>,
-    bound: Duration,
-    grace_period: Duration,
+    pub(crate) resolver: Arc<ResolverClient>,
+    pub(crate) bound: Duration,
+    pub(crate) grace_period: Duration,
     /// What there is of a user without a token. `None`: Authgear's cookies are not taken.
-    cookie_base: Option<Arc<VerifiedUser<C>>>,
+    pub(crate) cookie_base: Option<Arc<VerifiedUser<C>>>,
 }
 
 impl<C: Send + Sync + 'static> LiveVerifier<C> {
-    pub(crate) fn new(
-        resolver: Arc<ResolverClient>,
-        options: &LiveSessions,
-        cookie_base: Option<Arc<VerifiedUser<C>>>,
-    ) -> Self {
-        Self {
-            resolver,
-            bound: options.bound,
-            grace_period: options.grace_period,
-            cookie_base,
-        }
-    }
-
     /// The same, which keeps no answer.
     pub(crate) fn without_keeping(&self) -> Self {
         Self {
@@ -57,11 +44,6 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
 
     pub(crate) fn sessions(&self) -> &Arc<ResolverClient> {
         &self.resolver
-    }
-
-    /// How old a confirmation may be.
-    pub(crate) fn bound(&self) -> Duration {
-        self.bound
     }
 
     /// After this time a session is confirmed anew.
@@ -263,12 +245,4 @@ fn new_credential(form: CredentialForm, value: &str) -> Arc<SessionCredential> {
     Arc::new(SessionCredential::new(form, value, digest))
 }
 
-impl<C> fmt::Debug for LiveVerifier<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveVerifier")
-            .field("sessions", &self.resolver)
-            .field("bound", &self.bound)
-            .field("grace_period", &self.grace_period)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> LiveVerifier<C> { resolver, bound, grace_period });

@@ -91,18 +91,14 @@ impl LiveSessions {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let invalid = |option, value: Duration, reason| {
-            Err(ConfigError::invalid(option, format!("{value:?}"), reason))
-        };
-        if self.bound.is_zero() {
-            return invalid(
-                "live_sessions",
-                self.bound,
-                "is zero: use the resolver alone",
-            );
+        let invalid =
+            |option, value, reason| Err(ConfigError::invalid_duration(option, value, reason));
+        let bound = self.bound;
+        if bound.is_zero() {
+            return invalid("live_sessions", bound, "is zero: use the resolver alone");
         }
-        if self.bound > MAX_BOUND {
-            return invalid("live_sessions", self.bound, "is longer than an hour");
+        if bound > MAX_BOUND {
+            return invalid("live_sessions", bound, "is longer than an hour");
         }
         if self.grace_period > MAX_GRACE {
             return invalid("grace_period", self.grace_period, "is longer than a day");
@@ -127,7 +123,7 @@ impl LiveSessions {
         CachePolicy {
             capacity: self.cache_capacity,
             valid_ttl: self.bound,
-            invalid_ttl: MAX_NOBODY.min(self.bound / 2),
+            invalid_ttl: MAX_INVALID_TTL.min(self.bound / 2),
         }
     }
 }
@@ -137,4 +133,4 @@ const MAX_BOUND: Duration = Duration::from_secs(60 * 60);
 const MAX_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A fault at Authgear can make a good session nobody's for a moment.
-const MAX_NOBODY: Duration = Duration::from_secs(2);
+const MAX_INVALID_TTL: Duration = Duration::from_secs(2);

@@ -1,8 +1,8 @@
 //! What the resolver said, and for how long that counts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -11,6 +11,7 @@ use super::call::CallError;
 use super::options::CachePolicy;
 use crate::clock::Timestamp;
 use crate::credential::session_cookies;
+use crate::macros::redacted_debug;
 use crate::user::{CredentialForm, Digest, NumericDate, Session, SessionCredential};
 use crate::verify::jwt::claims::Claims;
 use crate::verify::jwt::jws::Jws;
@@ -20,9 +21,9 @@ use crate::verify::session_headers::{self, SessionHeaders};
 pub(crate) struct Answer {
     /// When the question was sent: what happened at Authgear after that is not in the answer.
     asked_at: Timestamp,
-    /// `None`: the credential is nobody's.
+    /// `None`: there is no session with this credential.
     session: Option<Arc<Session>>,
-    /// When the credential ends, by its own word.
+    /// When the credential expires, as its token says.
     expires_at: Option<NumericDate>,
     set_cookies: Box<[HeaderValue]>,
     is_being_renewed: AtomicBool,
@@ -97,7 +98,7 @@ impl Answer {
 }
 
 /// When a credential ends. One that looks like a JWT and is none that we can read ends at once: its
-/// answer is good, but is not kept.
+/// answer is valid, but is not kept.
 fn expiry(credential: &SessionCredential, asked_at: Timestamp) -> Option<NumericDate> {
     let (token, may_be_passed_over) = match credential.form() {
         CredentialForm::Bearer => (credential.value().as_bytes(), false),
@@ -124,9 +125,9 @@ const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// The answers that are kept.
 pub(super) struct Answers {
-    good: BoundedMap<Arc<Answer>>,
-    /// Apart from the others, so that a flood of invented credentials crowds nobody out.
-    nobody: BoundedMap<Arc<Answer>>,
+    valid: BoundedMap<Arc<Answer>>,
+    /// Kept apart, so that a flood of invented credentials pushes no valid answer out.
+    invalid: BoundedMap<Arc<Answer>>,
     /// Counts the purges.
     generation: AtomicU64,
     keep: CachePolicy,
@@ -135,8 +136,8 @@ pub(super) struct Answers {
 impl Answers {
     pub(super) fn new(keep: CachePolicy) -> Self {
         Self {
-            good: BoundedMap::new(keep.capacity),
-            nobody: BoundedMap::new(keep.capacity.min(MAX_NOBODIES)),
+            valid: BoundedMap::new(keep.capacity),
+            invalid: BoundedMap::new(keep.capacity.min(MAX_INVALID)),
             generation: AtomicU64::new(0),
             keep,
         }
@@ -156,17 +157,20 @@ impl Answers {
         if self.keep.valid_ttl.is_zero() {
             return None;
         }
-        let good = self.good.find(digest);
-        good.filter(|answer| answer.counts(now, max_age.min(self.keep.valid_ttl)))
+        let valid = self.valid.find(digest);
+        valid
+            .filter(|answer| answer.counts(now, max_age.min(self.keep.valid_ttl)))
             .or_else(|| {
-                let nobody = self.nobody.find(digest);
-                nobody.filter(|answer| answer.counts(now, self.keep.invalid_ttl))
+                let invalid = self.invalid.find(digest);
+                invalid.filter(|answer| answer.counts(now, self.keep.invalid_ttl))
             })
     }
 
     /// The last answer, however old.
     pub(super) fn last(&self, digest: &Digest) -> Option<Arc<Answer>> {
-        self.good.find(digest).or_else(|| self.nobody.find(digest))
+        self.valid
+            .find(digest)
+            .or_else(|| self.invalid.find(digest))
     }
 
     /// Keeps an answer that was asked for in this generation.
@@ -175,9 +179,9 @@ impl Answers {
             return;
         }
         let (to, from) = if answer.session.is_some() {
-            (&self.good, &self.nobody)
+            (&self.valid, &self.invalid)
         } else {
-            (&self.nobody, &self.good)
+            (&self.invalid, &self.valid)
         };
         // A purge counts first and clears then: whatever this lets pass, the purge still finds.
         to.insert_if(digest, Arc::clone(answer), |current| {
@@ -189,19 +193,13 @@ impl Answers {
 
     pub(super) fn invalidate_user(&self, user_id: &str) {
         self.generation.fetch_add(1, Ordering::SeqCst);
-        self.good.retain(|answer| !answer.is_of(user_id));
+        self.valid.retain(|answer| !answer.is_of(user_id));
     }
 }
 
-impl fmt::Debug for Answers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers")
-            .field("keep", &self.keep)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(Answers { keep });
 
 /// Cookies that are passed on of one answer.
 const MAX_SET_COOKIES: usize = 4;
-/// Answers "nobody" that are kept: each counts for a second or two alone.
-const MAX_NOBODIES: usize = 10_000;
+/// Answers without a session that are kept. Each counts for a second or two.
+const MAX_INVALID: usize = 10_000;

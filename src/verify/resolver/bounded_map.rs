@@ -1,8 +1,9 @@
 //! A map of bounded size, by digest.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
+use crate::lock::lock;
 use crate::user::Digest;
 
 /// Keeps about the last `capacity` entries that were written or read, and never more.
@@ -103,10 +104,6 @@ impl<V: Clone> BoundedMap<V> {
         let index = usize::from(digest[0]) % self.shards.len();
         lock(&self.shards[index])
     }
-}
-
-fn lock<V>(shard: &Mutex<Generations<V>>) -> MutexGuard<'_, Generations<V>> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const MAX_SHARDS: usize = 64;

@@ -145,42 +145,33 @@ impl SessionResolver {
         CachePolicy {
             capacity: self.capacity,
             valid_ttl: self.cache_ttl,
-            invalid_ttl: MAX_NOBODY.min(self.cache_ttl),
+            invalid_ttl: MAX_INVALID_TTL.min(self.cache_ttl),
         }
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let duration = |option, value: Duration, reason| {
-            Err(ConfigError::invalid(option, format!("{value:?}"), reason))
-        };
+        let invalid =
+            |option, value, reason| Err(ConfigError::invalid_duration(option, value, reason));
         if self.cache_ttl > MAX_CACHE {
-            return duration("cache_ttl", self.cache_ttl, "is longer than an hour");
+            return invalid("cache_ttl", self.cache_ttl, "is longer than an hour");
         }
         if self.timeout.is_zero() {
-            return duration("timeout", self.timeout, "is zero");
+            return invalid("timeout", self.timeout, "is zero");
         }
         if self.timeout > MAX_TIMEOUT {
-            return duration("timeout", self.timeout, "is longer than a minute");
+            return invalid("timeout", self.timeout, "is longer than a minute");
         }
         for (option, value, least) in [
             ("max_in_flight", self.in_flight, 4),
             ("max_queued", self.queued, 4),
             ("cache_capacity", self.capacity, 1),
         ] {
-            if value < least {
-                return Err(ConfigError::invalid(
-                    option,
-                    value.to_string(),
-                    "is too small",
-                ));
-            }
-            if value > MAX_COUNT {
-                return Err(ConfigError::invalid(
-                    option,
-                    value.to_string(),
-                    "is more than a million",
-                ));
-            }
+            let reason = match value {
+                _ if value < least => "is too small",
+                _ if value > MAX_COUNT => "is more than a million",
+                _ => continue,
+            };
+            return Err(ConfigError::invalid(option, value.to_string(), reason));
         }
         Ok(())
     }
@@ -193,7 +184,7 @@ impl Default for SessionResolver {
 }
 
 /// A fault at Authgear can make a good session nobody's for a moment.
-const MAX_NOBODY: Duration = Duration::from_secs(1);
+const MAX_INVALID_TTL: Duration = Duration::from_secs(1);
 const MAX_CACHE: Duration = Duration::from_secs(60 * 60);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const MAX_COUNT: usize = 1_000_000;

@@ -1,9 +1,11 @@
 //! Tells long connections that what is known of their user was forgotten.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::watch;
+
+use crate::lock::lock;
 
 /// The users of whom somebody wants to know, and who that is.
 #[derive(Default)]
@@ -41,7 +43,7 @@ impl Purges {
     }
 
     fn watched(&self) -> MutexGuard<'_, Watched> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -1,41 +1,29 @@
 //! [`ResolverVerifier`]: the mode that asks the resolver, and nothing else.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::Answer;
 use super::call::CallError;
+use super::client::ResolverClient;
 use super::requester::Requester;
-use super::sessions::ResolverClient;
 use crate::clock::Timestamp;
 use crate::credential::{is_b64token, session_cookies};
 use crate::error::{AuthError, AuthErrorKind};
+use crate::macros::redacted_debug;
 use crate::user::{AuthUser, CredentialForm, Principal, SessionCredential, VerifiedUser};
 use crate::verify::verification::Verification;
 
 /// Verifies credentials by asking the resolver, and by that alone.
 pub(crate) struct ResolverVerifier<C> {
-    resolver: Arc<ResolverClient>,
+    pub(crate) resolver: Arc<ResolverClient>,
     /// What there is of a user without a token.
-    base: Arc<VerifiedUser<C>>,
+    pub(crate) base: Arc<VerifiedUser<C>>,
     /// How old an answer may be.
-    max_age: Duration,
+    pub(crate) max_age: Duration,
 }
 
 impl<C: Send + Sync + 'static> ResolverVerifier<C> {
-    pub(crate) fn new(
-        resolver: Arc<ResolverClient>,
-        base: Arc<VerifiedUser<C>>,
-        max_age: Duration,
-    ) -> Self {
-        Self {
-            resolver,
-            base,
-            max_age,
-        }
-    }
-
     /// The same verifier, which keeps no answer.
     pub(crate) fn without_keeping(&self) -> Self {
         Self {
@@ -43,15 +31,6 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
             base: Arc::clone(&self.base),
             max_age: self.max_age,
         }
-    }
-
-    pub(crate) fn sessions(&self) -> &Arc<ResolverClient> {
-        &self.resolver
-    }
-
-    /// How old an answer may be.
-    pub(crate) fn max_age(&self) -> Duration {
-        self.max_age
     }
 
     pub(crate) fn verify(
@@ -151,11 +130,4 @@ pub(crate) fn unavailable(error: Arc<CallError>) -> AuthError {
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-impl<C> fmt::Debug for ResolverVerifier<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResolverVerifier")
-            .field("sessions", &self.resolver)
-            .field("max_age", &self.max_age)
-            .finish_non_exhaustive()
-    }
-}
+redacted_debug!(<C> ResolverVerifier<C> { resolver, max_age });
