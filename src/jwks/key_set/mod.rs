@@ -3,6 +3,7 @@
 mod key;
 
 use std::fmt;
+use std::ptr;
 use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
@@ -90,12 +91,11 @@ impl KeySet {
         })
     }
 
-    /// Whether this very key is in the set: a key that was fetched again unchanged still is.
-    pub(crate) fn contains<K: ?Sized>(&self, key: &Arc<K>) -> bool {
-        let wanted = Arc::as_ptr(key).cast::<()>();
-        self.keys
-            .iter()
-            .any(|own| Arc::as_ptr(own).cast::<()>() == wanted)
+    /// Whether this key is in the set: its material, and not only its name. A key that was fetched again
+    /// unchanged is, as a rule, the very same one.
+    pub(crate) fn contains(&self, key: &VerificationKey) -> bool {
+        self.keys.iter().any(|own| ptr::eq(&raw const **own, key))
+            || self.keys.iter().any(|own| own.is_same(key))
     }
 
     /// Whether these are the very keys of `previous`, which this set was parsed against.

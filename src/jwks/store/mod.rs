@@ -98,7 +98,7 @@ impl KeyStore {
         Some(CurrentKeys(state))
     }
 
-    /// Whether this very key is in use: its name alone would not say so.
+    /// Whether this key is in use: its name alone would not say so.
     ///
     /// # Errors
     /// `UnknownKey` when it is not any more, `KeysUnavailable` when the set is too old to say so.
@@ -111,7 +111,8 @@ impl KeyStore {
         let set = self
             .fresh(&state, now)
             .ok_or_else(|| unavailable(&state, MIN_RETRY_AFTER))?;
-        if set.contains(key) {
+        let key = key.downcast_ref::<VerificationKey>();
+        if key.is_some_and(|key| set.contains(key)) {
             Ok(())
         } else {
             Err(AuthErrorKind::UnknownKey.into())
