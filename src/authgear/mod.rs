@@ -239,10 +239,10 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         ) {
             telemetry::revoked_no_token();
         }
-        if let Some(revocations) = self.authenticator.ledger().find(user.issuer()) {
-            let identity = &user.verified().identity;
-            revocations.store().revoke_token(identity, user.id());
-        }
+        let identity = &user.verified().identity;
+        self.authenticator.ledger().write(user.issuer(), |store| {
+            store.revoke_token(identity, user.id());
+        });
     }
 
     /// Ends all tokens of this OAuth client that were issued until now, machines' and users': for a

@@ -141,9 +141,9 @@ impl ProjectPlan {
     fn begin<C>(self, outbound: Outbound, resources: &ProjectResources<C>) -> (Setup<'_, C>, Mode) {
         let issuer = &self.endpoint.issuer;
         let (clock, runtime) = (&resources.clock, &resources.runtime);
-        let revocations = resources
-            .ledger
-            .open(issuer, self.revocation, clock, runtime);
+        let former = self.validation.issuers().filter(|own| own != issuer);
+        let ledger = &resources.ledger;
+        let revocations = ledger.open(issuer, former, self.revocation, clock, runtime);
         let setup = Setup {
             resources,
             outbound,

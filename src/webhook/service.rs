@@ -21,7 +21,8 @@ use crate::revocation::RevocationLedger;
 /// It is a tower service of the issuer and the request. The secrets are those of the project's
 /// [`webhook_secrets`](crate::AuthgearBuilder::webhook_secrets). The answers are those of
 /// [`Project::webhooks`](crate::Project::webhooks), and 404 for an issuer that is no project here, or has
-/// no secrets.
+/// no secrets. Deliveries of a project that was removed are taken, with the secrets that it had, for as long
+/// as revocations are remembered: they count when it comes back.
 ///
 /// ```
 /// use axum::extract::{Path, Request};
@@ -76,8 +77,10 @@ impl Service<(String, Request<Body>)> for WebhookService {
             let Some(secrets) = this.secrets.find(&issuer) else {
                 return Ok(super::refuse(&Refused::UnknownProject));
             };
-            let find = || this.ledger.find(&issuer);
-            Ok(this.receiver.answer(request, &secrets, find).await)
+            let receiver = &this.receiver;
+            Ok(receiver
+                .answer(request, &secrets, &issuer, &this.ledger)
+                .await)
         })
     }
 }
@@ -101,6 +104,12 @@ impl ProjectSecrets {
             Some(secrets) => all.insert(issuer.into(), secrets),
             None => all.remove(issuer),
         };
+    }
+
+    /// Forgets the secrets of all issuers but these.
+    pub(crate) fn retain(&self, is_known: impl Fn(&str) -> bool) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|issuer, _| is_known(issuer));
     }
 
     fn find(&self, issuer: &str) -> Option<Arc<WebhookSecrets>> {
