@@ -104,6 +104,14 @@ impl Issuer {
         }
     }
 
+    /// The same issuer, for another service that keeps its keys in that store.
+    pub(crate) fn of_store(&self, store: &Arc<KeyStore>) -> Self {
+        Self {
+            store: Arc::clone(store),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }

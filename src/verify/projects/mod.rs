@@ -15,6 +15,7 @@ mod table;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -211,6 +212,10 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                 {
                     let token = VerifiedToken::new(project, verified, audiences.is_none());
                     cache.insert(digest, token);
+                    // Whoever took the project out meanwhile may have looked before it was there.
+                    if !project.is_in() {
+                        cache.remove(digest);
+                    }
                 }
                 Ok(project.confirm(principal, keeps, token, now, requester))
             }
@@ -251,7 +256,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                 Started::Waits(next, others) => (project, pending) = (next, others),
             }
         }
-        Err(AuthErrorKind::WrongIssuer.into())
+        Err(being_replaced(AuthErrorKind::KeysUnavailable))
     }
 
     /// Checks once more a user who was let in some time ago.
@@ -274,7 +279,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                 return outcome;
             }
         }
-        Err(AuthErrorKind::WrongIssuer.into())
+        Err(being_replaced(AuthErrorKind::SessionUnavailable))
     }
 
     /// What further projects are made with, if there may be any.
@@ -343,6 +348,11 @@ fn choose<'t, C>(
 
 /// How often one question is begun again because its project was replaced.
 const MAX_REPLACEMENTS: usize = 8;
+
+/// The project is in, and was replaced so often that nobody can say what the credential is worth.
+fn being_replaced(kind: AuthErrorKind) -> AuthError {
+    AuthError::unavailable(kind, Duration::from_secs(1), None)
+}
 
 impl<C> fmt::Debug for ProjectSet<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
