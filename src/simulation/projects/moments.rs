@@ -324,6 +324,28 @@ async fn a_project_that_is_replaced_again_and_again_is_unavailable() {
     assert_eq!(error.kind(), AuthErrorKind::SessionUnavailable);
 }
 
+/// Its token is not kept, so that nobody can be asked about its session.
+#[tokio::test(start_paused = true)]
+async fn a_user_of_before_sessions_were_asked_about_must_come_again() {
+    let world = two(Setup::PLAIN).await;
+    let (alice, other) = (user(&world, 0).await, user(&world, OTHER).await);
+    let ended = tokio::spawn({
+        let (world, alice) = (Arc::clone(&world), alice.clone());
+        async move { world.verifier.ended(&alice, None).await }
+    });
+    turns().await;
+    world.put(0, Setup::LIVE);
+    let error = at_once(ended).await;
+    assert_eq!(error.kind(), AuthErrorKind::SessionInvalid);
+    let again = world.verifier.recheck(&alice, None).await;
+    assert_eq!(kind(again), AuthErrorKind::SessionInvalid);
+    world.verifier.recheck(&other, None).await.unwrap();
+    // With its token, it is as good as before; and the other way round nothing is missing.
+    let alice = user(&world, 0).await;
+    world.put(0, Setup::PLAIN);
+    world.verifier.recheck(&alice, None).await.unwrap();
+}
+
 /// Keys of another address are other keys: those of the old one do not serve until they are there, and
 /// a request waits for them.
 #[tokio::test(start_paused = true)]

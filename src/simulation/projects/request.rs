@@ -189,6 +189,7 @@ pub(super) struct Stream {
     /// Its project at that time was in without a gap as long as this is what it says.
     out_at: Instant,
     opened: Instant,
+    was_live: bool,
     ended: JoinHandle<AuthError>,
 }
 
@@ -200,11 +201,12 @@ impl Stream {
             return None;
         };
         let world = Arc::clone(world);
-        let out_at = world.with(token.project, |project| project.out_at);
+        let (out_at, setup) = world.with(token.project, |project| (project.out_at, project.setup));
         Some(Self {
             token: token.clone(),
             out_at,
             opened: Instant::now(),
+            was_live: setup.is_some_and(|setup| setup.is_live),
             ended: tokio::spawn(async move { world.verifier.ended(&user, None).await }),
         })
     }
@@ -225,6 +227,8 @@ impl Stream {
             let was_disturbed = project.disturbed_at >= self.opened;
             match error.kind() {
                 AuthErrorKind::WrongIssuer => !was_out,
+                // It cannot be asked about.
+                AuthErrorKind::SessionInvalid => self.was_live || !was_disturbed,
                 AuthErrorKind::Revoked => {
                     let at = project.revoked.get(token.user);
                     at.is_none_or(|at| *at < token.issued_at)
