@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-use super::{Asked, Started};
+use super::token::Asked;
 use crate::clock::Timestamp;
 use crate::error::AuthError;
 use crate::secret::Secret;
@@ -108,13 +108,13 @@ impl<C> TrustedProject<C> {
 impl<C: Send + Sync + 'static> TrustedProject<C> {
     /// What is left to do once the token has been verified.
     pub(super) fn confirm(
-        self: &Arc<Self>,
+        &self,
         principal: Principal<C>,
         keeps: bool,
         token: &[u8],
         now: Timestamp,
         requester: impl FnOnce() -> Requester,
-    ) -> Started<C> {
+    ) -> Verification<C> {
         match (&self.live, principal) {
             (Some(live), Principal::User(user)) => {
                 // A good token is plain ASCII.
@@ -127,13 +127,10 @@ impl<C: Send + Sync + 'static> TrustedProject<C> {
                     quiet = Arc::new(live.without_keeping());
                     &quiet
                 };
-                match live.confirm(user, form, token, now, requester) {
-                    Verification::Ready(outcome) => Started::Done(outcome),
-                    Verification::Pending(pending) => Started::Waits(Arc::clone(self), pending),
-                }
+                live.confirm(user, form, token, now, requester)
             }
             // The resolver knows no machines.
-            (_, principal) => Started::Done(Ok(principal)),
+            (_, principal) => Verification::Ready(Ok(principal)),
         }
     }
 
