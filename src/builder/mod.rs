@@ -353,6 +353,19 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
+    /// Adds the label `issuer` to the metrics of keys, and counts the verified and refused tokens of each
+    /// [project](crate::docs::projects). Default: off, because many tenants are many time series, and their
+    /// names may not be for everyone who reads metrics.
+    ///
+    /// The label is the endpoint of a project that is configured here. What a token says cannot make another
+    /// value.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn label_metrics_by_issuer(mut self) -> Self {
+        self.options.label_metrics_by_issuer = true;
+        self
+    }
+
     /// Gives an account of every decision: one event at INFO, on the target `axum_authgear::audit`, for
     /// each request that a layer or [`forward_auth`](Authgear::forward_auth) decides about. Default: off.
     ///

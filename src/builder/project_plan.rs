@@ -16,6 +16,7 @@ use crate::outbound::{HttpOptions, Outbound, OutboundPool};
 use crate::revocation::RevocationPlan;
 #[cfg(feature = "redis")]
 use crate::revocation::{RedisConfig, RedisLog};
+use crate::telemetry::ProjectTelemetry;
 use crate::verify::{ProjectResources, TrustedProject, Validation, Verifier};
 #[cfg(feature = "webhook")]
 use crate::webhook::WebhookSecrets;
@@ -118,7 +119,10 @@ impl ProjectPlan {
             Mode::Live(live, url) => Some(setup.live(&live, url)?),
             Mode::Jwt | Mode::Resolver(..) | Mode::Gateway(_) => None,
         };
-        Ok(TrustedProject::new(setup.jwt(previous), live.map(Arc::new)))
+        let issuer = &setup.endpoint.issuer;
+        let telemetry = Arc::new(ProjectTelemetry::new(issuer, &resources.metrics));
+        let jwt = setup.jwt(previous, &telemetry);
+        Ok(TrustedProject::new(jwt, live.map(Arc::new), telemetry))
     }
 
     /// Starts what verifies the users of the only project, where no token is read.

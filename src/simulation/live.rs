@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::cases::cases;
+use super::issuer::telemetry;
 use super::world::World;
 use crate::clock::Clock;
 use crate::error::AuthErrorKind;
@@ -273,7 +274,11 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         &Handle::current(),
     );
     let live = Arc::new(LiveVerifier::new(Arc::new(sessions), &options, None));
-    let project = TrustedProject::new(Arc::clone(&world.shared.jwt), Some(Arc::clone(&live)));
+    let project = TrustedProject::new(
+        Arc::clone(&world.shared.jwt),
+        Some(Arc::clone(&live)),
+        telemetry(),
+    );
     let projects = Arc::new(ProjectSet::new([project], None, None).expect("one project"));
     let clock = &world.shared.clock;
     let mut requests = JoinSet::new();

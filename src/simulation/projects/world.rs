@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
-use super::super::issuer::{Fault, Issuer, START, key};
 use crate::clock::Clock;
 use crate::jwks::{FetchSpread, KeyAddresses, KeyPolicy, KeyStore, Refresher};
 use crate::outbound::FetchError;
 use crate::revocation::{RevocationLedger, RevocationPlan, RevocationPolicy, Revocations};
+use crate::simulation::issuer::{Fault, Issuer, START, key, telemetry};
 use crate::user::{NoClaims, SessionCredential};
 use crate::verify::resolver::{Ask, Asking, CallError, ClientInfo};
 use crate::verify::session_headers::{SESSION_VALID, USER_ID};
@@ -254,7 +254,7 @@ impl World {
             scope_inclusions: None,
             refresher,
         };
-        TrustedProject::new(Arc::new(jwt), live)
+        TrustedProject::new(Arc::new(jwt), live, telemetry())
     }
 
     // ── What happens to a project ───────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ use super::token::Asked;
 use crate::clock::Timestamp;
 use crate::error::AuthError;
 use crate::secret::Secret;
+use crate::telemetry::ProjectTelemetry;
 use crate::user::{CredentialForm, NumericDate, Principal};
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::live::LiveVerifier;
@@ -23,6 +24,7 @@ use crate::verify::verification::Verification;
 pub(crate) struct TrustedProject<C> {
     jwt: Arc<JwtVerifier<C>>,
     live: Option<Arc<LiveVerifier<C>>>,
+    telemetry: Arc<ProjectTelemetry>,
     is_out: AtomicBool,
     taken_out: Notify,
     /// How many tokens of this project the cache holds.
@@ -30,10 +32,15 @@ pub(crate) struct TrustedProject<C> {
 }
 
 impl<C> TrustedProject<C> {
-    pub(crate) fn new(jwt: Arc<JwtVerifier<C>>, live: Option<Arc<LiveVerifier<C>>>) -> Self {
+    pub(crate) fn new(
+        jwt: Arc<JwtVerifier<C>>,
+        live: Option<Arc<LiveVerifier<C>>>,
+        telemetry: Arc<ProjectTelemetry>,
+    ) -> Self {
         Self {
             jwt,
             live,
+            telemetry,
             is_out: AtomicBool::new(false),
             taken_out: Notify::new(),
             cached_tokens: AtomicUsize::new(0),
@@ -75,6 +82,12 @@ impl<C> TrustedProject<C> {
     /// Whether tokens can be verified, as far as it depends on keys.
     pub(crate) fn has_keys(&self) -> bool {
         self.jwt.keys().status().usable
+    }
+
+    /// Tells what has become of one of its tokens.
+    pub(super) fn tell<T>(&self, outcome: &Result<T, AuthError>) {
+        let refusal = outcome.as_ref().err().map(AuthError::kind);
+        self.telemetry.decided(refusal);
     }
 
     /// Whether its tokens count.

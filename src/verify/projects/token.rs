@@ -114,16 +114,19 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                 telemetry::looked_up(Cache::Tokens, known.is_some());
             }
             if let Some((known, outcome)) = known {
-                outcome?;
-                let principal = known.principal.clone();
                 let project = known.project();
-                return Ok(self.confirm(project, principal, question, token, now, requester));
+                let principal = outcome.map(|()| known.principal.clone());
+                return Ok(self.conclude(project, principal, question, token, now, requester));
             }
         }
         let table = self.table.load();
         let (project, claims) = choose(&table, jws)
             .inspect_err(|kind| expectation::log_issuers(*kind, || table.issuers()))?;
-        match project.jwt().verify(jws, claims, audiences, now)? {
+        let outcome = project.jwt().verify(jws, claims, audiences, now);
+        if keeps && outcome.is_err() {
+            project.tell(&outcome);
+        }
+        match outcome? {
             Outcome::Verified(verified) => {
                 let principal = verified.principal.clone();
                 if let Some((cache, digest)) = slot
@@ -136,7 +139,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                         cache.remove(digest);
                     }
                 }
-                Ok(self.confirm(project, principal, question, token, now, requester))
+                Ok(self.conclude(project, Ok(principal), question, token, now, requester))
             }
             Outcome::Waits { kid, issued_at } => {
                 let requester = project.live().map(|_| requester()).unwrap_or_default();
@@ -149,10 +152,10 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
     }
 
     /// What is left to do once the token has been verified.
-    fn confirm(
+    fn conclude(
         self: &Arc<Self>,
         project: &Arc<TrustedProject<C>>,
-        principal: Principal<C>,
+        verified: Result<Principal<C>, AuthError>,
         question: Question<'_>,
         token: &[u8],
         now: Timestamp,
@@ -160,8 +163,17 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
     ) -> Verification<C> {
         let mut asked_by = None;
         let requester = || asked_by.insert(requester()).clone();
-        match project.confirm(principal, question.keeps, token, now, requester) {
-            Verification::Ready(outcome) => Verification::Ready(outcome),
+        let verification = match verified {
+            Ok(principal) => project.confirm(principal, question.keeps, token, now, requester),
+            Err(error) => Verification::Ready(Err(error)),
+        };
+        match verification {
+            Verification::Ready(outcome) => {
+                if question.keeps {
+                    project.tell(&outcome);
+                }
+                Verification::Ready(outcome)
+            }
             Verification::Pending(pending) => {
                 let asked = question.kept(token, asked_by.unwrap_or_default());
                 self.wait(project, pending, asked, question.restarts)
@@ -190,6 +202,9 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
         restarts: usize,
     ) -> Result<Principal<C>, AuthError> {
         if let Some(outcome) = project.while_in(pending).await {
+            if asked.keeps {
+                project.tell(&outcome);
+            }
             return outcome;
         }
         let now = project.jwt().clock.now();
