@@ -319,9 +319,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
 
     /// The project of this issuer, whatever is known of it.
     pub(crate) fn project(&self, issuer: &str) -> Option<Project<C>> {
-        let issuers = self.authenticator.issuers();
-        let issuer = issuers.into_iter().find(|own| own == issuer)?;
-        Some(Project {
+        self.authenticator.has_issuer(issuer).then(|| Project {
             authenticator: Arc::clone(&self.authenticator),
             issuer: issuer.into(),
         })

@@ -341,6 +341,24 @@ async fn replaced_options_keep_the_keys_while_authgear_is_away() {
     );
 }
 
+#[tokio::test]
+async fn keys_of_another_address_take_the_place_of_the_old_ones_and_are_waited_for() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let api = api(&authgear);
+    let token = stage.one.token(&stage.alice).sign();
+    assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
+    let elsewhere = FakeAuthgear::start().await;
+    elsewhere.fail_once(Endpoint::Jwks, Fault::Delay(Duration::from_millis(300)));
+    let [one, _] = stage.builders();
+    let one = one.jwks_uri(format!("{}/oauth2/jwks", elsewhere.endpoint()));
+    authgear.projects().replace(one).unwrap();
+    let moved = stage.one.token(&stage.alice);
+    let moved = moved.signed_by(&elsewhere.signing_key()).sign();
+    assert_is(&ask(&api, &moved).await, &stage.one, &stage.alice);
+    assert_refused(&ask(&api, &token).await, 401, AuthErrorKind::UnknownKey);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_project_that_comes_and_goes_costs_nobody_an_answer() {
     let stage = Stage::new().await;

@@ -184,3 +184,36 @@ impl<C> fmt::Debug for TrustedProject<C> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use futures_util::FutureExt;
+
+    use crate::verify::projects::stub;
+
+    #[test]
+    fn what_comes_of_a_project_that_went_does_not_count() {
+        let project = stub::project("https://auth.example");
+        assert_eq!(project.while_in(ready(1)).now_or_never(), Some(Some(1)));
+        // It goes while the work is done.
+        let work = async {
+            project.take_out();
+            1
+        };
+        assert_eq!(project.while_in(work).now_or_never(), Some(None));
+        // It is gone before anybody waits, who would not be woken.
+        let waiting = project.while_in(pending::<()>());
+        assert_eq!(waiting.now_or_never(), Some(None));
+    }
+
+    #[test]
+    fn who_waits_is_woken() {
+        let project = stub::project("https://auth.example");
+        let mut waiting = Box::pin(project.while_in(pending::<()>()));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        project.take_out();
+        assert_eq!(waiting.now_or_never(), Some(None));
+    }
+}
