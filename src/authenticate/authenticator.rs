@@ -122,6 +122,17 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         }
     }
 
+    /// Whether this is the issuer of one of the projects, and not a former one.
+    pub(crate) fn has_issuer(&self, issuer: &str) -> bool {
+        match self.verifier().projects() {
+            None => self.shared.fixed_issuers.iter().any(|own| own == issuer),
+            Some(projects) => {
+                let project = projects.find(issuer);
+                project.is_some_and(|own| own.issuer() == issuer)
+            }
+        }
+    }
+
     /// Takes what only a gateway may say out of the request, and gives what it says if it is one.
     pub(super) fn take_gateway_identity<B>(&self, request: &mut Request<B>) -> GatewayIdentity {
         let gateway_identity = match &self.shared.verifier {

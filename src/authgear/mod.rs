@@ -238,10 +238,10 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         ) {
             telemetry::revoked_no_token();
         }
-        if let Some(revocations) = self.authenticator.ledger().find(user.issuer()) {
-            let identity = &user.verified().identity;
-            revocations.store().revoke_token(identity, user.id());
-        }
+        let identity = &user.verified().identity;
+        self.authenticator.ledger().write(user.issuer(), |store| {
+            store.revoke_token(identity, user.id());
+        });
     }
 
     /// Revokes all tokens of this OAuth client that were issued until now, users' and machines'. It is for
@@ -318,9 +318,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
 
     /// The project of this issuer, if it is configured.
     pub(crate) fn project(&self, issuer: &str) -> Option<Project<C>> {
-        let issuers = self.authenticator.issuers();
-        let issuer = issuers.into_iter().find(|own| own == issuer)?;
-        Some(Project {
+        self.authenticator.has_issuer(issuer).then(|| Project {
             authenticator: Arc::clone(&self.authenticator),
             issuer: issuer.into(),
         })

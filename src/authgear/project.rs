@@ -33,8 +33,12 @@ impl<C: Send + Sync + 'static> Project<C> {
     /// The status of the project. `None` if it was removed.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
-        let authgear = Status::of(&self.authenticator);
-        authgear.of_issuer(&self.issuer)
+        let Some(projects) = self.authenticator.verifier().projects() else {
+            return Some(Status::of(&self.authenticator));
+        };
+        let project = projects.find(&self.issuer)?;
+        // Else it is a former issuer of that one.
+        (project.issuer() == &*self.issuer).then(|| Status::of_project(&project))
     }
 
     /// Like [`Authgear::revoke_user`], for a user of this project.
@@ -42,25 +46,22 @@ impl<C: Send + Sync + 'static> Project<C> {
         if !self.authenticator.verifier().reads_tokens() {
             telemetry::revoked_nobody();
         }
-        if let Some(revocations) = self.authenticator.ledger().find(&self.issuer) {
-            revocations.store().revoke_user(id);
-        }
+        let ledger = self.authenticator.ledger();
+        ledger.write(&self.issuer, |store| store.revoke_user(id));
     }
 
     /// Like [`Authgear::revoke_client`], for a client of this project.
     pub fn revoke_client(&self, client_id: &str) {
         self.warn_where_no_token_is_read();
-        if let Some(revocations) = self.authenticator.ledger().find(&self.issuer) {
-            revocations.store().revoke_client(client_id);
-        }
+        let ledger = self.authenticator.ledger();
+        ledger.write(&self.issuer, |store| store.revoke_client(client_id));
     }
 
     /// Like [`Authgear::revoke_issued_before`], for the tokens of this project.
     pub fn revoke_issued_before(&self, time: SystemTime) {
         self.warn_where_no_token_is_read();
-        if let Some(revocations) = self.authenticator.ledger().find(&self.issuer) {
-            revocations.store().revoke_issued_before(time);
-        }
+        let ledger = self.authenticator.ledger();
+        ledger.write(&self.issuer, |store| store.revoke_issued_before(time));
     }
 
     fn warn_where_no_token_is_read(&self) {
@@ -104,10 +105,9 @@ impl<C: Send + Sync + 'static> Project<C> {
         let ledger = Arc::clone(self.authenticator.ledger());
         ledger.feed(&self.issuer);
         let issuer = Arc::clone(&self.issuer);
-        let find = move || ledger.find(&issuer);
         // The signature authenticates the request.
         let open = OpenLayer::new(self.authenticator.authgear_id().clone());
-        Ok(crate::webhook::route(find, secrets).layer(open))
+        Ok(crate::webhook::route(issuer, ledger, secrets).layer(open))
     }
 }
 

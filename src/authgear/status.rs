@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authenticate::Authenticator;
-use crate::verify::VerifierStatus;
+use crate::verify::{TrustedProject, VerifierStatus};
 
 /// The status of an [`Authgear`](crate::Authgear), or of one of its projects.
 #[derive(Clone, Debug)]
@@ -56,9 +56,16 @@ impl Status {
         let projects = projects.all();
         let projects = projects.iter().map(|project| ProjectStatus {
             issuer: project.issuer().to_owned(),
-            status: Self::new(project.status(), !project.has_keys()),
+            status: Self::of_project(project),
         });
         Self::of_all(projects.collect())
+    }
+
+    pub(super) fn of_project<C>(project: &TrustedProject<C>) -> Self
+    where
+        C: Send + Sync + 'static,
+    {
+        Self::new(project.status(), !project.has_keys())
     }
 
     fn new(status: VerifierStatus, lacks_keys: bool) -> Self {
@@ -91,15 +98,6 @@ impl Status {
             lacks_keys: statuses().all(|own| own.lacks_keys),
             projects,
         }
-    }
-
-    pub(super) fn of_issuer(self, issuer: &str) -> Option<Self> {
-        if self.projects.is_empty() {
-            return Some(self);
-        }
-        let mut projects = self.projects.into_iter();
-        let project = projects.find(|project| project.issuer == issuer)?;
-        Some(project.status)
     }
 
     /// The summary.

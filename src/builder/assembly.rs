@@ -59,6 +59,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             .collect();
         check_distinct(plans.iter().flat_map(|plan| plan.validation.issuers()))?;
 
+        let metrics = options.metric_scope();
         options.http.timeouts.check()?;
         options.check_token_cache()?;
         let scope_inclusions = options.scope_inclusions()?;
@@ -82,6 +83,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             outbound: OutboundPool::new(options.http),
             spread: is_union.then(FetchSpread::new),
             ledger: Arc::default(),
+            metrics,
             #[cfg(feature = "redis")]
             redis: options.redis,
             read_claims: self.read_claims,

@@ -354,6 +354,18 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
+    /// Adds the label `issuer` to the metrics of keys, and counts the verified and refused tokens of each
+    /// [project](crate::docs::projects). Default: off: each project adds time series, and readers of
+    /// the metrics see the names of the projects.
+    ///
+    /// The values are the endpoints of the configured projects. A token cannot add a value.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn label_metrics_by_issuer(mut self) -> Self {
+        self.options.label_metrics_by_issuer = true;
+        self
+    }
+
     /// Logs an account of every decision: one event at INFO, with the target `axum_authgear::audit`, for
     /// each request that a layer or [`forward_auth`](Authgear::forward_auth) decides about. Default: off.
     ///

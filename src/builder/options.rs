@@ -19,6 +19,7 @@ use crate::revocation::DEFAULT_RETENTION;
 #[cfg(feature = "redis")]
 use crate::revocation::RedisConfig;
 use crate::revocation::RevocationPolicy;
+use crate::telemetry::MetricScope;
 use crate::user::ScopeInclusions;
 use crate::verify::{
     FormerIssuer, GatewayProof, LiveSessions, SessionResolver, Validation, asymmetric_name,
@@ -45,6 +46,8 @@ pub(crate) struct Options {
     pub(super) resource_metadata: Option<String>,
     pub(super) scope_inclusions: Vec<(String, Vec<String>)>,
     pub(super) trace_user_ids: bool,
+    #[cfg(feature = "metrics")]
+    pub(super) label_metrics_by_issuer: bool,
     pub(super) keep_access_tokens: bool,
     pub(super) audit: Audit,
     pub(super) keys: KeyPolicy,
@@ -211,6 +214,14 @@ impl Options {
             }
         }
         Ok((!declared.is_empty()).then(|| Arc::new(ScopeInclusions::new(declared))))
+    }
+
+    pub(super) fn metric_scope(&self) -> MetricScope {
+        #[cfg(feature = "metrics")]
+        let scope = MetricScope::new(self.label_metrics_by_issuer);
+        #[cfg(not(feature = "metrics"))]
+        let scope = MetricScope;
+        scope
     }
 
     #[cfg(feature = "webhook")]

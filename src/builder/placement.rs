@@ -11,6 +11,10 @@ impl Options {
         let has_redis = self.redis.is_some();
         #[cfg(not(feature = "redis"))]
         let has_redis = false;
+        #[cfg(feature = "metrics")]
+        let labels_metrics = self.label_metrics_by_issuer;
+        #[cfg(not(feature = "metrics"))]
+        let labels_metrics = false;
         refuse(
             [
                 ("claims", reads_claims),
@@ -25,6 +29,7 @@ impl Options {
                 ("resource_metadata", self.resource_metadata.is_some()),
                 ("scope_includes", !self.scope_inclusions.is_empty()),
                 ("trace_user_ids", self.trace_user_ids),
+                ("label_metrics_by_issuer", labels_metrics),
                 ("keep_access_tokens", self.keep_access_tokens),
                 ("audit_decisions", self.audit != Audit::Off),
                 ("redis", has_redis),

@@ -16,6 +16,7 @@ use crate::outbound::{HttpOptions, Outbound, OutboundPool};
 use crate::revocation::RevocationPlan;
 #[cfg(feature = "redis")]
 use crate::revocation::{RedisConfig, RedisLog};
+use crate::telemetry::ProjectTelemetry;
 use crate::verify::{ProjectResources, TrustedProject, Validation, Verifier};
 #[cfg(feature = "webhook")]
 use crate::webhook::WebhookSecrets;
@@ -118,7 +119,10 @@ impl ProjectPlan {
             Mode::Live(live, url) => Some(setup.live(&live, url)?),
             Mode::Jwt | Mode::Resolver(..) | Mode::Gateway(_) => None,
         };
-        Ok(TrustedProject::new(setup.jwt(previous), live.map(Arc::new)))
+        let issuer = &setup.endpoint.issuer;
+        let telemetry = Arc::new(ProjectTelemetry::new(issuer, &resources.metrics));
+        let jwt = setup.jwt(previous, &telemetry);
+        Ok(TrustedProject::new(jwt, live.map(Arc::new), telemetry))
     }
 
     /// Starts what verifies the users of the only project, where no token is read.
@@ -141,9 +145,9 @@ impl ProjectPlan {
     fn begin<C>(self, outbound: Outbound, resources: &ProjectResources<C>) -> (Setup<'_, C>, Mode) {
         let issuer = &self.endpoint.issuer;
         let (clock, runtime) = (&resources.clock, &resources.runtime);
-        let revocations = resources
-            .ledger
-            .open(issuer, self.revocation, clock, runtime);
+        let former = self.validation.issuers().filter(|own| own != issuer);
+        let ledger = &resources.ledger;
+        let revocations = ledger.open(issuer, former, self.revocation, clock, runtime);
         let setup = Setup {
             resources,
             outbound,

@@ -1,8 +1,6 @@
 //! [`Projects`] and [`Project`]: the projects of an [`Authgear`], while it runs.
 
 use std::fmt;
-#[cfg(feature = "webhook")]
-use std::sync::Arc;
 
 use super::AuthgearBuilder;
 use super::assembly::issuer_taken;
@@ -13,7 +11,7 @@ use crate::error::ConfigError;
 use crate::user::NoClaims;
 use crate::verify::{ProjectResources, ProjectSet};
 #[cfg(feature = "webhook")]
-use crate::webhook::WebhookSecrets;
+use crate::webhook::ProjectSecrets;
 
 /// The projects of an [`Authgear`], from [`Authgear::projects`]: they come and go while requests run.
 ///
@@ -63,62 +61,55 @@ impl<C: Send + Sync + 'static> Projects<C> {
     }
 
     /// Adds a project. Its tokens count from now on; a request with one waits for the first fetch of its
-    /// keys. What was known of its users when it was removed earlier is known again.
+    /// keys. The revocations that it had when it was removed, and those since then, are in force.
     ///
     /// # Errors
     /// As of `build()`: an option that cannot work or is in the wrong place, a project with an issuer
     /// that is there already, and an [`Authgear`] that [`any_of`](Authgear::any_of) did not make.
     pub fn add(&self, project: AuthgearBuilder) -> Result<(), ConfigError> {
-        let (set, resources) = self.changeable()?;
-        let plan = plan(project, resources)?;
-        let change = set.begin_change();
-        let issuer = plan.endpoint.issuer.clone();
-        change
-            .check_free(plan.validation.issuers(), None)
-            .map_err(|issuer| issuer_taken(&issuer))?;
-        #[cfg(feature = "webhook")]
-        let secrets = plan.webhook_secrets.clone();
-        let project = plan.start(resources, None)?;
-        change
-            .finish(None, Some(project))
-            .map_err(|issuer| issuer_taken(&issuer))?;
-        #[cfg(feature = "webhook")]
-        self.set_webhook_secrets(&issuer, secrets);
-        Ok(())
+        self.put(project, false)
     }
 
-    /// Puts other options in the place of a project's. A request that waits begins again with the new
-    /// ones; revocations stay, and keys too where they come from the same place.
+    /// Replaces the options of a project. A request that waits begins again with the new ones.
+    /// Revocations stay. Keys stay too, unless they come from another address or the algorithms differ:
+    /// then requests wait for the new keys, and the old ones do not count any more.
     ///
     /// # Errors
     /// As of [`add`](Self::add), and a project that is not there.
     pub fn replace(&self, project: AuthgearBuilder) -> Result<(), ConfigError> {
+        self.put(project, true)
+    }
+
+    fn put(&self, project: AuthgearBuilder, replaces: bool) -> Result<(), ConfigError> {
         let (set, resources) = self.changeable()?;
         let plan = plan(project, resources)?;
-        let change = set.begin_change();
         let issuer = plan.endpoint.issuer.clone();
-        let Some(previous) = change.project(&issuer) else {
+        let change = set.begin_change();
+        let previous = change.project(&issuer).filter(|_| replaces);
+        if replaces && previous.is_none() {
             let reason = "is no project here: add it";
             return Err(ConfigError::invalid("endpoint", issuer, reason));
-        };
+        }
         change
-            .check_free(plan.validation.issuers(), Some(&previous))
+            .check_free(plan.validation.issuers(), previous.as_ref())
             .map_err(|issuer| issuer_taken(&issuer))?;
         #[cfg(feature = "webhook")]
         let secrets = plan.webhook_secrets.clone();
-        let project = plan.start(resources, Some(&previous))?;
+        let project = plan.start(resources, previous.as_deref())?;
         change
-            .finish(Some(&previous), Some(project))
+            .finish(previous.as_ref(), Some(project))
             .map_err(|issuer| issuer_taken(&issuer))?;
         #[cfg(feature = "webhook")]
-        self.set_webhook_secrets(&issuer, secrets);
+        self.webhook_secrets().set(&issuer, secrets);
+        self.forget_unused(set, resources);
         Ok(())
     }
 
-    /// Removes the project with this endpoint. Its tokens are refused from now on, those too that are
+    /// Removes the project with this endpoint. Its tokens are refused from now on, also those that are
     /// being verified, and its users' long connections end. Returns whether it was there.
     ///
-    /// What is known of its ended users is remembered for as long as ever.
+    /// Its revocations are remembered for as long as ever, and so are those that come meanwhile, by
+    /// [`Project::revoke_user`] or a webhook: they are in force when the project is added again.
     ///
     /// # Errors
     /// An [`Authgear`] that [`any_of`](Authgear::any_of) did not make.
@@ -131,18 +122,21 @@ impl<C: Send + Sync + 'static> Projects<C> {
         change
             .finish(Some(&project), None)
             .map_err(|issuer| issuer_taken(&issuer))?;
-        #[cfg(feature = "webhook")]
-        self.set_webhook_secrets(project.issuer(), None);
-        resources
-            .ledger
-            .forget_unused(|issuer| set.find(issuer).is_some());
+        self.forget_unused(set, resources);
         Ok(true)
     }
 
+    fn forget_unused(&self, set: &ProjectSet<C>, resources: &ProjectResources<C>) {
+        let ledger = &resources.ledger;
+        ledger.forget_unused(resources.clock.now(), |issuer| set.find(issuer).is_some());
+        #[cfg(feature = "webhook")]
+        self.webhook_secrets()
+            .retain(|issuer| ledger.find(issuer).is_some());
+    }
+
     #[cfg(feature = "webhook")]
-    fn set_webhook_secrets(&self, issuer: &str, secrets: Option<Arc<WebhookSecrets>>) {
-        let authenticator = self.authgear.authenticator();
-        authenticator.webhook_secrets().set(issuer, secrets);
+    fn webhook_secrets(&self) -> &ProjectSecrets {
+        self.authgear.authenticator().webhook_secrets()
     }
 
     fn changeable(&self) -> Result<(&ProjectSet<C>, &ProjectResources<C>), ConfigError> {

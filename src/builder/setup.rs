@@ -13,6 +13,7 @@ use crate::jwks::{
 };
 use crate::outbound::{Outbound, Upstream};
 use crate::revocation::Revocations;
+use crate::telemetry::ProjectTelemetry;
 use crate::user::{Identity, TimeContext, VerifiedBy, VerifiedUser};
 use crate::verify::{
     CachePolicy, GatewayVerifier, HttpResolver, JwtVerifier, LiveSessions, LiveVerifier,
@@ -34,7 +35,11 @@ pub(super) struct Setup<'r, C> {
 }
 
 impl<C: Send + Sync + 'static> Setup<'_, C> {
-    pub(super) fn jwt(self, previous: Option<&TrustedProject<C>>) -> Arc<JwtVerifier<C>> {
+    pub(super) fn jwt(
+        self,
+        previous: Option<&TrustedProject<C>>,
+        telemetry: &Arc<ProjectTelemetry>,
+    ) -> Arc<JwtVerifier<C>> {
         let resources = self.resources;
         let folder = self.key_dir.map(|path| {
             KeyFolder::new(
@@ -49,6 +54,7 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
             Upstream::new(self.endpoint.url, self.addresses.internal.clone()),
             self.endpoint.issuer,
             self.addresses.jwks_uri.clone(),
+            Arc::clone(telemetry),
         );
         let clock = resources.clock.clone();
         let algorithms = self.validation.algorithms.clone();
@@ -61,7 +67,7 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
             None => KeyStore::new(self.keys, clock.clone()),
         });
         if let Some(seed) = &self.jwks_seed {
-            restore(&keys, seed, &algorithms, "seed");
+            restore(&keys, seed, &algorithms, "seed", telemetry);
         }
         let refresher = Refresher::spawn(
             &resources.runtime,

@@ -1,6 +1,7 @@
 //! Fetching the keys: discovery first, then the key set.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,13 +12,14 @@ use super::discovery::{self, DiscoveryError};
 use super::key_set::KeySetError;
 use crate::outbound::{FetchError, Outbound, Target, Upstream};
 use crate::runtime::RuntimeEnded;
+use crate::telemetry::ProjectTelemetry;
 
 /// Where key sets come from: a server or, in a simulation, a function.
 pub(crate) trait KeySource: Send + Sync + 'static {
     fn fetch(&mut self) -> impl Future<Output = Result<FetchedKeys, KeyFetchError>> + Send;
 
-    /// The issuer of the keys, for the log.
-    fn issuer(&self) -> &str;
+    /// The log and the metrics of these keys.
+    fn telemetry(&self) -> &ProjectTelemetry;
 
     /// The fetched keys were unusable: forget the discovered address.
     fn start_over(&mut self);
@@ -72,15 +74,14 @@ pub(crate) struct KeyAddresses {
 }
 
 /// The keys of an issuer, over HTTP.
-#[derive(Debug)]
 pub(crate) struct HttpKeySource {
     outbound: Outbound,
     upstream: Upstream,
     issuer: String,
     location: Location,
+    telemetry: Arc<ProjectTelemetry>,
 }
 
-#[derive(Debug)]
 enum Location {
     /// The builder sets the address, so there is no discovery.
     Fixed(Box<Target>),
@@ -94,6 +95,7 @@ impl HttpKeySource {
         upstream: Upstream,
         issuer: String,
         jwks_uri: Option<Url>,
+        telemetry: Arc<ProjectTelemetry>,
     ) -> Self {
         let location = match jwks_uri {
             Some(uri) => Location::Fixed(Box::new(upstream.target(&uri))),
@@ -104,6 +106,7 @@ impl HttpKeySource {
             upstream,
             issuer,
             location,
+            telemetry,
         }
     }
 
@@ -148,8 +151,8 @@ impl KeySource for HttpKeySource {
         Ok(keys)
     }
 
-    fn issuer(&self) -> &str {
-        &self.issuer
+    fn telemetry(&self) -> &ProjectTelemetry {
+        &self.telemetry
     }
 
     fn start_over(&mut self) {

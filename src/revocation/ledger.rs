@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::{RevocationPlan, Revocations};
-use crate::clock::Clock;
+use super::{RevocationPlan, RevocationPolicy, RevocationStore, Revocations};
+use crate::clock::{Clock, Timestamp};
 
 /// The revocations of each issuer. They outlive its project: one that is added again, or set up in
-/// another way, finds them, for as long as they are remembered.
+/// another way, finds them, and what became known meanwhile, for as long as they are remembered. The
+/// issuers of one project have the same.
 #[derive(Default)]
 pub(crate) struct RevocationLedger(Mutex<HashMap<Box<str>, Known>>);
 
@@ -19,35 +20,86 @@ struct Known {
     revocations: Arc<Revocations>,
     /// Whether a route feeds it, for as long as the process runs.
     is_fed: bool,
+    /// Since when the project is out, if it is.
+    out_since: Option<Timestamp>,
 }
 
 impl RevocationLedger {
-    /// The revocations of this issuer from now on, with what is known of its users.
-    pub(crate) fn open(
+    /// The revocations of this issuer from now on, with what is known of its users: also of those whom the
+    /// project had under its former issuers, which lead here as well from now on.
+    pub(crate) fn open<'i>(
         &self,
         issuer: &str,
+        former: impl Iterator<Item = &'i str> + Clone,
         plan: RevocationPlan,
         clock: &Clock,
         runtime: &Handle,
     ) -> Arc<Revocations> {
-        let mut ledger = self.lock();
-        let known = ledger.get(issuer);
-        if let Some(known) = known
-            && known.revocations.store.has_policy(&plan.policy)
+        let reusable = self.reusable(issuer, former.clone(), &plan.policy);
+        let revocations = reusable.unwrap_or_else(|| Arc::new(plan.start(clock.clone(), runtime)));
+        let mut previous = Vec::new();
         {
-            return Arc::clone(&known.revocations);
+            let mut ledger = self.lock();
+            let known = Known {
+                revocations: Arc::clone(&revocations),
+                is_fed: ledger.get(issuer).is_some_and(|known| known.is_fed),
+                out_since: None,
+            };
+            previous.extend(ledger.insert(issuer.into(), known));
+            for former in former {
+                if let Some(known) = ledger.get(former) {
+                    let known = Known {
+                        revocations: Arc::clone(&revocations),
+                        ..*known
+                    };
+                    previous.extend(ledger.insert(former.into(), known));
+                }
+            }
         }
-        let revocations = plan.start(clock.clone(), runtime);
-        if let Some(known) = known {
-            revocations.store.take_over(&known.revocations.store);
+        // Nobody writes to them any more without a look at the new ones, see `write`.
+        for previous in previous {
+            if !Arc::ptr_eq(&previous.revocations, &revocations) {
+                revocations.store.take_over(&previous.revocations.store);
+            }
         }
-        let revocations = Arc::new(revocations);
-        let known = Known {
-            revocations: Arc::clone(&revocations),
-            is_fed: known.is_some_and(|known| known.is_fed),
-        };
-        ledger.insert(issuer.into(), known);
         revocations
+    }
+
+    /// The revocations that the issuer has, if they may stay: unless they were made for another policy,
+    /// or are also those of a name that is no former one any more. Such a name goes its own way from now
+    /// on, with what is known by then.
+    fn reusable<'i>(
+        &self,
+        issuer: &str,
+        former: impl Iterator<Item = &'i str> + Clone,
+        policy: &RevocationPolicy,
+    ) -> Option<Arc<Revocations>> {
+        let ledger = self.lock();
+        let own = &ledger.get(issuer)?.revocations;
+        let is_anothers = ledger.iter().any(|(name, known)| {
+            Arc::ptr_eq(&known.revocations, own)
+                && **name != *issuer
+                && former.clone().all(|former| **name != *former)
+        });
+        let stays = own.store.has_policy(policy) && !is_anothers;
+        stays.then(|| Arc::clone(own))
+    }
+
+    /// Writes to the revocations of this issuer, of a project that was removed too. Returns whether there
+    /// are any.
+    ///
+    /// Others may take them over at the same moment, before it is written or after: what is current in
+    /// the end has it in any case. To write the same twice changes nothing.
+    pub(crate) fn write(&self, issuer: &str, write: impl Fn(&RevocationStore)) -> bool {
+        let mut written: Option<Arc<Revocations>> = None;
+        while let Some(current) = self.find(issuer) {
+            if written.is_some_and(|written| Arc::ptr_eq(&written, &current)) {
+                return true;
+            }
+            write(current.store());
+            written = Some(current);
+        }
+        false
     }
 
     /// The revocations of this issuer, of a project that was removed too.
@@ -66,11 +118,31 @@ impl RevocationLedger {
         }
     }
 
-    /// Forgets the issuers for whom nothing is remembered, but for these.
-    pub(crate) fn forget_unused(&self, is_used: impl Fn(&str) -> bool) {
-        self.lock().retain(|issuer, known| {
-            is_used(issuer) || known.is_fed || !known.revocations.store.is_empty()
-        });
+    /// Forgets issuers whose project has been out for longer than revocations are remembered, and for
+    /// whom nothing is. Those who are out the longest go earlier where there are too many of them.
+    pub(crate) fn forget_unused(&self, now: Timestamp, is_used: impl Fn(&str) -> bool) {
+        let mut ledger = self.lock();
+        let mut idle = Vec::new();
+        let is_over = |issuer: &Box<str>, known: &mut Known| {
+            if is_used(issuer) {
+                known.out_since = None;
+                return false;
+            }
+            let out_since = *known.out_since.get_or_insert(now);
+            let store = &known.revocations.store;
+            if known.is_fed || !store.is_empty() {
+                return false;
+            }
+            let out_for = now.elapsed(out_since);
+            idle.push((out_for, issuer.clone()));
+            out_for >= store.retention
+        };
+        let mut gone: Vec<_> = ledger.extract_if(is_over).collect();
+        idle.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        let too_many = idle.iter().skip(MAX_IDLE);
+        gone.extend(too_many.filter_map(|(_, issuer)| ledger.remove_entry(issuer)));
+        // Their tasks end without the lock.
+        drop(ledger);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Known>> {
@@ -78,10 +150,127 @@ impl RevocationLedger {
     }
 }
 
+/// How many issuers are kept whose project is out, and of whose users nothing is known.
+const MAX_IDLE: usize = 1_000;
+
 impl fmt::Debug for RevocationLedger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RevocationLedger")
             .field("issuers", &self.lock().len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::iter;
+    use std::time::Duration;
+
+    use super::*;
+
+    const ISSUER: &str = "https://auth.example";
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    struct Stage {
+        ledger: RevocationLedger,
+        clock: Clock,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            Self {
+                ledger: RevocationLedger::default(),
+                clock: Clock::starting_at(1_800_000_000),
+            }
+        }
+
+        fn open(&self, issuer: &str, hours: u32) -> Arc<Revocations> {
+            let plan = RevocationPlan {
+                policy: RevocationPolicy {
+                    retention: Some(hours * HOUR),
+                    leeway: Duration::ZERO,
+                },
+                #[cfg(feature = "redis")]
+                log: None,
+            };
+            let runtime = Handle::current();
+            self.ledger
+                .open(issuer, iter::empty(), plan, &self.clock, &runtime)
+        }
+
+        fn is_revoked(&self, user: &str) -> bool {
+            let revocations = self.ledger.find(ISSUER).unwrap();
+            let now = self.clock.now().unix().as_secs();
+            revocations.store().table.user(user, now).is_some()
+        }
+
+        /// All projects are out.
+        fn forget(&self) {
+            self.ledger.forget_unused(self.clock.now(), |_| false);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_written_while_others_take_over_is_not_lost() {
+        let stage = Stage::new();
+        let before = stage.open(ISSUER, 1);
+        let is_first = Cell::new(true);
+        let is_written = stage.ledger.write(ISSUER, |store| {
+            if is_first.take() {
+                stage.open(ISSUER, 2);
+            }
+            store.revoke_user("alice");
+        });
+        assert!(is_written);
+        assert!(!Arc::ptr_eq(&before, &stage.ledger.find(ISSUER).unwrap()));
+        assert!(stage.is_revoked("alice") && !stage.is_revoked("bob"));
+        assert!(
+            !stage
+                .ledger
+                .write("https://other.example", |_| unreachable!())
+        );
+    }
+
+    #[tokio::test]
+    async fn an_issuer_is_known_for_the_retention_after_its_project_went() {
+        let stage = Stage::new();
+        stage.open(ISSUER, 2);
+        stage.forget();
+        stage.clock.shift_millis(2 * 3_600_000 - 1);
+        stage.forget();
+        assert!(stage.ledger.write(ISSUER, |_| {}));
+        stage.clock.shift_millis(1);
+        stage.forget();
+        assert!(stage.ledger.find(ISSUER).is_none());
+
+        // Whoever was in meanwhile begins from the start.
+        stage.open(ISSUER, 2);
+        stage.forget();
+        stage.clock.shift_millis(3_600_000);
+        stage.open(ISSUER, 2);
+        stage.forget();
+        stage.clock.shift_millis(3_600_000);
+        stage.forget();
+        assert!(stage.ledger.find(ISSUER).is_some());
+    }
+
+    #[tokio::test]
+    async fn of_many_that_went_those_with_revocations_and_the_last_ones_are_known() {
+        let stage = Stage::new();
+        stage.open(ISSUER, 1);
+        stage
+            .ledger
+            .write(ISSUER, |store| store.revoke_user("alice"));
+        let name = |number: usize| format!("https://{number}.example");
+        for number in 0..MAX_IDLE + 10 {
+            stage.open(&name(number), 1);
+            stage.clock.shift_millis(1);
+            stage.forget();
+        }
+        assert!(stage.is_revoked("alice"));
+        let is_known = |number: usize| stage.ledger.find(&name(number)).is_some();
+        assert!((0..10).all(|number| !is_known(number)));
+        assert!((10..MAX_IDLE + 10).all(is_known));
     }
 }

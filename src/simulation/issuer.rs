@@ -15,6 +15,7 @@ use crate::jwks::policy::KeyPolicy;
 use crate::jwks::refresher::Refresher;
 use crate::jwks::store::KeyStore;
 use crate::outbound::FetchError;
+use crate::telemetry::{MetricScope, ProjectTelemetry};
 use crate::testkit::SigningKey;
 use crate::user::NumericDate;
 
@@ -50,6 +51,10 @@ pub(crate) enum Fault {
     Slow(Duration),
 }
 
+pub(crate) fn telemetry() -> Arc<ProjectTelemetry> {
+    Arc::new(ProjectTelemetry::new("simulated", &MetricScope::default()))
+}
+
 /// One attempt to fetch the keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
@@ -75,6 +80,7 @@ pub(crate) struct Issuer {
     clock: Clock,
     state: Arc<Mutex<State>>,
     store: Arc<KeyStore>,
+    telemetry: Arc<ProjectTelemetry>,
 }
 
 pub(crate) struct State {
@@ -93,6 +99,7 @@ impl Issuer {
         Self {
             clock: clock.clone(),
             store: Arc::clone(store),
+            telemetry: telemetry(),
             state: Arc::new(Mutex::new(State {
                 listed: vec![0],
                 fault: None,
@@ -101,6 +108,14 @@ impl Issuer {
                 attempts: Vec::new(),
                 started_over: 0,
             })),
+        }
+    }
+
+    /// The same issuer, for another service that keeps its keys in that store.
+    pub(crate) fn of_store(&self, store: &Arc<KeyStore>) -> Self {
+        Self {
+            store: Arc::clone(store),
+            ..self.clone()
         }
     }
 
@@ -154,8 +169,8 @@ impl KeySource for Issuer {
         Ok(FetchedKeys { body, max_age })
     }
 
-    fn issuer(&self) -> &'static str {
-        "simulated"
+    fn telemetry(&self) -> &ProjectTelemetry {
+        &self.telemetry
     }
 
     fn start_over(&mut self) {

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::cases::cases;
+use super::issuer::telemetry;
 use super::world::World;
 use crate::clock::Clock;
 use crate::error::AuthErrorKind;
@@ -278,7 +279,11 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         grace_period: options.grace_period,
         cookie_base: None,
     });
-    let project = TrustedProject::new(Arc::clone(&world.shared.jwt), Some(Arc::clone(&live)));
+    let project = TrustedProject::new(
+        Arc::clone(&world.shared.jwt),
+        Some(Arc::clone(&live)),
+        telemetry(),
+    );
     let projects = Arc::new(ProjectSet::new([project], None, None).expect("one project"));
     let clock = &world.shared.clock;
     let mut requests = JoinSet::new();

@@ -2,13 +2,15 @@
 //! floods, clock jumps and requests, with the promises of the key policy checked at each outcome.
 //!
 //! [`world`] holds what there is and changes it; [`request`] sends a token and judges the outcome.
-//! [`live`] does the same for live sessions, and [`kept`] for keys that outlive their process.
+//! [`live`] does the same for live sessions, [`kept`] for keys that outlive their process, and
+//! [`projects`] for projects that come and go.
 
 pub(crate) mod cases;
 pub(crate) mod issuer;
 #[cfg(unix)]
 mod kept;
 mod live;
+mod projects;
 mod request;
 mod world;
 

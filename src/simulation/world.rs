@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::issuer::{Attempt, Fault, Issuer, KEYS};
+use super::issuer::{Attempt, Fault, Issuer, KEYS, telemetry};
 use super::request::{Facts, ISSUER, Iat, LEEWAY, Token, Trial};
 use crate::clock::Clock;
 use crate::jwks::{KeyAddresses, KeyPolicy, KeyStore, Refresher};
@@ -97,7 +97,7 @@ impl World {
             scope_inclusions: None,
             refresher,
         });
-        let project = TrustedProject::new(Arc::clone(&jwt), None);
+        let project = TrustedProject::new(Arc::clone(&jwt), None, telemetry());
         let cache = TokenCache::new(TOKEN_CACHE_CAPACITY);
         let projects = ProjectSet::new([project], cache, None).expect("one project");
         let start = Instant::now();

@@ -7,11 +7,12 @@ use metrics::{
     describe_histogram, with_recorder,
 };
 
-use super::{Cache, RequestOutcome};
+use super::{Cache, RequestOutcome, project_metrics};
 use crate::clock::Timestamp;
 use crate::error::{AuthErrorKind, PerKind};
 
-const METADATA: Metadata<'static> = Metadata::new(super::TARGET, Level::INFO, Some(module_path!()));
+pub(super) const METADATA: Metadata<'static> =
+    Metadata::new(super::TARGET, Level::INFO, Some(module_path!()));
 
 /// A key that is a constant; the macros of `metrics` make one on every call, unless the name is
 /// a literal.
@@ -24,7 +25,7 @@ macro_rules! key {
 }
 
 /// Asked for anew each time: a program may install its recorder at any time.
-fn counter(key: &Key) -> Counter {
+pub(super) fn counter(key: &Key) -> Counter {
     with_recorder(|recorder| recorder.register_counter(key, &METADATA))
 }
 
@@ -89,29 +90,6 @@ pub(super) fn resolver_called(succeeded: bool, time: Duration) {
     .record(time);
 }
 
-pub(super) fn keys_fetched(asked_at: Duration, changed: bool) {
-    counter(if changed {
-        key!(KEY_FETCHES, "result" => "changed")
-    } else {
-        key!(KEY_FETCHES, "result" => "unchanged")
-    })
-    .increment(1);
-    keys_asked_at(asked_at);
-}
-
-/// Whichever way they came.
-pub(super) fn keys_asked_at(asked_at: Duration) {
-    with_recorder(|recorder| {
-        static KEY: Key = Key::from_static_name(KEYS_FETCHED_AT);
-        recorder.register_gauge(&KEY, &METADATA)
-    })
-    .set(asked_at.as_secs_f64());
-}
-
-pub(super) fn key_fetch_failed() {
-    counter(key!(KEY_FETCHES, "result" => "failed")).increment(1);
-}
-
 /// Tells the recorder what each of them means.
 pub(super) fn describe() {
     describe_counter!(
@@ -144,6 +122,7 @@ pub(super) fn describe() {
         Unit::Seconds,
         "Unix time at which the keys in use were asked for"
     );
+    project_metrics::describe();
 }
 
 /// Labels: `outcome` (`user`, `machine`, `nobody`, `refused`), `kind` (an `AuthErrorKind`, or

@@ -9,6 +9,9 @@ mod advice;
 mod audit;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod project;
+#[cfg(feature = "metrics")]
+mod project_metrics;
 
 use std::error::Error;
 use std::time::Duration;
@@ -19,6 +22,7 @@ use tracing::level_filters::LevelFilter;
 
 pub(crate) use self::advice::*;
 pub(crate) use self::audit::Account;
+pub(crate) use self::project::{MetricScope, ProjectTelemetry};
 use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind, Causes, cure};
 
@@ -198,41 +202,7 @@ pub(crate) fn unprotected_route(
     }
 }
 
-/// New keys are in use, which were asked for at this time since the Unix epoch.
-pub(crate) fn keys_fetched(
-    issuer: &str,
-    asked_at: Duration,
-    keys: usize,
-    skipped: usize,
-    changed: bool,
-) {
-    if changed {
-        tracing::info!(target: TARGET, issuer, keys, skipped, "keys changed");
-    } else {
-        tracing::debug!(target: TARGET, issuer, keys, skipped, "keys are unchanged");
-    }
-    metric!(keys_fetched(asked_at, changed));
-}
-
-/// An attempt to fetch the keys failed; the refresher makes few, whatever clients do.
-pub(crate) fn key_fetch_failed(issuer: &str, error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, issuer, error = %Causes(error), "keys could not be fetched");
-    metric!(key_fetch_failed());
-}
-
-/// Keys that were not fetched by this process serve: where they come from, and how old they are.
-pub(crate) fn keys_restored(
-    source: &'static str,
-    asked_at: Duration,
-    age: Duration,
-    (keys, skipped): (usize, usize),
-) {
-    let age_seconds = age.as_secs();
-    tracing::info!(target: TARGET, source, age_seconds, keys, skipped, "kept keys serve");
-    metric!(keys_asked_at(asked_at));
-}
-
-/// Keys were kept, or given along, and are of no use; once for each start.
+/// The folder of kept keys holds something of no use; once for each start.
 pub(crate) fn kept_keys_unused(error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, error = %Causes(error), "kept keys are not used");
 }

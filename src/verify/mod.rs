@@ -7,6 +7,7 @@
 //! both together, [`projects`] chooses among projects, and [`gateway`] takes it from a proxy that asked.
 //! [`verifier`] is the choice.
 
+mod ended;
 mod gateway;
 mod jwt;
 mod live;

@@ -22,7 +22,7 @@ pub(crate) use self::service::ProjectSecrets;
 pub use self::service::WebhookService;
 use self::signature::Signature;
 pub(crate) use self::signature::WebhookSecrets;
-use crate::revocation::Revocations;
+use crate::revocation::RevocationLedger;
 use crate::telemetry;
 
 const SIGNATURE: &str = "x-authgear-body-signature";
@@ -33,16 +33,16 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// checked.
 const MAX_BODIES: usize = 256;
 
-/// A route that stores deliveries in the revocations that `find` returns. `find` can return others for each
-/// request.
+/// A route that stores what deliveries say of users of this issuer.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(
-    find: impl Fn() -> Option<Arc<Revocations>> + Send + Sync + 'static,
+    issuer: Arc<str>,
+    ledger: Arc<RevocationLedger>,
     secrets: WebhookSecrets,
 ) -> MethodRouter<S> {
-    let route = Arc::new((Receiver::new(), secrets, find));
+    let route = Arc::new((Receiver::new(), secrets));
     post(move |request: Request| async move {
-        let (receiver, secrets, find) = &*route;
-        receiver.answer(request, secrets, find).await
+        let (receiver, secrets) = &*route;
+        receiver.answer(request, secrets, &issuer, &ledger).await
     })
 }
 
@@ -61,9 +61,10 @@ impl Receiver {
         &self,
         request: Request,
         secrets: &WebhookSecrets,
-        find: impl Fn() -> Option<Arc<Revocations>>,
+        issuer: &str,
+        ledger: &RevocationLedger,
     ) -> Response<Body> {
-        match self.take(request, secrets, find).await {
+        match self.take(request, secrets, issuer, ledger).await {
             Ok(()) => StatusCode::NO_CONTENT.into_response(),
             Err(refused) => refuse(&refused),
         }
@@ -74,7 +75,8 @@ impl Receiver {
         &self,
         request: Request,
         secrets: &WebhookSecrets,
-        find: impl Fn() -> Option<Arc<Revocations>>,
+        issuer: &str,
+        ledger: &RevocationLedger,
     ) -> Result<(), Refused> {
         let (parts, body) = request.into_parts();
         let signature = signature(&parts.headers).ok_or(Refused::Signature)?;
@@ -85,8 +87,12 @@ impl Receiver {
         let delivery = event::read(&body).map_err(|event::Malformed| Refused::Body)?;
         if let Some(delivery) = delivery {
             telemetry::webhook_taken(delivery.event_type.name());
-            let revocations = find().ok_or(Refused::Gone)?;
-            revocations.store().take(delivery.user, delivery.event);
+            let is_taken = ledger.write(issuer, |store| {
+                store.take(delivery.user.clone(), delivery.event)
+            });
+            if !is_taken {
+                return Err(Refused::Gone);
+            }
         }
         Ok(())
     }

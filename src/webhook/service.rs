@@ -20,7 +20,9 @@ use crate::revocation::RevocationLedger;
 ///
 /// It is a tower service whose request is a pair: the issuer, and the HTTP request. It uses the secrets in
 /// the project's [`webhook_secrets`](crate::AuthgearBuilder::webhook_secrets). The responses are those of
-/// [`Project::webhooks`](crate::Project::webhooks), and 404 for an unknown issuer or one without secrets.
+/// [`Project::webhooks`](crate::Project::webhooks), and 404 for an unknown issuer or one without secrets. The service
+/// accepts deliveries of a removed project, with the secrets that it had, for as long as revocations are
+/// remembered: they count when the project is added again.
 ///
 /// ```
 /// use axum::extract::{Path, Request};
@@ -75,8 +77,10 @@ impl Service<(String, Request<Body>)> for WebhookService {
             let Some(secrets) = this.secrets.find(&issuer) else {
                 return Ok(super::refuse(&Refused::UnknownProject));
             };
-            let find = || this.ledger.find(&issuer);
-            Ok(this.receiver.answer(request, &secrets, find).await)
+            let receiver = &this.receiver;
+            Ok(receiver
+                .answer(request, &secrets, &issuer, &this.ledger)
+                .await)
         })
     }
 }
@@ -96,6 +100,12 @@ impl ProjectSecrets {
             Some(secrets) => all.insert(issuer.into(), secrets),
             None => all.remove(issuer),
         };
+    }
+
+    /// Forgets the secrets of all issuers but these.
+    pub(crate) fn retain(&self, is_known: impl Fn(&str) -> bool) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|issuer, _| is_known(issuer));
     }
 
     fn find(&self, issuer: &str) -> Option<Arc<WebhookSecrets>> {

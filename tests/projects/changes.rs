@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
-use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, SessionResolver};
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, SigningKey, User};
+use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, RedisConfig, SessionResolver};
+use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 use crate::stage::{Stage, all_have_keys, api, ask, assert_is};
@@ -186,6 +187,81 @@ async fn what_waits_for_the_resolver_is_refused_when_the_project_is_removed() {
     assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
 }
 
+/// Redis that takes connections and says nothing.
+async fn silent_redis() -> RedisConfig {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            open.push(stream);
+        }
+    });
+    RedisConfig::new(format!("redis://{address}"))
+}
+
+#[tokio::test]
+async fn what_waits_for_the_log_of_revocations_is_refused_when_the_project_is_removed() {
+    let stage = Stage::new().await;
+    let [one, other] = stage.builders();
+    let authgear = Authgear::any_of([one, other]).redis(silent_redis().await);
+    let authgear = authgear.build().unwrap();
+    let api = api(&authgear);
+    let waits = |fake: &FakeAuthgear, user: &User, client: &str| {
+        let token = fake.token(user).client_id(client).sign();
+        let api = api.clone();
+        tokio::spawn(async move { ask(&api, &token).await })
+    };
+    let removed = waits(&stage.one, &stage.alice, "web");
+    let replaced = waits(&stage.other, &stage.other_alice, "web");
+    let refused = waits(&stage.other, &stage.other_alice, "spa");
+    all_have_keys(&authgear).await;
+    sleep(Duration::from_millis(100)).await;
+    for waiting in [&removed, &replaced, &refused] {
+        assert!(!waiting.is_finished());
+    }
+    let projects = authgear.projects();
+    projects.remove(stage.one.endpoint()).unwrap();
+    let answer = timeout(Duration::from_millis(500), removed).await;
+    assert_refused(&answer.unwrap().unwrap(), 401, AuthErrorKind::WrongIssuer);
+    let [_, other] = stage.builders();
+    projects.replace(other.client_ids(["web"])).unwrap();
+    let answer = timeout(Duration::from_millis(500), refused).await;
+    let refused = AuthErrorKind::ClientNotAllowed;
+    assert_refused(&answer.unwrap().unwrap(), 401, refused);
+    // It is waited for as long as before, and no longer than ever.
+    let answer = timeout(Duration::from_secs(5), replaced).await;
+    assert_is(&answer.unwrap().unwrap(), &stage.other, &stage.other_alice);
+}
+
+#[tokio::test]
+async fn a_user_is_as_good_as_before_once_the_project_is_back_with_the_same_keys() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let alice = authgear
+        .verify(&stage.one.token(&stage.alice).sign())
+        .await
+        .unwrap();
+    let projects = authgear.projects();
+    let back = async |builder| {
+        projects.remove(stage.one.endpoint()).unwrap();
+        let error = authgear.recheck(&alice).await.unwrap_err();
+        assert_eq!(error.kind(), AuthErrorKind::WrongIssuer);
+        projects.add(builder).unwrap();
+        all_have_keys(&authgear).await;
+        authgear.recheck(&alice).await
+    };
+    let [one, _] = stage.builders();
+    back(one).await.unwrap();
+    // Near miss: another key of the same name.
+    let kid = stage.one.signing_kid();
+    stage.one.remove_key(&kid);
+    stage.one.list_key(&SigningKey::rsa().with_kid(kid));
+    let [one, _] = stage.builders();
+    let error = back(one).await.unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::UnknownKey);
+}
+
 #[tokio::test]
 async fn long_connections_end_with_their_project_and_outlive_new_options() {
     let stage = Stage::new().await;
@@ -263,6 +339,24 @@ async fn replaced_options_keep_the_keys_while_authgear_is_away() {
         503,
         AuthErrorKind::KeysUnavailable,
     );
+}
+
+#[tokio::test]
+async fn keys_of_another_address_take_the_place_of_the_old_ones_and_are_waited_for() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let api = api(&authgear);
+    let token = stage.one.token(&stage.alice).sign();
+    assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
+    let elsewhere = FakeAuthgear::start().await;
+    elsewhere.fail_once(Endpoint::Jwks, Fault::Delay(Duration::from_millis(300)));
+    let [one, _] = stage.builders();
+    let one = one.jwks_uri(format!("{}/oauth2/jwks", elsewhere.endpoint()));
+    authgear.projects().replace(one).unwrap();
+    let moved = stage.one.token(&stage.alice);
+    let moved = moved.signed_by(&elsewhere.signing_key()).sign();
+    assert_is(&ask(&api, &moved).await, &stage.one, &stage.alice);
+    assert_refused(&ask(&api, &token).await, 401, AuthErrorKind::UnknownKey);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -77,4 +77,10 @@ async fn all_well_is_healthy_and_a_removed_project_is_not_spoken_of() {
     authgear.projects().remove(stage.one.endpoint()).unwrap();
     assert!(project.status().is_none());
     assert_eq!(authgear.status().projects().len(), 1);
+    // Of the last one, too.
+    let project = authgear.projects().get(stage.other.endpoint()).unwrap();
+    assert!(project.status().is_some());
+    authgear.projects().remove(stage.other.endpoint()).unwrap();
+    assert!(project.status().is_none());
+    assert!(authgear.status().projects().is_empty());
 }

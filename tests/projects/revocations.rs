@@ -237,7 +237,115 @@ async fn one_service_takes_the_webhooks_of_projects_that_come_and_go() {
     projects.replace(another).unwrap();
     let old = deliver(other, &stage.other, &stage.other_alice).await;
     assert_eq!(old, StatusCode::UNAUTHORIZED);
-    projects.remove(other).unwrap();
-    let gone = deliver(other, &stage.other, &stage.other_alice).await;
-    assert_eq!(gone, StatusCode::NOT_FOUND);
+    let none = Authgear::builder(other);
+    projects.replace(none).unwrap();
+    let none = deliver(other, &stage.other, &stage.other_alice).await;
+    assert_eq!(none, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_ends_users_while_their_project_is_out_counts_when_it_is_back() {
+    let stage = Stage::new().await;
+    let with_secret =
+        || Authgear::builder(stage.one.endpoint()).webhook_secrets([stage.one.webhook_secret()]);
+    let [_, other] = stage.builders();
+    let authgear = Authgear::any_of([with_secret(), other]).build().unwrap();
+    all_have_keys(&authgear).await;
+    let api = api(&authgear);
+    let (projects, service) = (authgear.projects(), authgear.webhook_service());
+    let users = ["bob", "carol", "dave"].map(|name| stage.one.add_user(User::new(name)));
+    let tokens = users.each_ref().map(|user| stage.one.token(user).sign());
+    let [bob, carol, dave] = &users;
+    let project = projects.get(stage.one.endpoint()).unwrap();
+    // Nothing was known of anybody when it was removed.
+    projects.remove(stage.one.endpoint()).unwrap();
+    project.revoke_user(bob.id());
+    let deliver = |fake: &FakeAuthgear, user: &User| {
+        let webhook = fake.webhook(WebhookEvent::UserDeleted, user);
+        let request = Request::post("/")
+            .header("x-authgear-body-signature", webhook.signature())
+            .body(Body::from(webhook.body()))
+            .unwrap();
+        let issuer = stage.one.endpoint().to_owned();
+        let answer = service.clone().oneshot((issuer, request));
+        async move { answer.await.unwrap().status() }
+    };
+    assert_eq!(deliver(&stage.one, carol).await, StatusCode::NO_CONTENT);
+    // Near miss: another's signature is no better than before.
+    let forged = deliver(&stage.other, dave).await;
+    assert_eq!(forged, StatusCode::UNAUTHORIZED);
+    for token in &tokens {
+        assert_refused(&ask(&api, token).await, 401, AuthErrorKind::WrongIssuer);
+    }
+    projects.add(with_secret()).unwrap();
+    let [bobs, carols, daves] = &tokens;
+    for token in [bobs, carols] {
+        assert_refused(&ask(&api, token).await, 401, AuthErrorKind::Revoked);
+    }
+    assert_is(&ask(&api, daves).await, &stage.one, dave);
+}
+
+/// A body that comes in two parts.
+fn in_two_parts(body: Vec<u8>) -> (Body, tokio::sync::mpsc::Sender<Vec<u8>>, Vec<u8>) {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(2);
+    let (first, rest) = body.split_at(body.len() / 2);
+    sender.try_send(first.to_vec()).unwrap();
+    let parts = futures_util::stream::poll_fn(move |context| {
+        receiver
+            .poll_recv(context)
+            .map(|part| part.map(Ok::<_, std::convert::Infallible>))
+    });
+    (Body::from_stream(parts), sender, rest.to_vec())
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_under_way_counts_whatever_becomes_of_the_project() {
+    enum Change {
+        Removed,
+        Replaced,
+        RemovedAndAdded,
+    }
+    for change in [Change::Removed, Change::Replaced, Change::RemovedAndAdded] {
+        let stage = Stage::new().await;
+        let with_secret = || {
+            Authgear::builder(stage.one.endpoint()).webhook_secrets([stage.one.webhook_secret()])
+        };
+        // Revocations that are kept elsewhere from then on.
+        let changed = || with_secret().revocation_retention(Duration::from_secs(3_600));
+        let [_, other] = stage.builders();
+        let authgear = Authgear::any_of([with_secret(), other]).build().unwrap();
+        all_have_keys(&authgear).await;
+        let api = api(&authgear);
+        let projects = authgear.projects();
+        let token = stage.one.token(&stage.alice).sign();
+        let others = stage.other.token(&stage.other_alice).sign();
+        assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
+
+        let webhook = stage.one.webhook(WebhookEvent::UserDeleted, &stage.alice);
+        let (body, sender, rest) = in_two_parts(webhook.body().into());
+        let request = Request::post("/")
+            .header("x-authgear-body-signature", webhook.signature())
+            .body(body)
+            .unwrap();
+        let service = authgear.webhook_service();
+        let answer = tokio::spawn(service.oneshot((stage.one.endpoint().to_owned(), request)));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        match change {
+            Change::Removed => assert!(projects.remove(stage.one.endpoint()).unwrap()),
+            Change::Replaced => projects.replace(changed()).unwrap(),
+            Change::RemovedAndAdded => {
+                projects.remove(stage.one.endpoint()).unwrap();
+                projects.add(changed()).unwrap();
+            }
+        }
+        sender.send(rest).await.unwrap();
+        drop(sender);
+        let status = answer.await.unwrap().unwrap().status();
+        assert_eq!(status, StatusCode::NO_CONTENT);
+        if matches!(change, Change::Removed) {
+            projects.add(changed()).unwrap();
+        }
+        assert_refused(&ask(&api, &token).await, 401, AuthErrorKind::Revoked);
+        assert_is(&ask(&api, &others).await, &stage.other, &stage.other_alice);
+    }
 }

@@ -104,6 +104,50 @@ async fn former_issuers_come_and_go_with_the_options_of_their_project() {
 }
 
 #[tokio::test]
+async fn revocations_follow_a_project_to_its_new_name() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let projects = authgear.projects();
+    let api = api(&authgear);
+    let former = stage.one.endpoint();
+    let bob = stage.one.add_user(User::new("bob").with_id("bob"));
+    let carol = stage.one.add_user(User::new("carol").with_id("carol"));
+    let [alices, bobs, carols] =
+        [&stage.alice, &bob, &carol].map(|user| stage.one.token(user).sign());
+    let handle = projects.get(former).unwrap();
+    handle.revoke_user(stage.alice.id());
+    assert_refused(&ask(&api, &alices).await, 401, AuthErrorKind::Revoked);
+
+    // The same project under another name, with the same keys.
+    stage.other.list_key(&stage.one.signing_key());
+    let [one, other] = stage.builders();
+    projects.remove(former).unwrap();
+    projects.replace(other.former_issuer(former)).unwrap();
+    assert_refused(&ask(&api, &alices).await, 401, AuthErrorKind::Revoked);
+    for (token, user) in [(&bobs, &bob), (&carols, &carol)] {
+        assert_is(&ask(&api, token).await, &stage.other, user);
+    }
+    // Who still knows the former name speaks of the same users.
+    handle.revoke_user(bob.id());
+    assert_refused(&ask(&api, &bobs).await, 401, AuthErrorKind::Revoked);
+    assert_is(&ask(&api, &carols).await, &stage.other, &carol);
+
+    // A project of its own again, it forgets nothing, and is another one from now on.
+    let [_, other] = stage.builders();
+    projects.replace(other).unwrap();
+    projects.add(one).unwrap();
+    for token in [&alices, &bobs] {
+        assert_refused(&ask(&api, token).await, 401, AuthErrorKind::Revoked);
+    }
+    assert_is(&ask(&api, &carols).await, &stage.one, &carol);
+    let namesake = stage.other.add_user(User::new("carol").with_id("carol"));
+    let namesakes = stage.other.token(&namesake).sign();
+    handle.revoke_user(carol.id());
+    assert_refused(&ask(&api, &carols).await, 401, AuthErrorKind::Revoked);
+    assert_is(&ask(&api, &namesakes).await, &stage.other, &namesake);
+}
+
+#[tokio::test]
 async fn a_resource_takes_tokens_of_each_project_that_are_for_it() {
     const ORDERS: &str = "https://api.example.com/orders";
     let stage = Stage::new().await;

@@ -65,6 +65,15 @@ impl VerificationKey {
         Self::new(String::new(), jwk, &[])
     }
 
+    /// Whether this is the same material, for the same algorithms.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.kid == other.kid && self.jwk == other.jwk && self.algorithms().eq(other.algorithms())
+    }
+
+    fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.verifiers.iter().map(|(algorithm, _)| *algorithm)
+    }
+
     pub(super) fn is_usable(&self) -> bool {
         !self.verifiers.is_empty()
     }

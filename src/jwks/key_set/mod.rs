@@ -3,6 +3,7 @@
 mod key;
 
 use std::fmt;
+use std::ptr;
 use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
@@ -89,12 +90,11 @@ impl KeySet {
         })
     }
 
-    /// Whether exactly this key is in the set. A key that was fetched again unchanged is the same key.
-    pub(crate) fn contains<K: ?Sized>(&self, key: &Arc<K>) -> bool {
-        let wanted = Arc::as_ptr(key).cast::<()>();
-        self.keys
-            .iter()
-            .any(|own| Arc::as_ptr(own).cast::<()>() == wanted)
+    /// Whether this key is in the set: its material, not only its name. A key that was fetched again
+    /// unchanged is usually the same object.
+    pub(crate) fn contains(&self, key: &VerificationKey) -> bool {
+        self.keys.iter().any(|own| ptr::eq(&raw const **own, key))
+            || self.keys.iter().any(|own| own.is_same(key))
     }
 
     /// Whether these are exactly the keys of `previous`, against which this set was parsed.

@@ -16,7 +16,7 @@ use super::key_set::KeySet;
 use super::snapshot::KeySnapshot;
 use super::store::{KeyState, KeyStore, Restored};
 use crate::runtime::{BackgroundTask, RuntimeEnded};
-use crate::telemetry;
+use crate::telemetry::ProjectTelemetry;
 
 /// The minimum of a server's `max-age`.
 const MIN_MAX_AGE: Duration = Duration::from_secs(60);
@@ -73,7 +73,10 @@ async fn run(
     if let Some(folder) = &folder
         && let Some(snapshot) = folder.load().await
     {
-        restore(&store, &snapshot, &algorithms, "folder");
+        restore(&store, &snapshot, &algorithms, "folder", source.telemetry());
+    }
+    if let Some((_, asked_at)) = &store.state().good {
+        source.telemetry().keys_asked_at(asked_at.unix());
     }
     let mut retries = backoff();
     loop {
@@ -100,19 +103,14 @@ async fn run(
                 }
                 let unchanged = state.good.as_ref().is_some_and(|(old, _)| set.is_same(old));
                 let (keys, skipped) = (set.len(), set.skipped());
-                telemetry::keys_fetched(
-                    source.issuer(),
-                    asked_at.unix(),
-                    keys,
-                    skipped,
-                    !unchanged,
-                );
+                let telemetry = source.telemetry();
+                telemetry.keys_fetched(asked_at.unix(), keys, skipped, !unchanged);
                 retries = backoff();
                 let next = refresh_after(&store, max_age);
                 (Some((Arc::new(set), asked_at)), next, None)
             }
             Err(error) => {
-                telemetry::key_fetch_failed(source.issuer(), &error);
+                source.telemetry().key_fetch_failed(&error);
                 let next = retries.next().unwrap_or(LAST_RETRY).min(LAST_RETRY);
                 (state.good, next, Some(Arc::new(error)))
             }
@@ -137,13 +135,14 @@ pub(crate) fn restore(
     snapshot: &KeySnapshot,
     algorithms: &[Algorithm],
     source: &'static str,
+    telemetry: &ProjectTelemetry,
 ) {
     match store.restore(snapshot, algorithms) {
         Ok(Restored::Serves { age, keys, skipped }) => {
-            telemetry::keys_restored(source, snapshot.fetched_at, age, (keys, skipped));
+            telemetry.keys_restored(source, age, (keys, skipped));
         }
         Ok(Restored::Superseded) => {}
-        Err(error) => telemetry::kept_keys_unused(&error),
+        Err(error) => telemetry.kept_keys_unused(&error),
     }
 }
 

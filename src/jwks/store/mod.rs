@@ -98,7 +98,7 @@ impl KeyStore {
         Some(CurrentKeys(state))
     }
 
-    /// Checks that exactly this key is in use: its name is not enough.
+    /// Checks that this key is in use: its name is not enough.
     ///
     /// # Errors
     /// `UnknownKey` if it is no longer in use, `KeysUnavailable` if the set is too old.
@@ -111,7 +111,8 @@ impl KeyStore {
         let set = self
             .fresh(&state, now)
             .ok_or_else(|| unavailable(&state, MIN_RETRY_AFTER))?;
-        if set.contains(key) {
+        let key = key.downcast_ref::<VerificationKey>();
+        if key.is_some_and(|key| set.contains(key)) {
             Ok(())
         } else {
             Err(AuthErrorKind::UnknownKey.into())

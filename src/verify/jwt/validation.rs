@@ -141,7 +141,7 @@ impl Validation {
     }
 
     /// Every issuer whose tokens are accepted: the endpoint first.
-    pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> + Clone {
         let former = self.former_issuers.iter();
         iter::once(&*self.issuer).chain(former.map(|former| &*former.issuer))
     }

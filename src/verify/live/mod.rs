@@ -206,12 +206,11 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
     /// Checks a user's session once more, if it was confirmed longer ago than half of the bound.
     pub(crate) async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
         let bare = AuthUser::new(Arc::clone(user.shared()));
-        let Some(credential) = user
+        // Without one nobody was asked when the user was let in: that is new.
+        let credential = user
             .session()
             .and_then(|session| session.credential.clone())
-        else {
-            return Ok(bare);
-        };
+            .ok_or(AuthErrorKind::SessionInvalid)?;
         let client = super::resolver::ClientInfo::default();
         let answer = match self
             .resolver

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-use super::{Asked, Started};
+use super::token::Asked;
 use crate::clock::Timestamp;
 use crate::error::AuthError;
 use crate::secret::Secret;
+use crate::telemetry::ProjectTelemetry;
 use crate::user::{CredentialForm, NumericDate, Principal};
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::live::LiveVerifier;
@@ -23,6 +24,7 @@ use crate::verify::verification::Verification;
 pub(crate) struct TrustedProject<C> {
     jwt: Arc<JwtVerifier<C>>,
     live: Option<Arc<LiveVerifier<C>>>,
+    telemetry: Arc<ProjectTelemetry>,
     is_out: AtomicBool,
     taken_out: Notify,
     /// How many tokens of this project the cache holds.
@@ -30,10 +32,15 @@ pub(crate) struct TrustedProject<C> {
 }
 
 impl<C> TrustedProject<C> {
-    pub(crate) fn new(jwt: Arc<JwtVerifier<C>>, live: Option<Arc<LiveVerifier<C>>>) -> Self {
+    pub(crate) fn new(
+        jwt: Arc<JwtVerifier<C>>,
+        live: Option<Arc<LiveVerifier<C>>>,
+        telemetry: Arc<ProjectTelemetry>,
+    ) -> Self {
         Self {
             jwt,
             live,
+            telemetry,
             is_out: AtomicBool::new(false),
             taken_out: Notify::new(),
             cached_tokens: AtomicUsize::new(0),
@@ -77,6 +84,12 @@ impl<C> TrustedProject<C> {
         self.jwt.keys().status().usable
     }
 
+    /// Tells what has become of one of its tokens.
+    pub(super) fn tell<T>(&self, outcome: &Result<T, AuthError>) {
+        let refusal = outcome.as_ref().err().map(AuthError::kind);
+        self.telemetry.decided(refusal);
+    }
+
     /// Whether its tokens count.
     pub(super) fn is_in(&self) -> bool {
         !self.is_out.load(Ordering::Acquire)
@@ -108,13 +121,13 @@ impl<C> TrustedProject<C> {
 impl<C: Send + Sync + 'static> TrustedProject<C> {
     /// What is left to do once the token has been verified.
     pub(super) fn confirm(
-        self: &Arc<Self>,
+        &self,
         principal: Principal<C>,
         keeps: bool,
         token: &[u8],
         now: Timestamp,
         requester: impl FnOnce() -> Requester,
-    ) -> Started<C> {
+    ) -> Verification<C> {
         match (&self.live, principal) {
             (Some(live), Principal::User(user)) => {
                 // A good token is plain ASCII.
@@ -127,13 +140,10 @@ impl<C: Send + Sync + 'static> TrustedProject<C> {
                     quiet = Arc::new(live.without_keeping());
                     &quiet
                 };
-                match live.confirm(user, form, token, now, requester) {
-                    Verification::Ready(outcome) => Started::Done(outcome),
-                    Verification::Pending(pending) => Started::Waits(Arc::clone(self), pending),
-                }
+                live.confirm(user, form, token, now, requester)
             }
             // The resolver knows no machines.
-            (_, principal) => Started::Done(Ok(principal)),
+            (_, principal) => Verification::Ready(Ok(principal)),
         }
     }
 
@@ -172,5 +182,38 @@ impl<C> fmt::Debug for TrustedProject<C> {
             .field("jwt", &self.jwt)
             .field("live", &self.live)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use futures_util::FutureExt;
+
+    use crate::verify::projects::stub;
+
+    #[test]
+    fn what_comes_of_a_project_that_went_does_not_count() {
+        let project = stub::project("https://auth.example");
+        assert_eq!(project.while_in(ready(1)).now_or_never(), Some(Some(1)));
+        // It goes while the work is done.
+        let work = async {
+            project.take_out();
+            1
+        };
+        assert_eq!(project.while_in(work).now_or_never(), Some(None));
+        // It is gone before anybody waits, who would not be woken.
+        let waiting = project.while_in(pending::<()>());
+        assert_eq!(waiting.now_or_never(), Some(None));
+    }
+
+    #[test]
+    fn who_waits_is_woken() {
+        let project = stub::project("https://auth.example");
+        let mut waiting = Box::pin(project.while_in(pending::<()>()));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        project.take_out();
+        assert_eq!(waiting.now_or_never(), Some(None));
     }
 }

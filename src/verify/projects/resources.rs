@@ -11,6 +11,7 @@ use crate::outbound::OutboundPool;
 #[cfg(feature = "redis")]
 use crate::revocation::RedisConfig;
 use crate::revocation::RevocationLedger;
+use crate::telemetry::MetricScope;
 use crate::user::ScopeInclusions;
 use crate::verify::jwt::ReadClaims;
 
@@ -22,6 +23,7 @@ pub(crate) struct ProjectResources<C> {
     /// `None`: there is one project alone, which waits for nobody.
     pub(crate) spread: Option<FetchSpread>,
     pub(crate) ledger: Arc<RevocationLedger>,
+    pub(crate) metrics: MetricScope,
     #[cfg(feature = "redis")]
     pub(crate) redis: Option<RedisConfig>,
     pub(crate) read_claims: ReadClaims<C>,

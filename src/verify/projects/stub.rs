@@ -10,18 +10,19 @@ use crate::clock::Clock;
 use crate::jwks::fetch::{FetchedKeys, KeyFetchError, KeySource};
 use crate::jwks::{KeyAddresses, KeyPolicy, KeyStore, Refresher};
 use crate::revocation::{RevocationPolicy, Revocations};
+use crate::telemetry::{MetricScope, ProjectTelemetry};
 use crate::user::NoClaims;
 use crate::verify::jwt::{JwtVerifier, Validation};
 
-struct Nowhere;
+struct Nowhere(Arc<ProjectTelemetry>);
 
 impl KeySource for Nowhere {
     async fn fetch(&mut self) -> Result<FetchedKeys, KeyFetchError> {
         std::future::pending().await
     }
 
-    fn issuer(&self) -> &'static str {
-        "https://auth.example"
+    fn telemetry(&self) -> &ProjectTelemetry {
+        &self.0
     }
 
     fn start_over(&mut self) {}
@@ -36,10 +37,12 @@ pub(in crate::verify) fn project(issuer: &str) -> Arc<TrustedProject<NoClaims>> 
     let keys = Arc::new(KeyStore::new(KeyPolicy::default(), clock.clone()));
     let algorithms = vec![Algorithm::RS256];
     let handle = runtime.handle();
+    let telemetry = ProjectTelemetry::new(issuer, &MetricScope::default());
+    let telemetry = Arc::new(telemetry);
     let refresher = Refresher::spawn(
         handle,
         Arc::clone(&keys),
-        Nowhere,
+        Nowhere(Arc::clone(&telemetry)),
         algorithms.clone(),
         None,
         None,
@@ -65,5 +68,5 @@ pub(in crate::verify) fn project(issuer: &str) -> Arc<TrustedProject<NoClaims>> 
         scope_inclusions: None,
         refresher,
     };
-    Arc::new(TrustedProject::new(Arc::new(jwt), None))
+    Arc::new(TrustedProject::new(Arc::new(jwt), None, telemetry))
 }

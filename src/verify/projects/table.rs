@@ -38,9 +38,10 @@ impl<C> Table<C> {
     }
 
     fn count(&mut self) {
-        let mut all = self.all();
-        self.projects = all.len();
-        self.sole = all.pop().filter(|_| self.projects == 1);
+        let count = self.projects().count();
+        let first = self.projects().next().cloned();
+        self.sole = first.filter(|_| count == 1);
+        self.projects = count;
     }
 
     pub(super) fn find(&self, issuer: &str) -> Option<&Arc<TrustedProject<C>>> {
@@ -62,14 +63,16 @@ impl<C> Table<C> {
         issuers
     }
 
+    /// Each project once.
+    fn projects(&self) -> impl Iterator<Item = &Arc<TrustedProject<C>>> {
+        let entries = self.by_issuer.iter();
+        let own = entries.filter(|(issuer, project)| ***issuer == *project.issuer());
+        own.map(|(_, project)| project)
+    }
+
     /// Each project once, in the order of their issuers.
     pub(super) fn all(&self) -> Vec<Arc<TrustedProject<C>>> {
-        let mut all: Vec<_> = self
-            .by_issuer
-            .iter()
-            .filter(|(issuer, project)| ***issuer == *project.issuer())
-            .map(|(_, project)| Arc::clone(project))
-            .collect();
+        let mut all: Vec<_> = self.projects().cloned().collect();
         all.sort_by(|one, other| one.issuer().cmp(other.issuer()));
         all
     }

@@ -1,0 +1,282 @@
+//! The verification of a token, by the project that its issuer names.
+//!
+//! The issuer is read once, by the parser of the claims: there is no other reader that could find another
+//! one.
+
+use std::sync::Arc;
+
+use super::table::Table;
+use super::{MAX_REPLACEMENTS, ProjectSet, TrustedProject, being_replaced};
+use crate::clock::Timestamp;
+use crate::error::{AuthError, AuthErrorKind};
+use crate::secret::Secret;
+use crate::telemetry::{self, Cache};
+use crate::user::Principal;
+use crate::verify::jwt::cache::{TokenDigest, VerifiedToken};
+use crate::verify::jwt::claims::{Claim, Claims};
+use crate::verify::jwt::expectation;
+use crate::verify::jwt::jws::{Jws, MAX_TOKEN};
+use crate::verify::jwt::{Audiences, Outcome, TokenCache};
+use crate::verify::resolver::Requester;
+use crate::verify::verification::{PendingVerification, Verification};
+
+/// What is asked about a token.
+#[derive(Clone, Copy)]
+struct Question<'q> {
+    /// What it must be for, instead of what the project names.
+    audiences: Option<&'q Audiences>,
+    /// Whether the answer is kept for those who ask after this one.
+    keeps: bool,
+    /// How often it may begin again.
+    restarts: usize,
+}
+
+/// A token and its question, for as long as they wait.
+pub(super) struct Asked {
+    pub(super) token: Secret,
+    pub(super) audiences: Option<Audiences>,
+    pub(super) keeps: bool,
+    pub(super) requester: Requester,
+}
+
+impl<C: Send + Sync + 'static> ProjectSet<C> {
+    /// Verifies a token that is for one of `audiences`, or else of the project's own. If it is refused,
+    /// `malformed` may name another reason: the characters of a good one need not be looked at twice.
+    pub(crate) fn verify(
+        self: &Arc<Self>,
+        token: &[u8],
+        now: Timestamp,
+        audiences: Option<&Audiences>,
+        malformed: impl FnOnce() -> Option<AuthErrorKind>,
+        requester: impl FnOnce() -> Requester,
+    ) -> Verification<C> {
+        self.answer(audiences, true, token, now, malformed, requester)
+    }
+
+    /// Verifies a token as [`verify`](Self::verify) does, and keeps neither token nor answer. What was kept
+    /// before is used.
+    pub(crate) fn verify_without_keeping(
+        self: &Arc<Self>,
+        token: &[u8],
+        now: Timestamp,
+        audiences: Option<&Audiences>,
+        malformed: impl FnOnce() -> Option<AuthErrorKind>,
+    ) -> Verification<C> {
+        self.answer(audiences, false, token, now, malformed, Requester::default)
+    }
+
+    fn answer(
+        self: &Arc<Self>,
+        audiences: Option<&Audiences>,
+        keeps: bool,
+        token: &[u8],
+        now: Timestamp,
+        malformed: impl FnOnce() -> Option<AuthErrorKind>,
+        requester: impl FnOnce() -> Requester,
+    ) -> Verification<C> {
+        let question = Question {
+            audiences,
+            keeps,
+            restarts: MAX_REPLACEMENTS,
+        };
+        match self.start(question, token, now, requester) {
+            Ok(verification) => verification,
+            Err(error) => {
+                let error = malformed().map_or(error, AuthError::from);
+                Verification::Ready(Err(error))
+            }
+        }
+    }
+
+    /// # Errors
+    /// Why the token is refused.
+    fn start(
+        self: &Arc<Self>,
+        question: Question<'_>,
+        token: &[u8],
+        now: Timestamp,
+        requester: impl FnOnce() -> Requester,
+    ) -> Result<Verification<C>, AuthError> {
+        let Question {
+            audiences, keeps, ..
+        } = question;
+        if token.len() > MAX_TOKEN {
+            return Err(AuthErrorKind::TokenTooLong.into());
+        }
+        let jws = Jws::split(token)?;
+        let slot = self
+            .cache
+            .as_ref()
+            .map(|cache| (cache, cache.digest(token)));
+        if let Some((cache, digest)) = slot {
+            let known = find_known(cache, digest, audiences, now);
+            if keeps {
+                telemetry::looked_up(Cache::Tokens, known.is_some());
+            }
+            if let Some((known, outcome)) = known {
+                let project = known.project();
+                let principal = outcome.map(|()| known.principal.clone());
+                return Ok(self.conclude(project, principal, question, token, now, requester));
+            }
+        }
+        let table = self.table.load();
+        let (project, claims) = choose(&table, jws)
+            .inspect_err(|kind| expectation::log_issuers(*kind, || table.issuers()))?;
+        let outcome = project.jwt().verify(jws, claims, audiences, now);
+        if keeps && outcome.is_err() {
+            project.tell(&outcome);
+        }
+        match outcome? {
+            Outcome::Verified(verified) => {
+                let principal = verified.principal.clone();
+                if let Some((cache, digest)) = slot
+                    && keeps
+                {
+                    let token = VerifiedToken::new(project, verified, audiences.is_none());
+                    cache.insert(digest, token);
+                    // Whoever took the project out meanwhile may have looked before it was there.
+                    if !project.is_in() {
+                        cache.remove(digest);
+                    }
+                }
+                Ok(self.conclude(project, Ok(principal), question, token, now, requester))
+            }
+            Outcome::Waits { kid, issued_at } => {
+                let requester = project.live().map(|_| requester()).unwrap_or_default();
+                let asked = question.kept(token, requester);
+                let later = question.kept(token, asked.requester.clone());
+                let pending = Arc::clone(project).verify_later(later, kid, issued_at);
+                Ok(self.wait(project, Box::pin(pending), asked, question.restarts))
+            }
+        }
+    }
+
+    /// What is left to do once the token has been verified.
+    fn conclude(
+        self: &Arc<Self>,
+        project: &Arc<TrustedProject<C>>,
+        verified: Result<Principal<C>, AuthError>,
+        question: Question<'_>,
+        token: &[u8],
+        now: Timestamp,
+        requester: impl FnOnce() -> Requester,
+    ) -> Verification<C> {
+        let mut asked_by = None;
+        let requester = || asked_by.insert(requester()).clone();
+        let verification = match verified {
+            Ok(principal) => project.confirm(principal, question.keeps, token, now, requester),
+            Err(error) => Verification::Ready(Err(error)),
+        };
+        match verification {
+            Verification::Ready(outcome) => {
+                if question.keeps {
+                    project.tell(&outcome);
+                }
+                Verification::Ready(outcome)
+            }
+            Verification::Pending(pending) => {
+                let asked = question.kept(token, asked_by.unwrap_or_default());
+                self.wait(project, pending, asked, question.restarts)
+            }
+        }
+    }
+
+    fn wait(
+        self: &Arc<Self>,
+        project: &Arc<TrustedProject<C>>,
+        pending: PendingVerification<C>,
+        asked: Asked,
+        restarts: usize,
+    ) -> Verification<C> {
+        let waiting = Arc::clone(self).follow(Arc::clone(project), pending, asked, restarts);
+        Verification::Pending(Box::pin(waiting))
+    }
+
+    /// Waits for the outcome, and begins again where the project was replaced meanwhile: what a project
+    /// says after it went does not count.
+    async fn follow(
+        self: Arc<Self>,
+        project: Arc<TrustedProject<C>>,
+        pending: PendingVerification<C>,
+        asked: Asked,
+        restarts: usize,
+    ) -> Result<Principal<C>, AuthError> {
+        if let Some(outcome) = project.while_in(pending).await {
+            if asked.keeps {
+                project.tell(&outcome);
+            }
+            return outcome;
+        }
+        let now = project.jwt().clock.now();
+        // It is of no use any more, and what follows may take its time.
+        drop(project);
+        let Some(restarts) = restarts.checked_sub(1) else {
+            return Err(being_replaced(AuthErrorKind::KeysUnavailable));
+        };
+        let question = Question {
+            audiences: asked.audiences.as_ref(),
+            keeps: asked.keeps,
+            restarts,
+        };
+        let token = asked.token.expose().as_bytes();
+        match self.start(question, token, now, || asked.requester.clone())? {
+            Verification::Ready(outcome) => outcome,
+            Verification::Pending(pending) => pending.await,
+        }
+    }
+}
+
+impl Question<'_> {
+    fn kept(self, token: &[u8], requester: Requester) -> Asked {
+        Asked {
+            // Only text gets as far as to wait.
+            token: Secret::new(String::from_utf8_lossy(token)),
+            audiences: self.audiences.cloned(),
+            keeps: self.keeps,
+            requester,
+        }
+    }
+}
+
+/// Whether a token still counts, or why it does not.
+type Checked = Result<(), AuthError>;
+
+/// A token that was verified before, if it need not be verified once more.
+fn find_known<C>(
+    cache: &TokenCache<C>,
+    digest: TokenDigest,
+    audiences: Option<&Audiences>,
+    now: Timestamp,
+) -> Option<(Arc<VerifiedToken<C>>, Checked)> {
+    let known = cache.get(digest)?;
+    let project = known.project();
+    let outcome = if project.is_in() {
+        project.jwt().check_known(&known, audiences, now)
+    } else {
+        None
+    };
+    if let Some(outcome) = outcome {
+        return Some((known, outcome));
+    }
+    cache.remove(digest);
+    None
+}
+
+/// The project that must verify a token, and the claims if they were read to find out.
+fn choose<'t, C>(
+    table: &'t Table<C>,
+    jws: Jws<'_>,
+) -> Result<(&'t Arc<TrustedProject<C>>, Option<Claims>), AuthErrorKind> {
+    // It compares the issuer itself, after it has looked at the header.
+    if let Some(project) = table.sole() {
+        return Ok((project, None));
+    }
+    let claims = Claims::parse(jws.claims()?)?;
+    if !claims.has(Claim::Issuer) {
+        return Err(AuthErrorKind::MissingIssuer);
+    }
+    let project = table
+        .find(claims.identity.issuer())
+        .ok_or(AuthErrorKind::WrongIssuer)?;
+    Ok((project, Some(claims)))
+}
