@@ -95,8 +95,10 @@ impl<L: Log> Follower<L> {
             if since.is_some_and(|since: Instant| since.elapsed() >= LAST_RETRY) {
                 retries = Retries::new();
             }
-            // The next connection leads to another server, which may well answer.
-            if !error.is_demotion() {
+            if error.is_demotion() {
+                // The next connection leads to another server, which may well answer.
+                retries = Retries::new();
+            } else {
                 self.is_in_contact = false;
                 let error = Arc::new(error);
                 if self.outbox.lost(Arc::clone(&error)) {

@@ -84,6 +84,9 @@ pub(crate) enum LogError {
     Timeout,
     #[error("the log of ended users closed the connection")]
     Closed,
+    /// Whoever shares the connection has found a reason for another one.
+    #[error("the log of ended users is read over another connection from now on")]
+    Replaced,
     #[error("the log of ended users refused the user name or the password")]
     Authentication,
     /// The server's own code for the reason, of upper-case letters. Its own sentence may quote what
@@ -109,7 +112,11 @@ impl LogError {
     /// Whether another server may have taken over, so that another connection would lead to it. One
     /// that becomes a replica ends the questions that wait for something new, and takes no writes.
     pub(in crate::revocation) fn is_demotion(&self) -> bool {
-        matches!(self, Self::Refused { code } if code == "READONLY" || code == "UNBLOCKED")
+        match self {
+            Self::Replaced => true,
+            Self::Refused { code } => code == "READONLY" || code == "UNBLOCKED",
+            _ => false,
+        }
     }
 }
 
