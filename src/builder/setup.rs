@@ -44,6 +44,7 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
                 self.keys.leeway,
             )
         });
+        let issuer = self.endpoint.issuer.clone();
         let source = HttpKeySource::new(
             self.outbound,
             Upstream::new(self.endpoint.url, self.addresses.internal.clone()),
@@ -61,7 +62,7 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
             None => KeyStore::new(self.keys, clock.clone()),
         });
         if let Some(seed) = &self.jwks_seed {
-            restore(&keys, seed, &algorithms, "seed");
+            restore(&keys, seed, &algorithms, (&issuer, "seed"));
         }
         let refresher = Refresher::spawn(
             &resources.runtime,

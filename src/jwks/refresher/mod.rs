@@ -73,7 +73,7 @@ async fn run(
     if let Some(folder) = &folder
         && let Some(snapshot) = folder.load().await
     {
-        restore(&store, &snapshot, &algorithms, "folder");
+        restore(&store, &snapshot, &algorithms, (source.issuer(), "folder"));
     }
     let mut retries = backoff();
     loop {
@@ -136,14 +136,14 @@ pub(crate) fn restore(
     store: &KeyStore,
     snapshot: &KeySnapshot,
     algorithms: &[Algorithm],
-    source: &'static str,
+    (issuer, source): (&str, &'static str),
 ) {
     match store.restore(snapshot, algorithms) {
         Ok(Restored::Serves { age, keys, skipped }) => {
-            telemetry::keys_restored(source, snapshot.fetched_at, age, (keys, skipped));
+            telemetry::keys_restored(issuer, source, snapshot.fetched_at, age, (keys, skipped));
         }
         Ok(Restored::Superseded) => {}
-        Err(error) => telemetry::kept_keys_unused(&error),
+        Err(error) => telemetry::kept_keys_unused(issuer, &error),
     }
 }
 

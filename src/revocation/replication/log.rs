@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::revocation::record::Record;
 use crate::runtime::RuntimeEnded;
+use crate::telemetry::LogName;
 
 /// A log that can be connected to.
 pub(crate) trait Log: Send + Sync + 'static {
     type Connection: LogConnection;
 
-    /// What operators call it: it names the issuer.
-    fn name(&self) -> &str;
+    /// What operators call it.
+    fn name(&self) -> LogName<'_>;
 
     /// For how long it may be out of contact before users are refused.
     fn max_staleness(&self) -> Option<Duration>;

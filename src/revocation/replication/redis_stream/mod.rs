@@ -18,6 +18,7 @@ pub(crate) use self::server::RedisServer;
 use self::stream::{PageSize, StreamConnection};
 use super::log::{Log, LogError};
 use crate::secret::Secret;
+use crate::telemetry::LogName;
 
 /// A Redis (6.2 or later) or Valkey server that all replicas of an API share: what one of them
 /// learns of ended users, all know.
@@ -129,6 +130,7 @@ impl fmt::Debug for RedisConfig {
 /// The stream of one project.
 pub(crate) struct RedisLog {
     server: Arc<RedisServer>,
+    issuer: Box<str>,
     key: Arc<str>,
     page: Arc<PageSize>,
 }
@@ -137,6 +139,7 @@ impl RedisLog {
     pub(crate) fn new(server: &Arc<RedisServer>, issuer: &str) -> Self {
         Self {
             server: Arc::clone(server),
+            issuer: issuer.into(),
             key: server.key(issuer).into(),
             page: Arc::new(PageSize::new()),
         }
@@ -146,8 +149,11 @@ impl RedisLog {
 impl Log for RedisLog {
     type Connection = StreamConnection;
 
-    fn name(&self) -> &str {
-        &self.key
+    fn name(&self) -> LogName<'_> {
+        LogName {
+            issuer: &self.issuer,
+            stream: &self.key,
+        }
     }
 
     fn max_staleness(&self) -> Option<Duration> {
