@@ -6,6 +6,8 @@ use axum::Router;
 use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear, AuthgearBuilder, Health, RedisConfig};
 use http::StatusCode;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 use crate::redis::{Server, Wire, within};
@@ -469,4 +471,158 @@ async fn a_server_that_takes_nothing_is_in_contact_with_all_and_degrades_who_has
         a.becomes(&tenants.one, Health::Healthy).await;
         within(10, async || open_connections(&server).await == 4).await;
     }
+}
+
+/// The ids of the connections that wait in the server.
+async fn waiting_connections(server: &Server) -> Vec<String> {
+    let list = server.command(&["CLIENT", "LIST"]).await;
+    let waiting = list.lines().filter(|line| line.contains("flags=b"));
+    waiting
+        .map(|line| line["id=".len()..].split(' ').next().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn the_connection_that_waits_may_be_lost_without_loss_of_contact() {
+    let server = Server::start(&[]).await;
+    let tenants = Tenants::start().await;
+    let redis = || RedisConfig::new(server.url()).max_staleness(Duration::from_secs(10));
+    let a = Process::start(&tenants, redis()).await;
+    let b = Process::start(&tenants, redis()).await;
+    sleep(Duration::from_secs(1)).await;
+    for number in 0..20 {
+        for id in waiting_connections(&server).await {
+            server.command(&["CLIENT", "KILL", "ID", &id]).await;
+        }
+        let id = format!("user-{number}");
+        let [own, others] = tenants.tokens(&id);
+        a.revoke(&tenants.one, &id);
+        b.learns(1_500, &own).await;
+        for process in [&a, &b] {
+            for fake in [&tenants.one, &tenants.other] {
+                assert_eq!(process.health(fake), Health::Healthy);
+            }
+            assert_ne!(process.status(&others).await, REFUSED);
+        }
+    }
+    within(10, async || open_connections(&server).await == 4).await;
+}
+
+/// A way to the server for one connection alone.
+async fn narrow_way(server: &Server) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let port = server.port;
+    let way = tokio::spawn(async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        let mut onward = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let refusing = async {
+            loop {
+                drop(listener.accept().await);
+            }
+        };
+        tokio::select! {
+            _ = copy_bidirectional(&mut first, &mut onward) => {}
+            () = refusing => {}
+        }
+    });
+    (url, way)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn without_a_connection_that_waits_the_streams_are_looked_at() {
+    let server = Server::start(&[]).await;
+    let tenants = Tenants::start().await;
+    let (narrow, _way) = narrow_way(&server).await;
+    let a = Process::start(&tenants, server.url()).await;
+    let b = Process::start(&tenants, narrow).await;
+    let fakes = [&tenants.one, &tenants.other];
+    for (project, id, token) in tenants.burst("user") {
+        a.revoke(fakes[project], &id);
+        b.learns(1_500, &token).await;
+        assert_eq!(b.health(fakes[project]), Health::Healthy);
+    }
+    assert_eq!(open_connections(&server).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn projects_that_come_and_go_in_a_hurry_cost_no_connection_and_no_news() {
+    let server = Server::start(&[]).await;
+    let tenants = Tenants::start().await;
+    let a = Process::start(&tenants, server.url()).await;
+    let b = Process::start(&tenants, server.url()).await;
+    let made = server.connections().await;
+    let projects = b.authgear.projects();
+    let mut asked = 0;
+    for number in 0..60 {
+        let [_, other] = tenants.builders();
+        // In turns: removed and added, or replaced, and then read from the start.
+        if number % 2 == 0 {
+            projects.remove(tenants.other.endpoint()).unwrap();
+            projects.add(other).unwrap();
+        } else {
+            let retention = Duration::from_secs(3_600 + number);
+            projects
+                .replace(other.revocation_retention(retention))
+                .unwrap();
+        }
+        if number % 6 == 0 {
+            let id = format!("user-{number}");
+            let [own, others] = tenants.tokens(&id);
+            a.revoke(&tenants.one, &id);
+            a.revoke(&tenants.other, &id);
+            b.learns(1_000, &own).await;
+            b.learns(1_500, &others).await;
+            assert_eq!(b.health(&tenants.one), Health::Healthy);
+            assert_eq!(open_connections(&server).await, 4);
+            asked += 1;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(server.connections().await - made <= 1 + asked);
+
+    // Without projects, and with nothing to remember, there is nobody to read for.
+    let c = Process::of([], server.url());
+    let none = |number| Authgear::builder(format!("http://localhost:{}", 1 + number));
+    for _ in 0..2 {
+        for number in 0..10 {
+            c.authgear.projects().add(none(number)).unwrap();
+        }
+        within(10, async || open_connections(&server).await == 6).await;
+        for number in 0..10 {
+            let issuer = format!("http://localhost:{}", 1 + number);
+            assert!(c.authgear.projects().remove(&issuer).unwrap());
+        }
+        within(10, async || open_connections(&server).await == 4).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn much_to_append_for_one_project_holds_up_no_other() {
+    let server = Server::start(&[]).await;
+    let tenants = Tenants::start().await;
+    let a = Process::start(&tenants, server.url()).await;
+    let b = Process::start(&tenants, server.url()).await;
+    let [last, _] = tenants.tokens("last");
+    for number in 0..5_000 {
+        a.revoke(&tenants.one, &format!("{number}{}", "x".repeat(8_000)));
+    }
+    a.revoke(&tenants.one, "last");
+    for number in 0..10 {
+        let id = format!("user-{number}");
+        let [_, others] = tenants.tokens(&id);
+        a.revoke(&tenants.other, &id);
+        b.learns(1_500, &others).await;
+        assert_eq!(a.health(&tenants.other), Health::Healthy);
+    }
+    within(60, async || b.status(&last).await == REFUSED).await;
+    for process in [&a, &b] {
+        process.becomes(&tenants.one, Health::Healthy).await;
+    }
+    let length = server.command(&["XLEN", &key(&tenants.one)]).await;
+    assert!(length.trim().parse::<u64>().unwrap() >= 5_001, "{length}");
 }
