@@ -293,17 +293,16 @@ async fn a_stream_that_cannot_be_read_degrades_its_own_project_alone() {
 }
 
 impl Tenants {
-    /// Users whose ends come one right after the other, by turns in both projects.
-    fn burst(&self, name: &str) -> Vec<(usize, String, String)> {
+    /// Users whose ends come one right after the other: all of one project, and then of the other.
+    fn burst(&self) -> Vec<(usize, String, String)> {
         let users = (0..10).flat_map(|number| {
-            let id = format!("{name}-{number}");
-            let tokens = self.tokens(&id);
-            tokens
-                .into_iter()
-                .enumerate()
-                .map(move |(project, token)| (project, id.clone(), token))
+            let id = format!("user-{number}");
+            let tokens = self.tokens(&id).into_iter().enumerate();
+            tokens.map(move |(project, token)| (project, id.clone(), token))
         });
-        users.collect()
+        let mut users: Vec<_> = users.collect();
+        users.sort_by_key(|(project, ..)| *project);
+        users
     }
 }
 
@@ -317,7 +316,7 @@ async fn news_of_one_project_do_not_wait_for_those_of_another() {
     sleep(Duration::from_secs(2)).await;
     let fakes = [&tenants.one, &tenants.other];
     let mut slowest = Duration::ZERO;
-    for (project, id, token) in tenants.burst("user") {
+    for (project, id, token) in tenants.burst() {
         a.revoke(fakes[project], &id);
         let asked = Instant::now();
         b.learns(1_000, &token).await;
@@ -539,7 +538,7 @@ async fn without_a_connection_that_waits_the_streams_are_looked_at() {
     let a = Process::start(&tenants, server.url()).await;
     let b = Process::start(&tenants, narrow).await;
     let fakes = [&tenants.one, &tenants.other];
-    for (project, id, token) in tenants.burst("user") {
+    for (project, id, token) in tenants.burst() {
         a.revoke(fakes[project], &id);
         b.learns(1_500, &token).await;
         assert_eq!(b.health(fakes[project]), Health::Healthy);

@@ -312,6 +312,26 @@ async fn the_algorithms_are_those_of_today() {
 }
 
 #[tokio::test]
+async fn the_line_about_keys_that_cannot_be_kept_names_the_issuer() {
+    let away = Away::new().await;
+    away.stage.fake.restart().await;
+    let (log, _guard) = Log::of_this_thread(Level::INFO);
+    let (_authgear, api) = away.start();
+    away.stage
+        .assert_is_alice(&get(&api, "/user", &away.token).await);
+    let sub_folder = away.folder.path().join("axum-authgear");
+    fs::set_permissions(&sub_folder, Permissions::from_mode(0o777)).unwrap();
+    while !log.text().contains("keys cannot be kept") {
+        let _ = away.stage.fake.rotate();
+        away.stage.an_hour_passes();
+        let answer = get(&api, "/user", &away.stage.token()).await;
+        away.stage.assert_is_alice(&answer);
+        sleep(Duration::from_millis(50)).await;
+    }
+    away.assert_names_issuer(&log);
+}
+
+#[tokio::test]
 async fn a_folder_that_everybody_may_write_to_costs_one_line_until_that_is_changed() {
     let away = Away::new().await;
     let sub_folder = away.folder.path().join("axum-authgear");

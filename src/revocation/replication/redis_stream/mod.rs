@@ -1,4 +1,7 @@
 //! The log as a stream of Redis or Valkey.
+//!
+//! Each project has a stream (`stream`). All of them are read and written over the two connections of a
+//! `link`, which `server` opens and replaces; on one of these, `news` waits.
 
 mod address;
 mod connection;
