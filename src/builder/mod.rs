@@ -440,9 +440,10 @@ impl<C> AuthgearBuilder<C> {
     /// and has no disk to keep keys on.
     ///
     /// It serves until [`jwks_max_stale`](Self::jwks_max_stale) has passed since then, by the wall
-    /// clock. Give the time of the fetch, and not that of a file, which a copy makes younger. One that is older, or from the future, is not used, which a line in the log says. A text
-    /// that is longer than 256 KiB, or has no key for the [`algorithms`](Self::algorithms), is a
-    /// [`ConfigError`].
+    /// clock. Give the time of the fetch, not the time of a file: a copy makes a file younger. A seed
+    /// that is older, or from the future, is not used, and a line in the log says so. A text that is
+    /// longer than 256 KiB, or has no key for the [`algorithms`](Self::algorithms), is a
+    /// [`ConfigError`](crate::ConfigError).
     ///
     /// ```
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {

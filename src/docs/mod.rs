@@ -12,6 +12,7 @@
 //! - [`operations`]: readiness, spans, metrics, and what the alerts mean.
 //! - [`troubleshooting`]: what you see, what it means, and the cure.
 //! - [`threat_model`]: for a review of this crate, or of a service that uses it.
+//! - [`changelog`]: what changed, version by version.
 //!
 //! These modules contain text only.
 
@@ -76,3 +77,6 @@ pub mod troubleshooting {}
 
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}
+
+#[doc = include_str!("changelog.md")]
+pub mod changelog {}
