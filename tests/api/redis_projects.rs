@@ -173,7 +173,7 @@ async fn all_projects_share_two_connections() {
     drop(single);
     within(10, async || open_connections(&server).await == 0).await;
 
-    for count in [1, 2, 50] {
+    for count in [1, 2, 50_u64] {
         let made = server.connections().await;
         let process = Process::of((0..count).map(idle), server.url());
         for number in 0..count {
@@ -183,7 +183,7 @@ async fn all_projects_share_two_connections() {
         sleep(Duration::from_millis(2_500)).await;
         assert_eq!(open_connections(&server).await, 2, "{count}");
         // Some are those of this test itself.
-        let asked = count as u64 + 3;
+        let asked = count + 3;
         let made = server.connections().await - made;
         assert!(made <= 2 + asked, "{count}: {made}");
         drop(process);

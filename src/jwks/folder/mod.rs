@@ -86,7 +86,7 @@ impl KeyFolder {
         tokio::spawn(async move {
             match writing.await {
                 Ok(Ok(())) if fails.swap(false, Ordering::Relaxed) => {
-                    telemetry::keys_kept_again(&issuer)
+                    telemetry::keys_kept_again(&issuer);
                 }
                 Ok(Err(error)) if error.is_trouble() && !fails.swap(true, Ordering::Relaxed) => {
                     telemetry::keys_not_kept(&issuer, &error);
