@@ -11,7 +11,7 @@ use super::super::log::LogError;
 use super::super::retries::{REPLY_TIMEOUT, within};
 use super::address::Address;
 use super::connection::Connection;
-use super::news::{News, listen};
+use super::news::{News, watch};
 
 /// One connection answers the questions of all projects, in their order: none of these questions
 /// waits in the server. The other one waits for news, which is all that it does: without it, each project
@@ -20,7 +20,7 @@ pub(super) struct Link {
     asking: Connection,
     pub(super) news: Arc<News>,
     opened: Instant,
-    listener: AbortHandle,
+    watcher: AbortHandle,
 }
 
 impl Link {
@@ -28,12 +28,12 @@ impl Link {
     pub(super) async fn open(address: &Arc<Address>) -> Result<Self, LogError> {
         let asking = Connection::open(address).await?;
         let news = Arc::new(News::default());
-        let listening = listen(Arc::clone(address), Arc::clone(&news));
+        let watching = watch(Arc::clone(address), Arc::clone(&news));
         Ok(Self {
             asking,
             news,
             opened: Instant::now(),
-            listener: tokio::spawn(listening).abort_handle(),
+            watcher: tokio::spawn(watching).abort_handle(),
         })
     }
 
@@ -63,7 +63,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.watcher.abort();
     }
 }
 

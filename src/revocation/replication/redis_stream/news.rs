@@ -1,13 +1,13 @@
 //! One question that waits for something new in the streams of all projects.
 //!
-//! A question that waits in the server cannot be changed. A stream that joins while it waits is looked at
-//! every now and then instead, until the next question, a second later at most: so nothing is needed to
-//! interrupt it, neither a permission (`CLIENT UNBLOCK` is for administrators) nor a key that is written to
-//! for that.
+//! A question that waits in the server cannot be changed. A stream that joins meanwhile is read every now
+//! and then, until the next question: a second later at most. So nothing has to interrupt the question:
+//! `CLIENT UNBLOCK` needs the permission of an administrator, and a key that is written to for this
+//! purpose needs a server that takes writes.
 //!
-//! News are a hint: whoever hears of them reads the stream. So a stream that spoils the question for all (it
-//! is of another type, or forbidden) is an error of its own project, whose next look fails, and for the
-//! others one look in vain.
+//! News are a hint, and each project reads its own stream. A stream that makes the question fail for all (its
+//! key is of another type, or forbidden) makes the next read of its own project fail; the others find nothing
+//! new, and wait again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use super::address::Address;
 use super::connection::Connection;
 use super::entry;
 
-/// Who waits for news.
+/// The streams that somebody waits for.
 #[derive(Default)]
 pub(super) struct News {
     awaited: Mutex<HashMap<u64, Awaited>>,
@@ -38,7 +38,7 @@ struct Awaited {
     after: LogPosition,
     /// Whether the question that waits now is about this place.
     is_asked: bool,
-    told: Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
 impl News {
@@ -49,7 +49,7 @@ impl News {
 
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
-        self.tell(|_| true);
+        self.notify(|_| true);
     }
 
     /// Each stream that somebody waits for, with the place from where.
@@ -65,13 +65,13 @@ impl News {
         question
     }
 
-    /// Tells whoever the last question was about, and waits for one of these streams. They are not in
-    /// the next question, unless they wait again.
-    fn tell(&self, is_new: impl Fn(&Awaited) -> bool) {
+    /// Wakes those who wait for one of these streams. They are not in the next question, unless they wait
+    /// again.
+    fn notify(&self, is_new: impl Fn(&Awaited) -> bool) {
         self.awaited().retain(|_, awaited| {
             let is_new = is_new(awaited);
             if is_new {
-                awaited.told.notify_one();
+                awaited.changed.notify_one();
             }
             !is_new
         });
@@ -82,33 +82,33 @@ impl News {
     }
 }
 
-/// One who waits for news of one stream, from time to time.
-pub(super) struct Listener {
+/// Waits for news of one stream.
+pub(super) struct Subscription {
     news: Arc<News>,
     id: u64,
     key: Arc<str>,
-    told: Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
-impl Listener {
+impl Subscription {
     pub(super) fn new(news: &Arc<News>, key: &Arc<str>) -> Self {
         Self {
             news: Arc::clone(news),
             id: news.next_id.fetch_add(1, Ordering::Relaxed),
             key: Arc::clone(key),
-            told: Arc::default(),
+            changed: Arc::default(),
         }
     }
 
-    /// Returns at this time, or earlier: when there may be something after this place, or when it is time to
-    /// look, because the question that waits now is not about it.
+    /// Returns when there may be something after this place, and at `until` at the latest: at `look` where
+    /// the question that waits now is not about it.
     pub(super) async fn news(&self, after: LogPosition, until: Instant, look: Instant) {
         let is_asked = self.is_asked(after);
         if !is_asked {
             self.news.joined.notify_one();
         }
         let until = if is_asked { until } else { until.min(look) };
-        let _ = timeout_at(until, self.told.notified()).await;
+        let _ = timeout_at(until, self.changed.notified()).await;
     }
 
     fn is_asked(&self, after: LogPosition) -> bool {
@@ -117,7 +117,7 @@ impl Listener {
             key: Arc::clone(&self.key),
             after,
             is_asked: false,
-            told: Arc::clone(&self.told),
+            changed: Arc::clone(&self.changed),
         });
         if own.after != after {
             own.after = after;
@@ -127,14 +127,14 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for Subscription {
     fn drop(&mut self) {
         self.news.awaited().remove(&self.id);
     }
 }
 
-/// Asks for news for as long as it is not known that another server may have taken over.
-pub(super) async fn listen(address: Arc<Address>, news: Arc<News>) {
+/// Asks for news until others should be asked over other connections.
+pub(super) async fn watch(address: Arc<Address>, news: Arc<News>) {
     let mut connection = None;
     let mut retries = Retries::new();
     while !news.is_over() {
@@ -146,7 +146,7 @@ pub(super) async fn listen(address: Arc<Address>, news: Arc<News>) {
         match ask(&address, &mut connection, &question).await {
             Ok(answer) => {
                 retries = Retries::new();
-                news.tell(|awaited| awaited.is_asked && answer.contains(awaited.key.as_bytes()));
+                news.notify(|awaited| awaited.is_asked && answer.contains(awaited.key.as_bytes()));
                 // Each stream costs the server something, each time.
                 sleep(REST_PER_STREAM * u32::try_from(question.len()).unwrap_or(u32::MAX)).await;
             }
@@ -155,8 +155,8 @@ pub(super) async fn listen(address: Arc<Address>, news: Arc<News>) {
                 if !error.is_answer() {
                     connection = None;
                 }
-                // Each of them sees what becomes of its own stream.
-                news.tell(|_| true);
+                // Each project reads its own stream, and finds out whose fault it is.
+                news.notify(|_| true);
                 sleep(retries.next().min(WAIT)).await;
             }
         }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::super::log::LogError;
 use super::RedisConfig;
 use super::address::Address;
 use super::link::Link;
 use crate::error::ConfigError;
-use crate::revocation::replication::log::LogError;
 
 /// The server, and the connections to it for as long as a project needs them.
 pub(crate) struct RedisServer {

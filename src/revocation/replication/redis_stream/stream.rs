@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep_until};
 use super::super::log::{Entry, LogConnection, LogError, LogPosition};
 use super::entry;
 use super::link::Link;
-use super::news::Listener;
+use super::news::Subscription;
 use crate::revocation::record::Record;
 
 pub(crate) struct StreamConnection {
     link: Arc<Link>,
-    listener: Listener,
+    subscription: Subscription,
     key: Arc<str>,
     page: Arc<PageSize>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct StreamConnection {
 impl StreamConnection {
     pub(super) fn new(link: Arc<Link>, key: &Arc<str>, page: &Arc<PageSize>) -> Self {
         Self {
-            listener: Listener::new(&link.news, key),
+            subscription: Subscription::new(&link.news, key),
             link,
             key: Arc::clone(key),
             page: Arc::clone(page),
@@ -62,7 +62,7 @@ impl LogConnection for StreamConnection {
         let mut look = FIRST_LOOK;
         loop {
             let next = until.min(Instant::now() + look);
-            self.listener.news(after, until, next).await;
+            self.subscription.news(after, until, next).await;
             if self.link.news.is_over() {
                 return Err(LogError::Replaced);
             }
