@@ -16,8 +16,8 @@ use crate::user::NoClaims;
 /// One project of an [`Authgear`], by its issuer, from
 /// [`Projects::get`](crate::Projects::get).
 ///
-/// It stands for the issuer, and not for the options of today: it goes on where the project is replaced.
-/// Where the project is removed, what is said here of users is remembered in case it comes back.
+/// It stands for the issuer, not for the current options: it stays usable after the project is replaced. If
+/// the project is removed, its revocations are remembered in case it is added again.
 pub struct Project<C = NoClaims> {
     pub(super) authenticator: Arc<Authenticator<C>>,
     pub(super) issuer: Arc<str>,
@@ -30,14 +30,14 @@ impl<C: Send + Sync + 'static> Project<C> {
         &self.issuer
     }
 
-    /// How the project is doing. `None` if it was removed.
+    /// The status of the project. `None` if it was removed.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         let authgear = Status::of(&self.authenticator);
         authgear.of_issuer(&self.issuer)
     }
 
-    /// As [`Authgear::revoke_user`], for a user of this project.
+    /// Like [`Authgear::revoke_user`], for a user of this project.
     pub fn revoke_user(&self, id: &str) {
         if !self.authenticator.verifier().reads_tokens() {
             telemetry::revoked_nobody();
@@ -47,7 +47,7 @@ impl<C: Send + Sync + 'static> Project<C> {
         }
     }
 
-    /// As [`Authgear::revoke_client`], for a client of this project.
+    /// Like [`Authgear::revoke_client`], for a client of this project.
     pub fn revoke_client(&self, client_id: &str) {
         self.warn_where_no_token_is_read();
         if let Some(revocations) = self.authenticator.ledger().find(&self.issuer) {
@@ -55,7 +55,7 @@ impl<C: Send + Sync + 'static> Project<C> {
         }
     }
 
-    /// As [`Authgear::revoke_issued_before`], for the tokens of this project.
+    /// Like [`Authgear::revoke_issued_before`], for the tokens of this project.
     pub fn revoke_issued_before(&self, time: SystemTime) {
         self.warn_where_no_token_is_read();
         if let Some(revocations) = self.authenticator.ledger().find(&self.issuer) {
@@ -69,7 +69,7 @@ impl<C: Send + Sync + 'static> Project<C> {
         }
     }
 
-    /// As [`Authgear::invalidate_user`], for a user of this project.
+    /// Like [`Authgear::invalidate_user`], for a user of this project.
     pub fn invalidate_user(&self, id: &str) {
         let verifier = self.authenticator.verifier();
         match verifier.projects() {
@@ -86,10 +86,11 @@ impl<C: Send + Sync + 'static> Project<C> {
         }
     }
 
-    /// As [`Authgear::webhooks`], for deliveries of this project: each has a route and secrets of its own.
+    /// Like [`Authgear::webhooks`], for deliveries of this project. Each project has its own route and
+    /// secrets.
     ///
     /// # Errors
-    /// No secret, or an empty one.
+    /// There is no secret, or an empty one.
     #[cfg(feature = "webhook")]
     pub fn webhooks<S, I>(&self, secrets: I) -> Result<axum::routing::MethodRouter<S>, ConfigError>
     where
@@ -104,7 +105,7 @@ impl<C: Send + Sync + 'static> Project<C> {
         ledger.feed(&self.issuer);
         let issuer = Arc::clone(&self.issuer);
         let find = move || ledger.find(&issuer);
-        // Its signature judges the request.
+        // The signature authenticates the request.
         let open = OpenLayer::new(self.authenticator.authgear_id().clone());
         Ok(crate::webhook::route(find, secrets).layer(open))
     }
