@@ -17,6 +17,8 @@ use crate::authgear::Authgear;
 use crate::error::ConfigError;
 use crate::jwks::FetchSpread;
 use crate::outbound::OutboundPool;
+#[cfg(feature = "redis")]
+use crate::revocation::RedisServer;
 use crate::telemetry;
 use crate::verify::{ProjectResources, ProjectSet, TokenCache, Verifier};
 #[cfg(feature = "webhook")]
@@ -33,6 +35,8 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
     pub fn build(self) -> Result<Authgear<C>, ConfigError> {
         let options = self.options;
         let is_union = self.projects.is_some();
+        #[cfg(feature = "redis")]
+        let redis = options.redis.as_ref().map(RedisServer::new).transpose()?;
         let context = PlanContext {
             mode: ModeContext {
                 gateway: options.gateway.as_ref(),
@@ -41,7 +45,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
                 reads_claims: self.reads_claims,
             },
             #[cfg(feature = "redis")]
-            redis: options.redis.as_ref(),
+            redis: redis.as_ref(),
         };
         let plans = match self.projects {
             None => vec![ProjectPlan::new(&options, &context)?],
@@ -73,7 +77,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let names_issuer = is_union || plans.iter().any(ProjectPlan::has_former_issuers);
         let runtime = runtime().ok_or(ConfigError::NoRuntime)?;
         #[cfg(feature = "redis")]
-        if options.redis.is_some() && options.gateway.is_some() {
+        if redis.is_some() && options.gateway.is_some() {
             telemetry::gateway_decides("redis");
         }
 
@@ -85,7 +89,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
             ledger: Arc::default(),
             metrics,
             #[cfg(feature = "redis")]
-            redis: options.redis,
+            redis,
             read_claims: self.read_claims,
             scope_inclusions: scope_inclusions.clone(),
         };

@@ -15,7 +15,7 @@ use crate::jwks::{KeyAddresses, KeyPolicy, KeySnapshot};
 use crate::outbound::{HttpOptions, Outbound, OutboundPool};
 use crate::revocation::RevocationPlan;
 #[cfg(feature = "redis")]
-use crate::revocation::{RedisConfig, RedisLog};
+use crate::revocation::{RedisLog, RedisServer};
 use crate::telemetry::ProjectTelemetry;
 use crate::verify::{ProjectResources, TrustedProject, Validation, Verifier};
 #[cfg(feature = "webhook")]
@@ -42,7 +42,7 @@ pub(super) struct ProjectPlan {
 pub(super) struct PlanContext<'c> {
     pub(super) mode: ModeContext<'c>,
     #[cfg(feature = "redis")]
-    pub(super) redis: Option<&'c RedisConfig>,
+    pub(super) redis: Option<&'c Arc<RedisServer>>,
 }
 
 impl ProjectPlan {
@@ -60,8 +60,7 @@ impl ProjectPlan {
             #[cfg(feature = "redis")]
             log: context
                 .redis
-                .map(|redis| RedisLog::new(redis, &endpoint.issuer))
-                .transpose()?,
+                .map(|server| RedisLog::new(server, &endpoint.issuer)),
         };
         let mode = options.mode(&endpoint, &context.mode)?;
         Ok(Self {

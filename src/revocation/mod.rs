@@ -24,7 +24,7 @@ pub(crate) use self::ledger::RevocationLedger;
 #[cfg(feature = "redis")]
 pub use self::replication::redis_stream::RedisConfig;
 #[cfg(feature = "redis")]
-pub(crate) use self::replication::redis_stream::RedisLog;
+pub(crate) use self::replication::redis_stream::{RedisLog, RedisServer};
 #[cfg(feature = "redis")]
 use self::replication::{Replication, outbox::Outbox};
 pub(crate) use self::store::RevocationStore;

@@ -203,18 +203,18 @@ pub(crate) fn unprotected_route(
 }
 
 /// The folder of kept keys holds something of no use; once for each start.
-pub(crate) fn kept_keys_unused(error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, error = %Causes(error), "kept keys are not used");
+pub(crate) fn kept_keys_unused(issuer: &str, error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, issuer, error = %Causes(error), "kept keys are not used");
 }
 
 /// Keys were fetched and could not be kept; said once until they can.
-pub(crate) fn keys_not_kept(error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, error = %Causes(error), "keys cannot be kept");
+pub(crate) fn keys_not_kept(issuer: &str, error: &(dyn Error + 'static)) {
+    tracing::warn!(target: TARGET, issuer, error = %Causes(error), "keys cannot be kept");
 }
 
 /// Keys are kept, after they could not be.
-pub(crate) fn keys_kept_again() {
-    tracing::info!(target: TARGET, "keys are kept again");
+pub(crate) fn keys_kept_again(issuer: &str) {
+    tracing::info!(target: TARGET, issuer, "keys are kept again");
 }
 
 /// What is kept, so that nothing has to be verified or asked again.
@@ -260,51 +260,72 @@ pub(crate) fn describe() {
     metric!(describe());
 }
 
-/// The log of revocations has been read: `is_new` after it was out of contact.
+/// What a log of ended users is called: whose users they are, and its key.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_read(stream: &str, lacking: usize, is_new: bool) {
+#[derive(Clone, Copy)]
+pub(crate) struct LogName<'n> {
+    pub(crate) issuer: &'n str,
+    pub(crate) stream: &'n str,
+}
+
+/// The log of ended users has been read: `is_new` after it was out of contact.
+#[cfg(feature = "redis")]
+pub(crate) fn revocation_log_read(
+    LogName { issuer, stream }: LogName<'_>,
+    lacking: usize,
+    is_new: bool,
+) {
     if is_new {
-        tracing::info!(target: TARGET, stream, lacking, "the log of ended users is in contact");
+        tracing::info!(target: TARGET, issuer, stream, lacking, "the log of ended users is in contact");
     } else if lacking > 0 {
-        tracing::info!(target: TARGET, stream, lacking, "the log of ended users is told what it lacks");
+        tracing::info!(target: TARGET, issuer, stream, lacking, "the log of ended users is told what it lacks");
     }
 }
 
 /// The log of revocations does not answer. Logged once until it does.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_lost(stream: &str, error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, stream, error = %Causes(error), "the log of ended users is out of contact");
+pub(crate) fn revocation_log_lost(
+    LogName { issuer, stream }: LogName<'_>,
+    error: &(dyn Error + 'static),
+) {
+    tracing::warn!(target: TARGET, issuer, stream, error = %Causes(error), "the log of ended users is out of contact");
 }
 
 /// The log of revocations can at most be read, and refuses writes. Logged once until it accepts them.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_refuses(stream: &str, error: &(dyn Error + 'static)) {
-    tracing::warn!(target: TARGET, stream, error = %Causes(error), "the log of ended users takes nothing");
+pub(crate) fn revocation_log_refuses(
+    LogName { issuer, stream }: LogName<'_>,
+    error: &(dyn Error + 'static),
+) {
+    tracing::warn!(target: TARGET, issuer, stream, error = %Causes(error), "the log of ended users takes nothing");
 }
 
 /// The log of revocations has stored everything that waited for it.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_takes(stream: &str) {
-    tracing::info!(target: TARGET, stream, "the log of ended users takes everything again");
+pub(crate) fn revocation_log_takes(LogName { issuer, stream }: LogName<'_>) {
+    tracing::info!(target: TARGET, issuer, stream, "the log of ended users takes everything again");
 }
 
 /// The log of revocations has entries that cannot be read. Logged from time to time.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_entries_skipped(stream: &str, count: u64) {
-    tracing::warn!(target: TARGET, stream, count, "entries of the log of ended users were skipped");
+pub(crate) fn revocation_entries_skipped(LogName { issuer, stream }: LogName<'_>, count: u64) {
+    tracing::warn!(target: TARGET, issuer, stream, count, "entries of the log of ended users were skipped");
 }
 
 /// This machine's clock and that of the log differ. Logged once until they agree.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_clocks_differ(stream: &str, seconds_ahead: i64) {
-    tracing::warn!(target: TARGET, stream, seconds_ahead, "the clock differs from that of the log of ended users");
+pub(crate) fn revocation_clocks_differ(
+    LogName { issuer, stream }: LogName<'_>,
+    seconds_ahead: i64,
+) {
+    tracing::warn!(target: TARGET, issuer, stream, seconds_ahead, "the clock differs from that of the log of ended users");
 }
 
 /// The newest entry of the log of revocations lies in the future of the log's own clock.
 #[cfg(feature = "redis")]
-pub(crate) fn revocation_log_is_ahead(stream: &str, seconds: u64) {
+pub(crate) fn revocation_log_is_ahead(LogName { issuer, stream }: LogName<'_>, seconds: u64) {
     tracing::warn!(
-        target: TARGET, stream,
+        target: TARGET, issuer, stream,
         seconds,
         "the ids of the log of ended users lie in the future: what is appended is not dropped before that time"
     );

@@ -44,6 +44,7 @@ mod properties;
 mod recorded;
 mod redis;
 mod redis_faults;
+mod redis_projects;
 mod refusal_table;
 mod refusals;
 mod resolver;

@@ -133,14 +133,14 @@ fn free_port() -> u16 {
 }
 
 /// A wire to the server that can be cut: then nothing passes, and nothing is closed.
-struct Wire {
+pub(crate) struct Wire {
     port: u16,
     is_cut: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Wire {
-    async fn to(server: &Server) -> Self {
+    pub(crate) async fn to(server: &Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let is_cut = Arc::new(AtomicBool::new(false));
@@ -171,16 +171,16 @@ impl Wire {
         Self { port, is_cut, task }
     }
 
-    async fn cut(&self) {
+    pub(crate) async fn cut(&self) {
         self.is_cut.store(true, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 
-    fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.is_cut.store(false, Ordering::SeqCst);
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 }

@@ -44,6 +44,19 @@ impl Lines {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
+    /// Each line about the log says whose users it is about, and what its key is.
+    fn assert_name(&self, fake: &FakeAuthgear) {
+        let issuer = format!("issuer=\"{}\"", fake.endpoint());
+        let stream = format!("stream=\"{}\"", key(fake));
+        let text = self.text();
+        for line in text
+            .lines()
+            .filter(|line| line.contains("the log of ended users"))
+        {
+            assert!(line.contains(&issuer) && line.contains(&stream), "{line}");
+        }
+    }
+
     fn count(&self, line: &str) -> usize {
         self.text().matches(line).count()
     }
@@ -163,6 +176,7 @@ async fn foreign_entries_are_skipped_wherever_they_stand() {
         assert!(!replica.refuses(&good).await);
     }
     assert!(!lines.text().contains('\u{fffd}') && !lines.text().contains("xxxx"));
+    lines.assert_name(&fake);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -272,6 +286,7 @@ async fn a_server_that_takes_nothing_is_asked_seldom_and_told_everything_later()
         let (begun, ended) = (lines.count(TAKES_NOTHING), lines.count(TAKES_AGAIN));
         assert_eq!(begun, ended, "{code}: {}", lines.text());
         assert!((2..=4).contains(&begun), "{code}: {}", lines.text());
+        lines.assert_name(&fake);
     }
 }
 
@@ -311,6 +326,7 @@ async fn a_key_of_another_type_is_told_and_waited_for() {
         all_healthy(&[&a, &b]).await;
         let lost = lines.count(OUT_OF_CONTACT) - lost;
         assert!((2..=4).contains(&lost), "{}", lines.text());
+        lines.assert_name(&fake);
     }
 }
 

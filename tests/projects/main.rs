@@ -17,6 +17,7 @@ mod changes;
 mod confusion;
 mod forward;
 mod isolation;
+mod log;
 mod metrics;
 mod placement;
 mod property;

@@ -28,6 +28,7 @@ use crate::telemetry;
 /// The folder, for one issuer.
 #[derive(Debug)]
 pub(crate) struct KeyFolder {
+    issuer: Arc<str>,
     files: Arc<KeyFiles>,
     clock: Clock,
     /// The allowed difference between the clocks of the processes that share the folder.
@@ -41,6 +42,7 @@ pub(crate) struct KeyFolder {
 impl KeyFolder {
     pub(crate) fn new(folder: PathBuf, issuer: &str, clock: Clock, leeway: Duration) -> Self {
         Self {
+            issuer: issuer.into(),
             files: Arc::new(KeyFiles::new(folder, issuer)),
             clock,
             leeway,
@@ -63,7 +65,7 @@ impl KeyFolder {
         // Writing will probably fail for the same reason, and one log line is enough.
         let is_of_the_disk = !matches!(error, FolderError::Snapshot(_));
         self.fails.store(is_of_the_disk, Ordering::Relaxed);
-        telemetry::kept_keys_unused(&error);
+        telemetry::kept_keys_unused(&self.issuer, &error);
         None
     }
 
@@ -73,6 +75,7 @@ impl KeyFolder {
         let Ok(permit) = Arc::clone(&self.writer).try_acquire_owned() else {
             return;
         };
+        let issuer = Arc::clone(&self.issuer);
         let files = Arc::clone(&self.files);
         let fails = Arc::clone(&self.fails);
         let latest = self.clock.now().unix() + self.leeway;
@@ -82,9 +85,11 @@ impl KeyFolder {
         });
         tokio::spawn(async move {
             match writing.await {
-                Ok(Ok(())) if fails.swap(false, Ordering::Relaxed) => telemetry::keys_kept_again(),
+                Ok(Ok(())) if fails.swap(false, Ordering::Relaxed) => {
+                    telemetry::keys_kept_again(&issuer);
+                }
                 Ok(Err(error)) if error.is_trouble() && !fails.swap(true, Ordering::Relaxed) => {
-                    telemetry::keys_not_kept(&error);
+                    telemetry::keys_not_kept(&issuer, &error);
                 }
                 // No change; or the runtime ends.
                 Ok(_) | Err(_) => {}

@@ -18,7 +18,7 @@ use super::retries::{LAST_RETRY, REPLY_TIMEOUT, Retries, within};
 use crate::revocation::RevocationStore;
 use crate::revocation::record::Record;
 use crate::runtime::RuntimeEnded;
-use crate::telemetry;
+use crate::telemetry::{self, LogName};
 
 /// How long one read waits for something new. Contact is known to be lost this much later at most,
 /// and the patience for an answer.
@@ -95,8 +95,10 @@ impl<L: Log> Follower<L> {
             if since.is_some_and(|since: Instant| since.elapsed() >= LAST_RETRY) {
                 retries = Retries::new();
             }
-            // The next connection leads to another server, which may well answer.
-            if !error.is_demotion() {
+            if error.is_demotion() {
+                // The next connection leads to another server, which may well answer.
+                retries = Retries::new();
+            } else {
                 self.is_in_contact = false;
                 let error = Arc::new(error);
                 if self.outbox.lost(Arc::clone(&error)) {
@@ -282,11 +284,11 @@ impl Skips {
         }
     }
 
-    fn tell(&mut self, stream: &str) {
+    fn tell(&mut self, log: LogName<'_>) {
         let is_due = |told: Instant| told.elapsed() >= SKIPS_INTERVAL;
         if self.count > 0 && self.told.is_none_or(is_due) {
             self.told = Some(Instant::now());
-            telemetry::revocation_entries_skipped(stream, std::mem::take(&mut self.count));
+            telemetry::revocation_entries_skipped(log, std::mem::take(&mut self.count));
         }
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::revocation::record::Record;
 use crate::runtime::RuntimeEnded;
+use crate::telemetry::LogName;
 
 /// A log that can be connected to.
 pub(crate) trait Log: Send + Sync + 'static {
     type Connection: LogConnection;
 
-    /// What operators call it: it names the issuer.
-    fn name(&self) -> &str;
+    /// What operators call it.
+    fn name(&self) -> LogName<'_>;
 
     /// For how long it may be out of contact before users are refused.
     fn max_staleness(&self) -> Option<Duration>;
@@ -84,6 +85,9 @@ pub(crate) enum LogError {
     Timeout,
     #[error("the log of ended users closed the connection")]
     Closed,
+    /// Whoever shares the connection has found a reason for another one.
+    #[error("the log of ended users is read over another connection from now on")]
+    Replaced,
     #[error("the log of ended users refused the user name or the password")]
     Authentication,
     /// The server's own code for the reason, of upper-case letters. Its own sentence may quote what
@@ -109,7 +113,11 @@ impl LogError {
     /// Whether another server may have taken over, so that another connection would lead to it. One
     /// that becomes a replica ends the questions that wait for something new, and takes no writes.
     pub(in crate::revocation) fn is_demotion(&self) -> bool {
-        matches!(self, Self::Refused { code } if code == "READONLY" || code == "UNBLOCKED")
+        match self {
+            Self::Replaced => true,
+            Self::Refused { code } => code == "READONLY" || code == "UNBLOCKED",
+            _ => false,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::revocation::store::RevocationStore;
 use crate::revocation::table::Table;
 use crate::revocation::{RevocationPolicy, Revocations};
 use crate::simulation::cases::cases;
+use crate::telemetry::LogName;
 use crate::user::{Identity, NumericDate, TextReader};
 use crate::webhook::event::{Delivery, EventType};
 
@@ -147,8 +148,11 @@ impl Way {
 impl Log for Way {
     type Connection = Self;
 
-    fn name(&self) -> &'static str {
-        "simulated"
+    fn name(&self) -> LogName<'_> {
+        LogName {
+            issuer: "simulated",
+            stream: "simulated",
+        }
     }
 
     fn max_staleness(&self) -> Option<Duration> {

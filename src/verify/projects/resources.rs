@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::jwks::FetchSpread;
 use crate::outbound::OutboundPool;
 #[cfg(feature = "redis")]
-use crate::revocation::RedisConfig;
+use crate::revocation::RedisServer;
 use crate::revocation::RevocationLedger;
 use crate::telemetry::MetricScope;
 use crate::user::ScopeInclusions;
@@ -25,7 +25,7 @@ pub(crate) struct ProjectResources<C> {
     pub(crate) ledger: Arc<RevocationLedger>,
     pub(crate) metrics: MetricScope,
     #[cfg(feature = "redis")]
-    pub(crate) redis: Option<RedisConfig>,
+    pub(crate) redis: Option<Arc<RedisServer>>,
     pub(crate) read_claims: ReadClaims<C>,
     pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
 }

@@ -84,6 +84,19 @@ impl Away {
         assert_eq!(told.len(), 1, "{why}: {lines}");
         assert!(told[0].contains("kept keys are not used"), "{lines}");
         assert!(told[0].contains(why), "{why}: {lines}");
+        self.assert_names_issuer(&log);
+    }
+
+    /// Each line about kept keys says whose they are.
+    fn assert_names_issuer(&self, log: &Log) {
+        assert_names_issuer(&self.stage, log);
+    }
+}
+
+fn assert_names_issuer(stage: &Stage, log: &Log) {
+    let issuer = format!("issuer=\"{}\"", stage.fake.endpoint());
+    for line in log.text().lines().filter(|line| line.contains(" kept")) {
+        assert!(line.contains(&issuer), "{line}");
     }
 }
 
@@ -299,6 +312,26 @@ async fn the_algorithms_are_those_of_today() {
 }
 
 #[tokio::test]
+async fn the_line_about_keys_that_cannot_be_kept_names_the_issuer() {
+    let away = Away::new().await;
+    away.stage.fake.restart().await;
+    let (log, _guard) = Log::of_this_thread(Level::INFO);
+    let (_authgear, api) = away.start();
+    away.stage
+        .assert_is_alice(&get(&api, "/user", &away.token).await);
+    let sub_folder = away.folder.path().join("axum-authgear");
+    fs::set_permissions(&sub_folder, Permissions::from_mode(0o777)).unwrap();
+    while !log.text().contains("keys cannot be kept") {
+        let _ = away.stage.fake.rotate();
+        away.stage.an_hour_passes();
+        let answer = get(&api, "/user", &away.stage.token()).await;
+        away.stage.assert_is_alice(&answer);
+        sleep(Duration::from_millis(50)).await;
+    }
+    away.assert_names_issuer(&log);
+}
+
+#[tokio::test]
 async fn a_folder_that_everybody_may_write_to_costs_one_line_until_that_is_changed() {
     let away = Away::new().await;
     let sub_folder = away.folder.path().join("axum-authgear");
@@ -333,6 +366,7 @@ async fn a_folder_that_everybody_may_write_to_costs_one_line_until_that_is_chang
         sleep(Duration::from_millis(50)).await;
     }
     assert!(log.text().contains("keys are kept again"), "{}", log.text());
+    away.assert_names_issuer(&log);
     away.stage.fake.stop();
     let answer = get(&away.start().1, "/user", &of_the_last_key).await;
     away.stage.assert_is_alice(&answer);
@@ -423,6 +457,7 @@ async fn a_seed_that_is_too_old_or_from_the_future_is_not_used_and_a_bad_one_is_
         assert_eq!(authgear.status().key_age().is_some(), serves, "{time:?}");
         assert_eq!(log.text().contains("kept keys serve"), serves);
         assert_eq!(log.text().contains("not used"), !serves);
+        assert_names_issuer(&stage, &log);
     }
     let symmetric = json!({ "keys": [{ "kty": "oct", "kid": "a", "k": "AAAA" }] });
     for bad in [

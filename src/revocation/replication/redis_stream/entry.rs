@@ -4,6 +4,8 @@
 //! one entry and no other, whatever it is made of: nothing here is taken to be text, a number, or a
 //! pair before it was looked at.
 
+use std::collections::HashSet;
+
 use ::redis::Value;
 
 use super::super::log::{Entry, LogPosition};
@@ -78,6 +80,20 @@ pub(super) fn page(answer: &Value, key: &str, after: LogPosition) -> Option<(Vec
     });
     let entries: Vec<_> = entries.collect();
     (entries.is_empty() || last > after).then(|| (entries, size(answer)))
+}
+
+/// The keys of the streams that an answer to `XREAD` has something of.
+pub(super) fn keys(answer: &Value) -> Option<HashSet<Vec<u8>>> {
+    let streams = match answer {
+        Value::Nil => return Some(HashSet::new()),
+        Value::Array(streams) => streams,
+        _ => return None,
+    };
+    let key = |stream: &Value| match stream {
+        Value::Array(stream) => bytes(stream.first()?).map(<[u8]>::to_vec),
+        _ => None,
+    };
+    streams.iter().map(key).collect()
 }
 
 /// Whether an answer to `XRANGE` has the entry of this place.

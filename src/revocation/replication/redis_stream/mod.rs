@@ -1,21 +1,27 @@
 //! The log as a stream of Redis or Valkey.
+//!
+//! Each project has a stream (`stream`). All of them are read and written over the two connections of a
+//! `link`, which `server` opens and replaces; on one of these, `news` waits.
 
 mod address;
 mod connection;
 mod entry;
+mod errors;
+mod link;
+mod news;
+mod server;
+mod stream;
 mod tls;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
-use self::address::Address;
-use self::connection::{PageSize, RedisConnection};
+pub(crate) use self::server::RedisServer;
+use self::stream::{PageSize, StreamConnection};
 use super::log::{Log, LogError};
-use crate::error::ConfigError;
 use crate::secret::Secret;
+use crate::telemetry::LogName;
 
 /// A Redis (6.2 or later) or Valkey server that all replicas of an API share: what one of them
 /// learns of ended users, all know.
@@ -124,59 +130,41 @@ impl fmt::Debug for RedisConfig {
     }
 }
 
-const MIN_STALENESS: Duration = Duration::from_secs(10);
-
 /// The stream of one project.
 pub(crate) struct RedisLog {
-    address: Address,
-    key: String,
+    server: Arc<RedisServer>,
+    issuer: Box<str>,
+    key: Arc<str>,
     page: Arc<PageSize>,
-    max_staleness: Option<Duration>,
 }
 
 impl RedisLog {
-    pub(crate) fn new(redis: &RedisConfig, issuer: &str) -> Result<Self, ConfigError> {
-        if let Some(time) = redis.max_staleness
-            && time < MIN_STALENESS
-        {
-            return Err(ConfigError::invalid(
-                "max_staleness",
-                format!("{time:?}"),
-                "is shorter than 10 seconds",
-            ));
-        }
-        Ok(Self {
-            address: Address::new(redis)?,
-            key: format!("{}{issuer}", redis.key_prefix),
+    pub(crate) fn new(server: &Arc<RedisServer>, issuer: &str) -> Self {
+        Self {
+            server: Arc::clone(server),
+            issuer: issuer.into(),
+            key: server.key(issuer).into(),
             page: Arc::new(PageSize::new()),
-            max_staleness: redis.max_staleness,
-        })
+        }
     }
 }
 
 impl Log for RedisLog {
-    type Connection = RedisConnection;
+    type Connection = StreamConnection;
 
-    fn name(&self) -> &str {
-        &self.key
+    fn name(&self) -> LogName<'_> {
+        LogName {
+            issuer: &self.issuer,
+            stream: &self.key,
+        }
     }
 
     fn max_staleness(&self) -> Option<Duration> {
-        self.max_staleness
+        self.server.max_staleness()
     }
 
-    async fn connect(&self) -> Result<RedisConnection, LogError> {
-        let address = &self.address;
-        let stream = TcpStream::connect((address.host.as_str(), address.port))
-            .await
-            .map_err(LogError::Unreachable)?;
-        stream.set_nodelay(true).map_err(LogError::Unreachable)?;
-        match &address.tls {
-            None => RedisConnection::new(&address.info, stream, &self.key, &self.page).await,
-            Some(tls) => {
-                let stream = tls.connect(stream).await.map_err(LogError::Unreachable)?;
-                RedisConnection::new(&address.info, stream, &self.key, &self.page).await
-            }
-        }
+    async fn connect(&self) -> Result<StreamConnection, LogError> {
+        let link = self.server.link().await?;
+        Ok(StreamConnection::new(link, &self.key, &self.page))
     }
 }

@@ -1,0 +1,199 @@
+//! One question that waits for something new in the streams of all projects.
+//!
+//! A question that waits in the server cannot be changed. A stream that joins meanwhile is read every now
+//! and then, until the next question: a second later at most. So nothing has to interrupt the question:
+//! `CLIENT UNBLOCK` needs the permission of an administrator, and a key that is written to for this
+//! purpose needs a server that takes writes.
+//!
+//! News are a hint, and each project reads its own stream. A stream that makes the question fail for all (its
+//! key is of another type, or forbidden) makes the next read of its own project fail; the others find nothing
+//! new, and wait again.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ::redis::{Cmd, cmd};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::super::log::{LogError, LogPosition};
+use super::super::retries::{REPLY_TIMEOUT, Retries, within};
+use super::address::Address;
+use super::connection::Connection;
+use super::entry;
+
+/// The streams that somebody waits for.
+#[derive(Default)]
+pub(super) struct News {
+    awaited: Mutex<HashMap<u64, Awaited>>,
+    joined: Notify,
+    is_over: AtomicBool,
+    next_id: AtomicU64,
+}
+
+struct Awaited {
+    key: Arc<str>,
+    after: LogPosition,
+    /// Whether the question that waits now is about this place.
+    is_asked: bool,
+    changed: Arc<Notify>,
+}
+
+impl News {
+    /// Whether whoever uses the connections should get others.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.notify(|_| true);
+    }
+
+    /// Each stream that somebody waits for, with the place from where.
+    fn question(&self) -> BTreeMap<Arc<str>, LogPosition> {
+        let mut question = BTreeMap::new();
+        for awaited in self.awaited().values_mut() {
+            awaited.is_asked = true;
+            let after = question
+                .entry(Arc::clone(&awaited.key))
+                .or_insert(awaited.after);
+            *after = awaited.after.min(*after);
+        }
+        question
+    }
+
+    /// Wakes those who wait for one of these streams. They are not in the next question, unless they wait
+    /// again.
+    fn notify(&self, is_new: impl Fn(&Awaited) -> bool) {
+        self.awaited().retain(|_, awaited| {
+            let is_new = is_new(awaited);
+            if is_new {
+                awaited.changed.notify_one();
+            }
+            !is_new
+        });
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, HashMap<u64, Awaited>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for news of one stream.
+pub(super) struct Subscription {
+    news: Arc<News>,
+    id: u64,
+    key: Arc<str>,
+    changed: Arc<Notify>,
+}
+
+impl Subscription {
+    pub(super) fn new(news: &Arc<News>, key: &Arc<str>) -> Self {
+        Self {
+            news: Arc::clone(news),
+            id: news.next_id.fetch_add(1, Ordering::Relaxed),
+            key: Arc::clone(key),
+            changed: Arc::default(),
+        }
+    }
+
+    /// Returns when there may be something after this place, and at `until` at the latest: at `look` where
+    /// the question that waits now is not about it.
+    pub(super) async fn news(&self, after: LogPosition, until: Instant, look: Instant) {
+        let is_asked = self.is_asked(after);
+        if !is_asked {
+            self.news.joined.notify_one();
+        }
+        let until = if is_asked { until } else { until.min(look) };
+        let _ = timeout_at(until, self.changed.notified()).await;
+    }
+
+    fn is_asked(&self, after: LogPosition) -> bool {
+        let mut awaited = self.news.awaited();
+        let own = awaited.entry(self.id).or_insert_with(|| Awaited {
+            key: Arc::clone(&self.key),
+            after,
+            is_asked: false,
+            changed: Arc::clone(&self.changed),
+        });
+        if own.after != after {
+            own.after = after;
+            own.is_asked = false;
+        }
+        own.is_asked
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.news.awaited().remove(&self.id);
+    }
+}
+
+/// Asks for news until others should be asked over other connections.
+pub(super) async fn watch(address: Arc<Address>, news: Arc<News>) {
+    let mut connection = None;
+    let mut retries = Retries::new();
+    while !news.is_over() {
+        let question = news.question();
+        if question.is_empty() {
+            news.joined.notified().await;
+            continue;
+        }
+        match ask(&address, &mut connection, &question).await {
+            Ok(answer) => {
+                retries = Retries::new();
+                news.notify(|awaited| awaited.is_asked && answer.contains(awaited.key.as_bytes()));
+                // Each stream costs the server something, each time.
+                sleep(REST_PER_STREAM * u32::try_from(question.len()).unwrap_or(u32::MAX)).await;
+            }
+            Err(error) if error.is_demotion() => news.end(),
+            Err(error) => {
+                if !error.is_answer() {
+                    connection = None;
+                }
+                // Each project reads its own stream, and finds out whose fault it is.
+                news.notify(|_| true);
+                sleep(retries.next().min(WAIT)).await;
+            }
+        }
+    }
+}
+
+/// The keys of those streams that have something new.
+async fn ask(
+    address: &Address,
+    connection: &mut Option<Connection>,
+    question: &BTreeMap<Arc<str>, LogPosition>,
+) -> Result<HashSet<Vec<u8>>, LogError> {
+    let connection = match connection {
+        Some(connection) => connection,
+        None => connection.insert(within(REPLY_TIMEOUT, Connection::open(address)).await?),
+    };
+    let command = command(question);
+    let answer = within(WAIT + REPLY_TIMEOUT, connection.ask(&command)).await?;
+    entry::keys(&answer).ok_or(LogError::Unreadable)
+}
+
+fn command(question: &BTreeMap<Arc<str>, LogPosition>) -> Cmd {
+    let mut command = cmd("XREAD");
+    // One entry of each stream is enough to know.
+    command.arg("COUNT").arg(1);
+    command.arg("BLOCK").arg(WAIT.as_millis().to_string());
+    command.arg("STREAMS");
+    for key in question.keys() {
+        command.arg(&**key);
+    }
+    for after in question.values() {
+        command.arg(entry::id(*after));
+    }
+    command
+}
+
+/// How long a question waits in the server.
+const WAIT: Duration = Duration::from_secs(1);
+/// With a thousand streams, one question in 50 ms.
+const REST_PER_STREAM: Duration = Duration::from_micros(50);
