@@ -455,7 +455,7 @@ impl<C> AuthgearBuilder<C> {
     /// It serves until [`jwks_max_stale`](Self::jwks_max_stale) has passed since then, by the wall
     /// clock. Give the time of the fetch, and not that of a file, which a copy makes younger. One that is older, or from the future, is not used, which a line in the log says. A text
     /// that is longer than 256 KiB, or has no key for the [`algorithms`](Self::algorithms), is a
-    /// [`ConfigError`].
+    /// [`ConfigError`](crate::ConfigError).
     ///
     /// ```
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
