@@ -1,4 +1,4 @@
-//! Time as data: one place that reads the clocks.
+//! Time as data: only this module reads the clocks.
 //!
 //! ```
 //! use std::time::Duration;
@@ -10,7 +10,7 @@
 //! assert!(clock.now().elapsed(start) < Duration::from_secs(3_600));
 //! ```
 //!
-//! A test brings a clock of its own, and lets it run as it needs (feature `testkit`):
+//! A test can set its own clock (feature `testkit`):
 //!
 //! ```
 //! # #[cfg(feature = "testkit")]
@@ -37,17 +37,17 @@
 //!
 //! # What is trusted
 //!
-//! The system's wall clock, give or take the leeway: whoever sets it back revives ended tokens. The
-//! age of keys trusts neither clock alone, see [`Timestamp::elapsed`].
+//! The system's wall clock, within the leeway: a clock that is set back makes expired tokens valid again.
+//! The age of keys trusts neither clock alone: see [`Timestamp::elapsed`].
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Where the crate takes its time from.
+/// The source of time for the crate.
 ///
-/// Claims (`exp`, `nbf`, `iat`) are compared with the wall clock; the age of keys and answers is
-/// measured on both clocks, see [`Timestamp::elapsed`].
+/// Claims (`exp`, `nbf`, `iat`) are compared with the wall clock. The age of keys and cached answers is
+/// measured on both clocks: see [`Timestamp::elapsed`].
 #[derive(Clone, Debug, Default)]
 pub struct Clock(ClockSource);
 
@@ -80,7 +80,7 @@ impl Clock {
 }
 
 impl Clock {
-    /// Whether this is the system's, and not a test's.
+    /// Whether this is the system's clock, and not a test's.
     pub(crate) fn is_system(&self) -> bool {
         matches!(self.0, ClockSource::System)
     }
@@ -100,18 +100,18 @@ impl Timestamp {
         self.wall
     }
 
-    /// How long ago `earlier` was, by whichever clock says more.
+    /// The time since `earlier`, by the clock that gives the larger value.
     ///
-    /// The monotonic clock of many systems stands still while a machine is suspended, and the wall
-    /// clock can be set back: taking the larger one means that neither stretches a bound.
+    /// The monotonic clock of many systems stops while a machine is suspended, and the wall clock can be
+    /// set back. With the larger value, neither of these extends a bound.
     #[must_use]
     pub fn elapsed(self, earlier: Timestamp) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         monotonic.max(self.wall.saturating_sub(earlier.wall))
     }
 
-    /// The moment that was `age` before this one, on both clocks; `None` where one of them cannot say
-    /// so: some monotonic clocks begin with the machine's start.
+    /// The time `age` before this one, on both clocks. `None` if a clock cannot represent it: some
+    /// monotonic clocks begin at the machine's start.
     pub(crate) fn before(self, age: Duration) -> Option<Self> {
         Some(Self {
             wall: self.wall.checked_sub(age)?,
@@ -119,23 +119,23 @@ impl Timestamp {
         })
     }
 
-    /// Whether this came first, by the monotonic clock alone: the wall clock can be set back between
-    /// the two, and each would then be younger than the other.
+    /// Whether this is earlier than `other`, by the monotonic clock: the wall clock can be set back between
+    /// the two, and each would then look younger than the other.
     pub(crate) fn is_before(self, other: Timestamp) -> bool {
         self.monotonic < other.monotonic
     }
 
-    /// How long ago this was, by the monotonic clock.
+    /// The time since this timestamp, by the monotonic clock.
     #[cfg(feature = "metrics")]
     pub(crate) fn time_since(self) -> Duration {
         self.monotonic.elapsed()
     }
 
-    /// When `earlier` was, since the Unix epoch, by whichever reading of the wall clock puts it
-    /// first: the one of then, or the present one less the time that has passed since.
+    /// The time of `earlier` since the Unix epoch, by the wall clock. Of two values, the smaller one
+    /// counts: the reading at that time, or the present reading minus the time since.
     ///
-    /// A wall clock that ran ahead then and has been corrected since does not make `earlier` look
-    /// younger than it is.
+    /// So a wall clock that was ahead then, and has been corrected since, does not make `earlier` look
+    /// younger.
     pub(crate) fn earliest_unix_of(self, earlier: Timestamp) -> Duration {
         let passed = self.monotonic.saturating_duration_since(earlier.monotonic);
         earlier.wall.min(self.wall.saturating_sub(passed))
@@ -156,7 +156,7 @@ mod test {
     pub(super) struct TestTime {
         start: Duration,
         shift_millis: AtomicI64,
-        /// `Some`: the wall clock runs along with tokio's (also a paused one).
+        /// `Some`: the wall clock runs with tokio's clock (also a paused one).
         running_since: Option<Instant>,
     }
 
@@ -176,21 +176,20 @@ mod test {
     }
 
     impl Clock {
-        /// A wall clock that stands still at `unix_seconds` until it is shifted.
+        /// A wall clock that stays at `unix_seconds` until it is shifted.
         #[must_use]
         pub fn frozen_at(unix_seconds: u64) -> Self {
             Self::test(unix_seconds, None)
         }
 
-        /// A wall clock that starts at `unix_seconds` and runs along with tokio's clock, a paused
-        /// one too.
+        /// A wall clock that starts at `unix_seconds` and runs with tokio's clock, also a paused one.
         #[must_use]
         pub fn starting_at(unix_seconds: u64) -> Self {
             Self::test(unix_seconds, Some(Instant::now()))
         }
 
-        /// Sets the wall clock forward (or, negative, back) and leaves the monotonic one alone, in
-        /// every clone of this clock. The system's clock cannot be shifted: nothing happens.
+        /// Sets the wall clock forward (or back, if negative) in every clone of this clock, without
+        /// changing the monotonic clock. On the system's clock it does nothing.
         pub fn shift_millis(&self, millis: i64) {
             if let ClockSource::Test(time) = &self.0 {
                 time.shift_millis.fetch_add(millis, Ordering::SeqCst);

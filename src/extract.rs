@@ -1,4 +1,4 @@
-//! Stage 5: the caller, in a handler's signature.
+//! Stage 5: the extractors of the caller.
 //!
 //! | parameter | no credential | user | machine |
 //! |---|---|---|---|
@@ -9,8 +9,8 @@
 //! | [`Principal`] | 401 | the user | the machine |
 //! | `Option<Principal>` | `None` | the user | the machine |
 //!
-//! The layer has refused a *bad* credential before any of this. Without the layer, or with one for
-//! other custom claims, each of them is a 500 that says what to change.
+//! The layer refuses an *invalid* credential before these extractors run. Without the layer, or with one
+//! for other custom claims, each extractor answers 500 and says what to change.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
 use crate::rejection::AuthRejection;
 use crate::user::{AuthClient, AuthUser, Principal};
 
-/// Who is calling, as a handler may ask for it.
+/// The caller, as a type that a handler can extract.
 pub(crate) trait RequestPrincipal: Sized {
     fn find(authentication: &Authentication) -> Result<Option<Self>, AuthErrorKind>;
 }
@@ -75,7 +75,7 @@ pub(crate) fn reject(extensions: &Extensions, error: impl Into<AuthError>) -> Au
     }
 }
 
-/// What a challenge says that asks for this scope.
+/// The hints of a challenge for this scope.
 pub(crate) fn challenge_hints(extensions: &Extensions, scope: &str) -> Option<Arc<ChallengeHints>> {
     let authentication = Authentication::of_request(extensions)?;
     authentication.challenge_hints(scope)
@@ -84,8 +84,8 @@ pub(crate) fn challenge_hints(extensions: &Extensions, scope: &str) -> Option<Ar
 macro_rules! extractor {
     ($type:ty $(, $claims:ident)?) => {
         impl$(<$claims: Send + Sync + 'static>)? $type {
-            /// The same from the extensions of a request that has come through the layer: for services
-            /// that know no extractors, such as tonic's.
+            /// Reads the same from the extensions of a request behind the layer, for services without
+            /// extractors, such as tonic's.
             ///
             /// # Errors
             /// The same refusals as the extractor's.

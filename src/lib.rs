@@ -1,5 +1,5 @@
 #![doc = include_str!("docs/front.md")]
-// A picture in the page itself shows offline, and wherever the documentation is served.
+// An inline picture also shows offline, and on every documentation server.
 #![doc = include_str!("docs/modes.svg")]
 #![doc = "\n"]
 #![doc = include_str!("docs/front_links.md")]
@@ -9,7 +9,7 @@ pub mod authenticate;
 mod authgear;
 pub mod authorize;
 mod builder;
-// Public under `testkit` alone.
+// Public only with `testkit`.
 #[cfg_attr(not(feature = "testkit"), allow(unreachable_pub))]
 mod clock;
 mod credential;
@@ -48,7 +48,7 @@ pub use protected_resource::ProtectedResource;
 pub use rejection::{
     AuthRejection, EmptyRejectionResponse, JsonRejectionResponse, RejectionResponse,
 };
-/// The HTTP client, whose types some options of the builder take: [`reqwest::Certificate`],
+/// The HTTP client. Some options of the builder need its types: [`reqwest::Certificate`],
 /// [`reqwest::Proxy`], [`reqwest::Client`].
 pub use reqwest;
 #[cfg(feature = "redis")]

@@ -1,4 +1,4 @@
-//! IP networks as options give them.
+//! The IP networks in options.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::error::ConfigError;
 
-/// Networks as they are written: `10.1.2.0/24`, or a single address.
+/// Parses networks: `10.1.2.0/24`, or a single address.
 pub(crate) fn read_networks(
     option: &'static str,
     texts: &[String],
@@ -22,8 +22,8 @@ pub(crate) fn read_networks(
         .collect()
 }
 
-/// `IpNet` reads `010.0.0.0/8`, too, which is another network elsewhere: the standard library's
-/// addresses have no leading zeros, and neither have lengths here.
+/// `IpNet` also accepts `010.0.0.0/8`, which other software reads as another network. So addresses are
+/// parsed by the standard library, which refuses leading zeros, and lengths must have none.
 fn network(text: &str) -> Option<IpNet> {
     let Some((address, length)) = text.split_once('/') else {
         return text.parse::<IpAddr>().ok().map(IpNet::from);
@@ -32,8 +32,7 @@ fn network(text: &str) -> Option<IpNet> {
     (network.prefix_len().to_string() == length).then_some(network)
 }
 
-/// The network of IPv4 where one is written as IPv6 (`::ffff:10.0.0.0/104`): addresses are compared
-/// as IPv4, too.
+/// Converts IPv4 in IPv6 notation (`::ffff:10.0.0.0/104`) to IPv4, as for addresses.
 fn canonical(network: IpNet) -> Result<IpNet, &'static str> {
     let IpNet::V6(long) = network else {
         return Ok(network);
@@ -45,13 +44,13 @@ fn canonical(network: IpNet) -> Result<IpNet, &'static str> {
         .checked_sub(MAPPED_PREFIX)
         .and_then(|prefix| Ipv4Net::new(address, prefix).ok())
         .map(IpNet::V4)
-        .ok_or("is an IPv4 address written as IPv6: such a prefix has 96 bits and more")
+        .ok_or("is an IPv4 address in IPv6 notation: its prefix must have at least 96 bits")
 }
 
-/// The bits before an IPv4 address that is written as IPv6 (RFC 4291 §2.5.5.2).
+/// The bits before an IPv4 address in IPv6 notation (RFC 4291 §2.5.5.2).
 const MAPPED_PREFIX: u8 = 96;
 
-/// Whether an address is of one of these networks, also where IPv4 is written as IPv6.
+/// Whether an address is in one of these networks, also if it is IPv4 in IPv6 notation.
 pub(crate) fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     networks.iter().any(|network| network.contains(&address))
@@ -70,14 +69,14 @@ mod tests {
             ("::FFFF:10.1.2.0/120", "10.1.2.3", "10.1.3.3"),
             ("::ffff:10.1.2.3", "10.1.2.3", "10.1.2.4"),
             ("::ffff:10.1.2.3/128", "10.1.2.3", "10.1.2.4"),
-            // Bits beyond the prefix play no part.
+            // Bits after the prefix have no effect.
             ("10.1.2.3/8", "10.9.9.9", "11.1.2.3"),
             ("::ffff:10.1.2.3/104", "10.9.9.9", "11.1.2.3"),
             ("fd00::1/8", "fd99::", "fe00::"),
             ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
             ("::ffff:0.0.0.0/96", "203.0.113.9", "2001:db8::1"),
             ("::/0", "2001:db8::1", "203.0.113.9"),
-            // Neither IPv4-compatible nor NAT64 addresses are IPv4 ones.
+            // IPv4-compatible and NAT64 addresses are not IPv4 addresses.
             ("::10.0.0.0/104", "::10.1.2.3", "10.1.2.3"),
             ("64:ff9b::10.0.0.0/104", "64:ff9b::10.1.2.3", "10.1.2.3"),
         ] {
@@ -92,7 +91,7 @@ mod tests {
             }
         }
         for bad in [
-            // Of IPv4's prefixes, written behind an address of IPv6: they cover all of IPv4 and more.
+            // IPv4 prefix lengths on an IPv6 address: they cover all of IPv4 and more.
             "::ffff:10.0.0.0/8",
             "::ffff:10.0.0.0/95",
             "::ffff:10.0.0.0/129",

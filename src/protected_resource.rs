@@ -1,5 +1,5 @@
-//! OAuth 2.0 Protected Resource Metadata (RFC 9728): how a client that knows nothing but the API's
-//! address finds out where to get a token.
+//! OAuth 2.0 Protected Resource Metadata (RFC 9728): shows a client that knows only the API's address where
+//! to get a token.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use crate::rejection::ChallengeParameters;
 use crate::user::{OFFLINE_ACCESS, ScopeInclusions, join_scopes};
 use crate::verify::Audiences;
 
-/// An API as clients know it: what tokens for it say, and what it tells a client that has none. For
+/// A protected resource: the audience of its tokens, its metadata and its challenges. For
 /// [`Authgear::for_resource`](crate::Authgear::for_resource).
 ///
-/// From the one address follow the audience of its tokens, the route of its metadata (RFC 9728), and the
-/// challenges, which name that route and the scopes to ask for.
+/// Its address sets the audience of its tokens, the route of its metadata (RFC 9728), and the challenges,
+/// which name that route and the scopes to request.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -36,20 +36,20 @@ use crate::verify::Audiences;
 /// )?;
 /// let tools = authgear.for_resource(
 ///     ProtectedResource::new("https://api.example.com/tools")
-///         // Users' tokens, which Authgear issues for its endpoint alone.
+///         // Users' tokens: their audience is the endpoint.
 ///         .project_audience(),
 /// )?;
 /// let app: Router = Router::new()
 ///     .route("/orders", get(|| async { "orders" }).route_layer(orders.layer()))
 ///     .route("/tools", get(|| async { "tools" }).route_layer(tools.layer()))
-///     // For everyone: outside of the layers.
+///     // Public, so outside of the layers.
 ///     .merge(orders.resource_metadata_router())
 ///     .merge(tools.resource_metadata_router());
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "this does nothing until an `Authgear` is asked for it"]
+#[must_use = "this does nothing until it is passed to `for_resource`"]
 pub struct ProtectedResource {
     url: String,
     audiences: Vec<String>,
@@ -62,11 +62,11 @@ pub struct ProtectedResource {
 }
 
 impl ProtectedResource {
-    /// The API with this address, such as `https://api.example.com` or
-    /// `https://example.com/api/v1`, without query, fragment and trailing slash. The RFC wants https;
-    /// plain http is taken for a network of your own.
+    /// The API with this address, such as `https://api.example.com` or `https://example.com/api/v1`,
+    /// without query, fragment and trailing slash. The RFC demands https; plain http is accepted for
+    /// private networks.
     ///
-    /// It is the address that clients use, whatever `Host` a request names.
+    /// Give the address that clients use. The `Host` of a request has no effect.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -80,43 +80,43 @@ impl ProtectedResource {
         }
     }
 
-    /// Takes tokens for this audience. May be called several times: any of them will do. Default: the
-    /// resource's own address (RFC 8707 §2), and only as long as no audience is named. Audiences that the
-    /// builder names do not count here.
+    /// Accepts tokens for this audience. Call it several times to accept several audiences; a token needs
+    /// one of them. Default: the resource's address (RFC 8707 §2), which no longer counts once an audience
+    /// is named. The builder's audiences do not count here.
     ///
-    /// Authgear issues tokens for a resource to machines. A user's token is for the endpoint: see
-    /// [`project_audience`](Self::project_audience).
+    /// Authgear issues tokens for a resource only to machines. The audience of a user's token is the
+    /// endpoint: see [`project_audience`](Self::project_audience).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// Takes tokens for what the project's tokens are for anyway: the endpoint, or else what
-    /// [`AuthgearBuilder::audience`](crate::AuthgearBuilder::audience) names. It replaces the resource's own
-    /// audience; naming one besides is an error.
+    /// Accepts tokens for the project's audience: the endpoint, or the audiences in
+    /// [`AuthgearBuilder::audience`](crate::AuthgearBuilder::audience). This replaces the resource's own
+    /// audience; [`audience`](Self::audience) in addition is an error.
     ///
-    /// That is how a resource takes users, whose tokens Authgear issues for the endpoint. They are good
-    /// at every API of the project: name the clients.
+    /// A resource needs this to accept users, whose tokens Authgear issues for the endpoint. Every API of
+    /// the project accepts such a token, so name the clients with
+    /// [`client_ids`](crate::AuthgearBuilder::client_ids).
     pub fn project_audience(mut self) -> Self {
         self.project_audience = true;
         self
     }
 
-    /// The scopes that a client may want to ask for (`scopes_supported`). Default: it is not said.
+    /// The scopes that a client can request (`scopes_supported`). Default: none; the member is left out.
     pub fn scopes<I: IntoIterator<Item: Into<String>>>(mut self, scopes: I) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The scopes that a client should ask for first: a challenge names them where a request has no
-    /// credential and its route does not say what it needs. Default: none. A client that is told none asks for
-    /// all of [`scopes`](Self::scopes).
+    /// The scopes that a client should request first. A challenge names them if a request has no credential
+    /// and its route requires no scope. Default: none; a client then requests all [`scopes`](Self::scopes).
     pub fn initial_scopes<I: IntoIterator<Item: Into<String>>>(mut self, scopes: I) -> Self {
         self.initial_scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// A name to show to people (`resource_name`). Default: none.
+    /// A display name (`resource_name`). Default: none.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -128,15 +128,15 @@ impl ProtectedResource {
         self
     }
 
-    /// Names the issuers of all projects (`authorization_servers`), where there may be several. Default:
-    /// they are left out, because a list of tenants is not for everyone. One project alone is named in
-    /// any case.
+    /// Names the issuers of all projects (`authorization_servers`), if there can be several. Default: they
+    /// are left out, because a list of tenants should not be public. If there is one project, it is always
+    /// named.
     pub fn name_all_issuers(mut self) -> Self {
         self.names_all_issuers = true;
         self
     }
 
-    /// What tokens for it may be for; `None` for what the project's are for.
+    /// The accepted audiences; `None` for those of the project.
     pub(crate) fn into_audiences(self) -> Result<Option<Audiences>, ConfigError> {
         if self.audiences.iter().any(String::is_empty) {
             return Err(ConfigError::invalid("audience", "", "has an empty value"));
@@ -147,12 +147,12 @@ impl ProtectedResource {
             (false, false) => Ok(Some(self.audiences.into())),
             (true, false) => Err(ConfigError::Conflict {
                 option: "audience",
-                reason: "the resource takes the project's audience: leave one of them out",
+                reason: "the resource has the project's audience: remove one of the two options",
             }),
         }
     }
 
-    /// What its challenges say.
+    /// The parameters of its challenges.
     pub(crate) fn challenge(
         &self,
         metadata: &ResourceMetadata,
@@ -169,7 +169,7 @@ impl ProtectedResource {
         challenge.check()
     }
 
-    /// The metadata, with the authorization server that issues the tokens. `None`: there may be several.
+    /// The metadata, with the authorization server that issues the tokens. `None`: there can be several.
     pub(crate) fn metadata(&self, issuer: Option<&str>) -> Result<ResourceMetadata, ConfigError> {
         let url = self.check_url()?;
         self.check_scopes()?;
@@ -200,7 +200,7 @@ impl ProtectedResource {
             resource_name: self.name.as_deref(),
             resource_documentation: self.documentation.as_deref(),
         };
-        // Texts and lists of them can always be written.
+        // Strings and lists of strings can always be serialized.
         serde_json::to_vec(&members).unwrap_or_default().into()
     }
 
@@ -212,7 +212,7 @@ impl ProtectedResource {
             if scope == OFFLINE_ACCESS {
                 return Err(invalid(
                     scope,
-                    "is not the API's to ask for, but the client's",
+                    "is for the client to request, not for the API",
                 ));
             }
         }
@@ -220,7 +220,7 @@ impl ProtectedResource {
         match self.initial_scopes.iter().find(unknown) {
             Some(scope) => Err(invalid(
                 scope,
-                "is asked for first, and is not among the scopes",
+                "is an initial scope, but is not among the scopes",
             )),
             None => Ok(()),
         }
@@ -230,12 +230,12 @@ impl ProtectedResource {
         let url = Url::parse(&self.url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            // What cannot be read may hold a password.
+            // A value that cannot be parsed may contain a password.
             .ok_or_else(|| invalid("", "is not an http or https URL"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(invalid("", "must be given without user name and password"));
         }
-        // Clients compare it letter by letter (RFC 9728 §3.3).
+        // Clients compare it byte by byte (RFC 9728 §3.3).
         if url.as_str().trim_end_matches('/') != self.url
             || url.query().is_some()
             || url.fragment().is_some()
@@ -258,7 +258,7 @@ impl ProtectedResource {
     }
 }
 
-/// The document, and where it stands.
+/// The document, and its address.
 #[derive(Clone, Debug)]
 pub(crate) struct ResourceMetadata {
     /// For challenges (RFC 9728 §5.1).
@@ -270,12 +270,12 @@ pub(crate) struct ResourceMetadata {
 #[derive(Clone, Debug)]
 enum Document {
     Fixed(Bytes),
-    /// It names the issuers of the moment when it is asked for.
+    /// It names the issuers at the time of the request.
     OfIssuers(Box<ProtectedResource>),
 }
 
 impl ResourceMetadata {
-    /// `issuers` gives those of this moment.
+    /// `issuers` returns the current issuers.
     pub(crate) fn router<S: Clone + Send + Sync + 'static>(
         self: &Arc<Self>,
         issuers: impl Fn() -> Vec<String> + Clone + Send + Sync + 'static,
@@ -296,14 +296,14 @@ impl ResourceMetadata {
     }
 }
 
-/// A preflight of a page of any origin, or a method that is not served.
+/// A preflight of a page of any origin, or a method without a handler.
 async fn other_method(method: Method, headers: HeaderMap) -> Response {
     if method != Method::OPTIONS || !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
         // axum adds `Allow`.
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     let mut response = (StatusCode::NO_CONTENT, PREFLIGHT).into_response();
-    // The names that were asked for, for `*` would leave `Authorization` out.
+    // The requested names, because `*` does not include `Authorization`.
     if let Some(names) = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         let answer = response.headers_mut();
         answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
@@ -311,7 +311,7 @@ async fn other_method(method: Method, headers: HeaderMap) -> Response {
     response
 }
 
-/// Public by nature: clients in browsers of any origin look for it.
+/// The metadata is public: clients in pages of every origin read it.
 const HEADERS: [(HeaderName, HeaderValue); 2] = [
     (
         header::CONTENT_TYPE,
@@ -331,7 +331,7 @@ const PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
         header::ACCESS_CONTROL_ALLOW_METHODS,
         HeaderValue::from_static("GET, HEAD"),
     ),
-    // A day: what it says does not change.
+    // A day: it does not change.
     (
         header::ACCESS_CONTROL_MAX_AGE,
         HeaderValue::from_static("86400"),

@@ -1,4 +1,4 @@
-//! What runs in the background of an `Authgear`, for as long as the runtime of `build()` lasts.
+//! The background tasks of an `Authgear`, which end with the runtime of `build()`.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 
 use crate::telemetry;
 
-/// A task that never returns by itself. It stops when the last clone of this is dropped.
+/// A task that never returns. It stops when the last clone of this handle is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct BackgroundTask(Arc<AbortOnDrop>);
 
@@ -21,7 +21,7 @@ impl BackgroundTask {
     }
 
     /// # Errors
-    /// When the task has stopped: its runtime has ended.
+    /// The task has stopped, because its runtime has ended.
     pub(crate) fn check(&self) -> Result<(), RuntimeEnded> {
         if self.0.0.is_finished() {
             telemetry::runtime_ended();
@@ -38,7 +38,7 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// The runtime that `build()` was called on is gone, and with it whatever would fetch or ask.
+/// The runtime of `build()` has ended, and with it all fetches and calls.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
     "the runtime on which the Authgear was built has ended (call `build()` on the runtime that \

@@ -1,4 +1,4 @@
-//! Values that must neither be printed nor stay in memory longer than needed.
+//! Values that must not be printed, and must not stay in memory longer than needed.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! [`Authgear`]: the handle that a service keeps.
+//! [`Authgear`]: the handle of a service.
 
 mod project;
 mod status;
@@ -20,10 +20,10 @@ use crate::telemetry;
 use crate::user::{AuthUser, NoClaims, Principal, VerifiedBy};
 use crate::verify::Verification;
 
-/// An Authgear project whose tokens this service takes, or [several](Authgear::any_of).
+/// An Authgear project whose tokens this service accepts, or [several projects](Authgear::any_of).
 ///
-/// A clone is cheap and shares everything. The background refresher stops when the last clone, and
-/// the last layer made of one, is dropped.
+/// A clone is cheap and shares everything. The background tasks stop when the last clone and the last layer
+/// of it are dropped.
 ///
 /// ```
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,8 +47,8 @@ use crate::verify::Verification;
 /// # }
 /// ```
 ///
-/// What a custom set-up can look like is in [`AuthgearBuilder`](crate::AuthgearBuilder); what is trusted, in the
-/// [threat model](crate::docs::threat_model).
+/// [`AuthgearBuilder`](crate::AuthgearBuilder) has an example with options. The [threat
+/// model](crate::docs::threat_model) says what the crate trusts.
 pub struct Authgear<C = NoClaims> {
     authenticator: Arc<Authenticator<C>>,
     resource: Option<Arc<ResourceMetadata>>,
@@ -62,17 +62,16 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         }
     }
 
-    /// The same project, or projects, as the authorization server of one resource: an `Authgear` whose layers,
-    /// requirements and calls take only tokens that are for the resource, and whose challenges lead to the
-    /// resource's metadata.
+    /// An `Authgear` for one protected resource of the same project, or projects. Its layers, requirements
+    /// and calls accept only tokens for the resource, and its challenges lead to the resource's metadata.
     ///
-    /// It shares keys, cache, revocations and background tasks with this one, and costs next to nothing: a
-    /// process may have thousands. A token that one resource has seen is still refused by another that it
-    /// is not for. A layer or requirement of one resource does not count for another.
+    /// It shares keys, cache, revocations and background tasks with this one, so a process can have
+    /// thousands. A resource refuses a token for another resource, even if the token is in the cache. A
+    /// layer or requirement of one resource does not count for another.
     ///
     /// # Errors
-    /// An address or a scope that clients could not use. An audience of its own, where the session resolver
-    /// or a gateway compares the endpoint and nothing else: such a resource has the
+    /// The address or a scope is invalid. Or the resource has its own audience, but the session resolver or
+    /// a gateway compares only the endpoint: give such a resource the
     /// [`project_audience`](ProtectedResource::project_audience).
     pub fn for_resource(&self, resource: ProtectedResource) -> Result<Self, ConfigError> {
         let shared = &self.authenticator.shared;
@@ -84,8 +83,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         if audiences.is_some() && !shared.verifier.compares_audiences() {
             return Err(ConfigError::Conflict {
                 option: "audience",
-                reason: "the session resolver, a gateway and Authgear's own cookies know the endpoint and \
-                         no other audience: take the resource's project_audience",
+                reason: "the session resolver, a gateway and Authgear's own cookies know only the endpoint as \
+                         audience: give the resource the project_audience",
             });
         }
         Ok(Self {
@@ -104,19 +103,19 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         AuthenticateLayer::new(Arc::clone(&self.authenticator))
     }
 
-    /// A service that answers a gateway's sub-requests (nginx's `auth_request` and its like): 200 and
-    /// who the user is, or a refusal by its status. See [`ForwardAuth`].
+    /// A service that answers a gateway's sub-requests (such as nginx's `auth_request`): with 200 and the
+    /// user's identity, or with the status of a refusal. See [`ForwardAuth`].
     pub fn forward_auth(&self) -> ForwardAuth<C> {
         ForwardAuth::new(Arc::clone(&self.authenticator))
     }
 
-    /// A layer that replaces an answer which no layer of this `Authgear` has judged: it goes around all
-    /// routes, and tells a forgotten one. See [`SealLayer`], which is a net and not a guard.
+    /// A layer that finds unprotected routes: it goes around all routes, and replaces the response if no
+    /// layer of this `Authgear` decided about the request. The handler has run by then: see [`SealLayer`].
     pub fn seal(&self) -> SealLayer {
         SealLayer::new(self.authenticator.authgear_id().family())
     }
 
-    /// A layer that names what it is around open, for the [`seal`](Self::seal). It does nothing else.
+    /// A layer that marks its routes as open for the [`seal`](Self::seal). It does nothing else.
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -129,8 +128,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         OpenLayer::new(self.authenticator.authgear_id().clone())
     }
 
-    /// A layer that lets only those callers pass who meet the requirement. It goes inside of
-    /// [`layer`](Self::layer), on a route or a router; see [`authorize`](crate::authorize).
+    /// A layer that lets only callers pass that meet the requirement. It goes inside of
+    /// [`layer`](Self::layer), on a route or a router: see [`authorize`](crate::authorize).
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -155,9 +154,9 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// `/.well-known/oauth-protected-resource` followed by the path of its address (RFC 9728 §3.1).
     /// Without a resource it has no route.
     ///
-    /// It belongs outside of the layer, where clients without a token reach it, and at the root of
-    /// the host: do not nest it. It is public: pages of any origin may read it (CORS), and a preflight
-    /// is answered. It needs no CORS layer of its own.
+    /// Mount it outside of the layer, because clients without a token need it, and at the root of the host:
+    /// do not nest it. It is public: pages of every origin can read it, and it answers preflights. So it
+    /// needs no CORS layer.
     pub fn resource_metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let Some(resource) = &self.resource else {
             return Router::new();
@@ -168,7 +167,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
             .layer(self.open())
     }
 
-    /// Verifies a user's token that came by another way than HTTP.
+    /// Verifies a user's token that did not come in an HTTP request.
     ///
     /// ```
     /// # async fn example(authgear: axum_authgear::Authgear, token: &str) {
@@ -181,8 +180,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// ```
     ///
     /// # Errors
-    /// Whatever makes the token no good, `UserRequired` for a machine's, and `KeysUnavailable` when
-    /// that cannot be said.
+    /// The kind that a request with this token would get, `UserRequired` for a machine's token, and
+    /// `KeysUnavailable` if the keys cannot be fetched.
     pub async fn verify(&self, token: &str) -> Result<AuthUser<C>, AuthError> {
         match self.verify_principal(token).await? {
             Principal::User(user) => Ok(user),
@@ -190,10 +189,11 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         }
     }
 
-    /// Verifies a token of a user or a machine that came by another way than HTTP.
+    /// Verifies a token of a user or a machine that did not come in an HTTP request.
     ///
     /// # Errors
-    /// Whatever makes the token no good, and `KeysUnavailable` when that cannot be said.
+    /// The kind that a request with this token would get, and `KeysUnavailable` if the keys cannot be
+    /// fetched.
     pub async fn verify_principal(&self, token: &str) -> Result<Principal<C>, AuthError> {
         let now = self.authenticator.now();
         let audiences = self.authenticator.audiences();
@@ -207,31 +207,30 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         }
     }
 
-    /// Ends all tokens of this user that were issued until now, by this machine's clock: an
-    /// administrator's page is the place for it. Tokens issued later are good; to keep a user out,
-    /// disable the user in Authgear.
+    /// Revokes all tokens of this user that were issued until now, by this machine's clock, for example
+    /// from an administrator's page. Tokens issued later are valid: to keep a user out, disable the user in
+    /// Authgear.
     ///
-    /// It counts where a JWT is verified: without other options, and with live sessions. With the session
-    /// resolver alone, and for Authgear's own cookies, it only forgets what the resolver said of the
-    /// user, and the resolver's next answer counts. Behind a gateway it does nothing. In these two modes
+    /// It applies in the modes that verify a JWT: the default mode, and live sessions. In the mode
+    /// *resolver*, and for Authgear's own cookies, it only drops the cached answer for the user, and the
+    /// next answer of the resolver decides. In the mode *gateway* it does nothing. In the last two modes
     /// the first call logs a warning.
     ///
-    /// What revocation promises and costs: [`revocation`](crate::docs::revocation).
+    /// [`revocation`](crate::docs::revocation) explains the guarantees and the cost.
     ///
     /// # Errors
-    /// Several projects, or none: an id is then not enough to name a user. Take the project by
-    /// [`projects`](Self::projects), and [`Project::revoke_user`].
+    /// There are several projects, or none, so an id does not identify a user. Use
+    /// [`projects`](Self::projects) and [`Project::revoke_user`].
     pub fn revoke_user(&self, id: &str) -> Result<(), ConfigError> {
         self.sole_project("revoke_user")?.revoke_user(id);
         Ok(())
     }
 
-    /// Ends the token that this user was verified by, and no other: a log-out route is the place
-    /// for it. It stays revoked until it expires.
+    /// Revokes only the token by which this user was verified, for example from a log-out route. It stays
+    /// revoked until it expires.
     ///
-    /// A user who was verified without a JWT has no token to revoke: see
-    /// [`revoke_user`](Self::revoke_user) for what happens then, and end the session at Authgear. The
-    /// first such call logs a warning.
+    /// A user who was verified without a JWT has no token to revoke: end the session at Authgear.
+    /// [`revoke_user`](Self::revoke_user) says what the call does then. The first such call logs a warning.
     pub fn revoke_token(&self, user: &AuthUser<C>) {
         if matches!(
             user.verified_by(),
@@ -245,37 +244,37 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         });
     }
 
-    /// Ends all tokens of this OAuth client that were issued until now, machines' and users': for a
-    /// client secret that leaked. Change the secret in Authgear first: tokens issued later are good.
+    /// Revokes all tokens of this OAuth client that were issued until now, users' and machines'. It is for
+    /// a leaked client secret. Change the secret in Authgear first, because tokens issued later are valid.
     ///
-    /// It counts where a JWT is verified, is shared like [`revoke_user`](Self::revoke_user), and
-    /// is remembered for 30 days, for as long as one process that knows lives: a machine's token lives for
-    /// 28 days at most. Elsewhere it does
-    /// nothing and logs a warning: neither the resolver nor a gateway names the client.
+    /// It applies in the modes that verify a JWT, is shared like [`revoke_user`](Self::revoke_user), and is
+    /// remembered for 30 days, in the memory of running processes (a machine's token lives at most 28
+    /// days). In other modes it does nothing and logs a warning, because neither the resolver nor a gateway
+    /// names the client.
     ///
     /// # Errors
-    /// Several projects, or none: a client is one of a project, see [`Project::revoke_client`].
+    /// There are several projects, or none: use [`Project::revoke_client`].
     pub fn revoke_client(&self, client_id: &str) -> Result<(), ConfigError> {
         self.sole_project("revoke_client")?.revoke_client(client_id);
         Ok(())
     }
 
-    /// Ends all tokens that were issued before this time, machines' and users': for a signing key
-    /// that was exposed. Remove the key in Authgear first: who has it can sign for any time.
+    /// Revokes all tokens that were issued before this time, users' and machines'. It is for an exposed
+    /// signing key. Remove the key in Authgear first, because its holder can sign any time of issue.
     ///
-    /// A time to come counts as now. An earlier call with a later time stays in force. It counts
-    /// where [`revoke_client`](Self::revoke_client) does, and for as long.
+    /// A time in the future counts as now. An earlier call with a later time stays in effect. It applies in
+    /// the same modes, and for the same time, as [`revoke_client`](Self::revoke_client).
     ///
     /// # Errors
-    /// Several projects, or none: a key is one of a project, see [`Project::revoke_issued_before`].
+    /// There are several projects, or none: use [`Project::revoke_issued_before`].
     pub fn revoke_issued_before(&self, time: SystemTime) -> Result<(), ConfigError> {
         self.sole_project("revoke_issued_before")?
             .revoke_issued_before(time);
         Ok(())
     }
 
-    /// A route that takes Authgear's webhooks and ends users at once. It answers POST alone; mount
-    /// it outside of the layer, whose rules are not for it.
+    /// A route for Authgear's webhooks, which revoke a user's tokens at once. It answers only POST. Mount
+    /// it outside of the layer, because a webhook has no access token.
     ///
     /// ```
     /// # fn app(authgear: axum_authgear::Authgear) -> Result<(), axum_authgear::ConfigError> {
@@ -286,17 +285,17 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// # }
     /// ```
     ///
-    /// A delivery may be signed with any of the secrets, so that one can be replaced by another.
-    /// The answer is 204 once the event is stored; 401 if not exactly one good
-    /// `x-authgear-body-signature` came with the body, 400 if the body is no event, 413 if it is
-    /// longer than 1 MiB, 408 if it took longer than 10 seconds, 503 if 256 others are being read.
+    /// Any of the secrets may sign a delivery, so that you can replace one. The response is 204 after the
+    /// event is stored, 401 without exactly one valid `x-authgear-body-signature`, 400 if the body is no
+    /// event, 413 if it is longer than 1 MiB, 408 if it takes longer than 10 seconds, and 503 while 256
+    /// others are being read.
     ///
-    /// Turns revocation on, see [`revocation_retention`](crate::AuthgearBuilder::revocation_retention).
-    /// With the session resolver alone an event only makes it be asked again; behind a gateway it does
-    /// nothing, and a warning is logged.
+    /// It turns revocation on: see [`revocation_retention`](crate::AuthgearBuilder::revocation_retention).
+    /// In the mode *resolver* an event only drops the cached answer. In the mode *gateway* it does nothing,
+    /// and a warning is logged.
     ///
     /// # Errors
-    /// No secret, or an empty one; and several projects, or none: each has a route of its own, see
+    /// There is no secret, or an empty one. Or there are several projects, or none: use
     /// [`Project::webhooks`].
     #[cfg(feature = "webhook")]
     pub fn webhooks<S, I>(&self, secrets: I) -> Result<axum::routing::MethodRouter<S>, ConfigError>
@@ -307,8 +306,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         self.sole_project("webhooks")?.webhooks(secrets)
     }
 
-    /// A service that takes the webhooks of projects that come and go: see [`WebhookService`]. It belongs
-    /// outside of the layer; for a [seal](Self::seal), its route is [open](Self::open).
+    /// A service for the webhooks of projects that are added and removed: see [`WebhookService`]. Mount it
+    /// outside of the layer. For a [seal](Self::seal), mark its route with [`open`](Self::open).
     ///
     /// [`WebhookService`]: crate::WebhookService
     #[cfg(feature = "webhook")]
@@ -317,7 +316,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         crate::WebhookService::new(secrets, Arc::clone(self.authenticator.ledger()))
     }
 
-    /// The project of this issuer, whatever is known of it.
+    /// The project of this issuer, if it is configured.
     pub(crate) fn project(&self, issuer: &str) -> Option<Project<C>> {
         self.authenticator.has_issuer(issuer).then(|| Project {
             authenticator: Arc::clone(&self.authenticator),
@@ -334,41 +333,41 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         }
         Err(ConfigError::Conflict {
             option,
-            reason: "there is not one project alone: take `projects().get(issuer)`, which names it",
+            reason: "there is not exactly one project: select one with `projects().get(issuer)`",
         })
     }
 
-    /// Checks a user once more who was let in some time ago: for connections that live longer than
-    /// a request. It gives the user as it is now.
+    /// Verifies a user again, for connections that live longer than a request. It returns the user's
+    /// current data.
     ///
-    /// The token must not have expired, and its key must still be in use; with live sessions, the
-    /// resolver must have confirmed the session within half of the bound, and is asked where it has
-    /// not; with the resolver alone, it is asked (unless its answer is kept). Behind a gateway there
-    /// is nobody to ask: the user stays.
+    /// The token must not have expired, and its key must still be in use. With live sessions, the resolver
+    /// must have confirmed the session within half of the bound; otherwise it is asked. In the mode
+    /// *resolver* it is asked, unless its answer is cached. In the mode *gateway* nothing can be checked:
+    /// the user stays valid.
     ///
     /// # Errors
-    /// Whatever would refuse the user's next request. With [resources](Self::for_resource), that is a request
-    /// to this one: ask the handle whose layer has let the user in.
+    /// The error that the user's next request would get. With [resources](Self::for_resource), call this on
+    /// the handle whose layer verified the user.
     pub async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
         let audiences = self.authenticator.audiences();
         let verifier = self.authenticator.verifier();
         verifier.recheck(user, audiences).await
     }
 
-    /// Waits until the user would not be let in any more, and says why: to close a connection
-    /// (WebSocket, server-sent events, a gRPC stream) that was opened for the user.
+    /// Waits until the user's requests would be refused, and returns the reason. Use it to close a long
+    /// connection of the user (WebSocket, server-sent events, a gRPC stream).
     ///
-    /// With live sessions that is within their bound, with the resolver alone within some seconds;
-    /// without either, when the token expires or its key is taken out of use. A purge of the user, or
-    /// a webhook about it, makes this ask at once, and nobody else's connection. Behind a gateway it
-    /// waits for ever.
+    /// With live sessions it returns within their bound, and in the mode *resolver* within some seconds.
+    /// Otherwise it returns when the token expires, is revoked, or its key is no longer used. After
+    /// [`invalidate_user`](Self::invalidate_user), or a webhook about the user, the resolver is asked at
+    /// once, for this user's connections only. In the mode *gateway* it never returns.
     ///
-    /// That it cannot be said any more ends the user as well, but not at once: `SessionUnavailable`
-    /// comes when the last confirmation is older than a minute and the time for which answers are kept
-    /// (with the resolver alone), or than the bound and a half of it, and the
-    /// [grace](crate::LiveSessions::grace_period) where it is open; `KeysUnavailable` when the keys are too
-    /// old. An outage that is shorter than a minute, and than the bound, ends nobody. Where the runtime
-    /// of `build()` has ended, nothing can be asked, and `SessionUnavailable` comes at once.
+    /// An outage also ends the wait, but not at once. `SessionUnavailable` is returned when the last
+    /// confirmation is too old: in the mode *resolver* older than a minute plus the cache's TTL, with live
+    /// sessions older than one and a half bounds, plus the [grace
+    /// period](crate::LiveSessions::grace_period) if it has begun. `KeysUnavailable` is returned when the
+    /// keys are too old. A shorter outage ends no connection. If the runtime of `build()` has ended,
+    /// `SessionUnavailable` is returned at once.
     ///
     /// ```
     /// # use axum_authgear::{Authgear, AuthUser};
@@ -389,11 +388,11 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         verifier.ended(user, audiences).await
     }
 
-    /// Forgets what the resolver has said of a user, so that it is asked again before the user is
-    /// let in once more. For events that this crate does not see. With several projects, of the users
-    /// with this id in any of them: see [`Project::invalidate_user`].
+    /// Drops the resolver's cached answers for a user, so that the next request asks it again. It is for
+    /// events that this crate does not see. With several projects, it affects the users with this id in all
+    /// of them: see [`Project::invalidate_user`].
     ///
-    /// Where no resolver is asked it does nothing, and the first call logs a warning.
+    /// In modes without the resolver it does nothing, and the first call logs a warning.
     pub fn invalidate_user(&self, user_id: &str) {
         if !self.authenticator.verifier().asks_resolver() {
             telemetry::invalidated_nobody();
@@ -401,14 +400,14 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         self.authenticator.verifier().invalidate_user(user_id);
     }
 
-    /// Waits until credentials can be verified, for at most this long: the way to fail fast at
-    /// start. Where the resolver is needed, a probe must have been answered. With several projects, the
-    /// first attempt to fetch the keys of each must have ended, and one of them must be able to verify; with
-    /// none, there is nothing to wait for.
+    /// Waits until credentials can be verified, at most for this time, so that a program can fail at its
+    /// start. In modes with the resolver, a probe must have succeeded. With several projects, the first
+    /// fetch of each must have ended, and one project must be able to verify. Without projects it returns
+    /// at once.
     ///
     /// # Errors
-    /// `KeysUnavailable` or `SessionUnavailable`, with the reason as its source; at once where the
-    /// runtime of `build()` has ended.
+    /// `KeysUnavailable` or `SessionUnavailable`, with the reason as its source; at once if the runtime of
+    /// `build()` has ended.
     pub async fn ready(&self, timeout: Duration) -> Result<(), AuthError> {
         let verifier = self.authenticator.verifier();
         if let Ok(Ok(())) = tokio::time::timeout(timeout, verifier.ready()).await {
@@ -424,21 +423,21 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         Err(AuthError::unavailable(kind, retry_after, status.last_error))
     }
 
-    /// How this side is doing, for a readiness probe. It does no I/O.
+    /// The status of this `Authgear`, for a readiness probe. It does no I/O.
     ///
-    /// What each word means in each mode is in [operations](crate::docs::operations#readiness).
+    /// [Operations](crate::docs::operations#readiness) explains each status in each mode.
     ///
-    /// Whether the resolver is there is decided by probes, and never by what one caller's request has
-    /// met: one is sent after a question has failed, at most one a second, and then again and again
-    /// until one is answered. It carries an invented credential, so that it takes the way of a real
-    /// one. Anything but an answer of status 200 that makes sense counts as failed.
+    /// Probes decide about the resolver, never the request of one caller. A probe is sent after a failed
+    /// call, at most one a second, and repeated until one succeeds. It carries an invented credential, so
+    /// it takes the same path as a real call. Only a well-formed response with status 200 counts as
+    /// success.
     ///
-    /// Where the runtime has ended that `build()` was called on, nothing is fetched or asked any more:
-    /// `last_error` says so. It is down where the resolver alone decides, and degraded elsewhere for
-    /// as long as the keys serve.
+    /// If the runtime of `build()` has ended, the crate fetches and asks no more, and `last_error` says so.
+    /// The status is then `Down` in the mode *resolver*, and `Degraded` in other modes while the keys can
+    /// be used.
     ///
-    /// With several projects, it is down where none of them can verify, and degraded where some cannot or
-    /// something has failed lately; [`Status::projects`] has each.
+    /// With several projects, it is `Down` if none of them can verify, and `Degraded` if some cannot or
+    /// something failed recently. [`Status::projects`] has the status of each.
     #[must_use]
     pub fn status(&self) -> Status {
         Status::of(&self.authenticator)

@@ -16,8 +16,8 @@ use crate::user::NoClaims;
 /// One project of an [`Authgear`], by its issuer, from
 /// [`Projects::get`](crate::Projects::get).
 ///
-/// It stands for the issuer, and not for the options of today: it goes on where the project is replaced.
-/// Where the project is removed, what is said here of users is remembered in case it comes back.
+/// It stands for the issuer, not for the current options: it stays usable after the project is replaced. If
+/// the project is removed, its revocations are remembered in case it is added again.
 pub struct Project<C = NoClaims> {
     pub(super) authenticator: Arc<Authenticator<C>>,
     pub(super) issuer: Arc<str>,
@@ -30,7 +30,7 @@ impl<C: Send + Sync + 'static> Project<C> {
         &self.issuer
     }
 
-    /// How the project is doing. `None` if it was removed.
+    /// The status of the project. `None` if it was removed.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         let Some(projects) = self.authenticator.verifier().projects() else {
@@ -41,7 +41,7 @@ impl<C: Send + Sync + 'static> Project<C> {
         (project.issuer() == &*self.issuer).then(|| Status::of_project(&project))
     }
 
-    /// As [`Authgear::revoke_user`], for a user of this project.
+    /// Like [`Authgear::revoke_user`], for a user of this project.
     pub fn revoke_user(&self, id: &str) {
         if !self.authenticator.verifier().reads_tokens() {
             telemetry::revoked_nobody();
@@ -50,14 +50,14 @@ impl<C: Send + Sync + 'static> Project<C> {
         ledger.write(&self.issuer, |store| store.revoke_user(id));
     }
 
-    /// As [`Authgear::revoke_client`], for a client of this project.
+    /// Like [`Authgear::revoke_client`], for a client of this project.
     pub fn revoke_client(&self, client_id: &str) {
         self.warn_where_no_token_is_read();
         let ledger = self.authenticator.ledger();
         ledger.write(&self.issuer, |store| store.revoke_client(client_id));
     }
 
-    /// As [`Authgear::revoke_issued_before`], for the tokens of this project.
+    /// Like [`Authgear::revoke_issued_before`], for the tokens of this project.
     pub fn revoke_issued_before(&self, time: SystemTime) {
         self.warn_where_no_token_is_read();
         let ledger = self.authenticator.ledger();
@@ -70,7 +70,7 @@ impl<C: Send + Sync + 'static> Project<C> {
         }
     }
 
-    /// As [`Authgear::invalidate_user`], for a user of this project.
+    /// Like [`Authgear::invalidate_user`], for a user of this project.
     pub fn invalidate_user(&self, id: &str) {
         let verifier = self.authenticator.verifier();
         match verifier.projects() {
@@ -87,10 +87,11 @@ impl<C: Send + Sync + 'static> Project<C> {
         }
     }
 
-    /// As [`Authgear::webhooks`], for deliveries of this project: each has a route and secrets of its own.
+    /// Like [`Authgear::webhooks`], for deliveries of this project. Each project has its own route and
+    /// secrets.
     ///
     /// # Errors
-    /// No secret, or an empty one.
+    /// There is no secret, or an empty one.
     #[cfg(feature = "webhook")]
     pub fn webhooks<S, I>(&self, secrets: I) -> Result<axum::routing::MethodRouter<S>, ConfigError>
     where

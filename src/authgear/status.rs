@@ -8,18 +8,18 @@ use std::time::Duration;
 use crate::authenticate::Authenticator;
 use crate::verify::{TrustedProject, VerifierStatus};
 
-/// How an [`Authgear`](crate::Authgear), or one of its projects, is doing.
+/// The status of an [`Authgear`](crate::Authgear), or of one of its projects.
 #[derive(Clone, Debug)]
 pub struct Status {
     health: Health,
     key_age: Option<Duration>,
     pub(super) last_error: Option<Arc<dyn Error + Send + Sync>>,
-    /// Whether it is for the keys that credentials cannot be verified.
+    /// Whether credentials cannot be verified because there are no keys.
     pub(super) lacks_keys: bool,
     projects: Vec<ProjectStatus>,
 }
 
-/// How one of several projects is doing, from [`Status::projects`].
+/// The status of one project, from [`Status::projects`].
 #[derive(Clone, Debug)]
 pub struct ProjectStatus {
     issuer: String,
@@ -33,7 +33,7 @@ impl ProjectStatus {
         &self.issuer
     }
 
-    /// How it is doing.
+    /// The status of the project.
     #[must_use]
     pub fn status(&self) -> &Status {
         &self.status
@@ -82,7 +82,7 @@ impl Status {
         }
     }
 
-    /// Where there are no projects every credential is refused, and that can be said.
+    /// Without projects every credential is refused with 401, so the status is healthy.
     fn of_all(projects: Vec<ProjectStatus>) -> Self {
         let statuses = || projects.iter().map(|project| &project.status);
         let is_healthy = statuses().all(|own| own.health == Health::Healthy);
@@ -106,24 +106,23 @@ impl Status {
         self.health
     }
 
-    /// How long ago the current keys were asked for; of several projects, the oldest. `None` before the
-    /// first success, and where no keys are used.
+    /// The time since the fetch of the current keys began. With several projects, the largest. `None`
+    /// before the first success, and in modes without keys.
     #[must_use]
     pub fn key_age(&self) -> Option<Duration> {
         self.key_age
     }
 
-    /// Why the last attempt to fetch keys, or the last probe of the resolver, failed, if it did, or
-    /// why what other replicas know of ended users is out of reach, if it is; that the runtime of
-    /// `build()` has ended, if it has. It names no address and no secret. Of several projects, the error
-    /// of one that has one.
+    /// Why the last fetch of the keys or the last probe of the resolver failed, why Redis is out of
+    /// contact, or that the runtime of `build()` has ended. `None` if there is no such error. It names no
+    /// address and no secret. With several projects, the error of one of them.
     #[must_use]
     pub fn last_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.last_error.as_deref()
     }
 
-    /// Each project whose tokens are verified here, in the order of their issuers. Empty where no
-    /// tokens are: with the session resolver alone, and behind a gateway.
+    /// The projects whose tokens are verified here, ordered by issuer. Empty in modes that verify no
+    /// tokens: *resolver* and *gateway*.
     #[must_use]
     pub fn projects(&self) -> &[ProjectStatus] {
         &self.projects
@@ -134,15 +133,15 @@ impl Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Health {
-    /// Credentials can be verified, and nothing has failed lately.
+    /// Credentials can be verified, and nothing failed recently.
     Healthy,
-    /// Some or all credentials can be verified, but the last refresh of the keys, or the last probe
-    /// of the resolver, failed, or what other replicas know of ended users is out of reach.
+    /// Some or all credentials can be verified, but the last fetch of the keys or the last probe of the
+    /// resolver failed, or Redis is out of contact.
     ///
-    /// With live sessions, and the resolver away for longer than their bound and grace, users are
-    /// answered with 503, while machines and open routes go on.
+    /// With live sessions, if the resolver is down for longer than their bound and grace period, users get
+    /// 503; machines and open routes still work.
     Degraded,
-    /// Credentials cannot be verified: requests with one are answered with 503.
+    /// Credentials cannot be verified: a request with one gets 503.
     Down,
 }
 

@@ -27,39 +27,39 @@ pub struct Dangerous<C = NoClaims> {
 }
 
 impl<C> AuthgearBuilder<C> {
-    /// Options that weaken a check, in one place where a review finds them.
+    /// Options that weaken a check, in one place, so that a review finds them.
     pub fn dangerous(self) -> Dangerous<C> {
         Dangerous { builder: self }
     }
 }
 
 impl<C> Dangerous<C> {
-    /// Allows plain http to hosts other than loopback. Whoever is on the network between them can
-    /// then put keys of their own in place, and sign in as anybody.
+    /// Allows plain http to hosts other than loopback. An attacker on that network can then replace the
+    /// keys, and sign in as any user.
     pub fn allow_http(mut self) -> AuthgearBuilder<C> {
         self.builder.options.allow_http = true;
         self.builder
     }
 
-    /// Lets requests from other origins use a cookie credential, for unsafe methods and `WebSocket`s
-    /// too. For a stack that has its own protection against cross-site request forgery.
+    /// Accepts a cookie credential from every origin, also for unsafe methods and `WebSocket`s. Use it only
+    /// if another layer protects against cross-site request forgery.
     pub fn disable_csrf_protection(mut self) -> AuthgearBuilder<C> {
         self.builder.options.csrf_protection = false;
         self.builder
     }
 
-    /// Takes the `x-authgear-*` headers of a request as the word of a gateway (nginx, Traefik, Caddy,
-    /// Envoy) that has asked Authgear's resolver, if the request has this proof.
+    /// Trusts the `x-authgear-*` headers of a request that has this proof. They come from a gateway (nginx,
+    /// Traefik, Caddy, Envoy) that has asked Authgear's resolver.
     ///
-    /// No token is read, no key is fetched, nobody is asked: whoever can give the proof can be any
-    /// user. The gateway must clear the identity headers that the client sends, and pass `Host` and
-    /// `Origin` on, or cookies are open to cross-site request forgery.
+    /// This API then reads no token, fetches no key and does not ask Authgear: a sender with the proof can
+    /// be any user. The gateway must remove the identity headers of the client. It must pass `Host` and
+    /// `Origin`, or cookies have no protection against cross-site request forgery.
     pub fn gateway(mut self, proof: GatewayProof) -> AuthgearBuilder<C> {
         self.builder.options.gateway = Some(proof);
         self.builder
     }
 
-    /// Takes the time from a clock of a test's own.
+    /// Reads the time from the clock of a test.
     #[cfg(feature = "testkit")]
     pub fn clock(mut self, clock: crate::clock::Clock) -> AuthgearBuilder<C> {
         self.builder.options.clock = clock;

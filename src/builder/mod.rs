@@ -1,4 +1,4 @@
-//! [`AuthgearBuilder`]: the options, their defaults, and what `build()` refuses.
+//! [`AuthgearBuilder`]: the options, their defaults, and the checks of `build()`.
 
 mod assembly;
 mod danger;
@@ -48,7 +48,7 @@ use crate::verify::{LiveSessions, ReadClaims, SessionResolver};
 ///     .token_cookie("__Host-access_token")
 ///     .trusted_origins(["https://app.example.com"])
 ///     .leeway(Duration::from_secs(10))
-///     // Within the cluster, under the public name.
+///     // Inside of the cluster, with the public host name.
 ///     .internal_url("https://authgear.internal:3000")
 ///     .build()?;
 /// # Ok(())
@@ -58,36 +58,37 @@ use crate::verify::{LiveSessions, ReadClaims, SessionResolver};
 pub struct AuthgearBuilder<C = NoClaims> {
     options: Options,
     read_claims: ReadClaims<C>,
-    /// Whether these are custom claims, which only a token has.
+    /// Whether these are custom claims. Only a token has them.
     reads_claims: bool,
-    /// The projects, where there may be several: the options are then those of all of them together.
+    /// The projects, if there can be several. The options are then common to all of them.
     projects: Option<Vec<AuthgearBuilder>>,
 }
 
 impl Authgear {
-    /// Starts to configure the project with this endpoint, such as
-    /// `https://my-project.authgear.cloud`: scheme and host as `iss` of its tokens has them. One
-    /// trailing slash is dropped.
+    /// Starts the configuration of the project with this endpoint, such as
+    /// `https://my-project.authgear.cloud`: scheme and host as in the `iss` of its tokens. One trailing
+    /// slash is dropped.
     pub fn builder(endpoint: impl Into<String>) -> AuthgearBuilder {
         AuthgearBuilder::new(endpoint.into())
     }
 
-    /// Starts to configure an API that takes the tokens of several projects: tenants with a project
-    /// each, or staging beside production. Each is a builder of its own; there may be none yet.
+    /// Starts the configuration of an API that accepts the tokens of several projects: a project per
+    /// tenant, or staging beside production. Each project has its own builder. The list may be empty at
+    /// first.
     ///
-    /// A user, a role, a scope, a client is one *of an issuer*: read [the
-    /// page](crate::docs::projects) before you use it.
+    /// A user, a role, a scope or a client belongs to *an issuer*: read [several
+    /// projects](crate::docs::projects) before you use this.
     ///
     /// ```
     /// # async fn example() -> Result<(), axum_authgear::ConfigError> {
     /// use axum_authgear::Authgear;
     ///
     /// let authgear = Authgear::any_of([
-    ///     // What a project's tokens are like.
+    ///     // Options of a project.
     ///     Authgear::builder("https://acme.authgear.cloud").client_ids(["acme-web"]),
     ///     Authgear::builder("https://auth.globex.example").audience("https://api.example.com"),
     /// ])
-    /// // What holds for all requests.
+    /// // Options of all projects.
     /// .token_cookie("access_token")
     /// .trusted_origins(["https://app.example.com"])
     /// .build()?;
@@ -95,13 +96,13 @@ impl Authgear {
     /// # }
     /// ```
     ///
-    /// Options of a project are those about its tokens, keys, sessions and revocations, and an HTTP
-    /// client of its own where it needs one. All others are set on what this gives: where credentials
-    /// come from, what refused clients are told, custom claims, the cache, Redis. `build()` refuses an
-    /// option in the wrong place, and two projects with one issuer.
+    /// Set the options about tokens, keys, sessions and revocations on the builder of a project, and also
+    /// its HTTP client if it needs its own. Set all other options on the returned builder: credential
+    /// sources, refusals, custom claims, the cache, Redis. `build()` refuses an option in the wrong place,
+    /// and two projects with one issuer.
     ///
-    /// A token names its project by its issuer. Authgear's own cookies name none: the mode with the
-    /// session resolver alone, and cookies in live sessions, are for one project.
+    /// A token names its project by its issuer. Authgear's own cookies name no project, so the mode
+    /// *resolver*, and cookies in live sessions, support one project only.
     pub fn any_of(projects: impl IntoIterator<Item = AuthgearBuilder>) -> AuthgearBuilder {
         AuthgearBuilder {
             projects: Some(projects.into_iter().collect()),
@@ -121,48 +122,48 @@ impl AuthgearBuilder {
     }
 }
 
-/// # Whose tokens are good
+/// # Whose tokens are accepted
 impl<C> AuthgearBuilder<C> {
-    /// Takes tokens of these OAuth clients alone. Default: any client of the project.
+    /// Accepts only tokens of these OAuth clients. Default: every client of the project.
     ///
-    /// All clients of a project share the audience, and a *third-party* client's token carries the
-    /// user's full roles: an API for its own applications should name them.
+    /// All clients of a project share the audience, and a *third-party* client's token carries the user's
+    /// full roles. So an API should name its own applications.
     pub fn client_ids<I: IntoIterator<Item: Into<String>>>(mut self, ids: I) -> Self {
         self.options.client_ids = Some(ids.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Takes tokens for this audience. May be called several times: any of them will do. Default:
-    /// the endpoint, and only as long as no audience is named.
+    /// Accepts tokens for this audience. Call it several times to accept several audiences; a token needs
+    /// one of them. Default: the endpoint, which no longer counts once an audience is named.
     ///
-    /// User tokens are for the endpoint, machine tokens for a resource: name both to take both.
+    /// Users' tokens are for the endpoint, machines' tokens for a resource. Name both to accept both.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.options.audiences.push(audience.into());
         self
     }
 
-    /// Also takes tokens of this issuer: the endpoint that the project had before it moved to a custom
-    /// domain. May be called several times. Default: none.
+    /// Also accepts tokens of this issuer: the endpoint of the project before it moved to a custom domain.
+    /// May be called several times. Default: none.
     ///
-    /// A project that has moved is one project: these tokens are verified with the *same* keys, and
-    /// their users, webhooks and revocations are the same ones. [`AuthUser::issuer`](crate::AuthUser::issuer)
-    /// is the endpoint for all of them, so that a user stays one user. Authgear answers at the former
-    /// address with a redirect, so the endpoint of this builder must be the new one.
+    /// Both issuers are one project, with the *same* keys, users, webhooks and revocations.
+    /// [`AuthUser::issuer`](crate::AuthUser::issuer) is the endpoint for all tokens, so a user stays one
+    /// user. Authgear answers at the former address with a redirect, so the endpoint of this builder must
+    /// be the new one.
     ///
-    /// Without [`audience`](Self::audience) a token must be for the origin that its own issuer names.
-    /// With it, the audiences that are named there count for all: name the former origin, too.
+    /// Without [`audience`](Self::audience) the audience of a token must be its own issuer. With it, the
+    /// named audiences count for the tokens of all issuers: name the former origin, too.
     ///
-    /// It is for tokens that are verified here alone: not with a resolver, live sessions or a gateway.
+    /// It works only in the mode *JWT*, not with the resolver, live sessions or a gateway.
     pub fn former_issuer(mut self, origin: impl Into<String>) -> Self {
         self.options.former_issuers.push(origin.into());
         self
     }
 
-    /// Declares that a scope includes others: whoever was granted `write:orders` has `read:orders` as
-    /// well, wherever scopes are asked for: in requirements, extractors and `has_scope`. May be called
-    /// several times; what an included scope includes counts too. Default: a scope is itself alone.
+    /// Declares that a scope includes others. A token with `write:orders` then also has `read:orders`, in
+    /// requirements, extractors and `has_scope`. May be called several times. Inclusion is transitive.
+    /// Default: no scope includes another.
     ///
-    /// Challenges ask for the scope that is missing, and for none that another of them includes.
+    /// A challenge names the missing scopes, without those that another one of them includes.
     ///
     /// ```
     /// # use axum_authgear::{Authgear, ConfigError};
@@ -182,17 +183,17 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Takes these signature algorithms alone. Default: RS256, which is all that Authgear uses.
+    /// Accepts only these signature algorithms. Default: RS256, the only one that Authgear uses.
     ///
-    /// Asymmetric ones only: with a symmetric one, whoever can verify can also sign. `EdDSA` means
-    /// the curve Ed25519; the name `Ed25519` (RFC 9864) is the same algorithm, in tokens and in keys.
+    /// They must be asymmetric, because a verifier with a symmetric key can also sign. `EdDSA` means the
+    /// curve Ed25519; the name `Ed25519` (RFC 9864) is the same algorithm, in tokens and in keys.
     pub fn algorithms<I: IntoIterator<Item = Algorithm>>(mut self, algorithms: I) -> Self {
         self.options.algorithms = algorithms.into_iter().collect();
         self
     }
 
-    /// Allows for this much difference between the issuer's clock and ours, wherever the times of
-    /// a token are checked. Default: 60 seconds. At most 10 minutes.
+    /// The allowed difference between the issuer's clock and this machine's, for all times of a token.
+    /// Default: 60 seconds. Maximum: 10 minutes.
     ///
     /// It does not lengthen [`authenticated_within`](crate::authorize::authenticated_within).
     pub fn leeway(mut self, leeway: Duration) -> Self {
@@ -200,20 +201,20 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Remembers this many verified tokens, so that the signature of each is checked once. Default:
-    /// 10,000; 0 turns it off.
+    /// The number of verified tokens to remember, so that the signature of each is checked once. Default:
+    /// 10,000. 0 turns the cache off.
     ///
-    /// An entry takes about 768 bytes beside the text of its claims; in all it is at most 2 KiB for
-    /// each of the tokens. No token is kept, only a keyed digest of it. Expiry, key, and the age of
-    /// the keys are checked on every request all the same.
+    /// An entry takes about 768 bytes plus the text of its claims; the whole cache takes at most 2 KiB per
+    /// token. It holds a keyed digest of a token, never the token. Expiry, key, and the age of the keys are
+    /// still checked on every request.
     pub fn token_cache_capacity(mut self, tokens: usize) -> Self {
         self.options.token_cache_capacity = tokens;
         self
     }
 
-    /// Reads custom claims, added by a hook of the project, into a type of your own:
-    /// [`AuthUser<T>`](crate::AuthUser). A user's token without them is refused (401), so make
-    /// optional what may be missing.
+    /// Reads custom claims, which a hook of the project adds, into your type:
+    /// [`AuthUser<T>`](crate::AuthUser). A user's token without them is refused (401), so use `Option` for
+    /// claims that can be absent.
     ///
     /// ```
     /// # use axum_authgear::{Authgear, AuthUser};
@@ -246,31 +247,31 @@ impl<C> AuthgearBuilder<C> {
 
 /// # How a credential is verified
 ///
-/// Without any of these, the JWT is verified here and that is all.
+/// Without any of these options, the layer only verifies the JWT.
 impl<C> AuthgearBuilder<C> {
-    /// Asks Authgear's session resolver about every request, and takes its word alone: opaque tokens
-    /// and Authgear's own cookies are credentials then, and a disabled user is out at once.
+    /// Asks Authgear's session resolver about every request, and verifies nothing here. Opaque tokens and
+    /// Authgear's own cookies are then credentials, too, and a disabled user is refused at once.
     ///
-    /// The resolver names neither client nor scopes, and takes a token of any client of the project,
-    /// third-party ones too, with the user's full roles. An API that must tell them apart needs
+    /// The resolver names neither client nor scopes. It accepts a token of every client of the project,
+    /// including third-party clients, with the user's full roles. If an API must distinguish clients, use
     /// [`live_sessions`](Self::live_sessions) with [`client_ids`](Self::client_ids).
     pub fn session_resolver(mut self, resolver: SessionResolver) -> Self {
         self.options.resolver = Some(resolver);
         self
     }
 
-    /// Verifies the JWT here, and has its session confirmed by the resolver within a bound.
+    /// Verifies the JWT here, and lets the resolver confirm its session within a bound.
     pub fn live_sessions(mut self, live: LiveSessions) -> Self {
         self.options.live_sessions = Some(live);
         self
     }
 
-    /// Believes what connections from these networks (`10.0.0.0/8`, or a single address) say in
-    /// `X-Forwarded-For`: the client is the last address there that is not of these networks.
-    /// Default: none. It matters for what the resolver is told, and for nothing else.
+    /// Trusts `X-Forwarded-For` of connections from these networks (`10.0.0.0/8`, or a single address). The
+    /// client is the last address in it outside of these networks. Default: none. Only the call of the
+    /// resolver uses it.
     ///
-    /// IPv4 that is written as IPv6 (`::ffff:10.0.0.0/104`) counts as IPv4, in networks and in
-    /// addresses. `::/0` holds no address of IPv4.
+    /// IPv4 in IPv6 notation (`::ffff:10.0.0.0/104`) counts as IPv4, in networks and in addresses. `::/0`
+    /// contains no IPv4 address.
     pub fn trusted_proxies<I: IntoIterator<Item: Into<String>>>(mut self, networks: I) -> Self {
         self.options.trusted_proxies = networks.into_iter().map(Into::into).collect();
         self
@@ -279,75 +280,75 @@ impl<C> AuthgearBuilder<C> {
 
 /// # Where the token is
 impl<C> AuthgearBuilder<C> {
-    /// Also takes the token from this cookie, after the `Authorization` header. May be called
-    /// several times; the order is that of the calls.
+    /// Also reads the token from this cookie, after the `Authorization` header. May be called several
+    /// times; the order of the calls counts.
     ///
-    /// The name is compared byte by byte, and quotes are a part of the value. A cookie that is empty
-    /// (also `""`) is no credential; two of the name with different values are refused.
+    /// The name is compared byte by byte, and quotes are a part of the value. An empty cookie (also `""`)
+    /// is no credential. Two cookies of this name with different values are refused.
     ///
-    /// Requests that use it are checked against cross-site request forgery, see
+    /// Requests that use it are checked for cross-site request forgery: see
     /// [`trusted_origins`](Self::trusted_origins).
     pub fn token_cookie(mut self, name: impl Into<String>) -> Self {
         self.options.sources.push(SourceOption::Cookie(name.into()));
         self
     }
 
-    /// Also takes the token from where this function finds it, after the `Authorization` header
-    /// and the sources named before.
+    /// Also reads the token with this function, after the `Authorization` header and the sources of earlier
+    /// calls.
     pub fn token_source(mut self, source: TokenSource) -> Self {
         self.options.sources.push(SourceOption::Custom(source));
         self
     }
 
-    /// Lets these origins use a cookie credential for unsafe methods and `WebSocket`s. Default: the
-    /// API's own origin alone.
+    /// Allows these origins to use a cookie credential for unsafe methods and `WebSocket`s. Default: only
+    /// the API's own origin.
     ///
-    /// An origin is written as browsers send it: `https://app.example.com`, in lower case and without
-    /// the port that the scheme implies. The view of a native shell and the page of a browser extension
-    /// have origins with schemes of their own: `capacitor://localhost`, `tauri://localhost`,
-    /// `chrome-extension://<id>`. They are compared with `Origin` byte by byte. `null` and `file:`
-    /// stand for many pages and are refused, and so is a wildcard.
+    /// Write an origin as browsers send it: `https://app.example.com`, in lower case and without the
+    /// default port. Native shells and browser extensions have origins with other schemes:
+    /// `capacitor://localhost`, `tauri://localhost`, `chrome-extension://<id>`. They are compared with
+    /// `Origin` byte by byte. `build()` refuses wildcards, and also `null` and `file:`, which stand for
+    /// many pages.
     pub fn trusted_origins<I: IntoIterator<Item: Into<String>>>(mut self, origins: I) -> Self {
         self.options.trusted_origins = origins.into_iter().map(Into::into).collect();
         self
     }
 }
 
-/// # What handlers may have of it
+/// # What handlers can extract
 impl<C> AuthgearBuilder<C> {
-    /// Keeps the verified token of each request for its handler, which extracts it as an
+    /// Keeps the verified token of each request, so that its handler can extract it as an
     /// [`AccessToken`](crate::AccessToken). Default: off, no token outlives its verification.
     ///
-    /// It costs one copy of the token for each request, which is overwritten when the request is done.
-    /// See [`AccessToken`](crate::AccessToken) for what speaks against passing a token on. Behind a
-    /// gateway no token is read here: it is a `ConfigError` there.
+    /// It copies the token once for each request, and overwrites the copy after the request.
+    /// [`AccessToken`](crate::AccessToken) lists the risks of forwarding a token. In the mode *gateway*,
+    /// which reads no token, it is a `ConfigError`.
     pub fn keep_access_tokens(mut self) -> Self {
         self.options.keep_access_tokens = true;
         self
     }
 }
 
-/// # What a refused client is told
+/// # Refusals
 impl<C> AuthgearBuilder<C> {
-    /// Names the protection space in challenges (RFC 9110 §11.5). Default: none.
+    /// Sets the protection space in challenges (RFC 9110 §11.5). Default: none.
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
         self.options.realm = Some(realm.into());
         self
     }
 
-    /// Names the address of the protected resource's metadata in challenges (RFC 9728 §5.1).
-    /// Default: none. For an API whose metadata somebody else serves; see
-    /// [`for_resource`](Authgear::for_resource) else.
+    /// Names the address of the protected resource's metadata in challenges (RFC 9728 §5.1). Default: none.
+    /// Use it if another server serves the metadata; otherwise use
+    /// [`for_resource`](Authgear::for_resource).
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         self.options.resource_metadata = Some(url.into());
         self
     }
 }
 
-/// # What is told of requests
+/// # Logs
 impl<C> AuthgearBuilder<C> {
-    /// Puts the user's id into the span `authenticate`. Default: it stays out of spans and logs,
-    /// for it is personal data in many places.
+    /// Adds the user's id to the span `authenticate`. Default: off, because the id is personal data in many
+    /// countries.
     pub fn trace_user_ids(mut self) -> Self {
         self.options.trace_user_ids = true;
         self
@@ -366,13 +367,13 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Gives an account of every decision: one event at INFO, on the target `axum_authgear::audit`, for
+    /// Logs an account of every decision: one event at INFO, with the target `axum_authgear::audit`, for
     /// each request that a layer or [`forward_auth`](Authgear::forward_auth) decides about. Default: off.
     ///
-    /// Exactly one, whether the request passes, is refused here or further inside, or is cancelled. It says
-    /// what was decided and why, the client, the route and the requirement, and nothing else of the token.
-    /// The fields, and how to keep them as an audit trail, are in
-    /// [operations](crate::docs::operations#accounts-of-decisions).
+    /// There is exactly one event, whether the request passes, is refused here or further inside, or is
+    /// cancelled. It has the decision, its reason, the client, the route and the requirement, and nothing
+    /// else of the token. [Operations](crate::docs::operations#accounts-of-decisions) explains the fields,
+    /// and how to keep an audit trail.
     pub fn audit_decisions(mut self) -> Self {
         if self.options.audit == Audit::Off {
             self.options.audit = Audit::WithoutUsers;
@@ -380,9 +381,8 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Names the user in these accounts, and turns them on
-    /// ([`audit_decisions`](Self::audit_decisions)). Default: they name none, for the id is personal data
-    /// in many places.
+    /// Turns these accounts on ([`audit_decisions`](Self::audit_decisions)), with the user's id. Default:
+    /// off, because the id is personal data in many countries.
     pub fn audit_user_ids(mut self) -> Self {
         self.options.audit = Audit::WithUsers;
         self
@@ -391,71 +391,71 @@ impl<C> AuthgearBuilder<C> {
 
 /// # How keys are fetched and kept
 impl<C> AuthgearBuilder<C> {
-    /// Fetches the keys anew after this time, at 80 % of it and a little before. Default: 5
-    /// minutes. Less than [`max_stale`](Self::jwks_max_stale).
+    /// The interval of key fetches. The crate fetches at 80 % of it or a little earlier. Default: 5
+    /// minutes. It must be less than [`jwks_max_stale`](Self::jwks_max_stale).
     ///
-    /// A `Cache-Control: max-age` of the server counts instead, between one minute and half of the
+    /// A `Cache-Control: max-age` of the server replaces it, bounded to between one minute and half of the
     /// staleness bound. Authgear sends none.
     pub fn jwks_refresh_interval(mut self, interval: Duration) -> Self {
         self.options.keys.refresh_interval = interval;
         self
     }
 
-    /// Fetches keys on demand of a request (for a token with an unknown key) at most once in this
-    /// time. Default: 10 seconds. This is what a flood of invented tokens costs.
+    /// The minimum time between two fetches that requests cause (by a token with an unknown key). Default:
+    /// 10 seconds. It bounds the cost of a flood of invented tokens.
     ///
-    /// While there are no usable keys, a failed fetch is repeated after this time at the latest, also
-    /// without a request: a service that is not ready gets none. (Otherwise the pauses grow to a
-    /// minute.) A fetch that takes as long as the cooldown is followed by a pause of a second.
+    /// While there are no usable keys, a failed fetch is repeated at the latest after this time, also
+    /// without a request, because a service that is not ready gets no requests. (Otherwise the pauses grow
+    /// to a minute.) After a fetch that took as long as the cooldown, there is a pause of a second.
     pub fn jwks_cooldown(mut self, cooldown: Duration) -> Self {
         self.options.keys.cooldown = cooldown;
         self
     }
 
-    /// Trusts known keys for this long without a successful refresh; after that requests are
-    /// answered with 503 until one succeeds. Default: 1 hour.
+    /// The maximum age of keys: how long known keys are used without a successful fetch. After that,
+    /// requests with a token get 503 until a fetch succeeds. Default: 1 hour.
     pub fn jwks_max_stale(mut self, bound: Duration) -> Self {
         self.options.keys.max_stale = bound;
         self
     }
 
-    /// Fetches the keys from this address, without discovery. It may be of another origin than the
-    /// endpoint: whoever controls it can sign tokens.
+    /// Fetches the keys from this address, without discovery. It can have another origin than the endpoint.
+    /// The operator of this address can sign tokens.
     pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
         self.options.jwks_uri = Some(url.into());
         self
     }
 
-    /// Keeps the last good keys in this folder, so that they serve at the next start while Authgear
-    /// cannot be reached. Default: none, and a process that starts then answers 503 until it can.
+    /// Keeps the last good keys in this folder, for a start while Authgear is unreachable. Default: none;
+    /// such a start answers 503 until Authgear is reachable.
     ///
-    /// They serve until [`jwks_max_stale`](Self::jwks_max_stale) has passed since the *start* of the
-    /// fetch that brought them, by the wall clock; nothing else lengthens that. `build()` does not read
-    /// the folder: requests that come first wait for it, as for a fetch.
+    /// Kept keys are used until [`jwks_max_stale`](Self::jwks_max_stale) has passed since the *start* of
+    /// their fetch, by the wall clock. `build()` does not read the folder: the first requests wait for it,
+    /// as for a fetch.
     ///
-    /// The folder need not exist. Several projects and several replicas may share it: each project
-    /// has a file of its own, in a sub-folder `axum-authgear` that only this user may enter, and younger
-    /// keys are never replaced by older ones. One that cannot be made, read or written costs a line
-    /// in the log, and no request.
+    /// The folder need not exist. Several projects and several replicas can share it: each project has its
+    /// own file, in a sub-folder `axum-authgear` that only this user may enter, and older keys never
+    /// replace younger ones. If the folder cannot be made, read or written, the crate logs a line, and
+    /// requests are not affected.
     ///
-    /// **Who may write there chooses the keys, and can sign in as anybody.** A file or sub-folder of
-    /// another user, or that everybody may write to, a link and a pipe are refused.
+    /// **A process that can write there chooses the keys, and can sign in as any user.** Links, pipes, and
+    /// files or sub-folders that are world-writable or belong to another user are refused.
     ///
-    /// It is for systems where files have an owner and a mode (Unix); elsewhere `build()` refuses it.
-    /// Modes that need no keys do not use it.
+    /// It needs files with an owner and a mode (Unix); elsewhere `build()` refuses it. Modes without keys
+    /// do not use it.
     pub fn key_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.options.key_dir = Some(path.into());
         self
     }
 
-    /// Serves these keys until others have been fetched: the text of a key set (RFC 7517 §5), and when
-    /// somebody began to fetch it. Default: none. For a process that must start without the network,
-    /// and has no disk to keep keys on.
+    /// Uses these keys until the first successful fetch. The arguments are the text of a key set (RFC 7517
+    /// §5) and the time at which its fetch began. Default: none. It is for a process that must start
+    /// without the network and without a disk.
     ///
-    /// It serves until [`jwks_max_stale`](Self::jwks_max_stale) has passed since then, by the wall
-    /// clock. Give the time of the fetch, and not that of a file, which a copy makes younger. One that is older, or from the future, is not used, which a line in the log says. A text
-    /// that is longer than 256 KiB, or has no key for the [`algorithms`](Self::algorithms), is a
-    /// [`ConfigError`](crate::ConfigError).
+    /// The seed is used until [`jwks_max_stale`](Self::jwks_max_stale) has passed since then, by the wall
+    /// clock. Give the time of the fetch, not of the file, because a copied file looks younger. A seed that
+    /// is older, or from the future, is logged and not used. A text of more than 256 KiB, or without a key
+    /// for the [`algorithms`](Self::algorithms), is a [`ConfigError`](crate::ConfigError).
     ///
     /// ```
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -463,7 +463,7 @@ impl<C> AuthgearBuilder<C> {
     ///
     /// use axum_authgear::Authgear;
     ///
-    /// // Written by whoever deploys this:
+    /// // The deployment writes these files:
     /// // date +%s >fetched_at; curl -fsS https://my-project.authgear.cloud/oauth2/jwks >jwks.json
     /// let fetched_at: u64 = std::fs::read_to_string("fetched_at")?.trim().parse()?;
     /// let authgear = Authgear::builder("https://my-project.authgear.cloud")
@@ -478,28 +478,28 @@ impl<C> AuthgearBuilder<C> {
     pub fn jwks_seed(mut self, key_set: impl Into<String>, fetched_at: SystemTime) -> Self {
         self.options.jwks_seed = Some(KeySnapshot {
             text: key_set.into().into(),
-            // Before 1970 is too old in any case.
+            // A time before 1970 is too old in any case.
             fetched_at: fetched_at.duration_since(UNIX_EPOCH).unwrap_or_default(),
         });
         self
     }
 
-    /// Reaches Authgear's main server (discovery and keys) at this origin, inside of a cluster for
-    /// example. It is asked with the public `Host`, `X-Forwarded-Host` and `X-Forwarded-Proto`.
+    /// Reaches Authgear's main server (discovery and keys) at this origin, for example inside of a cluster.
+    /// Requests carry the public `Host`, `X-Forwarded-Host` and `X-Forwarded-Proto`.
     pub fn internal_url(mut self, url: impl Into<String>) -> Self {
         self.options.internal_url = Some(url.into());
         self
     }
 }
 
-/// # Users and tokens that were ended
+/// # Revocation
 impl<C> AuthgearBuilder<C> {
-    /// Remembers ended users for this long. Default: 24 hours. Between 1 minute and 30 days, and at
-    /// least the longest lifetime of an access token in the project's applications.
+    /// How long revocations are remembered. Default: 24 hours. Between 1 minute and 30 days. Set it to at
+    /// least the longest access token lifetime of the project.
     ///
-    /// Once a webhook, a shared log, or this option turns revocation on, a *user's* token that was
-    /// issued longer ago, or does not say when, is refused, for what ended it may have been
-    /// forgotten. Machines' tokens are not.
+    /// A webhook, Redis, or this option turns revocation on. Then a *user's* token is refused if it was
+    /// issued longer ago, or has no `iat`, because its revocation may have been forgotten. This does not
+    /// apply to machines' tokens.
     pub fn revocation_retention(mut self, retention: Duration) -> Self {
         self.options.revocation_retention = Some(retention);
         self
@@ -509,11 +509,11 @@ impl<C> AuthgearBuilder<C> {
 /// # Webhooks
 #[cfg(feature = "webhook")]
 impl<C> AuthgearBuilder<C> {
-    /// The secrets that this project's webhooks may be signed with, for
-    /// [`webhook_service`](Authgear::webhook_service), which is for projects that come and go. Where there is
-    /// a route for the project, [`Authgear::webhooks`] takes them instead. Default: none.
+    /// The secrets that may sign this project's webhooks, for
+    /// [`webhook_service`](Authgear::webhook_service), which is for projects that are added and removed. If
+    /// the project has its own route, pass them to [`Authgear::webhooks`] instead. Default: none.
     ///
-    /// Turns revocation on, see [`revocation_retention`](Self::revocation_retention).
+    /// It turns revocation on: see [`revocation_retention`](Self::revocation_retention).
     pub fn webhook_secrets<I: IntoIterator<Item: Into<String>>>(mut self, secrets: I) -> Self {
         self.options.webhook_secrets = Some(secrets.into_iter().map(Into::into).collect());
         self
@@ -523,11 +523,11 @@ impl<C> AuthgearBuilder<C> {
 /// # What replicas share
 #[cfg(feature = "redis")]
 impl<C> AuthgearBuilder<C> {
-    /// Shares ended users and tokens with all replicas of this API through a Redis or Valkey
-    /// server: a [`RedisConfig`], or its URL. Default: none.
+    /// Shares revocations with all replicas of this API through a Redis or Valkey server: a
+    /// [`RedisConfig`], or its URL. Default: none.
     ///
-    /// Requests do not wait for it, but for one exception: until what it holds has been read once,
-    /// they wait, for 2 seconds after `build()` at most. Turns revocation on, see
+    /// After `build()`, requests wait at most 2 seconds until the stream has been read once. After that, no
+    /// request waits for Redis. It turns revocation on: see
     /// [`revocation_retention`](Self::revocation_retention).
     pub fn redis(mut self, redis: impl Into<RedisConfig>) -> Self {
         self.options.redis = Some(redis.into());
@@ -543,49 +543,47 @@ impl<C> AuthgearBuilder<C> {
         self
     }
 
-    /// Sends requests through this proxy. Default: none, whatever the environment says.
+    /// Sends requests through this proxy. Default: none. Environment variables are not read.
     pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
         self.options.http.proxy = Some(proxy);
         self
     }
 
-    /// Connects to this address for this host name, which stays the one in certificates. May be
+    /// Connects to this address for this host name. The certificate must still be for the host name. May be
     /// called several times.
     pub fn resolve(mut self, host: impl Into<String>, address: SocketAddr) -> Self {
         self.options.http.resolve.push((host.into(), address));
         self
     }
 
-    /// Waits this long for a connection. Default: 2 seconds.
+    /// The time limit to connect. Default: 2 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.http.timeouts.connect = timeout;
         self
     }
 
-    /// Waits this long for a whole answer. Default: 5 seconds.
+    /// The time limit for the whole response. Default: 5 seconds.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.options.http.timeouts.total = timeout;
         self
     }
 
-    /// Uses this client instead of one of our own. Certificates, proxy, resolution and the connect
-    /// timeout are then its own. Default: a client with everything pinned that a feature of reqwest
-    /// could change, whichever crate of the program turns it on.
+    /// Uses this client instead of the crate's own, with its certificates, proxy, resolution and connect
+    /// timeout. Default: a client that sets explicitly all that features of reqwest can change.
     ///
-    /// Nothing is pinned in a client of yours. It must follow no redirects
-    /// (`redirect(Policy::none())`) and keep no cookies: an answer from another address is refused,
-    /// but the redirect was followed before. Where an address is internal
-    /// ([`internal_url`](Self::internal_url), a resolver of another origin) it must speak HTTP/1.1
-    /// (`http1_only()`): in HTTP/2 the internal host is `:authority` and the public one a second
-    /// field, `Host`, and nginx answers 400. Set `no_proxy()`, `tls_backend_rustls()`,
-    /// `no_hickory_dns()` and `retry(never())` too, unless you mean otherwise.
+    /// The crate changes nothing in your client. It must follow no redirects (`redirect(Policy::none())`)
+    /// and keep no cookies: the crate refuses a response from another address, but only after the client
+    /// has followed the redirect. With an internal address ([`internal_url`](Self::internal_url), a
+    /// resolver of another origin) it must use HTTP/1.1 (`http1_only()`): in HTTP/2 the internal host is
+    /// `:authority` and the public one a second field, `Host`, and nginx answers 400. Unless you want
+    /// otherwise, also set `no_proxy()`, `tls_backend_rustls()`, `no_hickory_dns()` and `retry(never())`.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.options.http.client = Some(client);
         self
     }
 }
 
-/// Shows no option: nothing has been checked yet, and a URL may have a password in it.
+/// Shows no option: the options are not checked yet, and a URL can contain a password.
 impl<C> fmt::Debug for AuthgearBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthgearBuilder").finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! The mode that the options ask for: which options it excludes, and the verifier that it is.
+//! The mode that the options select, and the options that it excludes.
 
 use url::Url;
 
@@ -9,7 +9,7 @@ use crate::error::ConfigError;
 use crate::networks::read_networks;
 use crate::verify::{GatewayProof, LiveSessions, Proof, SessionResolver};
 
-/// The mode that the options ask for, checked.
+/// The checked mode that the options select.
 pub(super) enum Mode {
     Jwt,
     Resolver(SessionResolver, Url),
@@ -18,22 +18,22 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    /// What finds its way by Authgear's own cookies cannot choose among projects.
+    /// Refuses modes with Authgear's own cookies, because a cookie cannot select one of several projects.
     pub(super) fn check_of_many(&self) -> Result<(), ConfigError> {
         let conflict = |option, reason| Err(ConfigError::Conflict { option, reason });
         match self {
             Self::Resolver(..) => conflict(
                 "session_resolver",
-                "opaque tokens and Authgear's cookies name no project: take live_sessions, or one \
-                 project alone",
+                "opaque tokens and Authgear's cookies name no project: use live_sessions, or a single \
+                 project",
             ),
             Self::Live(live, _) if live.session_cookies => conflict(
                 "session_cookies",
-                "Authgear's cookies name no project: leave it out, or take one project alone",
+                "Authgear's cookies name no project: remove the option, or use a single project",
             ),
             Self::Live(live, _) if live.resolver.forward_set_cookie => conflict(
                 "forward_set_cookie",
-                "Authgear's cookies name no project: leave it out, or take one project alone",
+                "Authgear's cookies name no project: remove the option, or use a single project",
             ),
             Self::Jwt | Self::Live(..) | Self::Gateway(_) => Ok(()),
         }
@@ -61,7 +61,7 @@ impl Mode {
     }
 }
 
-/// The options that decide about the mode and are not a project's.
+/// The options of all projects that decide about the mode.
 pub(super) struct ModeContext<'c> {
     pub(super) gateway: Option<&'c GatewayProof>,
     pub(super) has_token_source: bool,
@@ -71,8 +71,8 @@ pub(super) struct ModeContext<'c> {
 
 pub(super) const NO_CLAIMS: ConfigError = ConfigError::Conflict {
     option: "claims",
-    reason: "custom claims are in a JWT alone, and users without one are let in here: take \
-             live_sessions, without Authgear's cookies",
+    reason: "only a JWT has custom claims, and this mode accepts users without one: use live_sessions, \
+             without Authgear's cookies",
 };
 
 impl Options {
@@ -88,35 +88,35 @@ impl Options {
         if !is_jwt && !self.former_issuers.is_empty() {
             return conflict(
                 "former_issuer",
-                "it is for tokens that are verified here and nowhere else: the resolver compares their \
-                 audience with its own host, and a gateway shows none",
+                "it works only where this API verifies the token and asks no resolver: the resolver compares the \
+                 audience with its own host, and a gateway sends no token",
             );
         }
         match (context.gateway, &self.live_sessions, &self.resolver) {
             (Some(_), Some(_), _) => conflict(
                 "live_sessions",
-                "behind a gateway nobody is asked: choose one of the two",
+                "behind a gateway this API does not ask the resolver: choose one of the two",
             ),
             (Some(_), None, Some(_)) => conflict(
                 "session_resolver",
-                "behind a gateway nobody is asked: choose one of the two",
+                "behind a gateway this API does not ask the resolver: choose one of the two",
             ),
             (None, Some(_), Some(_)) => conflict(
                 "session_resolver",
-                "live sessions are another mode: hand it to LiveSessions::session_resolver, or take one of \
+                "live sessions are another mode: pass it to LiveSessions::session_resolver, or choose one of \
                  the two",
             ),
             (Some(_), None, None) if context.has_token_source => {
-                conflict("token_cookie", "behind a gateway no token is read here")
+                conflict("token_cookie", "behind a gateway this API reads no token")
             }
             (Some(_), None, None) if context.keeps_tokens => conflict(
                 "keep_access_tokens",
-                "behind a gateway no token is read here",
+                "behind a gateway this API reads no token",
             ),
             (Some(proof), None, None) => {
                 self.check_without_token(
                     reads_claims,
-                    "the gateway does not name the client of a token: take live_sessions (JWT and \
+                    "the gateway does not name the client of a token: use live_sessions (JWT and \
                      resolver)",
                     "the gateway compares no audience",
                 )?;
@@ -125,10 +125,10 @@ impl Options {
             (None, None, Some(resolver)) => {
                 self.check_without_token(
                     reads_claims,
-                    "the resolver does not name the client of a token: take live_sessions (JWT and \
+                    "the resolver does not name the client of a token: use live_sessions (JWT and \
                      resolver)",
-                    "the resolver compares the audience with its own host, and with nothing else: \
-                     take live_sessions (JWT and resolver)",
+                    "the resolver compares the audience only with its own host: use live_sessions (JWT and \
+                     resolver)",
                 )?;
                 resolver.check()?;
                 let url = self.resolver_url(resolver, endpoint)?;
@@ -146,7 +146,7 @@ impl Options {
         }
     }
 
-    /// What can only be said of a token that is read here.
+    /// Refuses options that need a token.
     fn check_without_token(
         &self,
         reads_claims: bool,
@@ -179,7 +179,7 @@ impl Options {
         Ok(url)
     }
 
-    /// `is_union`: what a resolver may be told is then for each project to say.
+    /// `is_union`: each project then decides what its resolver may learn about the client.
     pub(super) fn client_info_rules<'m>(
         &self,
         is_union: bool,

@@ -1,4 +1,4 @@
-//! The options as they were given, their defaults, and what is refused of them.
+//! The options as they were given, their defaults, and their checks.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::verify::{
 #[cfg(feature = "webhook")]
 use crate::webhook::WebhookSecrets;
 
-/// Everything that does not depend on the type of the custom claims.
+/// All options that do not depend on the type of the custom claims.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option, and none depends on another"
@@ -133,7 +133,7 @@ impl Options {
                 return Err(ConfigError::invalid(
                     "algorithms",
                     format!("{algorithm:?}"),
-                    "is not an asymmetric algorithm that is known here",
+                    "is no supported asymmetric algorithm",
                 ));
             }
         }
@@ -183,7 +183,7 @@ impl Options {
         Ok(former)
     }
 
-    /// The seed and the folder of keys, checked as far as that needs no file.
+    /// Checks the seed and the folder of keys, without reading a file.
     pub(super) fn check_kept_keys(&self) -> Result<(), ConfigError> {
         if let Some(seed) = &self.jwks_seed {
             let refuse = |reason| Err(ConfigError::invalid("jwks_seed", "", reason));
@@ -191,7 +191,7 @@ impl Options {
                 return refuse("is longer than 256 KiB");
             }
             if KeySet::parse(&seed.text, &self.algorithms, None).is_err() {
-                return refuse("is no key set with a key that can be used");
+                return refuse("is no key set with a usable key");
             }
         }
         match &self.key_dir {
@@ -200,7 +200,7 @@ impl Options {
             }
             Some(_) if cfg!(not(unix)) => Err(ConfigError::Conflict {
                 option: "key_dir",
-                reason: "this system does not say who owns a file, and who may write to it",
+                reason: "files of this system have no owner and mode",
             }),
             _ => Ok(()),
         }
@@ -282,7 +282,7 @@ fn no_empty(option: &'static str, values: &[String]) -> Result<(), ConfigError> 
         return Err(ConfigError::invalid(
             option,
             "",
-            "is empty: nothing would pass",
+            "is empty: every token would be refused",
         ));
     }
     if values.iter().any(String::is_empty) {

@@ -1,11 +1,11 @@
-//! Where options belong that are set where there may be several projects: to one of them, or to all.
+//! Whether an option belongs to one of several projects, or to all of them.
 
 use super::options::{DEFAULT_TOKEN_CACHE_CAPACITY, Options};
 use crate::authenticate::Audit;
 use crate::error::ConfigError;
 
 impl Options {
-    /// Refuses what holds for all projects together, in the options of one of several.
+    /// Refuses options of all projects on the builder of one of them.
     pub(super) fn check_of_project(&self, reads_claims: bool) -> Result<(), ConfigError> {
         #[cfg(feature = "redis")]
         let has_redis = self.redis.is_some();
@@ -41,7 +41,7 @@ impl Options {
         )
     }
 
-    /// Refuses what is a project's own, in the options of several together.
+    /// Refuses options of one project on the builder of all of them.
     pub(super) fn check_of_union(&self) -> Result<(), ConfigError> {
         let default = Self::new(String::new());
         #[cfg(feature = "webhook")]

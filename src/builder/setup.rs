@@ -21,7 +21,7 @@ use crate::verify::{
     Validation,
 };
 
-/// What verifiers are made of.
+/// The parts of a verifier.
 pub(super) struct Setup<'r, C> {
     pub(super) resources: &'r ProjectResources<C>,
     pub(super) outbound: Outbound,
@@ -58,7 +58,7 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
         );
         let clock = resources.clock.clone();
         let algorithms = self.validation.algorithms.clone();
-        // The same keys, from the same place: nobody has to wait for them once more.
+        // Same address and algorithms: reuse the keys, so that no request waits for a fetch.
         let known = previous.map(TrustedProject::jwt).filter(|previous| {
             previous.addresses == self.addresses && previous.validation.algorithms == algorithms
         });
@@ -135,7 +135,7 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
         let runtime = &self.resources.runtime;
         let sessions = ResolverClient::new(source, issuer, resolver, keep, clock, runtime);
         let sessions = Arc::new(sessions);
-        // What was said of a user before the end is not believed after it.
+        // An answer from before a revocation does not count after it.
         let kept = Arc::downgrade(&sessions);
         self.revocations.store().on_change(Box::new(move |user| {
             if let Some(sessions) = kept.upgrade() {
@@ -145,7 +145,7 @@ impl<C: Send + Sync + 'static> Setup<'_, C> {
         sessions
     }
 
-    /// What there is of users who come without a token: it has no claims.
+    /// The part that all users without a token share. They have no custom claims.
     fn without_token(&self, method: VerifiedBy) -> Result<Arc<VerifiedUser<C>>, ConfigError> {
         let claims = (self.resources.read_claims)("{}").map_err(|_| NO_CLAIMS)?;
         Ok(Arc::new(VerifiedUser {

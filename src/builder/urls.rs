@@ -8,7 +8,7 @@ use crate::outbound::is_secure;
 
 /// The endpoint as it was given, without a trailing slash, and parsed.
 pub(super) struct Endpoint {
-    /// Compared with `iss` letter by letter: Authgear does not normalise it, nor do we.
+    /// Compared with `iss` byte by byte: neither Authgear nor this crate normalizes it.
     pub(super) issuer: String,
     pub(super) url: Url,
 }
@@ -22,7 +22,7 @@ impl Options {
         })
     }
 
-    /// An issuer's text, which is an origin; one trailing slash is dropped.
+    /// Parses an issuer, which is an origin; one trailing slash is dropped.
     pub(super) fn issuer(&self, option: &'static str, text: &str) -> Result<String, ConfigError> {
         let issuer = text.strip_suffix('/').unwrap_or(text);
         self.origin(option, issuer)?;
@@ -43,14 +43,14 @@ impl Options {
             .transpose()
     }
 
-    /// A URL with scheme, host and maybe port, and nothing else.
+    /// A URL that has only scheme, host and optionally a port.
     fn origin(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
         let url = self.url(option, text)?;
-        // A path of "/" is what parsing makes of none; the text itself must not have one.
+        // Parsing turns an absent path into "/"; the text itself must have no path.
         let after_scheme = text.get(url.scheme().len()..).unwrap_or_default();
         let bare = url.path() == "/"
             && !text.ends_with('/')
-            // Parsing forgives `https:host` and `https:///host`, which no `iss` would equal.
+            // Parsing accepts `https:host` and `https:///host`, but no `iss` equals these.
             && after_scheme.starts_with("://")
             && !after_scheme.starts_with(":///")
             && url.query().is_none()
@@ -66,8 +66,8 @@ impl Options {
     }
 
     pub(super) fn url(&self, option: &'static str, text: &str) -> Result<Url, ConfigError> {
-        // Parsing leaves out blanks around a URL, and some inside: what is compared letter by letter
-        // later would not be what was parsed.
+        // Parsing drops blanks around a URL, and some inside. The text that is later compared byte by byte
+        // would then differ from the parsed URL.
         let is_plain = !text.contains(|char: char| char.is_whitespace() || char.is_control());
         let url = Url::parse(text)
             .ok()

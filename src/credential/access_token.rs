@@ -5,17 +5,14 @@ use std::sync::Arc;
 
 use crate::secret::Secret;
 
-/// The access token by which the caller of this request was verified, as it came: for a call to
-/// another service in the user's name.
+/// The verified access token of this request, for a call to another service as the user.
 ///
-/// Requires [`keep_access_tokens`](crate::AuthgearBuilder::keep_access_tokens); without it the
-/// extractor refuses every request with 500. A request has no token if it has no credential, or if its
-/// credential is Authgear's own cookies: the extractor then refuses it with 401, and
-/// `Option<AccessToken>` is `None`.
+/// Requires [`keep_access_tokens`](crate::AuthgearBuilder::keep_access_tokens); without it the extractor
+/// refuses every request with 500. A request has no token if it has no credential, or if its credential is
+/// Authgear's own cookies. The extractor then refuses it with 401, and `Option<AccessToken>` is `None`.
 ///
-/// It is not read again from the request's headers: it is the very token that was verified, whatever
-/// other layers have done to the headers since. `Debug` does not show it, it has no `Display`, and
-/// its memory is overwritten when its last clone is dropped.
+/// It is the token that was verified, even if other layers have changed the headers since. `Debug` does not
+/// show it, it has no `Display`, and its memory is overwritten when its last clone is dropped.
 ///
 /// ```
 /// use axum_authgear::AccessToken;
@@ -30,17 +27,16 @@ use crate::secret::Secret;
 /// }
 /// ```
 ///
-/// # What speaks against passing a token on
+/// # Risks of forwarding a token
 ///
-/// - Whoever receives it can call *this* API, and every other API of its audience, as the user, until
-///   the token expires. Send it only to services that you trust as much as this one, over TLS.
-/// - The receiver accepts it only if it accepts its audience. A service that does so without being
-///   named in `aud` cannot tell its own callers from yours.
-/// - A server of the Model Context Protocol must not pass on the token that it received from its
-///   client (MCP, *Authorization*, "Token Passthrough").
+/// - Every recipient can call *this* API, and every other API of its audience, as the user, until the token
+///   expires. Send it only over TLS, to services that you trust as much as this one.
+/// - The other service must accept the token's audience. If `aud` does not name that service, it cannot
+///   distinguish its own callers from yours.
+/// - An MCP server must not forward the token of its client (MCP, *Authorization*, "Token Passthrough").
 ///
-/// A token of the service's own (client credentials), with the user's id beside it, has none of these
-/// problems. Prefer it where the other service trusts this one.
+/// A token of this service (client credentials), with the user's id in the request, has none of these
+/// problems. Prefer it if the other service trusts this one.
 #[derive(Clone)]
 pub struct AccessToken(Arc<Secret>);
 
@@ -62,12 +58,12 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// What a request's authentication has of its token.
+/// The token that a request's authentication keeps.
 #[derive(Clone)]
 pub(crate) enum KeptToken {
     /// Tokens are not kept.
     Off,
-    /// There is none: no credential, or Authgear's own cookies.
+    /// There is no token: no credential, or Authgear's own cookies.
     None,
     Token(AccessToken),
 }

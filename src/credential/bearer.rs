@@ -8,14 +8,14 @@ use crate::error::AuthErrorKind;
 
 const SCHEME: &[u8] = b"bearer";
 
-/// The bearer token of a request, as it came: see [`is_b64token`]. Another scheme is no credential of ours.
+/// The bearer token of a request, unchecked: see [`is_b64token`]. Another scheme is no credential here.
 pub(super) fn find(headers: &HeaderMap) -> Result<Option<&[u8]>, AuthErrorKind> {
     let mut fields = headers.get_all(header::AUTHORIZATION).iter();
     let Some(field) = fields.next() else {
         return Ok(None);
     };
-    // RFC 9110 §5.3: this field cannot be a list, so that two of them, equal ones too, are a
-    // request that another server on the way may have read otherwise.
+    // RFC 9110 §5.3: this field cannot be a list. Another server on the way may have read another one of
+    // two fields, so two are refused, also equal ones.
     if fields.next().is_some() {
         return Err(AuthErrorKind::MultipleCredentials);
     }
@@ -31,14 +31,14 @@ pub(super) fn find(headers: &HeaderMap) -> Result<Option<&[u8]>, AuthErrorKind> 
     Ok(Some(token))
 }
 
-/// What follows the scheme, if it is ours: more than a longer name that begins like it.
+/// The rest after the scheme, if the scheme is `Bearer` and not a longer name that begins with it.
 fn after_scheme(field: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = field.split_at_checked(SCHEME.len())?;
     let ends = rest.first().is_none_or(|byte| !is_token_char(*byte));
     (ends && scheme.eq_ignore_ascii_case(SCHEME)).then_some(rest)
 }
 
-/// `tchar` of RFC 9110 §5.6.2: what a scheme's name is made of.
+/// `tchar` of RFC 9110 §5.6.2: the characters of a scheme's name.
 fn is_token_char(byte: u8) -> bool {
     matches!(
         byte,
@@ -54,7 +54,7 @@ pub(crate) fn is_b64token(token: &[u8]) -> bool {
     if rest.is_empty() {
         return false;
     }
-    // The three parts of a JWT have nothing but dots between them, which base64url does not know.
+    // Dots separate the three parts of a JWT, and base64url has no dot.
     for _ in 0..2 {
         let Some(dot) = memchr(b'.', rest) else { break };
         let (part, after) = rest.split_at(dot);
@@ -66,8 +66,8 @@ pub(crate) fn is_b64token(token: &[u8]) -> bool {
     is_b64(rest)
 }
 
-/// Whether all bytes are of a `b64token`. Most are of base64url, which can be looked at many bytes at
-/// once; in fours, because no four characters of it are wrong together.
+/// Whether all bytes are those of a `b64token`. Most are base64url, which SIMD checks many at a time; in
+/// fours, because every four characters of it are valid together.
 fn is_b64(part: &[u8]) -> bool {
     let (fours, rest) = part.split_at(part.len() & !3);
     let is_plain = |bytes: &[u8]| {
@@ -78,8 +78,8 @@ fn is_b64(part: &[u8]) -> bool {
     (URL_SAFE_NO_PAD.check(fours).is_ok() || is_plain(fours)) && is_plain(rest)
 }
 
-/// Written as five comparisons and used without an early end, so that the compiler looks at many
-/// bytes at once, too: `-./0…9`, `A…Za…z`, `+`, `_` and `~`.
+/// Five comparisons without an early return, so that the compiler can vectorize them: `-./0…9`, `A…Za…z`,
+/// `+`, `_` and `~`.
 #[expect(
     clippy::needless_bitwise_bool,
     reason = "a lazy operator is a branch for each byte"
@@ -161,7 +161,7 @@ mod tests {
     fn exactly_the_characters_of_the_grammar_pass() {
         for byte in 0..=u8::MAX {
             let wanted = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-            // Wherever it stands, among those that are looked at together too.
+            // At every position, also among the bytes that are checked together.
             for place in 0..80 {
                 let mut token = [b'a'; 80];
                 token[place] = byte;

@@ -1,7 +1,7 @@
-//! Cookies as a request carries them (RFC 6265 §4.2.1, §5.4).
+//! The cookies of a request (RFC 6265 §4.2.1, §5.4).
 //!
-//! They are read as bytes, and nothing is taken for what it is nearly: a name that differs from
-//! another by a blank of Unicode is one that `__Host-` does not protect.
+//! They are compared as bytes, without any folding: a browser does not protect a name that differs from a
+//! `__Host-` name by a Unicode blank.
 
 use http::{HeaderMap, header};
 use memchr::memchr;
@@ -14,7 +14,7 @@ pub(crate) struct CookieName(String);
 
 impl CookieName {
     pub(crate) fn new(option: &'static str, name: String) -> Result<Self, ConfigError> {
-        // A header's name is made of the same characters.
+        // A header's name has the same characters.
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
             return Err(ConfigError::invalid(option, name, "is not a cookie's name"));
         }
@@ -26,8 +26,8 @@ impl CookieName {
     }
 }
 
-/// The value of the cookie. Two different values are two credentials, wherever they stand; HTTP/2
-/// spreads cookies over several fields.
+/// The value of the cookie. Two different values are two credentials, also in different fields: HTTP/2
+/// splits cookies into several fields.
 pub(super) fn find<'r>(
     headers: &'r HeaderMap,
     name: &CookieName,
@@ -42,7 +42,7 @@ pub(super) fn find<'r>(
     Ok(found)
 }
 
-/// The cookies of a request that hold something: an emptied one is what a sign-out leaves.
+/// The non-empty cookies of a request: a sign-out leaves an empty one.
 pub(super) fn all(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers
         .get_all(header::COOKIE)
@@ -51,8 +51,8 @@ pub(super) fn all(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
         .filter(|(_, value)| !value.is_empty() && *value != b"\"\"")
 }
 
-/// Names and values of one field. Quotes are a part of the value, as they are for a browser (RFC
-/// 6265 §5.2). A pair without `=` has no name, and is left out.
+/// Names and values of one field. Quotes are a part of the value, as for a browser (RFC 6265 §5.2). A pair
+/// without `=` has no name, and is left out.
 pub(crate) fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     field.split(|byte| *byte == b';').filter_map(|pair| {
         let (name, value) = pair.split_at(memchr(b'=', pair)?);
@@ -60,7 +60,7 @@ pub(crate) fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// Without the spaces and tabs around it. Other blanks are a part of the text.
+/// Removes the spaces and tabs around the text. Other blanks are a part of it.
 fn bare(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;

@@ -1,8 +1,7 @@
-//! Stage 1: which credential does a request carry?
+//! Stage 1: finds the credential of a request.
 //!
-//! The sources are an ordered list, `Authorization: Bearer` first. The first one that has a
-//! credential decides; whether that credential is any good is not asked here, and nothing falls
-//! through to the next source afterwards.
+//! The sources are an ordered list, with `Authorization: Bearer` first. The first source with a credential
+//! decides. If that credential is invalid, later sources are not tried.
 
 mod access_token;
 mod bearer;
@@ -27,32 +26,32 @@ pub(crate) use self::placeholder::is_placeholder;
 pub(crate) use self::session_cookies::SessionCookies;
 pub use self::source::TokenSource;
 
-/// A credential as it came: nothing about it has been checked, not even its characters.
+/// An unverified credential: not even its characters have been checked.
 pub(crate) struct Credential<'r> {
     bytes: Cow<'r, [u8]>,
     kind: CredentialKind,
 }
 
-/// Which kind of source a credential came from.
+/// The kind of a credential's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CredentialKind {
     /// `Authorization: Bearer`.
     Bearer,
-    /// A cookie of the API's own, which holds a token.
+    /// A cookie of the API, which contains a token.
     TokenCookie,
-    /// A source that the application added.
+    /// A source of the application.
     Custom,
     /// Authgear's own cookies.
     SessionCookies,
 }
 
 impl Credential<'_> {
-    /// What came. Whoever knows these very bytes as good need not look at them one by one.
+    /// The bytes of the credential. A cache that knows them as valid need not check their characters.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What is wrong with it as a credential of its source, whatever it is as a token.
+    /// Why it is no credential of its source. Its value as a token is not checked.
     pub(crate) fn fault(&self) -> Option<AuthErrorKind> {
         let is_malformed = self.kind == CredentialKind::Bearer && !bearer::is_b64token(&self.bytes);
         if is_malformed {
@@ -62,7 +61,7 @@ impl Credential<'_> {
         }
     }
 
-    /// What came, as text.
+    /// The credential, as text.
     ///
     /// # Errors
     /// `MalformedAuthorizationHeader` if it is a bearer whose characters are not those of a token,
@@ -74,18 +73,18 @@ impl Credential<'_> {
         }
     }
 
-    /// What an application that asked for tokens may have of it.
+    /// The token for an application that turned `keep_access_tokens` on.
     pub(crate) fn keep(&self) -> KeptToken {
         match self.form() {
             CredentialForm::SessionCookies => KeptToken::None,
-            // Where it is no text, it is refused.
+            // A credential that is no text is refused later.
             CredentialForm::Bearer => self.text().map_or(KeptToken::None, |token| {
                 KeptToken::Token(AccessToken::new(token))
             }),
         }
     }
 
-    /// Whether the browser sends it by itself, so that it proves no intent.
+    /// Whether a browser sends it automatically, so that it shows no intent of the page.
     pub(crate) fn is_ambient(&self) -> bool {
         matches!(
             self.kind,
@@ -93,7 +92,7 @@ impl Credential<'_> {
         )
     }
 
-    /// How it is shown to the resolver: a token is a bearer, wherever it came from.
+    /// The form in which the resolver gets it: a token from any source is a bearer token.
     pub(crate) fn form(&self) -> CredentialForm {
         match self.kind {
             CredentialKind::SessionCookies => CredentialForm::SessionCookies,
@@ -112,22 +111,22 @@ impl fmt::Debug for Credential<'_> {
     }
 }
 
-/// Where credentials are looked for, after the `Authorization` header.
+/// The sources of credentials after the `Authorization` header.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
     pub(crate) others: Vec<CredentialSource>,
 }
 
-/// One place to look, after the `Authorization` header.
+/// One source of credentials after the `Authorization` header.
 #[derive(Clone, Debug)]
 pub(crate) enum CredentialSource {
-    /// A cookie of the API's own.
+    /// A cookie of the API.
     Cookie(CookieName),
     SessionCookies(SessionCookies),
     Custom(TokenSource),
 }
 
-/// Whether a request has a well-formed bearer credential, a good one or not.
+/// Whether a request has a well-formed bearer credential, valid or not.
 pub(crate) fn has_bearer(headers: &HeaderMap) -> bool {
     bearer::find(headers).is_ok_and(|token| token.is_some_and(is_b64token))
 }
@@ -136,7 +135,7 @@ impl Sources {
     /// The request's credential, if it has one.
     ///
     /// # Errors
-    /// A malformed `Authorization` header, or more than one credential of the deciding source.
+    /// The `Authorization` header is malformed, or the deciding source has more than one credential.
     pub(crate) fn find<'r>(
         &self,
         headers: &'r HeaderMap,

@@ -1,6 +1,6 @@
-//! What clients send that have no token: the text of an empty variable.
+//! The words that a client without a token sends: the text of an empty variable.
 
-/// Whether this is such a word, in any case. No token of Authgear's is one.
+/// Whether this is such a word, in any case. No token of Authgear is such a word.
 pub(crate) fn is_placeholder(credential: &[u8]) -> bool {
     credential.len() <= LONGEST
         && WORDS
@@ -8,7 +8,7 @@ pub(crate) fn is_placeholder(credential: &[u8]) -> bool {
             .any(|word| word.as_bytes().eq_ignore_ascii_case(credential))
 }
 
-/// What JavaScript, Python, Ruby and Go make of nothing.
+/// The text of an absent value in JavaScript, Python, Ruby and Go.
 const WORDS: [&str; 8] = [
     "undefined",
     "null",

@@ -5,8 +5,8 @@ use http::HeaderMap;
 use super::cookie::{self, CookieName};
 use crate::error::{AuthErrorKind, ConfigError};
 
-/// The names of the three cookies. Together they are one credential: a stale one beside a good one
-/// is what browsers have, and which of them counts is for the resolver to say.
+/// The names of the three cookies. Together they are one credential: a browser can have a stale cookie
+/// beside a valid one, and the resolver decides which one counts.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionCookies([CookieName; 3]);
 
@@ -20,7 +20,7 @@ impl SessionCookies {
         ]))
     }
 
-    /// Those that came, in their order, as one `Cookie` field that has nothing else.
+    /// Those that the request has, in their order, as one `Cookie` field without other cookies.
     pub(super) fn find(&self, headers: &HeaderMap) -> Result<Option<Vec<u8>>, AuthErrorKind> {
         let mut found: [Option<&[u8]>; 3] = [None; 3];
         let mut field = Vec::new();
@@ -44,13 +44,13 @@ impl SessionCookies {
     }
 }
 
-/// The values of a field that was found so.
+/// The values of such a field.
 pub(crate) fn values(field: &str) -> impl Iterator<Item = &[u8]> {
     cookie::pairs(field.as_bytes()).map(|(_, value)| value)
 }
 
-/// The value of `{prefix}app_access_token` in such a field: the one cookie that may be a JWT. No
-/// other of the three names ends so.
+/// The value of `{prefix}app_access_token` in such a field. Only this cookie can be a JWT. The other two
+/// names end differently.
 pub(crate) fn access_token(field: &str) -> Option<&[u8]> {
     cookie::pairs(field.as_bytes())
         .find(|(name, _)| name.ends_with(APP_ACCESS_TOKEN.as_bytes()))

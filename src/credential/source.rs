@@ -1,4 +1,4 @@
-//! A place to look for a token that the crate does not know of.
+//! A custom source of tokens.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,18 +25,18 @@ type Find = dyn Fn(&HeaderMap) -> Option<String> + Send + Sync;
 /// let builder = Authgear::builder("https://my-project.authgear.cloud").token_source(source);
 /// ```
 ///
-/// It sees headers alone: a token in the query string ends up in logs and in the browser's history
-/// (RFC 6750 §5.3). Do not read a cookie with it: nothing then protects against cross-site request
-/// forgery; [`token_cookie`](crate::AuthgearBuilder::token_cookie) does.
+/// It sees only headers, because a token in the query string ends up in logs and in the browser's history
+/// (RFC 6750 §5.3). Do not read a cookie with it, because it has no protection against cross-site request
+/// forgery: use [`token_cookie`](crate::AuthgearBuilder::token_cookie).
 #[derive(Clone)]
 pub struct TokenSource {
     find: Arc<Find>,
 }
 
 impl TokenSource {
-    /// A source that calls `find`, which returns the token as it came, or `None` if there is none.
+    /// A source that calls `find`, which returns the token, or `None` if there is none.
     ///
-    /// What it returns is a request's credential: if it is no good, the request is refused.
+    /// The returned token is the request's credential: if it is invalid, the request is refused.
     pub fn new(find: impl Fn(&HeaderMap) -> Option<String> + Send + Sync + 'static) -> Self {
         Self {
             find: Arc::new(find),

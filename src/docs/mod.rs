@@ -1,17 +1,17 @@
-//! What surrounds the code: how to do what, how to run it, what is trusted.
+//! Guides and reference pages.
 //!
-//! - [`cookbook`]: one section a task, each with code that compiles.
-//! - [`coding_agents`]: all that is needed to protect an app, on one page; for a program that writes
-//!   the code, and for a person in a hurry.
-//! - [`modes`]: the four ways to verify, and a table to choose by.
+//! - [`cookbook`]: one section per task, each with tested code.
+//! - [`coding_agents`]: everything to protect an app, on one page, for coding agents and people in a hurry.
+//! - [`modes`]: the four ways to verify, with a table to choose one.
 //! - [`projects`]: several projects behind one API, such as tenants, or staging beside production.
-//! - [`gateways`]: what a gateway in front must do, with configurations.
-//! - [`revocation`]: ending users and tokens before they expire.
-//! - [`configuration`]: every option, its default and what it does; Cargo features.
-//! - [`refusals`]: the answer to each bad request.
-//! - [`operations`]: readiness, spans, metrics, and what the alerts mean.
-//! - [`troubleshooting`]: what you see, what it means, and the cure.
+//! - [`gateways`]: the duties of a gateway in front, with configurations.
+//! - [`revocation`]: how to revoke tokens before they expire.
+//! - [`configuration`]: every option, its default and its effect; Cargo features.
+//! - [`refusals`]: the response to each refused request.
+//! - [`operations`]: readiness, spans, metrics, and the meaning of alerts.
+//! - [`troubleshooting`]: symptoms, their meaning, and how to fix them.
 //! - [`threat_model`]: for a review of this crate, or of a service that uses it.
+//! - [`changelog`]: what changed, version by version.
 //!
 //! These modules contain text only.
 
@@ -20,7 +20,7 @@ pub mod coding_agents {}
 
 #[doc = include_str!("cookbook.md")]
 pub mod cookbook {
-    // The code of these pages is run by `tests/pages.rs`: some of it needs more than the crate does.
+    // `tests/pages.rs` runs the code of these pages, because it needs further dependencies.
 
     #[cfg_attr(not(doctest), doc = include_str!("cookbook/routes.md"))]
     pub mod routes {}
@@ -35,7 +35,7 @@ pub mod cookbook {
     pub mod testing {}
 }
 
-#[doc = "Four ways to verify: a picture, and a table to choose by.\n"]
+#[doc = "Four ways to verify, with a table to choose one.\n"]
 #[doc = include_str!("modes.svg")]
 #[doc = "\n"]
 #[doc = include_str!("modes.md")]
@@ -46,7 +46,7 @@ pub mod modes {}
 #[doc = include_str!("nginx/forward_auth.conf")]
 #[doc = "```\n\n# nginx, with Authgear's resolver\n\n```nginx"]
 #[doc = include_str!("nginx/resolver.conf")]
-#[doc = "```\n\n# ingress-nginx, with `forward_auth`\n\nThe test runs what the controller's template makes of these annotations.\n\n```yaml"]
+#[doc = "```\n\n# ingress-nginx, with `forward_auth`\n\nThe test runs the configuration that the controller's template makes from these annotations.\n\n```yaml"]
 #[doc = include_str!("nginx/ingress.yaml")]
 #[doc = "```\n\n# Caddy, with `forward_auth`\n\n```text"]
 #[doc = include_str!("caddy/Caddyfile")]
@@ -76,3 +76,6 @@ pub mod troubleshooting {}
 
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}
+
+#[doc = include_str!("changelog.md")]
+pub mod changelog {}

@@ -1,13 +1,13 @@
-//! [`ConfigError`]: what can go wrong when an `Authgear` is set up.
+//! [`ConfigError`]: the errors of the set-up.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::Causes;
 
-/// A configuration that cannot work, found by `build()`.
+/// `build()` found a configuration that cannot work.
 ///
-/// It names the option and the offending value, never a secret.
+/// It names the option and its value, but never a secret.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -21,7 +21,7 @@ pub enum ConfigError {
         /// What is wrong with it, as the end of a sentence.
         reason: &'static str,
     },
-    /// Two options contradict one another.
+    /// Two options contradict each other.
     #[error("{option}: {reason}")]
     Conflict {
         /// The builder method whose use conflicts.
@@ -29,17 +29,17 @@ pub enum ConfigError {
         /// What it conflicts with, and what to do.
         reason: &'static str,
     },
-    /// `build()` was called outside of a tokio runtime with its drivers enabled, which the background
-    /// refresher needs.
+    /// `build()` was called outside of a tokio runtime with enabled drivers, which the background
+    /// tasks need.
     #[error(
         "build() must be called within a tokio runtime whose timers are enabled: in an async fn \
          below #[tokio::main], or after Runtime::enter"
     )]
     NoRuntime,
-    /// The HTTP client could not be made; most often the system has no store of root certificates.
+    /// The HTTP client could not be made. Usually the system has no store of root certificates.
     #[error(
-        "the HTTP client could not be set up (without a store of root certificates on the system, \
-         add one or name your own with `root_certificate`)"
+        "the HTTP client could not be set up (if the system has no store of root certificates, \
+         install one or name your own with `root_certificate`)"
     )]
     Http(#[source] reqwest::Error),
 }
@@ -80,7 +80,7 @@ impl ConfigError {
         Ok(())
     }
 
-    /// The builder method that the error is about, where there is one.
+    /// The builder method that the error is about, if there is one.
     #[must_use]
     pub fn option(&self) -> Option<&'static str> {
         match self {
@@ -90,16 +90,16 @@ impl ConfigError {
     }
 }
 
-/// The whole sentence, with its causes: a `main` that returns an error prints its `Debug`.
+/// The `Display` text with its causes: a `main` that returns an error prints its `Debug`.
 impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ConfigError: {}", Causes(self))
     }
 }
 
-/// Leaves user name and password out of what should have been a URL. Whether it is one is not
-/// known here, and parsers take `https:user@host` for one, too: everything between the scheme and
-/// the last `@` goes.
+/// Removes user name and password from a value that should be a URL. It may be none, and parsers
+/// accept `https:user@host`, too: so everything between the scheme and
+/// the last `@` is removed.
 fn without_user_info(value: String) -> String {
     let Some((before, rest)) = value.rsplit_once('@') else {
         return value;

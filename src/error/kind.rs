@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// Makes the enum and its texts of one table.
+/// Makes the enum and its texts from one table.
 macro_rules! kinds {
     ($(#[$of_enum:meta])* pub enum $name:ident {
         $($(#[$of_kind:meta])* $kind:ident = $stable:literal: $sentence:literal,)*
@@ -13,11 +13,11 @@ macro_rules! kinds {
         }
 
         impl $name {
-            /// All kinds of this version, in the order of their declaration: to test a responder of
-            /// one's own with each.
+            /// All kinds of this version, in the order of their declaration. Use it to test a custom
+            /// responder with each kind.
             pub const ALL: &[Self] = &[$(Self::$kind),*];
 
-            /// The stable name, in snake case: what metrics and logs call it.
+            /// The stable name in snake case, which metrics and logs use.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -41,24 +41,24 @@ kinds! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     pub enum AuthErrorKind {
-        /// The request carries no credential of ours.
+        /// The request carries no credential.
         MissingCredential = "missing_credential": "the request carries no access token: send it in the field `Authorization: Bearer TOKEN`",
         /// `Authorization: Bearer` is not followed by spaces and one `b64token` (RFC 6750 §2.1).
         MalformedAuthorizationHeader = "malformed_authorization_header": "the authorization header is malformed: send `Bearer`, a space and the access token, and nothing else",
-        /// More than one credential of a source: two `Authorization` fields, or two values of a cookie.
+        /// One source has more than one credential: two `Authorization` fields, or two values of a cookie.
         MultipleCredentials = "multiple_credentials": "the request carries more than one credential",
         /// The token is longer than 8 KiB.
         TokenTooLong = "token_too_long": "the access token is too long",
-        /// The token is one word of letters and digits, no JWT: Authgear issues opaque access tokens until
+        /// The token is one word of letters and digits, and no JWT. Authgear issues opaque access tokens until
         /// *Issue JWT as access token* is turned on for the client.
         /// [How to cure it](crate::docs::troubleshooting#tokens).
         OpaqueToken = "opaque_token": "the access token is opaque, not a JWT: turn on Issue JWT as access token for the client in Authgear, or let this API use the session resolver",
-        /// `undefined`, `null` or the like, as a client sends that has no token yet.
+        /// `undefined`, `null` or a similar word, from a client that has no token yet.
         /// [How to cure it](crate::docs::troubleshooting#tokens).
         PlaceholderToken = "placeholder_token": "the client sent a word such as undefined or null where the access token belongs: sign in and wait for the token before the request",
-        /// The token is not a compact JWS: three parts of unpadded base64url.
+        /// The token is not a compact JWS (three parts of unpadded base64url).
         MalformedToken = "malformed_token": "the access token is malformed",
-        /// The header is not a JSON object with the members that it must have, each once.
+        /// The header is not a JSON object with each required member once.
         MalformedTokenHeader = "malformed_token_header": "the header of the access token is malformed",
         /// `typ` is not `at+jwt` (RFC 9068 §4): an ID token, for example.
         /// [How to cure it](crate::docs::troubleshooting#tokens).
@@ -67,7 +67,7 @@ kinds! {
         AlgorithmNotAllowed = "algorithm_not_allowed": "the algorithm of the access token is not allowed",
         /// The header asks for `crit`, `zip` or `b64` (RFC 7515 §4.1.11, RFC 7797).
         UnsupportedTokenHeader = "unsupported_token_header": "the access token uses an unsupported extension",
-        /// The header names no key.
+        /// The header has no `kid`.
         MissingKeyId = "missing_key_id": "the access token names no key",
         /// The claims are not a JSON object with members of the right types, each once.
         MalformedClaims = "malformed_claims": "the claims of the access token are malformed",
@@ -93,96 +93,97 @@ kinds! {
         IssuedInFuture = "issued_in_future": "the access token was issued in the future",
         /// The token has no `sub`, or an empty one.
         MissingSubject = "missing_subject": "the access token names no subject",
-        /// `sub` is a `client_id_…` that is not the token's client.
+        /// `sub` is a `client_id_…`, but not of the token's client.
         SubjectMismatch = "subject_mismatch": "the subject of the access token is not its client",
         /// The token is bound to a key (`cnf`), and no proof of possession is checked here.
         SenderConstrainedToken = "sender_constrained_token": "the access token is bound to a key",
         /// The token's client is not in the list of allowed clients.
         /// [How to cure it](crate::docs::troubleshooting#tokens).
         ClientNotAllowed = "client_not_allowed": "the client of the access token is not allowed",
-        /// The custom claims do not have the shape that this API asks for.
+        /// The custom claims cannot be read as the type in the builder's `claims`.
         MalformedCustomClaims = "malformed_custom_claims": "the custom claims of the access token are malformed",
-        /// The user or the token was ended, by a webhook or by the application.
+        /// A webhook or the application revoked the token, or all tokens of its user or client.
         Revoked = "revoked": "the access token has been revoked",
-        /// The token was issued longer ago than ended users are remembered
+        /// The token was issued longer ago than revocations are remembered
         /// ([`revocation_retention`](crate::AuthgearBuilder::revocation_retention)).
         OlderThanRevocationRetention = "older_than_revocation_retention": "the access token was issued too long ago",
-        /// The user's token has no `iat`, and revocation is on: nothing says whether it was issued
-        /// before a revocation, or longer ago than these are remembered.
+        /// The user's token has no `iat`, and revocation is on: it could be older than a
+        /// revocation, or than the retention.
         MissingIssuedAt = "missing_issued_at": "the access token does not say when it was issued",
-        /// No key of that name is known, and there is reason to believe that none will be.
+        /// The project has no key with the token's `kid`.
         UnknownKey = "unknown_key": "the access token is signed by an unknown key",
         /// The key cannot be used with the token's algorithm.
         KeyAlgorithmMismatch = "key_algorithm_mismatch": "the key does not fit the algorithm of the access token",
         /// The signature is not the key's.
         BadSignature = "bad_signature": "the signature of the access token is invalid",
-        /// The session that the credential stands for does not exist, or not any more.
-        SessionInvalid = "session_invalid": "the session is not or no longer valid",
-        /// The token is one user's, and its session another's.
-        SessionMismatch = "session_mismatch": "the session is of another user than the access token",
-        /// The gateway has proved itself, and what it says of the user makes no sense.
+        /// The session of the credential does not exist, or has ended.
+        SessionInvalid = "session_invalid": "the session does not exist or has ended",
+        /// The token and its session belong to different users.
+        SessionMismatch = "session_mismatch": "the session and the access token belong to different users",
+        /// The gateway sent a correct proof and malformed identity headers.
         MalformedIdentityHeaders = "malformed_identity_headers": "the identity headers of the gateway are malformed",
-        /// A token was given to [`Authgear::verify`](crate::Authgear::verify) where none is read: behind
-        /// a gateway.
-        TokensNotAccepted = "tokens_not_accepted": "access tokens are not taken here",
-        /// A machine's token where a user is needed.
+        /// [`Authgear::verify`](crate::Authgear::verify) was called in the mode gateway, which reads no
+        /// tokens.
+        TokensNotAccepted = "tokens_not_accepted": "access tokens are not accepted here",
+        /// A machine's token where a user is required.
         UserRequired = "user_required": "a user is required",
-        /// A user's token where a machine is needed.
+        /// A user's token where a machine is required.
         ClientRequired = "client_required": "a machine is required",
         /// A cookie credential on an unsafe request from another origin.
         /// [How to cure it](crate::docs::troubleshooting#browsers).
         CrossOriginRequest = "cross_origin_request": "a cookie was sent from another origin",
-        /// The token lacks a scope that is required.
+        /// The token lacks a required scope.
         InsufficientScope = "insufficient_scope": "the access token lacks a required scope",
-        /// The user lacks a role that is required.
+        /// The user lacks a required role.
         RoleMissing = "role_missing": "the user lacks a required role",
-        /// The user has no verified identity, and one is required.
+        /// The user has no verified identity, but one is required.
         NotVerified = "not_verified": "the user is not verified",
-        /// The user is an anonymous one.
+        /// The user is anonymous, but must not be.
         AnonymousUser = "anonymous_user": "the user is anonymous",
-        /// The user or machine is of a project that does not count on this route
-        /// ([`AuthenticateLayer::issuers`](crate::AuthenticateLayer::issuers)), or is not issued by
-        /// the one that is required.
+        /// The route does not accept the project of the user or machine
+        /// ([`AuthenticateLayer::issuers`](crate::AuthenticateLayer::issuers)), or a requirement names
+        /// another project.
         IssuerNotAllowed = "issuer_not_allowed": "the issuer of the credential is not allowed here",
-        /// A condition of the application's own does not hold for the user.
+        /// A custom condition does not hold for the user.
         ConditionNotMet = "condition_not_met": "the user may not do this",
         /// The user authenticated too long ago, or at an unknown time (RFC 9470).
         AuthenticationTooOld = "authentication_too_old": "the user must authenticate again",
-        /// The user is not known to have authenticated in the way that is required (RFC 9470).
+        /// The user did not authenticate in the required way, or the way is unknown (RFC 9470).
         AuthenticationTooWeak = "authentication_too_weak": "the user must authenticate in another way",
-        /// The keys are out of reach, or too old to be trusted.
+        /// The keys cannot be fetched, and there are none or they are too old.
         /// [How to cure it](crate::docs::troubleshooting#endpoint-and-network).
         KeysUnavailable = "keys_unavailable": "the keys to verify access tokens are unavailable",
-        /// What other replicas know of ended users has been out of reach for longer than is allowed.
+        /// The revocations of other replicas have been unreachable for longer than
+        /// `RedisConfig::max_staleness`.
         RevocationsUnavailable = "revocations_unavailable": "the list of revoked access tokens is unavailable",
-        /// The resolver is out of reach, overloaded, or gives answers that make no sense.
+        /// The resolver is unreachable, overloaded, or gives malformed answers.
         /// [How to cure it](crate::docs::troubleshooting#endpoint-and-network).
         SessionUnavailable = "session_unavailable": "sessions cannot be checked at the moment",
-        /// The user's id cannot be told in a header.
-        UserIdNotHeaderSafe = "user_id_not_header_safe": "the id of the user cannot be told in a header",
-        /// The handler, a requirement or a middleware wants a user, but no authentication layer ran
-        /// before it: there is none, or it stands in the wrong order.
+        /// The user's id has characters that a header field cannot have.
+        UserIdNotHeaderSafe = "user_id_not_header_safe": "the id of the user cannot be written into a header",
+        /// The handler, a requirement or a middleware needs the user, but no authentication layer ran
+        /// before it: there is no layer, or the order is wrong.
         /// [How to cure it](crate::docs::troubleshooting#wiring).
         LayerMissing = "layer_missing": "no authentication layer ran before this: add `.layer(authgear.layer())` after the route, and after any `require` or `from_fn` layer that needs the user (axum runs the layer that is added last first)",
-        /// The authentication layer that ran reads other custom claims than the handler asks for.
+        /// The authentication layer reads other custom claims than the handler extracts.
         /// [How to cure it](crate::docs::troubleshooting#wiring).
         ClaimsTypeMismatch = "claims_type_mismatch": "the authentication layer reads other custom claims: extract the type that the builder's `claims` names",
-        /// The authentication layer that ran is of another `Authgear` than the requirement.
+        /// The authentication layer and the requirement belong to different `Authgear`s.
         /// [How to cure it](crate::docs::troubleshooting#wiring).
-        AuthgearMismatch = "authgear_mismatch": "the authentication layer is of another `Authgear`: make layer and requirement with the same one",
-        /// The handler wants the access token, and the layer does not keep it.
+        AuthgearMismatch = "authgear_mismatch": "the authentication layer belongs to another `Authgear`: make the layer and the requirement with the same one",
+        /// The handler extracts the access token, but the layer does not keep it.
         AccessTokenNotKept = "access_token_not_kept": "the access token was not kept: add `.keep_access_tokens()` to the builder",
-        /// Nothing has judged the request, and its route was not named open: the [seal](crate::SealLayer)
-        /// has replaced the answer.
+        /// No layer decided about the request, and its route is not named open: the [seal](crate::SealLayer)
+        /// replaced the response.
         UnprotectedRoute = "unprotected_route": "nothing protects this route: add `.layer(authgear.layer())` around it, or name it open with `.layer(authgear.open())`",
-        /// A requirement that a handler makes cannot be used; the error's source says why.
+        /// A requirement in a handler is invalid. The error's source gives the reason.
         /// [How to cure it](crate::docs::troubleshooting#wiring).
         InvalidRequirement = "invalid_requirement": "the requirement is invalid: use only scopes that RFC 6749 allows",
     }
 }
 
-/// What is the same for all errors of a kind, made when the first of them comes: a flood of bad
-/// requests should not cost more than it must.
+/// A value that all errors of a kind share, made for the first of them: this keeps a flood of bad
+/// requests cheap.
 pub(crate) struct PerKind<T>([OnceLock<T>; KINDS]);
 
 /// The number of kinds.
@@ -193,7 +194,7 @@ impl<T> PerKind<T> {
         Self([const { OnceLock::new() }; KINDS])
     }
 
-    /// Uses what there is for `kind`.
+    /// Calls `work` with the value of `kind`.
     pub(crate) fn with<U>(
         &self,
         kind: AuthErrorKind,

@@ -1,4 +1,4 @@
-//! What can go wrong: when the layer is set up ([`ConfigError`]), and for one request
+//! The errors: of the set-up ([`ConfigError`]), and of one request
 //! ([`AuthError`]).
 
 mod config;
@@ -17,7 +17,7 @@ pub(crate) use self::kind::PerKind;
 
 /// Why a request, or a token, was refused.
 ///
-/// Says nothing about the content of the credential: it is safe to log.
+/// It contains nothing of the credential, so it is safe to log.
 #[derive(Clone)]
 pub struct AuthError {
     kind: AuthErrorKind,
@@ -26,12 +26,12 @@ pub struct AuthError {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// What a caller who was refused would have to bring.
+/// What a refused caller needs, for the challenge.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChallengeHints {
     /// Separated by spaces (RFC 6749 §3.3).
     pub(crate) scope: Option<String>,
-    /// In whole seconds, as RFC 9470 §3 has it.
+    /// In whole seconds (RFC 9470 §3).
     pub(crate) max_age: Option<u64>,
     /// Separated by spaces.
     pub(crate) acr_values: Option<String>,
@@ -51,7 +51,7 @@ impl AuthError {
         }
     }
 
-    /// The caller is known, and does not meet a requirement.
+    /// The caller is known, but does not meet a requirement.
     pub(crate) fn denied(kind: AuthErrorKind, challenge_hints: ChallengeHints) -> Self {
         Self {
             challenge_hints: (challenge_hints != ChallengeHints::default())
@@ -70,7 +70,7 @@ impl AuthError {
         }
     }
 
-    /// The same, with what would be enough, unless it says so already.
+    /// Adds these hints, unless the error has some.
     pub(crate) fn with_hints(mut self, hints: Option<&Arc<ChallengeHints>>) -> Self {
         if self.challenge_hints.is_none() {
             self.challenge_hints = hints.cloned();
@@ -78,26 +78,27 @@ impl AuthError {
         self
     }
 
-    /// What happened.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> AuthErrorKind {
         self.kind
     }
 
-    /// How long the caller should wait before it tries again; only where the reason is on our side.
+    /// How long the caller should wait before it tries again. Only for errors of this service, not of
+    /// the request.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The scopes that are missing, separated by spaces, as the challenge names them. Without a
-    /// credential, the scopes that the route is known to need.
+    /// The missing scopes, separated by spaces, as in the challenge. Without a
+    /// credential: the scopes that the route is known to require.
     #[must_use]
     pub fn required_scope(&self) -> Option<&str> {
         self.challenge_hints.as_ref()?.scope.as_deref()
     }
 
-    /// How long ago the user may have authenticated, where it was too long ago.
+    /// The maximum time since the authentication, if the user authenticated too long ago.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         self.challenge_hints
@@ -106,7 +107,7 @@ impl AuthError {
             .map(Duration::from_secs)
     }
 
-    /// The authentication context classes that the requirement names, separated by spaces, where
+    /// The authentication context classes of the requirement, separated by spaces, if
     /// the authentication was too old or too weak.
     #[must_use]
     pub fn acr_values(&self) -> Option<&str> {

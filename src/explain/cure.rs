@@ -1,11 +1,11 @@
-//! What to do about a refusal, in one line.
+//! The fix for a refusal, in one line.
 
 use super::facts::{Facts, Rules};
 use super::report::Likeness;
 use super::text::{quoted, time};
 use crate::error::AuthErrorKind;
 
-/// The cure of a refusal, as far as the token shows what went wrong.
+/// The fix for a refusal, as far as the token shows its reason.
 pub(super) fn cure(kind: AuthErrorKind, facts: &Facts) -> String {
     use AuthErrorKind as Kind;
     let reading = &facts.reading;
@@ -41,12 +41,10 @@ pub(super) fn cure(kind: AuthErrorKind, facts: &Facts) -> String {
         }
         (Kind::ClientNotAllowed, _) => match reading.text("client_id") {
             Some(client) => format!(
-                "if {} is an application of yours, add it to `.client_ids([…])`",
+                "if {} is your application, add it to `.client_ids([…])`",
                 quoted(client)
             ),
-            None => {
-                "the token names no client: take one that an application of yours gets".to_owned()
-            }
+            None => "the token names no client: use a token of one of your applications".to_owned(),
         },
         (Kind::SessionInvalid, None) => session_without_rules(facts),
         _ => match shape(kind, facts.likeness, facts.rules.is_some()) {
@@ -56,7 +54,7 @@ pub(super) fn cure(kind: AuthErrorKind, facts: &Facts) -> String {
     }
 }
 
-/// What is told by the look of a text that cannot be read as a token, or is another kind of token.
+/// The fix for a text that cannot be parsed as a token, or is another kind of token.
 fn shape(kind: AuthErrorKind, likeness: Likeness, reads_tokens: bool) -> Option<&'static str> {
     use AuthErrorKind as Kind;
     let is_about_shape = matches!(
@@ -80,8 +78,8 @@ fn shape(kind: AuthErrorKind, likeness: Likeness, reads_tokens: bool) -> Option<
     Some(match likeness {
         Likeness::Nothing => "there is no token: send one after `Bearer `",
         Likeness::IdToken => {
-            "send the `access_token` of the sign-in, not the `id_token`: that one tells the \
-             application who signed in"
+            "send the `access_token` of the sign-in, not the `id_token`, which is only for \
+             the application"
         }
         Likeness::OpaqueToken if reads_tokens => {
             "turn on \"Issue JWT as access token\" for the application in Authgear's portal and \
@@ -92,30 +90,32 @@ fn shape(kind: AuthErrorKind, likeness: Likeness, reads_tokens: bool) -> Option<
              Authgear's token endpoint"
         }
         Likeness::EncryptedToken => {
-            "it is encrypted for somebody else: send the signed access token that Authgear gave"
+            "it is encrypted for another receiver: send the signed access token of Authgear"
         }
         Likeness::UnsignedToken => {
-            "the part after the second dot is missing: send the token as Authgear gave it"
+            "the part after the second dot is missing: send the token unchanged"
         }
         Likeness::CutOff => {
             "copy the whole token: logs and terminals cut it off, and its end is the signature"
         }
-        Likeness::Broken => "take out the blanks and line breaks: a token is one word",
+        Likeness::Broken => "remove the blanks and line breaks: a token has none",
         Likeness::Reencoded => {
-            "send the token as it came: it was encoded once more on its way (base64 or a URL)"
+            "send the token unchanged: it was encoded a second time (base64 or URL encoding)"
         }
-        Likeness::HeaderField => "give only what follows `Bearer `, without the header's name",
-        Likeness::Quoted => "leave the quotes out: the token is what stands between them",
+        Likeness::HeaderField => {
+            "pass only the token that follows `Bearer `, without the header's name"
+        }
+        Likeness::Quoted => "remove the quotes around the token",
         Likeness::Placeholder => {
             "the program sent the name of a value instead of a token: sign in first, and wait for \
              the token"
         }
-        Likeness::Json => "send the value of the member `access_token`, without what is around it",
+        Likeness::Json => "send only the value of the member `access_token`",
         Likeness::Url => "this is an address: send the access token of the sign-in",
-        Likeness::Pem => "this is a key: keep it to yourself, and send an access token",
+        Likeness::Pem => "this is a key: keep it secret, and send an access token",
         Likeness::OtherCredential => {
-            "this is a credential of another service: keep it to yourself, and send an access \
-             token of this project"
+            "this is a credential of another service: keep it secret, and send an access token of \
+             this project"
         }
         _ => return None,
     })
@@ -130,12 +130,12 @@ fn plain(kind: AuthErrorKind) -> &'static str {
     use AuthErrorKind as Kind;
     match kind {
         Kind::MalformedAuthorizationHeader => {
-            "a token has letters, digits and `-._~+/` only: copy it once more"
+            "a token has only letters, digits and `-._~+/`: copy it again"
         }
         Kind::TokenTooLong => "send an access token: Authgear's are far shorter than 8 KiB",
         Kind::MalformedToken => "copy the whole token, three parts with two dots, and nothing else",
         Kind::MalformedTokenHeader | Kind::MalformedClaims => {
-            "it was changed on its way, or Authgear did not make it: copy it once more"
+            "it was changed, or Authgear did not issue it: copy it again"
         }
         Kind::WrongTokenType => "send an access token (`typ` is `at+jwt`), not another kind of JWT",
         Kind::AlgorithmNotAllowed => {
@@ -143,7 +143,7 @@ fn plain(kind: AuthErrorKind) -> &'static str {
              the issuer uses it"
         }
         Kind::UnsupportedTokenHeader => {
-            "take `crit`, `zip` and `b64` out of the header: Authgear sets none of them"
+            "remove `crit`, `zip` and `b64` from the header: Authgear sets none of them"
         }
         Kind::MissingKeyId => "Authgear names the key in `kid`: get the token from Authgear",
         Kind::SenderConstrainedToken => {
@@ -158,17 +158,17 @@ fn plain(kind: AuthErrorKind) -> &'static str {
              changed it"
         }
         Kind::UnknownKey => {
-            "sign in again: the key was taken out of use, or belongs to another project that has \
-             this issuer's name"
+            "sign in again: the key was removed, or it belongs to another project that uses this \
+             issuer's name"
         }
         Kind::KeyAlgorithmMismatch => {
             "the key of that name is for another algorithm: get a new token from Authgear"
         }
         Kind::BadSignature => {
-            "the token was changed after it was signed: copy it once more, all of it"
+            "the token was changed after it was signed: copy the whole token again"
         }
         Kind::KeysUnavailable => {
-            "the keys cannot be had now: see whether this machine reaches the endpoint, then try \
+            "the keys cannot be fetched now: check that this machine reaches the endpoint, then try \
              again in a minute"
         }
         Kind::Revoked => "get a new token: the user, the client or this token was revoked here",
@@ -178,28 +178,28 @@ fn plain(kind: AuthErrorKind) -> &'static str {
         Kind::MissingIssuedAt => {
             "revocation needs `iat`, which Authgear's tokens have: get one from Authgear"
         }
-        Kind::RevocationsUnavailable => "see whether this machine reaches Redis, then try again",
+        Kind::RevocationsUnavailable => "check that this machine reaches Redis, then try again",
         Kind::MalformedCustomClaims => {
-            "compare the claims with the type of `.claims::<T>()`: make optional what a token may \
-             lack"
+            "compare the claims with the type of `.claims::<T>()`: make a claim optional \
+             if a token can lack it"
         }
         Kind::SessionInvalid => "sign in again: the session has ended, or the user was disabled",
         Kind::SessionMismatch => {
             "the resolver names another user than the token: is its URL of the same project?"
         }
-        Kind::SessionUnavailable => "see whether this machine reaches the resolver, then try again",
+        Kind::SessionUnavailable => "check that this machine reaches the resolver, then try again",
         _ => OTHER,
     }
 }
 
-const OTHER: &str = "get a new access token from Authgear, and send it as it is";
+const OTHER: &str = "get a new access token from Authgear, and send it unchanged";
 
 fn wrong_issuer(facts: &Facts, rules: &Rules) -> String {
     let found = facts.reading.text("iss").unwrap_or_default();
     let Some(issuer) = &rules.issuer else {
         return format!(
-            "it is of none of these projects: sign in at one of them, or add the project with the \
-             endpoint {} if that is yours",
+            "it is of none of these projects: sign in at one of them, or, if the project {} is yours, \
+             add it",
             quoted(found)
         );
     };
@@ -230,12 +230,12 @@ fn wrong_issuer(facts: &Facts, rules: &Rules) -> String {
     }
 }
 
-/// Whether two issuers differ by no more than people spell them differently.
+/// Whether two issuers differ only in spelling.
 pub(super) fn is_spelled_alike(one: &str, other: &str) -> bool {
     spelling(one) == spelling(other)
 }
 
-/// The option for a former issuer, which is not for modes that ask the resolver.
+/// The option for a former issuer, except in modes with the resolver.
 fn former_issuer(found: &str, has_session: bool) -> String {
     if has_session {
         String::new()
@@ -244,7 +244,7 @@ fn former_issuer(found: &str, has_session: bool) -> String {
     }
 }
 
-/// What is left of an issuer when all that people spell differently is taken off.
+/// The part of an issuer that does not depend on spelling.
 fn spelling(issuer: &str) -> String {
     let lower = issuer.trim().trim_end_matches('/').to_lowercase();
     let host = lower
@@ -286,20 +286,20 @@ fn wrong_audience(facts: &Facts, rules: &Rules) -> String {
     )
 }
 
-/// The resolver says no more than *nobody*; the token may show why.
+/// The resolver gives no reason for a missing session, but the token may show it.
 fn session_without_rules(facts: &Facts) -> String {
     let expires_at = facts.reading.seconds("exp");
     let is_over = expires_at.is_some_and(|at| at <= facts.now.as_secs_f64());
     match facts.likeness {
         Likeness::ClientToken => {
-            "the resolver knows no machines: take `.live_sessions(…)`, or verify the JWT".to_owned()
+            "the resolver knows no machines: use `.live_sessions(…)`, or verify the JWT".to_owned()
         }
         Likeness::UserToken if is_over => {
-            "get a new token: it has expired, and the resolver allows for no leeway".to_owned()
+            "get a new token: it has expired, and the resolver has no leeway".to_owned()
         }
         Likeness::UserToken => {
-            "sign in again; if that changes nothing, the resolver is asked with another host than \
-             the endpoint's, or belongs to another project"
+            "sign in again; if that does not help, the resolver receives another host than the \
+             endpoint's, or belongs to another project"
                 .to_owned()
         }
         likeness => shape(AuthErrorKind::SessionInvalid, likeness, false)

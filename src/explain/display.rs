@@ -30,7 +30,7 @@ impl Display for Verdict {
     }
 }
 
-/// One line, without the cure.
+/// One line, without the fix.
 impl Display for Check {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let mark = match self.status {

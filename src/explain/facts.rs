@@ -1,4 +1,4 @@
-//! What a report is made of: the verifier's outcome, the reading, and what is configured.
+//! The parts of a report: the verifier's outcome, the reading, and the configuration.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use crate::error::AuthError;
 use crate::user::Principal;
 use crate::verify::{Audiences, Validation, asymmetric_name};
 
-/// All that a report is made of.
+/// All parts of a report.
 pub(super) struct Facts {
     pub(super) reading: Reading,
     pub(super) likeness: Likeness,
-    /// What is configured. `None`: no token is read in this mode.
+    /// The configuration. `None`: this mode reads no token.
     pub(super) rules: Option<Rules>,
     pub(super) has_session: bool,
     pub(super) has_custom_claims: bool,
-    /// Whether a known key of the project made the signature, whatever else holds.
+    /// Whether the signature is valid under a known key of the project.
     pub(super) is_signed_by_project: bool,
     pub(super) outcome: Outcome,
     pub(super) now: Duration,
 }
 
 impl Facts {
-    /// Why the verifier refuses, if it does.
+    /// The verifier's error, if it refuses the token.
     pub(super) fn error(&self) -> Option<&AuthError> {
         match &self.outcome {
             Outcome::Refused(error) => Some(error),
@@ -36,7 +36,7 @@ impl Facts {
     }
 }
 
-/// What the verifier says.
+/// The outcome of the verifier.
 pub(super) enum Outcome {
     Machine,
     User {
@@ -58,13 +58,13 @@ impl<C> From<Result<Principal<C>, AuthError>> for Outcome {
     }
 }
 
-/// What a token is compared with.
+/// The configuration for the checks of a token.
 pub(super) struct Rules {
-    /// The endpoint of the project that is meant. `None`: of several, none is.
+    /// The endpoint of the token's project. `None`: it is none of several projects.
     pub(super) issuer: Option<String>,
-    /// All that are trusted, with the former ones.
+    /// All trusted issuers, with the former ones.
     pub(super) issuers: Vec<String>,
-    /// Whether the issuer is looked at before the header: it chooses among several projects.
+    /// Whether the issuer is checked before the header, because it selects one of several projects.
     pub(super) is_issuer_first: bool,
     pub(super) audiences: Vec<String>,
     pub(super) client_ids: Option<Vec<String>>,
@@ -73,7 +73,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Those of `project`, or of `all` where no project is meant.
+    /// The rules of `project`, or of `all` if there is none.
     pub(super) fn of<'v>(
         project: Option<&'v Validation>,
         all: impl Iterator<Item = &'v Validation> + Clone,
@@ -99,7 +99,7 @@ impl Rules {
                         .map(str::to_owned),
                 ),
             },
-            // Where one takes any client, any will do.
+            // If one project accepts every client, every client is accepted.
             client_ids: clients
                 .collect::<Option<Vec<_>>>()
                 .map(|all| distinct(all.into_iter().flatten())),
@@ -109,7 +109,7 @@ impl Rules {
     }
 }
 
-/// Each once, in the order of their first places.
+/// Each element once, in the order of first occurrence.
 fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     let mut distinct = Vec::new();
     for one in all {

@@ -1,9 +1,9 @@
-//! Which check a kind of refusal belongs to.
+//! The check that gives a kind of refusal.
 
 use super::report::CheckName;
 use crate::error::AuthErrorKind;
 
-/// Where a kind of refusal is found.
+/// The check that gives this kind of refusal.
 pub(super) fn check_of(kind: AuthErrorKind) -> CheckName {
     use AuthErrorKind as Kind;
     match kind {
@@ -36,8 +36,8 @@ pub(super) fn check_of(kind: AuthErrorKind) -> CheckName {
         Kind::SessionInvalid | Kind::SessionMismatch | Kind::SessionUnavailable => {
             CheckName::Session
         }
-        // But for the first, no verifier gives them for a token: they are about a route, or about
-        // another credential.
+        // Except for the first, the verifier never returns these kinds for a token: they are about a route,
+        // or about another credential.
         Kind::TokensNotAccepted
         | Kind::MalformedIdentityHeaders
         | Kind::UserRequired

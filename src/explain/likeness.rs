@@ -1,10 +1,10 @@
-//! What people really send in the place of an access token.
+//! What developers send by mistake instead of an access token.
 
 use super::reading::Reading;
 use super::report::Likeness;
 use crate::credential::is_placeholder;
 
-/// Guesses what a text is. Nothing depends on it but the words of a report.
+/// Guesses what a text is. Only the words of a report depend on it.
 pub(super) fn recognise(text: &str, reading: &Reading) -> Likeness {
     let trimmed = text.trim();
     outside(trimmed)
@@ -12,7 +12,7 @@ pub(super) fn recognise(text: &str, reading: &Reading) -> Likeness {
         .unwrap_or_else(|| inside(trimmed, reading))
 }
 
-/// What is no token at all.
+/// Texts that are no token.
 fn outside(text: &str) -> Option<Likeness> {
     let lower: String = text.chars().take(40).collect::<String>().to_lowercase();
     let starts = |starts: &[&str]| starts.iter().any(|start| lower.starts_with(start));
@@ -40,7 +40,7 @@ fn outside(text: &str) -> Option<Likeness> {
     None
 }
 
-/// What was done to a token on its way.
+/// Tokens that were changed in transit.
 fn around(text: &str) -> Option<Likeness> {
     const QUOTES: [char; 7] = ['"', '\'', '`', '“', '”', '‘', '’'];
     if text.starts_with(QUOTES) || text.ends_with(QUOTES) {
@@ -63,7 +63,7 @@ fn around(text: &str) -> Option<Likeness> {
     (is_percent_encoded || is_other_base64 || is_encoded_twice).then_some(Likeness::Reencoded)
 }
 
-/// What the parts of a token say.
+/// Decides by the parts of a token.
 fn inside(text: &str, reading: &Reading) -> Likeness {
     if reading.header("enc").is_some() {
         return Likeness::EncryptedToken;
@@ -74,7 +74,7 @@ fn inside(text: &str, reading: &Reading) -> Likeness {
         (3, Some(_), Some(_)) => jwt(reading),
         (2, None, _) if starts_with_uuid(text) => Likeness::RefreshToken,
         (1, None, _) if is_opaque(text) => Likeness::OpaqueToken,
-        // base64url of `{"`: a header, and less than a token.
+        // base64url of `{"`: a header, but less than a token.
         (1..=3, _, _) if text.starts_with("eyJ") => Likeness::CutOff,
         _ => Likeness::Unknown,
     }
@@ -89,7 +89,7 @@ fn jwt(reading: &Reading) -> Likeness {
     if is_typed {
         return Likeness::UserToken;
     }
-    // OpenID Connect Core §2: whom it is for, and no scope.
+    // OpenID Connect Core §2: it has an audience, but no scope.
     let is_access = reading.claim("scope").is_some() || reading.claim("client_id").is_some();
     let is_of_user = reading.claim("aud").is_some() && reading.claim("sub").is_some();
     if is_of_user && !is_access {
@@ -106,7 +106,7 @@ fn has_short_signature(reading: &Reading) -> bool {
         && reading.signature_length < 342
 }
 
-/// Authgear's have 32 characters; other servers' are longer.
+/// Authgear's opaque tokens have 32 characters; those of other servers are longer.
 fn is_opaque(text: &str) -> bool {
     text.len() >= 20
         && !text.starts_with("eyJ")
@@ -125,7 +125,7 @@ fn starts_with_uuid(text: &str) -> bool {
         })
 }
 
-/// What programs send where there is no value, and what people write in its place.
+/// The text of an absent value in programs, and placeholders that people write.
 fn stands_for_token(text: &str, lower: &str) -> bool {
     let surrounded = |start, end| text.starts_with(start) && text.ends_with(end);
     is_placeholder(text.as_bytes())
@@ -141,10 +141,10 @@ fn stands_for_token(text: &str, lower: &str) -> bool {
             .all(|char| matches!(char, 'x' | 'X' | '*' | '.' | '…'))
 }
 
-/// What people call a token.
+/// Names of a token.
 const NAMES: [&str; 5] = ["token", "access_token", "accesstoken", "jwt", "test"];
 
-/// How keys of well-known services begin.
+/// Prefixes of the keys of well-known services.
 const API_KEYS: [&str; 12] = [
     "sk_",
     "pk_",

@@ -1,7 +1,7 @@
-//! Why a token is let in or refused, for the eyes of a developer.
+//! Why a token is accepted or refused, for developers.
 //!
-//! [`Authgear::explain`] says what the layer does with a token, and lays each check beside it: what
-//! it expects, what the token says, and the cure.
+//! [`Authgear::explain`] reports what the layer does with a token. For each check it shows the expected
+//! value, the token's value, and the fix.
 //!
 //! # Example
 //!
@@ -40,11 +40,11 @@
 //!
 //! # What is trusted
 //!
-//! Nothing of the token. The verdict is the one of the verifier that the layer uses; the other texts
-//! are a reading of what the token says of itself, and decide nothing. They hold claims: show them to
-//! a developer who has the token anyway, and neither log them nor send them to a client. `Debug` of an
-//! [`Explanation`] shows the verdict and the state of each check only. The signature is in none of
-//! the texts, and no character in them controls a terminal.
+//! Nothing in the token. The verdict comes from the verifier that the layer uses. The other texts show
+//! unverified values of the token, and decide nothing. They contain claims: show them only to a developer
+//! who has the token, and do not log them or send them to a client. `Debug` of an [`Explanation`] shows
+//! only the verdict and the state of each check. No text contains the signature or a terminal control
+//! character.
 
 mod cure;
 mod display;
@@ -75,17 +75,16 @@ use crate::user::{NoClaims, Principal};
 use crate::verify::{Audiences, ProjectSet, TrustedProject, Verification, Verifier};
 
 impl<C: Send + Sync + 'static> Authgear<C> {
-    /// Says what the layer does with a request that carries `Authorization: Bearer {token}`, and why.
+    /// Reports what the layer does with a request that carries `Authorization: Bearer {token}`, and why.
     ///
-    /// It is for developers: a page of an administrator, a command, a test. The layer never uses it, and
-    /// nothing is logged. Its text holds claims of the token.
+    /// It is for developers: an administrator's page, a command, a test. The layer never uses it, and
+    /// nothing is logged. Its text contains claims of the token.
     ///
-    /// It waits as long as a request would: for a key that is not known, and for the resolver in a
-    /// mode that asks it. What is kept of earlier requests counts as it does for a request; neither
-    /// this token nor its session is kept. See [`explain`](crate::explain).
+    /// It waits as long as a request: for an unknown key, and for the resolver in modes with it. It uses
+    /// the caches, but adds neither this token nor its session to them. See [`explain`](crate::explain).
     pub async fn explain(&self, token: &str) -> Explanation {
         let outcome = self.try_bearer(token).await;
-        // More than one space may follow the scheme.
+        // More than one space can follow the scheme.
         let token = token.trim_start_matches(' ');
         let verifier = self.authenticator().verifier();
         let reading = Reading::of(token);
@@ -120,7 +119,7 @@ impl<C: Send + Sync + 'static> Authgear<C> {
         let field = HeaderValue::try_from(format!("Bearer {token}"))
             .map_err(|_| AuthErrorKind::MalformedAuthorizationHeader)?;
         headers.insert(AUTHORIZATION, field);
-        // The verifier logs refusals of requests, and this is none.
+        // The verifier logs refused requests, but this is no request.
         let silence = Dispatch::none();
         let pending = {
             let credential = Sources::default().find(&headers)?;
@@ -139,15 +138,15 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     }
 }
 
-/// The project that a token is compared with.
+/// The project for the checks of a token.
 struct Candidate<C> {
-    /// `None`: none of several.
+    /// `None`: it is none of several projects.
     project: Option<Arc<TrustedProject<C>>>,
     all: Vec<Arc<TrustedProject<C>>>,
 }
 
 impl<C: Send + Sync + 'static> Candidate<C> {
-    /// The project whose rules apply; else the one that must be meant.
+    /// The project whose rules apply, or else the only possible one.
     fn of(projects: &ProjectSet<C>, token: &str, reading: &Reading) -> Self {
         let named = reading.text("iss").unwrap_or_default();
         let all = projects.all();

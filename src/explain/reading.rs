@@ -1,20 +1,20 @@
-//! What a text says of itself as a token: read without any rule, for eyes only.
+//! The values in a token, read without verification, only for display.
 
 use std::borrow::Cow;
 
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-/// The readable parts of a text. The last member of a name counts, as in most JSON readers; the
-/// verifier, which decides, refuses what has two.
+/// The readable parts of a text. The last member of a name counts, as in most JSON parsers; the verifier
+/// refuses a duplicate.
 pub(super) struct Reading {
     /// In bytes.
     pub(super) length: usize,
-    /// How many parts there are between dots.
+    /// The number of parts between dots.
     pub(super) parts: usize,
     pub(super) header: Option<Map<String, Value>>,
     pub(super) claims: Option<Map<String, Value>>,
-    /// Of the last part, as it came.
+    /// The length of the last part.
     pub(super) signature_length: usize,
 }
 
@@ -22,7 +22,7 @@ impl Reading {
     pub(super) fn of(text: &str) -> Self {
         let parts = text.split('.').count();
         let mut each = text.split('.');
-        // A longer one is refused before it is read.
+        // A longer text is refused before it is read.
         let is_short = text.len() <= MAX_READ;
         let mut object = || each.next().filter(|_| is_short).and_then(object);
         Self {
@@ -50,7 +50,7 @@ impl Reading {
         self.claim(claim)?.as_f64()
     }
 
-    /// The audiences that are texts.
+    /// The audiences that are strings.
     pub(super) fn audiences(&self) -> Vec<Cow<'_, str>> {
         match self.claim("aud") {
             Some(Value::String(one)) => vec![one.into()],
@@ -62,7 +62,7 @@ impl Reading {
         }
     }
 
-    /// The first claim that the verifier reads and that is of another type.
+    /// The first claim with another type than the verifier expects.
     pub(super) fn wrong_type(&self) -> Option<String> {
         let claims = self.claims.as_ref()?;
         let is_text = |value: &Value| value.is_string();
@@ -90,7 +90,7 @@ impl Reading {
         Some(format!("{name} is {found}"))
     }
 
-    /// Whether the token says of itself that it is a machine's.
+    /// Whether the token claims to be a machine's.
     pub(super) fn is_of_machine(&self) -> bool {
         let subject = self.text("sub").unwrap_or_default();
         subject.starts_with("client_id_")
@@ -98,7 +98,7 @@ impl Reading {
     }
 }
 
-/// A JSON object in base64url. A signature never is one.
+/// A JSON object in base64url. A signature is never one.
 fn object(part: &str) -> Option<Map<String, Value>> {
     let bytes = URL_SAFE_NO_PAD
         .decode_to_vec(part.trim_end_matches('='))

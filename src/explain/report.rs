@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::error::AuthErrorKind;
 
-/// What became of a token, from [`Authgear::explain`](crate::Authgear::explain).
+/// The report about a token, from [`Authgear::explain`](crate::Authgear::explain).
 ///
-/// `Display` gives the whole of it, one line for each check. It holds claims of the token.
+/// `Display` shows the whole report, one line for each check. It contains claims of the token.
 #[derive(Clone)]
 pub struct Explanation {
     pub(super) verdict: Verdict,
@@ -22,7 +22,7 @@ impl Explanation {
         self.verdict
     }
 
-    /// What the text looks like. A guess, which decides nothing.
+    /// What the text looks like. This is a guess, and decides nothing.
     #[must_use]
     pub fn likeness(&self) -> Likeness {
         self.likeness
@@ -34,13 +34,13 @@ impl Explanation {
         &self.checks
     }
 
-    /// What to do about it, where the token is not good: one line.
+    /// The fix in one line, if the token is not accepted.
     #[must_use]
     pub fn cure(&self) -> Option<&str> {
         self.checks.iter().find_map(Check::cure)
     }
 
-    /// What else is worth knowing, a line each.
+    /// Further notes, one line each.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -62,15 +62,15 @@ impl fmt::Debug for Explanation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Lets it in. A route for users refuses a machine's token all the same (403).
+    /// Accepts it. A route for users still refuses a machine's token (403).
     Good,
     /// Refuses it, for this reason.
     Refused(AuthErrorKind),
-    /// Answers 503: keys, sessions or revocations are out of reach, and it cannot be said.
+    /// Answers 503, because keys, sessions or revocations cannot be reached.
     Unknown(AuthErrorKind),
 }
 
-/// One check, and what it found.
+/// One check, and its result.
 #[derive(Clone)]
 pub struct Check {
     pub(super) name: CheckName,
@@ -87,26 +87,26 @@ impl Check {
         self.name
     }
 
-    /// How it ended.
+    /// The result.
     #[must_use]
     pub fn status(&self) -> CheckStatus {
         self.status
     }
 
-    /// What is expected here: configured, or fixed by the specification.
+    /// The expected value: configured, or fixed by the specification.
     #[must_use]
     pub fn expected(&self) -> Option<&str> {
         self.expected.as_deref()
     }
 
-    /// What the token says, where it can be read. It is bounded, and control characters and
-    /// characters of text direction are escaped. It is there for checks that were not reached, too.
+    /// The token's value, if it can be read. It is bounded, and control characters and text direction
+    /// characters are escaped. Checks that were not reached also have it.
     #[must_use]
     pub fn found(&self) -> Option<&str> {
         self.found.as_deref()
     }
 
-    /// What to do about it, in one line: for a check that failed.
+    /// The fix in one line, for a failed check.
     #[must_use]
     pub fn cure(&self) -> Option<&str> {
         self.cure.as_deref()
@@ -123,15 +123,15 @@ impl fmt::Debug for Check {
     }
 }
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckStatus {
     /// It holds.
     Passed,
-    /// It does not hold, or cannot be made; the token is not let in.
+    /// It does not hold, or cannot be made. The token is not accepted.
     Failed,
-    /// One before it has failed.
+    /// An earlier check has failed.
     NotReached,
 }
 
@@ -160,9 +160,9 @@ macro_rules! names {
 }
 
 names! {
-    /// The checks that a token passes, in their order. Which of them there are depends on the mode.
+    /// The checks of a token, in their order. Each mode has some of them.
     pub enum CheckName {
-        /// Whether this mode takes tokens at all.
+        /// Whether this mode accepts tokens.
         Mode = "mode",
         /// Characters, length, and the three parts of a JWT (RFC 7515 §3.1).
         Shape = "shape",
@@ -178,7 +178,7 @@ names! {
         Times = "times",
         /// `sub` and `client_id`.
         Client = "client",
-        /// That the project has the key that the header names.
+        /// That the project has the key in `kid`.
         Key = "key",
         /// The signature, by that key.
         Signature = "signature",
@@ -222,9 +222,9 @@ names! {
         HeaderField = "a header field, not only its token",
         /// A text in quotes.
         Quoted = "a text in quotes",
-        /// The name of a value that is not there: `undefined`, `null`, `$TOKEN`.
+        /// The text of an absent value: `undefined`, `null`, `$TOKEN`.
         Placeholder = "a variable without its value",
-        /// JSON, such as the whole answer of the token endpoint.
+        /// JSON, such as the whole response of the token endpoint.
         Json = "a JSON document",
         /// A URL.
         Url = "a URL",

@@ -1,4 +1,4 @@
-//! The checks of a mode, each with its reading beside the verdict.
+//! The checks of a mode, each with the token's value and the result.
 
 use std::error::Error;
 
@@ -14,7 +14,7 @@ pub(super) fn explanation(facts: &Facts) -> Explanation {
     let names = facts.names();
     let failed = facts.error().map(|error| {
         let name = check_of(error.kind());
-        // A kind of a check that this mode does not have is about the text as a whole.
+        // If this mode has no such check, the first check gets the refusal.
         names.iter().position(|own| *own == name).unwrap_or(0)
     });
     let checks = names.iter().enumerate().map(|(place, name)| {
@@ -28,7 +28,7 @@ pub(super) fn explanation(facts: &Facts) -> Explanation {
             name: *name,
             status,
             expected: facts.expected(*name),
-            // The verifier can read a few things that cannot be shown.
+            // The verifier can read a few values that cannot be shown.
             found: facts
                 .found(*name, status)
                 .or_else(|| (status != CheckStatus::NotReached).then(|| "nothing to show".into())),
@@ -106,7 +106,7 @@ impl Facts {
             CheckName::Issuer => any_of(&rules?.issuers),
             CheckName::Audience => any_of(&rules?.audiences),
             CheckName::Times => format!(
-                "exp ahead, nbf and iat past, give or take {}",
+                "exp in the future, nbf and iat in the past, within {}",
                 time(rules?.leeway.as_secs_f64())
             ),
             CheckName::Client => match &rules?.client_ids {
@@ -165,7 +165,7 @@ impl Facts {
                 Some(_) if is_failed => Some(
                     reading
                         .wrong_type()
-                        .unwrap_or_else(|| "a claim that is there twice".to_owned()),
+                        .unwrap_or_else(|| "a duplicate claim".to_owned()),
                 ),
                 Some(_) => Some("a JSON object".to_owned()),
                 None => is_failed.then(|| "no JSON object".to_owned()),
@@ -182,28 +182,22 @@ impl Facts {
                     .map(|kid| format!("kid {}", value(kid))),
             },
             CheckName::Signature if is_failed => self.error().map(ToString::to_string),
-            CheckName::Signature => is_passed.then(|| "it holds".to_owned()),
+            CheckName::Signature => is_passed.then(|| "valid".to_owned()),
             CheckName::Revocation => match self.error() {
                 Some(error) if is_failed => Some(causes(error)),
                 _ => is_passed.then(|| "none".to_owned()),
             },
-            CheckName::CustomClaims if is_failed => {
-                Some("claims that cannot be read so".to_owned())
-            }
+            CheckName::CustomClaims if is_failed => Some("claims of another type".to_owned()),
             CheckName::CustomClaims => is_passed.then(|| "they can be read".to_owned()),
             CheckName::Session => match &self.outcome {
                 Outcome::Refused(error) => is_failed.then(|| causes(error)),
-                Outcome::Machine => {
-                    Some("a machine has none: its token counts by itself".to_owned())
-                }
+                Outcome::Machine => Some("a machine has none".to_owned()),
                 Outcome::User { is_confirmed: true } => {
                     Some("confirmed by the resolver".to_owned())
                 }
                 Outcome::User {
                     is_confirmed: false,
-                } => Some(
-                    "not confirmed: the resolver is away, and the grace period runs".to_owned(),
-                ),
+                } => Some("not confirmed: the resolver is down, in the grace period".to_owned()),
             },
         }
     }
@@ -283,8 +277,7 @@ fn any_of(texts: &[String]) -> String {
 
 const MAX_SHOWN: usize = 8;
 
-/// An error with all its causes. They come from our own configuration and network, and still show as
-/// one line.
+/// An error with all its causes, as one line. The causes come from the configuration and the network.
 fn causes(error: &AuthError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

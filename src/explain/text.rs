@@ -1,11 +1,10 @@
-//! Texts of a token that can be shown.
+//! Values of a token, made safe to show.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// A text in quotes: bounded, and with everything escaped that does not print as itself (control
-/// characters, characters of text direction and the like).
+/// A text in quotes: bounded, with control characters, text direction characters and similar ones escaped.
 pub(super) fn quoted(text: &str) -> String {
     let mut shown = String::from("\"");
     for char in text.chars() {
@@ -22,7 +21,7 @@ pub(super) fn quoted(text: &str) -> String {
     shown
 }
 
-/// A JSON value; only of strings the content is shown.
+/// A JSON value. Strings are shown by their content.
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -46,7 +45,7 @@ pub(super) fn value(value: &Value) -> String {
     }
 }
 
-/// A member of an array: arrays within are not shown.
+/// A member of an array. Nested arrays are not shown.
 fn value_of(member: &Value) -> String {
     match member {
         Value::Array(_) => "an array".to_owned(),
@@ -54,7 +53,7 @@ fn value_of(member: &Value) -> String {
     }
 }
 
-/// A number of seconds, as people say it.
+/// A number of seconds, in readable units.
 pub(super) fn time(seconds: f64) -> String {
     let (amount, unit) = match seconds.abs() {
         seconds if seconds < 120.0 => (seconds, "s"),
@@ -66,7 +65,7 @@ pub(super) fn time(seconds: f64) -> String {
     format!("{amount:.0} {unit}")
 }
 
-/// A moment in Unix seconds, seen from now.
+/// A time in Unix seconds, relative to now.
 pub(super) fn moment(at: f64, now: Duration) -> String {
     let ahead = at - now.as_secs_f64();
     if ahead >= 0.0 {

@@ -1,16 +1,16 @@
-//! `OpenID` Connect Discovery 1.0: where the keys are, and whether the issuer is the one we mean.
+//! `OpenID` Connect Discovery 1.0: the address of the keys, and a check of the issuer.
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-/// Where the keys of `issuer` are, as its discovery document says.
+/// The address of the keys in the discovery document of `issuer`.
 ///
-/// The document must name exactly this issuer (`OpenID` Connect Discovery 1.0 §4.3), and the keys
-/// must be of the issuer's own origin: otherwise whoever can change the document chooses the keys.
+/// The document must name exactly this issuer (`OpenID` Connect Discovery 1.0 §4.3), and the address must
+/// have the issuer's origin: otherwise an attacker who can change the document chooses the keys.
 pub(crate) fn jwks_uri(document: &Bytes, issuer: &str) -> Result<Url, DiscoveryError> {
-    // An object, and nothing else: a derived deserializer would take an array as well.
+    // It must be an object: a derived deserializer would also accept an array.
     let members: Map<String, Value> =
         serde_json::from_slice(document).map_err(|_| DiscoveryError::Malformed)?;
     let metadata =
@@ -44,7 +44,7 @@ struct Metadata {
 pub(crate) enum DiscoveryError {
     #[error("the discovery document is malformed")]
     Malformed,
-    /// Both as they can be shown: what was found comes from outside.
+    /// Both are made safe to show, because the found issuer comes from outside.
     #[error(
         "the discovery document is of another issuer: the endpoint is \"{endpoint}\", the issuer \
          \"{issuer}\" (write the endpoint exactly as the issuer, if that is your project)"
@@ -66,7 +66,7 @@ impl DiscoveryError {
     }
 }
 
-/// In plain ASCII, and not too long.
+/// As printable ASCII, and bounded.
 fn shown(text: &str) -> String {
     let mut shown: String = text
         .chars()

@@ -21,18 +21,18 @@ pub(crate) trait KeySource: Send + Sync + 'static {
     /// What tells of these keys.
     fn telemetry(&self) -> &ProjectTelemetry;
 
-    /// What was fetched was of no use: forget what led there.
+    /// The fetched keys were unusable: forget the discovered address.
     fn start_over(&mut self);
 }
 
-/// A key set as it came, and how long its server says that it is good.
+/// A key set as received, and its `max-age`.
 #[derive(Debug)]
 pub(crate) struct FetchedKeys {
     pub(crate) body: Bytes,
     pub(crate) max_age: Option<Duration>,
 }
 
-/// Why the keys could not be had.
+/// Why the keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyFetchError {
     #[error("the discovery document could not be fetched")]
@@ -45,13 +45,13 @@ pub(crate) enum KeyFetchError {
     KeysFetch(#[source] FetchError),
     #[error(transparent)]
     Keys(#[from] KeySetError),
-    /// Nothing fetches keys any more, and nothing will.
+    /// Keys are no longer fetched.
     #[error(transparent)]
     Ended(#[from] RuntimeEnded),
 }
 
 impl KeyFetchError {
-    /// Whether what led to the keys may be out of date: there was an answer, and no keys in it.
+    /// Whether the discovered address may be out of date: there was a response, but without keys.
     pub(super) fn is_wrong_answer(&self) -> bool {
         match self {
             Self::Keys(_) => true,
@@ -64,12 +64,12 @@ impl KeyFetchError {
     }
 }
 
-/// Where the builder says that keys are, apart from the endpoint.
+/// The builder's addresses for keys, besides the endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyAddresses {
-    /// Another origin of the endpoint.
+    /// The internal origin of the endpoint.
     pub(crate) internal: Option<Url>,
-    /// The key set itself.
+    /// The address of the key set.
     pub(crate) jwks_uri: Option<Url>,
 }
 
@@ -83,9 +83,9 @@ pub(crate) struct HttpKeySource {
 }
 
 enum Location {
-    /// The builder names the address: there is nothing to discover.
+    /// The builder sets the address, so there is no discovery.
     Fixed(Box<Target>),
-    /// Discovered, and kept as long as good keys come from there.
+    /// Discovered, and used while it returns valid keys.
     Discovered(Option<Url>),
 }
 

@@ -1,5 +1,5 @@
-//! The project's keys: parsed (`key_set`), kept (`store`), fetched (`fetch`), renewed (`refresher`),
-//! and brought over a restart without the network (`snapshot`, `folder`).
+//! The project's keys: parsed (`key_set`), stored (`store`), fetched (`fetch`), renewed (`refresher`), and
+//! kept for a restart without the network (`snapshot`, `folder`).
 
 mod discovery;
 pub(crate) mod fetch;

@@ -1,4 +1,4 @@
-//! [`KeyPolicy`]: how keys are kept and renewed.
+//! [`KeyPolicy`]: the options of the keys.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use crate::error::ConfigError;
 /// How keys are kept and renewed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyPolicy {
-    /// How old keys may get before they are renewed, unless their server says otherwise.
+    /// The age at which keys are renewed, unless the server sends a `max-age`.
     pub(crate) refresh_interval: Duration,
-    /// At most one fetch on demand in this time, counted from its start.
+    /// The minimum time between two fetches on demand, counted from the start of the first.
     pub(crate) cooldown: Duration,
-    /// How long known keys serve without a successful refresh.
+    /// How long known keys are used without a successful fetch.
     pub(crate) max_stale: Duration,
-    /// Clock skew between the issuer and us; the same as for the claims.
+    /// The allowed clock skew of the issuer; the same as for the claims.
     pub(crate) leeway: Duration,
 }
 

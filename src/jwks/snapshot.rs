@@ -1,4 +1,4 @@
-//! [`KeySnapshot`]: a key set's text and when it was fetched, to serve where the network does not.
+//! [`KeySnapshot`]: the text and the fetch time of a key set, for a start without the network.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use super::key_set::KeySetError;
 use crate::outbound::MAX_BODY;
 
-/// A key set as its server sent it.
+/// A key set, as the server sent it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct KeySnapshot {
     pub(crate) text: Bytes,
-    /// When the fetch started, since the Unix epoch, by the wall clock of who fetched.
+    /// The start of the fetch, since the Unix epoch, by the wall clock of the process that fetched.
     pub(crate) fetched_at: Duration,
 }
 
-/// What stands before the text in a file.
+/// The part of a file before the text.
 #[derive(Deserialize, Serialize)]
 struct Head<'h> {
     #[serde(borrow)]
@@ -28,11 +28,11 @@ struct Head<'h> {
 }
 
 impl KeySnapshot {
-    /// A file of three parts: a line with the SHA-256 of all that follows, a line that says whose
-    /// keys these are and when they were fetched, and the text.
+    /// A file of three parts: a line with the SHA-256 of the rest, a line with the issuer and the fetch
+    /// time, and the text.
     ///
-    /// The digest finds what was damaged, so that a good token is not refused by half a key. It keeps
-    /// nobody from writing a file: who may write in the folder chooses the keys.
+    /// The digest detects damage, so that a damaged key refuses no valid token. It does not authenticate
+    /// the file: a process that can write in the folder chooses the keys.
     pub(super) fn to_file(&self, issuer: &str) -> Vec<u8> {
         let head = Head {
             issuer: issuer.into(),
@@ -47,7 +47,7 @@ impl KeySnapshot {
         file
     }
 
-    /// Reads a file that was written for this very issuer.
+    /// Reads a file that was written for exactly this issuer.
     pub(super) fn from_file(file: &[u8], issuer: &str) -> Result<Self, SnapshotError> {
         let (checksum, content) = split_line(file).ok_or(SnapshotError::Damaged)?;
         if checksum != sha256(content).as_bytes() {
@@ -68,7 +68,7 @@ impl KeySnapshot {
     }
 }
 
-/// No file is longer: the text, and room for a checksum, an issuer and a time.
+/// The longest file: the text, and room for a digest, an issuer and a time.
 pub(super) const MAX_FILE: usize = MAX_BODY + 8 * 1024;
 
 /// In lower-case hex.
@@ -85,7 +85,7 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((bytes.get(..end)?, bytes.get(end + 1..)?))
 }
 
-/// The text has names of keys in it.
+/// The text is left out, because it has the names of keys.
 impl fmt::Debug for KeySnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeySnapshot")

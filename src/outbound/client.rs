@@ -1,12 +1,12 @@
-//! The client of our own, with everything pinned that it relies on.
+//! The crate's HTTP client, with explicit settings for all that it relies on.
 //!
-//! Cargo unifies features: whichever crate of the program turns one of reqwest's on, it is on here as
-//! well, and changes what a client does unless it is told otherwise.
+//! Cargo unifies features: if any crate of the program turns on a feature of reqwest, it is on here, too.
+//! It then changes the client's behaviour unless the client has an explicit setting.
 
 use super::HttpOptions;
 use crate::error::ConfigError;
 
-/// `https`: whether an address that will be asked needs TLS.
+/// `https`: whether one of the addresses needs TLS.
 pub(super) fn new(options: HttpOptions, https: bool) -> Result<reqwest::Client, ConfigError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
@@ -14,19 +14,19 @@ pub(super) fn new(options: HttpOptions, https: bool) -> Result<reqwest::Client, 
         .referer(false)
         .retry(reqwest::retry::never())
         .connect_timeout(options.timeouts.connect)
-        // `http2`: with HTTP/2, an internal address would be asked with two names of the host,
-        // `:authority` and `Host`, which servers refuse. `http3` is turned off by the same.
+        // `http2`: with HTTP/2, a request to an internal address would have two host names, `:authority`
+        // and `Host`, which servers refuse. This also turns `http3` off.
         .http1_only()
-        // `native-tls` would take the place of rustls.
+        // `native-tls` would replace rustls.
         .tls_backend_rustls()
-        // `hickory-dns` reads less of the system's configuration than the system does.
+        // `hickory-dns` ignores a part of the system's configuration.
         .no_hickory_dns()
-        // A bound on what is read must be one on what was sent.
+        // The size limit must count the bytes that were sent, not the decompressed ones.
         .no_gzip()
         .no_brotli()
         .no_zstd()
         .no_deflate()
-        // `system-proxy`, and the environment without it.
+        // `system-proxy`, and the environment variables.
         .no_proxy();
     if let Some(proxy) = options.proxy {
         builder = builder.proxy(proxy);
@@ -37,7 +37,7 @@ pub(super) fn new(options: HttpOptions, https: bool) -> Result<reqwest::Client, 
     if !options.root_certificates.is_empty() {
         builder = builder.tls_certs_only(options.root_certificates);
     } else if !https {
-        // Without this, a system without root certificates could not even speak http.
+        // Otherwise a system without root certificates could not even use http.
         builder = builder.tls_certs_only([]);
     }
     builder.build().map_err(ConfigError::Http)

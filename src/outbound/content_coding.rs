@@ -1,11 +1,10 @@
-//! How a body was coded (RFC 9110 §8.4): documents are asked for, and read, as they are.
+//! The content coding of a body (RFC 9110 §8.4): documents are requested and read without one.
 
 use std::fmt;
 
 use http::{HeaderMap, header};
 
-/// A content coding other than `identity`. What a server calls one that we do not know stays out of
-/// errors.
+/// A content coding other than `identity`. The name of an unknown coding is not shown in errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ContentCoding {
     Brotli,
@@ -17,8 +16,7 @@ pub(crate) enum ContentCoding {
 }
 
 impl ContentCoding {
-    /// The first coding that these headers name, whatever its case, among several or in one of
-    /// several fields.
+    /// The first coding in these headers, in any case, among several or in one of several fields.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         headers
             .get_all(header::CONTENT_ENCODING)
@@ -27,7 +25,7 @@ impl ContentCoding {
             .find_map(Self::named)
     }
 
-    /// `None` for `identity`, and for the empty members that a list may have (RFC 9110 §5.6.1).
+    /// `None` for `identity`, and for empty list members (RFC 9110 §5.6.1).
     fn named(member: &[u8]) -> Option<Self> {
         let name = member.trim_ascii();
         if name.is_empty() || name.eq_ignore_ascii_case(b"identity") {

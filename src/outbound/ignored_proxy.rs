@@ -1,12 +1,11 @@
-//! A proxy that the environment names, and that is not used.
+//! A proxy in the environment, which the crate does not use.
 
 use std::env;
 
 use url::{Host, Url};
 
-/// The variable that another program would take its proxy to `targets` from, if there is one. This
-/// crate takes a proxy from the builder alone: whoever sets the environment would choose who may read
-/// what is asked.
+/// The variable from which another program would take its proxy to `targets`, if there is one. This crate
+/// uses only the builder's proxy, because otherwise the environment would choose who can read its requests.
 pub(super) fn variable(targets: &[&Url]) -> Option<&'static str> {
     let exceptions = value("NO_PROXY").or_else(|| value("no_proxy"));
     VARIABLES.iter().copied().find(|name| {
@@ -21,8 +20,8 @@ pub(super) fn variable(targets: &[&Url]) -> Option<&'static str> {
     })
 }
 
-/// `HTTP_PROXY` in capitals is left out: a CGI server sets it from a request's `Proxy` field, and so
-/// other programs do not look at it, either.
+/// `HTTP_PROXY` in capitals is left out: a CGI server sets it from a request's `Proxy` field, so other
+/// programs ignore it, too.
 const VARIABLES: [&str; 5] = [
     "HTTPS_PROXY",
     "https_proxy",
@@ -44,7 +43,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether the host, or a domain above it, is in the list.
+/// Whether the host, or a parent domain, is in the list.
 fn is_excepted(url: &Url, list: &str) -> bool {
     let host = url.host_str().unwrap_or_default();
     list.split(',').map(str::trim).any(|entry| {

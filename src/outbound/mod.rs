@@ -1,4 +1,4 @@
-//! The one outbound HTTP client: what it may ask, how long it waits, how much it reads.
+//! The only outbound HTTP client: its targets, its timeouts, its size limits.
 
 mod client;
 mod content_coding;
@@ -25,10 +25,10 @@ pub(crate) use self::redacted_error::RedactedError;
 pub(crate) use self::upstream::{Target, Upstream, is_secure};
 use crate::error::ConfigError;
 
-/// Longest body that is read: discovery documents and key sets are a few KiB.
+/// The longest body that is read: discovery documents and key sets have a few KiB.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
 
-/// How the outbound client is set up.
+/// The options of the outbound client.
 #[derive(Clone, Default)]
 pub(crate) struct HttpOptions {
     pub(crate) client: Option<reqwest::Client>,
@@ -39,7 +39,7 @@ pub(crate) struct HttpOptions {
 }
 
 impl HttpOptions {
-    /// Whether nothing was asked for.
+    /// Whether no option is set.
     pub(crate) fn is_default(&self) -> bool {
         self.client.is_none()
             && self.root_certificates.is_empty()
@@ -49,7 +49,7 @@ impl HttpOptions {
     }
 }
 
-/// Bounds on one request.
+/// The time limits of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
@@ -81,7 +81,7 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// `GET`s a document, whole, within the total timeout.
+    /// Gets a whole document within the total timeout.
     pub(crate) async fn get(&self, target: &Target) -> Result<Document, FetchError> {
         if !is_secure(&target.url) && !self.allow_http {
             return Err(FetchError::Insecure);
@@ -91,7 +91,8 @@ impl Outbound {
             .map_err(|_| FetchError::Timeout)?
     }
 
-    /// Asks with these headers, and gives those of an answer of status 200. Its body is not read.
+    /// Sends a GET with these headers, and returns the headers of a response with status 200. Its body is
+    /// not read.
     pub(crate) async fn ask(
         &self,
         target: &Target,
@@ -107,22 +108,22 @@ impl Outbound {
         Ok(std::mem::take(response.headers_mut()))
     }
 
-    /// An answer of status 200, from the very address.
+    /// A response with status 200, from exactly this address.
     async fn get_with_retry(
         &self,
         target: &Target,
         headers: &HeaderMap,
     ) -> Result<reqwest::Response, FetchError> {
         let response = match self.send(target, headers).await {
-            // A pooled connection that was closed before the answer looks the same as a fresh one:
-            // one retry in either case.
+            // A pooled connection that was closed before the response looks like a new one: retry once in
+            // both cases.
             Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
                 self.send(target, headers).await
             }
             sent => sent,
         };
         let response = response.map_err(FetchError::request)?;
-        // A client of the user's own may follow redirects: what came from elsewhere is not taken.
+        // A client of the application may follow redirects: a response from another address is refused.
         if response.url() != &target.url {
             return Err(FetchError::Redirected);
         }
@@ -140,7 +141,7 @@ impl Outbound {
         let mut headers = HeaderMap::new();
         let json = HeaderValue::from_static("application/json");
         headers.insert(header::ACCEPT, json);
-        // Without the field, any coding would do (RFC 9110 §12.5.3).
+        // Without this field, the server may choose any coding (RFC 9110 §12.5.3).
         let identity = HeaderValue::from_static("identity");
         headers.insert(header::ACCEPT_ENCODING, identity);
         let mut response = self.get_with_retry(target, &headers).await?;
@@ -174,28 +175,28 @@ impl Outbound {
     }
 }
 
-/// The functions of others run here: those of a proxy, of a client that was brought along. Where one
-/// of them panics, its request has failed, and the task that waits for it goes on.
+/// Code of the application runs here: in a proxy or in its client. If it panics, the request fails, and the
+/// task that waits for it continues.
 async fn catch_panics<T>(
     request: impl Future<Output = Result<T, FetchError>>,
 ) -> Result<T, FetchError> {
     let mut request = pin!(request);
     poll_fn(|context| {
-        // Nothing of the request is touched after a panic.
+        // The request is not used after a panic.
         let poll = AssertUnwindSafe(|| request.as_mut().poll(context));
         catch_unwind(poll).unwrap_or(Poll::Ready(Err(FetchError::Panicked)))
     })
     .await
 }
 
-/// An answer of status 200.
+/// A response with status 200.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) body: Bytes,
     pub(crate) max_age: Option<Duration>,
 }
 
-/// Why a document could not be had.
+/// Why a document could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("the request failed")]
@@ -216,13 +217,13 @@ pub(crate) enum FetchError {
     Timeout,
     #[error("the answer has status {0}")]
     Status(StatusCode),
-    /// Authgear sends whoever asks for another host or scheme to the public origin.
+    /// Authgear redirects requests for another host or scheme to the public origin.
     #[error(
         "the answer has status {0} (the endpoint must be the project's public origin; an internal \
          address belongs into `internal_url`)"
     )]
     Redirect(StatusCode),
-    /// The same, although it was asked under the public name.
+    /// The same, although the request named the public host.
     #[error(
         "the answer has status {0} (the server at the internal address must accept \
          X-Forwarded-Host and X-Forwarded-Proto: Authgear's TRUST_PROXY=true)"
@@ -239,7 +240,7 @@ pub(crate) enum FetchError {
 }
 
 impl FetchError {
-    /// Whether something answered that is not what was asked for: the address may be a wrong one.
+    /// Whether there was a response, but not the expected one: the address may be wrong.
     pub(crate) fn is_wrong_answer(&self) -> bool {
         match self {
             Self::Status(status) => {
@@ -259,7 +260,7 @@ impl FetchError {
         }
     }
 
-    /// Whether nobody answered, or a server that says of itself that it cannot.
+    /// Whether there was no response, or one with a server error.
     pub(crate) fn is_away(&self) -> bool {
         match self {
             Self::Connection(_) | Self::Certificate(_) | Self::Timeout => true,
@@ -275,7 +276,7 @@ impl FetchError {
         }
     }
 
-    /// An internal address is nobody's business: the URL is left out.
+    /// The URL is left out, because it can be internal.
     fn request(error: reqwest::Error) -> Self {
         if error.is_timeout() {
             return Self::Timeout;
@@ -297,12 +298,11 @@ impl FetchError {
     }
 }
 
-/// Whether a connection ended, or was cut, before it brought an answer, rather than with one that
-/// cannot be read.
+/// Whether the connection ended before a response, and not because of a malformed one.
 fn was_closed(error: &reqwest::Error) -> bool {
     let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.any(|cause| {
-        // hyper's error has a type that reqwest does not show.
+        // reqwest does not expose the type of hyper's error.
         cause.is::<std::io::Error>()
             || cause.to_string() == "connection closed before message completed"
     })
@@ -323,7 +323,7 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
             let quoted = || value.strip_prefix('"')?.strip_suffix('"');
             let digits = quoted().unwrap_or(value);
             let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            // RFC 9111 §1.2.2: too large a number is as much as there can be.
+            // RFC 9111 §1.2.2: a number that is too large counts as the maximum.
             is_number.then(|| digits.parse().unwrap_or(u64::MAX))
         })
         .map(Duration::from_secs)

@@ -1,4 +1,4 @@
-//! [`OutboundPool`]: one HTTP client for all projects that ask in the same way.
+//! [`OutboundPool`]: one HTTP client for all projects with the same options.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -9,10 +9,10 @@ use super::{HttpOptions, Outbound, client, ignored_proxy};
 use crate::error::ConfigError;
 use crate::telemetry;
 
-/// The clients of one set of options, made when the first project needs them.
+/// The clients for one set of options, made when the first project needs them.
 pub(crate) struct OutboundPool {
     options: HttpOptions,
-    /// For http alone, which needs no root certificates, and for https.
+    /// One for http only, which needs no root certificates, and one for https.
     made: Mutex<[Option<reqwest::Client>; 2]>,
 }
 
@@ -24,7 +24,7 @@ impl OutboundPool {
         }
     }
 
-    /// A client that will ask `targets` (known so far). It does no I/O.
+    /// A client for `targets` (those known so far). It does no I/O.
     pub(crate) fn client(
         &self,
         allow_http: bool,

@@ -1,17 +1,17 @@
-//! What other libraries' errors say, without the addresses in it.
+//! The messages of other libraries' errors, without addresses.
 
 use std::error::Error;
 use std::fmt;
 
-/// What an error of another library says, and its causes. Its own `Debug` would name the address, and
-/// TLS errors quote the names in a certificate.
+/// The message of another library's error, and its causes. Its own `Debug` would show the address, and TLS
+/// errors quote the names in a certificate.
 pub(crate) struct RedactedError {
     message: String,
     source: Option<Box<RedactedError>>,
 }
 
 impl RedactedError {
-    /// `host` is the one that was asked, whose name may have no dot.
+    /// `host` is the target's host, whose name may have no dot.
     pub(super) fn new(error: &(dyn Error + 'static), host: &str) -> Self {
         Self {
             message: without_addresses(&error.to_string(), host),
@@ -21,16 +21,16 @@ impl RedactedError {
         }
     }
 
-    /// Whether the server's certificate was refused, whatever is wrong with it.
+    /// Whether the server's certificate was refused, for any reason.
     pub(super) fn is_about_certificate(&self) -> bool {
         let mut causes = std::iter::successors(Some(self), |error| error.source.as_deref());
-        // The error of rustls has a type that reqwest does not show.
+        // reqwest does not expose the type of rustls' error.
         causes.any(|cause| cause.message.contains("invalid peer certificate"))
     }
 }
 
-/// The message with `…` for each quoted text, for the host, and for each word with a dot or a colon
-/// inside: names of other hosts, addresses, URLs.
+/// The message, with `…` instead of each quoted text, the host, and each word with a dot or a colon inside
+/// (other host names, addresses, URLs).
 fn without_addresses(message: &str, host: &str) -> String {
     let mut redacted = String::with_capacity(message.len());
     for (index, part) in message.split('"').enumerate() {
@@ -52,7 +52,7 @@ fn without_addresses(message: &str, host: &str) -> String {
     redacted
 }
 
-/// The whole chain: a `main` that returns an error prints its `Debug`.
+/// The message with its causes: a `main` that returns an error prints its `Debug`.
 impl fmt::Debug for RedactedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut chain = self.message.clone();

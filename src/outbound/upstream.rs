@@ -1,9 +1,9 @@
-//! Where Authgear is asked: an origin with a public name, and maybe another address.
+//! The addresses of Authgear: a public origin, and optionally an internal one.
 
 use http::{HeaderName, HeaderValue, header};
 use url::{Host, Url};
 
-/// An origin that is known to everyone by one name, and maybe reached at another.
+/// A public origin, and optionally another origin at which it is reached.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
     public: Url,
@@ -19,7 +19,7 @@ impl Upstream {
         &self.public
     }
 
-    /// Where, and with which headers, `public_url` is asked for.
+    /// The address and the headers of a request for `public_url`.
     pub(crate) fn target(&self, public_url: &Url) -> Target {
         match &self.internal {
             Some(internal) if self.public.origin() == public_url.origin() => {
@@ -36,7 +36,7 @@ impl Upstream {
     }
 }
 
-/// One address to ask, and the headers that tell its server which public origin is meant.
+/// The address of a request, and the headers that name the public origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(super) url: Url,
@@ -44,8 +44,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// `url`, asked as if it were of the origin of `public`: Authgear answers another host or
-    /// scheme with a redirect, and compares a token's audience with them.
+    /// A request to `url` that names the origin of `public`: Authgear redirects requests for another host
+    /// or scheme, and compares a token's audience with them.
     pub(crate) fn at(url: Url, public: &Url) -> Self {
         let host = HeaderValue::from_str(&authority(public)).ok();
         let scheme = HeaderValue::from_str(public.scheme()).ok();
@@ -63,7 +63,7 @@ impl Target {
     }
 }
 
-/// Host and, unless it is the scheme's own, port.
+/// The host, with the port unless it is the scheme's default.
 fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
@@ -72,7 +72,7 @@ fn authority(url: &Url) -> String {
     }
 }
 
-/// https, or http that does not leave this machine.
+/// https, or http to this machine.
 pub(crate) fn is_secure(url: &Url) -> bool {
     match (url.scheme(), url.host()) {
         ("https", _) => true,

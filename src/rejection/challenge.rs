@@ -8,10 +8,10 @@ use http::HeaderValue;
 use crate::error::{ChallengeHints, ConfigError};
 use crate::user::ScopeInclusions;
 
-/// Which parameters a challenge has.
+/// The parameters of a challenge.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Form {
-    /// None that names an error.
+    /// Without an error.
     Bare,
     InvalidRequest,
     InvalidToken,
@@ -19,19 +19,19 @@ pub(super) enum Form {
     InsufficientAuthentication,
 }
 
-/// What every challenge says, from configuration and never from the request.
+/// The parameters of every challenge, from the configuration and never from the request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChallengeParameters {
     pub(crate) realm: Option<String>,
     pub(crate) resource_metadata: Option<String>,
-    /// What a client without a token should ask for where the route does not say it.
+    /// The scopes for a client without a token, if the route names none.
     pub(crate) initial_scope: Option<String>,
-    /// What no challenge needs to name beside a scope that includes it.
+    /// Scopes that a challenge leaves out because another scope includes them.
     pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
 }
 
 impl ChallengeParameters {
-    /// `None` where nothing is configured.
+    /// `None` if nothing is configured.
     pub(crate) fn check(self) -> Result<Option<Self>, ConfigError> {
         for (option, value) in [
             ("realm", &self.realm),
@@ -55,7 +55,7 @@ impl ChallengeParameters {
     }
 }
 
-/// What may stand between quotes as it is (RFC 9110 §5.6.4).
+/// A character that needs no escape between quotes (RFC 9110 §5.6.4).
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
@@ -85,7 +85,7 @@ pub(super) fn value(
     }
     let needed = challenge_hints.and_then(|hints| hints.scope.as_deref());
     let scope = match form {
-        // RFC 6750 §3: what a client needs that begins here.
+        // RFC 6750 §3: the scopes for a client without a token.
         Form::Bare => needed.or_else(|| parameters.and_then(|own| own.initial_scope.as_deref())),
         Form::InsufficientScope => needed,
         Form::InvalidRequest | Form::InvalidToken | Form::InsufficientAuthentication => None,
@@ -121,7 +121,7 @@ impl Challenge {
         }
     }
 
-    /// `value` must be plain: it is a constant of ours, or configuration that was checked.
+    /// `value` must be plain: a constant, or checked configuration.
     fn add(&mut self, name: &str, value: &str) {
         debug_assert!(value.bytes().all(is_plain));
         // Writing to a `String` cannot fail.

@@ -6,7 +6,7 @@ use super::AuthRejection;
 
 const GRPC: &[u8] = b"application/grpc";
 
-/// Whether a request speaks gRPC: `application/grpc`, maybe with a suffix or parameters.
+/// Whether this is a gRPC request: `application/grpc`, with or without a suffix or parameters.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
@@ -25,7 +25,7 @@ pub(super) fn code(status: StatusCode) -> u16 {
     }
 }
 
-/// The refusal as a status of gRPC, in headers alone.
+/// The refusal as a gRPC status, as a trailers-only response.
 pub(crate) fn response<B: Default>(rejection: &AuthRejection) -> Response<B> {
     let mut response = Response::new(B::default());
     let headers = response.headers_mut();
@@ -37,7 +37,7 @@ pub(crate) fn response<B: Default>(rejection: &AuthRejection) -> Response<B> {
         HeaderName::from_static("grpc-status"),
         HeaderValue::from(code(rejection.status())),
     );
-    // Our sentences are of printable ASCII without `%`: nothing to encode.
+    // The descriptions are printable ASCII without `%`, so they need no encoding.
     headers.insert(
         HeaderName::from_static("grpc-message"),
         HeaderValue::from_static(rejection.description()),

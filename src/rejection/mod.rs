@@ -1,7 +1,7 @@
-//! Stage 6: what a refused client is told.
+//! Stage 6: the response to a refused request.
 //!
-//! [`AuthRejection`] is the refusal as a value; a [`RejectionResponse`] makes a response of it. The
-//! default is [`JsonRejectionResponse`]; a layer takes another one, or a closure, with
+//! [`AuthRejection`] is the refusal as a value. A [`RejectionResponse`] turns it into a response. The
+//! default is [`JsonRejectionResponse`]; set another one, or a closure, with
 //! [`respond_with`](crate::AuthenticateLayer::respond_with).
 
 mod challenge;
@@ -26,23 +26,22 @@ use self::template::template;
 use crate::error::{AuthError, AuthErrorKind, ChallengeHints, ConfigError};
 use crate::telemetry;
 
-/// A refused request: the error, and how it is told to a client.
+/// A refused request: the error, and its response.
 ///
-/// It is the rejection of this crate's extractors, and stands in the extensions of each refusal's
-/// response.
+/// This crate's extractors reject with it, and the extensions of each refusal's response contain it.
 #[derive(Clone)]
 pub struct AuthRejection {
     error: AuthError,
     challenge: Option<Arc<ChallengeParameters>>,
-    /// Whether a layer has had its say about the response.
+    /// Whether a layer has built the final response.
     is_final: bool,
-    /// Whether telemetry has been told.
+    /// Whether telemetry has recorded it.
     is_recorded: bool,
-    /// What was not met, for an account.
+    /// The requirement that was not met, for an account.
     requirement: Option<RequirementText>,
 }
 
-/// Writes the expression that makes a requirement.
+/// Formats a requirement as its expression.
 pub(crate) type RequirementText = Arc<dyn fmt::Debug + Send + Sync>;
 
 impl AuthRejection {
@@ -57,7 +56,7 @@ impl AuthRejection {
         rejection
     }
 
-    /// A rejection that says nothing of how this program is put together.
+    /// A rejection without the log line about a wiring mistake.
     pub(crate) fn unlogged(
         error: impl Into<AuthError>,
         challenge: Option<Arc<ChallengeParameters>>,
@@ -82,7 +81,7 @@ impl AuthRejection {
         self.requirement.as_ref()
     }
 
-    /// The same, with what would be enough, unless it says so already.
+    /// Adds these hints, unless the error has some.
     pub(crate) fn with_hints(mut self, hints: Option<&Arc<ChallengeHints>>) -> Self {
         self.error = self.error.with_hints(hints);
         self
@@ -106,7 +105,7 @@ impl AuthRejection {
         template(self.kind()).status
     }
 
-    /// The status in the language of gRPC: 3, 7, 13, 14 or 16.
+    /// The gRPC status code: 3, 7, 13, 14 or 16.
     #[must_use]
     pub fn grpc_code(&self) -> u16 {
         grpc::code(self.status())
@@ -126,7 +125,7 @@ impl AuthRejection {
         self.kind().description()
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750 §3), where the refusal has one.
+    /// The value of `WWW-Authenticate` (RFC 6750 §3), if the refusal has one.
     #[must_use]
     pub fn challenge(&self) -> Option<HeaderValue> {
         let (challenge_hints, configured) =
@@ -138,7 +137,7 @@ impl AuthRejection {
         challenge::value(form, self.description(), challenge_hints, configured)
     }
 
-    /// The value of `Retry-After`, in whole seconds, where the refusal has one.
+    /// The value of `Retry-After`, in whole seconds, if the refusal has one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.error
@@ -148,14 +147,15 @@ impl AuthRejection {
 }
 
 /// For `?` in a handler that calls [`recheck`](crate::Authgear::recheck) or
-/// [`verify`](crate::Authgear::verify). The layer around it adds what is configured for challenges.
+/// [`verify`](crate::Authgear::verify). The layer around the handler adds the configured parameters of
+/// challenges.
 impl From<AuthError> for AuthRejection {
     fn from(error: AuthError) -> Self {
         Self::new(error, None)
     }
 }
 
-/// A requirement that a handler makes on its way, and that is none: `all_scopes(["a\"b"])?`.
+/// A handler builds an invalid requirement: `all_scopes(["a\"b"])?`.
 impl From<ConfigError> for AuthRejection {
     fn from(error: ConfigError) -> Self {
         let error = AuthError::caused_by(AuthErrorKind::InvalidRequirement, error);

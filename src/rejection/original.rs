@@ -1,5 +1,4 @@
-//! Which response is still the one that was made of a rejection, and which a handler or another layer
-//! has made its own.
+//! Whether a response is still the one of a rejection, or a handler or another layer has replaced it.
 
 use std::sync::{Arc, Weak};
 
@@ -9,10 +8,10 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use super::AuthRejection;
 use super::template::FixedTexts;
 
-/// Stands in the extensions of a response that a layer further out may answer itself.
+/// A marker in the extensions of a response that an outer layer may replace.
 ///
-/// It knows whether the body's bytes still exist. They do while the body is passed on, compressed or
-/// otherwise wrapped, or read and put back; they do not once another body has taken its place.
+/// It knows whether the body's bytes still exist. They exist while the body is forwarded, compressed,
+/// wrapped, or read and put back. They no longer exist when another body has replaced it.
 #[derive(Clone)]
 pub(super) struct Original {
     /// `None` for a kind of body that copies its bytes.
@@ -20,7 +19,7 @@ pub(super) struct Original {
 }
 
 impl Original {
-    /// A body of these bytes, and what recognizes it.
+    /// A body of these bytes, and its marker.
     pub(super) fn body<B: From<Bytes>>(bytes: Bytes) -> (B, Self) {
         let life = Arc::new(());
         let watch = Arc::downgrade(&life);
@@ -30,7 +29,7 @@ impl Original {
     }
 }
 
-/// Whether nobody has changed the status of the rejection's response, or replaced its body.
+/// Whether the response still has the status and the body of the rejection.
 pub(super) fn is_original<B>(
     response: &Response<B>,
     rejection: &AuthRejection,
@@ -41,14 +40,14 @@ pub(super) fn is_original<B>(
     }
     match response.extensions().get::<Original>() {
         Some(Original { bytes: Some(bytes) }) if bytes.strong_count() > 0 => true,
-        // A router takes the body out of an answer to HEAD, once it has said how long it is.
+        // A router removes the body of a response to HEAD, after it has set the length.
         Some(Original { bytes: Some(_) }) if !is_head => false,
         Some(_) => describes_ours(response.headers(), rejection, is_head),
         None => false,
     }
 }
 
-/// Whether these fields are those of the rejection's own body, where the body itself does not tell.
+/// Whether these fields describe the rejection's own body, if the body itself does not show it.
 fn describes_ours(headers: &HeaderMap, rejection: &AuthRejection, needs_length: bool) -> bool {
     let ours = FixedTexts::of(rejection.kind(), |texts| texts.body.len());
     let length = headers.get(header::CONTENT_LENGTH);
@@ -57,7 +56,7 @@ fn describes_ours(headers: &HeaderMap, rejection: &AuthRejection, needs_length: 
             || length.map_or(!needs_length, |length| *length == ours.to_string()))
 }
 
-/// The bytes of a body, and what lives as long as they do.
+/// The bytes of a body, and a handle that lives as long as they do.
 struct Watched {
     bytes: Bytes,
     _life: Arc<()>,
@@ -79,7 +78,7 @@ mod tests {
     use crate::error::AuthErrorKind;
     use crate::rejection::{JsonRejectionResponse, RejectionResponse};
 
-    /// A body that takes the bytes over, and one that copies them.
+    /// A body that takes the bytes, and one that copies them.
     fn answers() -> (AuthRejection, Response<Body>, Response<Vec<u8>>) {
         let rejection = AuthRejection::new(AuthErrorKind::RoleMissing, None);
         let (taken, copied) = (
@@ -101,7 +100,7 @@ mod tests {
         let mut replaced = wrapped.map(|_| Body::from(same));
         assert!(!is_original(&replaced, &rejection, false));
         assert!(!is_original(&replaced, &rejection, true));
-        // For HEAD, a body that has gone says nothing, and its length does.
+        // For HEAD, the body is gone, so its length decides.
         for (length, is_ours) in [(length, true), (length + 1, false)] {
             let headers = replaced.headers_mut();
             headers.insert(header::CONTENT_LENGTH, length.into());

@@ -1,4 +1,4 @@
-//! What a layer does with refusals: its own, and those that come from further inside.
+//! How a layer answers refusals: its own, and those from inside.
 
 use std::mem;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use super::response::without_body;
 use super::{AuthRejection, ChallengeParameters, RejectionResponse};
 use crate::telemetry::{self, RequestOutcome};
 
-/// Makes the refusals of one layer, for one request.
+/// Builds the refusals of one layer, for one request.
 pub(crate) struct Responder<R> {
     pub(crate) renderer: R,
     pub(crate) as_grpc: bool,
-    /// Whether the request is a HEAD, whose answer has no body.
+    /// Whether the request is a HEAD, whose response has no body.
     pub(crate) is_head: bool,
-    /// Whether no layer further out answers for this one.
+    /// Whether no outer layer builds the response.
     pub(crate) has_last_word: bool,
-    /// For refusals from places that know no configuration: a call in a handler.
+    /// For refusals from code without the configuration: a call in a handler.
     pub(crate) challenge: Option<Arc<ChallengeParameters>>,
-    /// Who the request comes from, until telemetry has been told; `None` if another layer tells it.
+    /// The outcome to record, until it is recorded; `None` if another layer records it.
     pub(crate) passed: Option<RequestOutcome>,
-    /// Whose tokens the layer is for, where it is logged.
+    /// The issuer for the log, if it is logged.
     pub(crate) issuer: Option<Arc<str>>,
 }
 
@@ -49,8 +49,8 @@ impl<R> Responder<R> {
         response
     }
 
-    /// Answers a refusal of an extractor or a handler, which know no layer, as one of this layer.
-    /// What they have made their own stays as it is.
+    /// Answers a refusal of an extractor or a handler as this layer does. A response that they have changed
+    /// stays unchanged.
     pub(crate) fn review<B: Default>(&self, mut response: Response<B>) -> Response<B>
     where
         R: RejectionResponse<B>,
@@ -74,7 +74,7 @@ impl<R> Responder<R> {
         let mut refusal = self.reject(rejection.clone());
         let own = without_body(rejection, ());
         keep_added(response.headers(), own.headers(), refusal.headers_mut());
-        // What something inside says of the request, such as who made it, holds for this response too.
+        // The extensions that inner services have set, such as the caller, also apply to this response.
         let mut extensions = mem::take(response.extensions_mut());
         extensions.remove::<Original>();
         extensions.extend(mem::take(refusal.extensions_mut()));
@@ -84,7 +84,7 @@ impl<R> Responder<R> {
 }
 
 impl AuthRejection {
-    /// Tells telemetry, once.
+    /// Records the outcome, once.
     fn record(&mut self, issuer: Option<&str>) {
         if !self.is_recorded {
             telemetry::refused(&self.error, issuer);
@@ -93,9 +93,9 @@ impl AuthRejection {
     }
 }
 
-/// Adds the challenge and the time to wait where the renderer has left them out: without them a client
-/// cannot step up (RFC 9470) or find the authorization server (RFC 9728). An answer of another status is
-/// no refusal of this kind any more.
+/// Adds the challenge and `Retry-After` if the renderer left them out: without them a client cannot step up
+/// (RFC 9470) or find the authorization server (RFC 9728). A response with another status is no longer a
+/// refusal of this kind.
 fn add_missing<B>(response: &mut Response<B>, rejection: &AuthRejection) {
     if response.status() != rejection.status() {
         return;
@@ -113,13 +113,13 @@ fn add_missing<B>(response: &mut Response<B>, rejection: &AuthRejection) {
     }
 }
 
-/// Keeps the fields that something inside has added to those of the rejection's `own` response, but for
-/// those that describe its body.
+/// Keeps the fields that inner services have added to the rejection's `own` response, except those that
+/// describe its body.
 fn keep_added(inner: &HeaderMap, own: &HeaderMap, refusal: &mut HeaderMap) {
     for name in [header::WWW_AUTHENTICATE, header::RETRY_AFTER] {
         let mut fields = inner.get_all(&name).iter().peekable();
         if fields.peek().is_some() && !fields.any(|value| Some(value) == own.get(&name)) {
-            // Something inside has replaced it.
+            // An inner service has replaced it.
             refusal.remove(&name);
         }
     }
@@ -130,8 +130,9 @@ fn keep_added(inner: &HeaderMap, own: &HeaderMap, refusal: &mut HeaderMap) {
     }
 }
 
-/// What goes with a body that goes: metadata, validators and ranges of the representation (RFC 9110
-/// §6.6, §8, §14), its framing (RFC 9112 §6) and its digests (RFC 9530), and what came before these.
+/// The fields that are removed together with a body: metadata, validators and ranges of the representation
+/// (RFC 9110 §6.6, §8, §14), its framing (RFC 9112 §6), its digests (RFC 9530), and the predecessors of
+/// these fields.
 const OF_THE_BODY: [HeaderName; 16] = [
     header::CONTENT_TYPE,
     header::CONTENT_ENCODING,

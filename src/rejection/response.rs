@@ -1,4 +1,4 @@
-//! Making a response of a refusal.
+//! The response to a refusal.
 
 use axum::body::Body;
 use axum::response::IntoResponse;
@@ -9,12 +9,12 @@ use super::AuthRejection;
 use super::original::{JSON, Original};
 use super::template::FixedTexts;
 
-/// Makes the response to a refused request.
+/// Builds the response to a refused request.
 ///
-/// Implemented by closures `Fn(&AuthRejection) -> Response<B>`. Whatever it returns, a layer adds
-/// the [`AuthRejection`] to the response's extensions. Where the status is still the rejection's, the
-/// layer also adds `WWW-Authenticate` and `Retry-After`, unless the response has them: clients need them
-/// to step up, and to find the authorization server.
+/// Closures `Fn(&AuthRejection) -> Response<B>` implement it. The layer adds the [`AuthRejection`] to the
+/// response's extensions. If the status is that of the rejection, the layer also adds `WWW-Authenticate`
+/// and `Retry-After`, unless the response has them: clients need them to step up, and to find the
+/// authorization server.
 ///
 /// ```
 /// use axum::{body::Body, response::{IntoResponse, Redirect}};
@@ -62,7 +62,8 @@ impl<B: From<Bytes>> RejectionResponse<B> for JsonRejectionResponse {
     }
 }
 
-/// Like [`JsonRejectionResponse`], but without a body: for stacks whose body cannot be made of bytes.
+/// Like [`JsonRejectionResponse`], but without a body, for stacks whose body type cannot be made from
+/// bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmptyRejectionResponse;
 

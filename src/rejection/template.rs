@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::challenge::{self, Form};
 use crate::error::{AuthErrorKind as Kind, PerKind};
 
-/// How one kind of error is told.
+/// The response to one kind of error.
 pub(super) struct Template {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
@@ -69,7 +69,7 @@ pub(super) fn template(kind: Kind) -> Template {
             "insufficient_scope",
             Some(Form::InsufficientScope),
         ),
-        // RFC 9470 §3: the token is good, and another one is needed.
+        // RFC 9470 §3: the token is valid, but another one is needed.
         Kind::AuthenticationTooOld | Kind::AuthenticationTooWeak => (
             StatusCode::UNAUTHORIZED,
             "insufficient_user_authentication",
@@ -107,17 +107,16 @@ pub(super) fn template(kind: Kind) -> Template {
 
 static TEXTS: PerKind<FixedTexts> = PerKind::new();
 
-/// What is the same in every refusal of a kind, made once: a flood of bad tokens should not cost
-/// more than it must.
+/// The parts that all refusals of a kind share, made once, to keep a flood of bad tokens cheap.
 pub(super) struct FixedTexts {
     /// The JSON of the body.
     pub(super) body: Bytes,
-    /// The challenge without what is configured and without what would be enough.
+    /// The challenge without configured parameters and without hints.
     pub(super) challenge: Option<HeaderValue>,
 }
 
 impl FixedTexts {
-    /// What `pick` takes of the texts of this kind.
+    /// Calls `pick` with the texts of this kind.
     pub(super) fn of<T>(kind: Kind, pick: impl FnOnce(&Self) -> T) -> T {
         TEXTS.with(kind, Self::new, pick)
     }

@@ -1,15 +1,15 @@
-//! Who acts for the user of a token.
+//! The actor in a token.
 
 use std::fmt;
 
 use super::identity::Identity;
 
-/// Who acts for the user, by the claim `act` of the token (RFC 8693 §4.1): another service or user
-/// that was given the token in exchange for one of the user's.
+/// The actor in the claim `act` of a token (RFC 8693 §4.1): another service or user that acts for the user,
+/// after a token exchange.
 ///
-/// Only the outermost actor, which [`AuthUser::actor`](crate::AuthUser::actor) gives, may decide
-/// anything; the ones before it are for the record. The subject of an actor is one of the token's
-/// issuer, unless [`issuer`](Self::issuer) names another.
+/// Only the outermost actor, from [`AuthUser::actor`](crate::AuthUser::actor), may decide about access;
+/// earlier actors are information. The subject of an actor belongs to the token's issuer, unless
+/// [`issuer`](Self::issuer) names another.
 ///
 /// ```
 /// # use axum_authgear::AuthUser;
@@ -23,12 +23,12 @@ use super::identity::Identity;
 #[derive(Clone, Copy)]
 pub struct Actor<'u> {
     identity: &'u Identity,
-    /// Of the list, which begins with the first actor.
+    /// The position in the list, which begins with the first actor.
     position: usize,
 }
 
 impl<'u> Actor<'u> {
-    /// The one who acts now.
+    /// The current actor.
     pub(super) fn current(identity: &'u Identity) -> Option<Self> {
         let position = identity.actor_count().checked_sub(1)?;
         Some(Self { identity, position })
@@ -40,7 +40,7 @@ impl<'u> Actor<'u> {
         self.part(Part::Subject)
     }
 
-    /// The actor's `iss`: whose subject it is, where it is not one of the token's issuer.
+    /// The actor's `iss`: the issuer of its subject, if it is not the token's issuer.
     #[must_use]
     pub fn issuer(&self) -> Option<&'u str> {
         self.part(Part::Issuer)
@@ -52,7 +52,7 @@ impl<'u> Actor<'u> {
         self.part(Part::ClientId)
     }
 
-    /// Who acted before this one, and handed the token on.
+    /// The previous actor, who passed the token on.
     #[must_use]
     pub fn previous(&self) -> Option<Self> {
         let position = self.position.checked_sub(1)?;
@@ -64,7 +64,7 @@ impl<'u> Actor<'u> {
     }
 }
 
-/// What the crate reads of an actor. The parts of all actors stand in one list, in this order.
+/// The claims of an actor. One list has the claims of all actors, in this order.
 #[derive(Clone, Copy)]
 pub(crate) enum Part {
     Subject,

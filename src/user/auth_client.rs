@@ -10,22 +10,22 @@ use super::identity::{Identity, NumericDate};
 ///
 /// Its token is for a resource, not for the project: name that resource with
 /// [`AuthgearBuilder::audience`](crate::AuthgearBuilder::audience). A machine is never an
-/// [`AuthUser`](crate::AuthUser); take a [`Principal`](crate::Principal) where either will do.
+/// [`AuthUser`](crate::AuthUser). Extract a [`Principal`](crate::Principal) to accept both.
 ///
-/// As an extractor it refuses a request without a credential (401), one of a user (403), and a
-/// route without the layer (500).
+/// As an extractor it refuses a request without a credential (401), a request of a user (403), and a route
+/// without the layer (500).
 #[derive(Clone)]
 pub struct AuthClient {
     inner: Arc<Identity>,
 }
 
 impl AuthClient {
-    /// `identity` must have a client id: that is what makes it a machine's.
+    /// `identity` must have a client id, as every machine has.
     pub(crate) fn new(identity: Arc<Identity>) -> Self {
         Self { inner: identity }
     }
 
-    /// What the token says.
+    /// The claims of the token.
     pub(crate) fn identity(&self) -> &Identity {
         &self.inner
     }
@@ -36,26 +36,25 @@ impl AuthClient {
         self.inner.client_id().unwrap_or_default()
     }
 
-    /// The scopes that were granted to the client for this resource, as the token has them: without
-    /// those that they [include](crate::AuthgearBuilder::scope_includes).
+    /// The scopes in the token, without those that they [include](crate::AuthgearBuilder::scope_includes).
     pub fn scopes(&self) -> impl Iterator<Item = &str> + Clone + '_ {
         self.inner.scopes()
     }
 
-    /// Whether this scope was granted, or one that [includes](crate::AuthgearBuilder::scope_includes) it.
+    /// Whether the token has this scope, or one that [includes](crate::AuthgearBuilder::scope_includes) it.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.inner.has_scope(scope)
     }
 
-    /// Who acts for the machine, if the token says that somebody does (`act`, RFC 8693 §4.1).
+    /// The actor who acts for the machine, if the token names one (`act`, RFC 8693 §4.1).
     #[must_use]
     pub fn actor(&self) -> Option<Actor<'_>> {
         Actor::current(&self.inner)
     }
 
-    /// The issuer: the project's endpoint, letter by letter as it was configured, also where the token
-    /// has a [former](crate::AuthgearBuilder::former_issuer) name of it.
+    /// The issuer: the project's endpoint as configured, also if the token has a [former
+    /// issuer](crate::AuthgearBuilder::former_issuer).
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.inner.issuer()

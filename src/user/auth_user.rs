@@ -14,12 +14,12 @@ use crate::clock::{Clock, Timestamp};
 
 /// A signed-in user whose credential was verified.
 ///
-/// There is no public way to make one outside of tests, so holding one proves that the check ran. It is cheap to
-/// clone. `C` is the type of the custom claims, see
+/// Outside of tests, only a verification makes one, so an `AuthUser` proves that the check ran. It is cheap
+/// to clone. `C` is the type of the custom claims: see
 /// [`AuthgearBuilder::claims`](crate::AuthgearBuilder::claims).
 ///
-/// As an extractor it refuses a request without a credential (401), one of a machine (403), and a
-/// route without the layer (500). `Option<AuthUser>` turns the first of these into `None`.
+/// As an extractor it refuses a request without a credential (401), a request of a machine (403), and a
+/// route without the layer (500). `Option<AuthUser>` is `None` without a credential.
 ///
 /// ```
 /// use axum::http::StatusCode;
@@ -34,33 +34,33 @@ use crate::clock::{Clock, Timestamp};
 /// }
 /// ```
 ///
-/// A test makes one by hand with `testkit::auth_user` (feature `testkit`).
+/// In a test, make one with `testkit::auth_user` (feature `testkit`).
 pub struct AuthUser<C = NoClaims> {
     inner: Arc<VerifiedUser<C>>,
-    /// Laid over what the token says, so that nothing of it is copied.
+    /// Overrides values of the token, without a copy of the token's values.
     session: Option<Arc<Session>>,
 }
 
-/// What one verification found out.
+/// The result of one verification.
 pub(crate) struct VerifiedUser<C> {
     pub(crate) identity: Identity,
     pub(crate) claims: C,
     pub(crate) method: VerifiedBy,
     pub(crate) time: TimeContext,
-    /// The key whose signature holds, if it was a signature: it must still be in use when the user
-    /// is checked again.
+    /// The key that verified the signature, if there was one. It must still be in use when the user is
+    /// checked again.
     pub(crate) signed_by: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// What tells how long ago something was, for checks that come after the verification.
+/// The clock and the leeway, for checks after the verification.
 #[derive(Clone, Debug)]
 pub(crate) struct TimeContext {
     pub(crate) clock: Clock,
-    /// How far ahead of ours the issuer's clock may be.
+    /// How far the issuer's clock may be ahead of this machine's.
     pub(crate) leeway: Duration,
 }
 
-/// The custom claims of an application that reads none.
+/// The type for an application without custom claims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NoClaims;
@@ -69,8 +69,8 @@ pub struct NoClaims;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum VerifiedBy {
-    /// The JWT was verified here, with the project's keys, and nobody confirms its session: where
-    /// none is asked for, and in the [grace](crate::LiveSessions::grace_period) of live sessions.
+    /// The JWT was verified here, with the project's keys, and its session was not confirmed: in the
+    /// default mode, and in the [grace period](crate::LiveSessions::grace_period) of live sessions.
     #[serde(rename = "jwt")]
     Jwt,
     /// Authgear's resolver was asked.
@@ -79,7 +79,7 @@ pub enum VerifiedBy {
     /// The JWT was verified here, and the resolver has confirmed its session within the bound.
     #[serde(rename = "jwt+resolver")]
     LiveSession,
-    /// A gateway in front asked the resolver, and has proved that it is the gateway.
+    /// A gateway in front verified the user, and sent its proof.
     #[serde(rename = "gateway")]
     Gateway,
 }
@@ -111,7 +111,7 @@ impl<C> AuthUser<C> {
         }
     }
 
-    /// The same user with this session, which must be of the same user.
+    /// The same user with this session, which must belong to the same user.
     pub(crate) fn with_session(self, session: Option<Arc<Session>>) -> Self {
         Self { session, ..self }
     }
@@ -136,17 +136,17 @@ impl<C> AuthUser<C> {
         self.session.as_ref()
     }
 
-    /// What the credential itself says.
+    /// The claims of the credential itself.
     pub(crate) fn identity(&self) -> &Identity {
         &self.inner.identity
     }
 
-    /// What is said of the user: by the session where there is one, for it is the younger word.
+    /// The current data of the user: those of the session if there is one, because they are newer.
     fn current(&self) -> &Identity {
         self.session_identity().unwrap_or(self.identity())
     }
 
-    /// Whether the resolver vouches for the user, and did so within the bound.
+    /// Whether the resolver has confirmed the user within the bound.
     pub(crate) fn is_confirmed(&self) -> bool {
         self.confirmed_at().is_some()
     }
@@ -165,20 +165,19 @@ impl<C> AuthUser<C> {
         self.current().subject()
     }
 
-    /// Whether this is an anonymous user. A token that does not say counts as anonymous.
+    /// Whether this is an anonymous user. Without the claim, the user counts as anonymous.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         self.current().is_anonymous
     }
 
-    /// Whether the user has a verified identity. A token that does not say counts as not verified.
+    /// Whether the user has a verified identity. Without the claim, the user counts as not verified.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.current().is_verified
     }
 
-    /// Whether the user could be asked to authenticate again. A token that does not say counts as
-    /// no.
+    /// Whether the user can authenticate again. Without the claim, `false`.
     #[must_use]
     pub fn can_reauthenticate(&self) -> bool {
         self.current().can_reauthenticate
@@ -196,13 +195,13 @@ impl<C> AuthUser<C> {
         self.roles().any(|own| own == role)
     }
 
-    /// The scopes that were granted to the client (RFC 6749 §3.3), as the token has them: without those
-    /// that they [include](crate::AuthgearBuilder::scope_includes).
+    /// The scopes in the token (RFC 6749 §3.3), without those that they
+    /// [include](crate::AuthgearBuilder::scope_includes).
     pub fn scopes(&self) -> impl Iterator<Item = &str> + Clone + '_ {
         self.identity().scopes()
     }
 
-    /// Whether this scope was granted, or one that [includes](crate::AuthgearBuilder::scope_includes) it.
+    /// Whether the token has this scope, or one that [includes](crate::AuthgearBuilder::scope_includes) it.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.identity().has_scope(scope)
@@ -210,11 +209,10 @@ impl<C> AuthUser<C> {
 
     /// How the user authenticated (RFC 8176).
     ///
-    /// Authgear leaves it out of every token that a refresh made: empty says *unknown*, and a check
-    /// on it must then fail.
+    /// Authgear leaves it out of refreshed tokens. Empty means *unknown*, so a check of it must then fail.
     #[must_use]
     pub fn amr(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
-        // A session that names no method does not know any more, rather than that there was none.
+        // If the session names no method, it does not know it, and the token's methods stay valid.
         match self.session_identity() {
             Some(session) if session.amr().len() > 0 => session.amr(),
             _ => self.identity().amr(),
@@ -230,27 +228,26 @@ impl<C> AuthUser<C> {
             .map(NumericDate::unix_seconds)
     }
 
-    /// The OAuth client that the token was issued to. Unknown where no token was read here: the
+    /// The OAuth client to which the token was issued. `None` in modes that read no token, because the
     /// resolver does not name it.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.identity().client_id()
     }
 
-    /// Who acts for the user, if the token says that somebody does (`act`, RFC 8693 §4.1). Authgear's
-    /// own tokens name no actor. Unknown where no token was read here.
+    /// The actor who acts for the user, if the token names one (`act`, RFC 8693 §4.1). Authgear's own
+    /// tokens name none. `None` in modes that read no token.
     ///
-    /// A token is refused (401) whose `act` is no object, names neither `sub` nor `client_id`, or holds more
-    /// than eight actors: a hook of the project must not use the name for something else.
+    /// A token is refused (401) if its `act` is no object, names neither `sub` nor `client_id`, or has more
+    /// than eight actors. So a hook of the project must not use this name for another purpose.
     #[must_use]
     pub fn actor(&self) -> Option<Actor<'_>> {
         Actor::current(self.identity())
     }
 
-    /// The issuer: the project's endpoint, letter by letter as it was configured, also where the token
-    /// has a [former](crate::AuthgearBuilder::former_issuer) name of it. Where there are several projects,
-    /// id, roles, scopes and client are this issuer's, and say nothing about another's: see
-    /// [`key`](Self::key) and [`issued_by`](crate::authorize::issued_by).
+    /// The issuer: the project's endpoint as configured, also if the token has a [former
+    /// issuer](crate::AuthgearBuilder::former_issuer). With several projects, id, roles, scopes and client
+    /// belong to this issuer only: see [`key`](Self::key) and [`issued_by`](crate::authorize::issued_by).
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.current().issuer()
@@ -268,8 +265,7 @@ impl<C> AuthUser<C> {
         self.identity().issued_at.map(NumericDate::unix_seconds)
     }
 
-    /// When the token expires, in seconds since the Unix epoch. Unknown where no token was read
-    /// here.
+    /// When the token expires, in seconds since the Unix epoch. `None` in modes that read no token.
     #[must_use]
     pub fn expires_at(&self) -> Option<u64> {
         self.identity().expires_at.map(NumericDate::unix_seconds)
@@ -306,7 +302,7 @@ impl<C> Clone for AuthUser<C> {
     }
 }
 
-/// Shows no claim, the user's id included: what is logged by accident must not name anyone.
+/// Shows no claim, also not the user's id: an accidental log line must name no user.
 impl<C> fmt::Debug for AuthUser<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthUser")

@@ -16,9 +16,9 @@ pub(crate) struct SpanList {
     end: u32,
 }
 
-/// The text that an identity was read from, with the places in it.
+/// The text of an identity, with the spans in it.
 ///
-/// What is not in the text as it stands (a string with escapes) is appended to it.
+/// A string that is not literally in the text (with escapes) is appended to it.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
     content: String,
@@ -27,7 +27,7 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// The text as it was, without what was appended.
+    /// The original text, without appended parts.
     pub(crate) fn original(&self) -> &str {
         self.content.get(..self.original).unwrap_or_default()
     }
@@ -39,7 +39,7 @@ impl Text {
             .unwrap_or_default()
     }
 
-    /// Adds a part that is not in the text, and says where.
+    /// Appends a part that is not in the text, and returns its span.
     pub(crate) fn append(&mut self, part: &str) -> Span {
         let start = self.content.len();
         self.content.push_str(part);
@@ -68,7 +68,7 @@ pub(crate) struct TextReader {
 }
 
 impl TextReader {
-    /// A reader of `text`, which must be the text that [`finish`](Self::finish) is given.
+    /// A reader of `text`, which must be the text that is passed to [`finish`](Self::finish).
     pub(crate) fn new(text: &str) -> Self {
         Self {
             base: text.as_ptr() as usize,
@@ -78,7 +78,7 @@ impl TextReader {
         }
     }
 
-    /// The place of `part`, which may be borrowed from the text or not.
+    /// The span of `part`, which can be borrowed from the text or not.
     pub(crate) fn span(&mut self, part: &str) -> Span {
         let offset = (part.as_ptr() as usize).wrapping_sub(self.base);
         let inside = offset <= self.length && part.len() <= self.length - offset;
@@ -104,12 +104,12 @@ impl TextReader {
         self.spans.push(span);
     }
 
-    /// Where the next list begins.
+    /// The start of the next list.
     pub(crate) fn mark(&self) -> usize {
         self.spans.len()
     }
 
-    /// The list of all that was pushed since `mark`.
+    /// The list of all parts that were pushed since `mark`.
     pub(crate) fn list_since(&self, mark: usize) -> SpanList {
         let Range { start, end } = mark..self.spans.len();
         SpanList {

@@ -1,4 +1,4 @@
-//! What a credential says of its bearer, user or machine alike.
+//! The claims about the bearer of a credential, a user or a machine.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,24 +7,24 @@ use super::actor::Part;
 use super::claim_text::{Span, SpanList, Text, TextReader};
 use super::scope_inclusions::ScopeInclusions;
 
-/// Everything that the crate reads of a credential.
+/// All that the crate reads from a credential.
 ///
-/// Made by `verify` alone; until the signature was checked it stays inside of that module.
+/// Only `verify` makes it, and it leaves that module only after the signature was checked.
 pub(crate) struct Identity {
     pub(crate) text: Text,
     pub(crate) subject: Span,
     pub(crate) issuer: Span,
-    /// What the token calls its issuer, if that is not the endpoint.
+    /// The issuer in the token, if it is not the endpoint.
     pub(crate) former_issuer: Option<Span>,
     pub(crate) client_id: Option<Span>,
     pub(crate) token_id: Option<Span>,
     pub(crate) scope: Span,
-    /// What the scopes include, where the API declares it. No credential says it.
+    /// The scope inclusions that the API declares. They are not in the credential.
     pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
     pub(crate) audiences: SpanList,
     pub(crate) roles: SpanList,
     pub(crate) amr: SpanList,
-    /// The parts of each, the first actor first.
+    /// The parts of each actor, the first actor first.
     pub(crate) actors: SpanList,
     pub(crate) is_anonymous: bool,
     pub(crate) is_verified: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Identity {
     pub(crate) expires_at: Option<NumericDate>,
 }
 
-/// What nobody has said anything of: it fails closed, and counts as anonymous.
+/// An identity without claims: it fails closed, and counts as anonymous.
 impl Default for Identity {
     fn default() -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Default for Identity {
 }
 
 impl Identity {
-    /// Of nobody yet, by the word of this issuer.
+    /// An empty identity of this issuer.
     pub(crate) fn of_issuer(issuer: &str) -> Self {
         let text = issuer.to_owned();
         let mut reader = TextReader::new(&text);
@@ -80,7 +80,7 @@ impl Identity {
         self.text.get(self.issuer)
     }
 
-    /// Gives the issuer the name that it has now.
+    /// Sets the current name of the issuer.
     pub(crate) fn set_issuer(&mut self, issuer: &str) {
         if self.issuer() != issuer {
             self.former_issuer = Some(self.issuer);
@@ -88,7 +88,7 @@ impl Identity {
         }
     }
 
-    /// The issuer as the token names it.
+    /// The issuer in the token.
     pub(crate) fn named_issuer(&self) -> &str {
         self.text.get(self.former_issuer.unwrap_or(self.issuer))
     }
@@ -109,7 +109,7 @@ impl Identity {
             .filter(|scope| !scope.is_empty())
     }
 
-    /// Whether this scope was granted, or one that includes it.
+    /// Whether the token has this scope, or one that includes it.
     pub(crate) fn has_scope(&self, scope: &str) -> bool {
         let inclusions = self.scope_inclusions.as_deref();
         self.scopes().any(|own| {
@@ -140,14 +140,14 @@ impl Identity {
     }
 }
 
-/// Shows which members are there, and none of their values: claims are not for logs.
+/// Shows which members are present, but not their values, because claims must not be logged.
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").finish_non_exhaustive()
     }
 }
 
-/// RFC 7519 §2: seconds since the Unix epoch, maybe with a fraction.
+/// RFC 7519 §2: seconds since the Unix epoch, with an optional fraction.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(crate) struct NumericDate(pub(crate) f64);
 
@@ -160,7 +160,7 @@ impl NumericDate {
         Self(seconds as f64)
     }
 
-    /// Whole seconds, rounded down; before 1970 it is 0, and beyond what fits it is the largest.
+    /// Whole seconds, rounded down; 0 before 1970, and the largest number if it does not fit.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -1,4 +1,4 @@
-//! Who is calling: [`AuthUser`], [`AuthClient`] and [`Principal`].
+//! The caller: [`AuthUser`], [`AuthClient`] and [`Principal`].
 
 mod actor;
 mod auth_client;

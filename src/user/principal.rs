@@ -1,4 +1,4 @@
-//! Whoever is calling.
+//! The caller.
 
 use std::fmt;
 
@@ -47,7 +47,7 @@ impl<C> Principal<C> {
         }
     }
 
-    /// The OAuth client: the machine itself, or the one that the user's token was issued to.
+    /// The OAuth client: the machine itself, or the client of the user's token.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         match self {
@@ -56,7 +56,7 @@ impl<C> Principal<C> {
         }
     }
 
-    /// What the credential itself says.
+    /// The claims of the credential itself.
     pub(crate) fn identity(&self) -> &Identity {
         match self {
             Self::User(user) => user.identity(),
@@ -64,7 +64,7 @@ impl<C> Principal<C> {
         }
     }
 
-    /// Whether this scope was granted, or one that [includes](crate::AuthgearBuilder::scope_includes) it.
+    /// Whether the token has this scope, or one that [includes](crate::AuthgearBuilder::scope_includes) it.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.identity().has_scope(scope)

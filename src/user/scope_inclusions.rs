@@ -1,13 +1,13 @@
-//! Scopes that include others, and which of them a challenge asks for.
+//! Scopes that include others, and the scopes of a challenge.
 
 use std::collections::{HashMap, HashSet};
 
-/// Which scopes each scope includes, whatever lies between them.
+/// The scopes that each scope includes, directly or indirectly.
 #[derive(Debug, Default)]
 pub(crate) struct ScopeInclusions(HashMap<String, HashSet<String>>);
 
 impl ScopeInclusions {
-    /// What follows from these: what includes a scope includes all that this one includes.
+    /// The transitive closure of the declared inclusions.
     pub(crate) fn new(declared: &[(String, Vec<String>)]) -> Self {
         let mut direct: HashMap<&str, Vec<&str>> = HashMap::new();
         for (scope, others) in declared {
@@ -34,8 +34,8 @@ impl ScopeInclusions {
     }
 }
 
-/// The scopes that a challenge asks for, of those that are missing: each once, and none that another one
-/// of them includes. Never `offline_access`, which is not the API's to ask for. `None` if none is left.
+/// The scopes of a challenge, from the missing ones: each once, and without those that another one
+/// includes. Never `offline_access`, which only the client may request. `None` if none remains.
 pub(crate) fn join_scopes(
     missing: &[&str],
     inclusions: Option<&ScopeInclusions>,
@@ -54,7 +54,7 @@ pub(crate) fn join_scopes(
     (!asked.is_empty()).then(|| asked.join(" "))
 }
 
-/// A refresh token: what a client asks for on its own behalf (`OpenID` Connect Core 1.0 §11).
+/// The scope for a refresh token, which a client requests for itself (`OpenID` Connect Core 1.0 §11).
 pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
 #[cfg(test)]

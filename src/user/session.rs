@@ -1,4 +1,4 @@
-//! A session at Authgear: what the resolver said of it, and how to ask again.
+//! A session at Authgear: the resolver's last answer, and how to ask again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,33 +9,33 @@ use super::identity::Identity;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 
-/// What stands behind a user besides, or instead of, a verified token.
+/// The session of a user, in addition to a verified token or instead of one.
 pub(crate) struct Session {
-    /// What was said of the session last. `None`: nothing yet, and the token stands alone.
+    /// The last answer about the session. `None`: no answer yet, and only the token counts.
     pub(crate) identity: Option<Arc<Identity>>,
-    /// How to ask again. `None`: nobody can be asked.
+    /// How to ask again. `None`: there is no resolver.
     pub(crate) credential: Option<Arc<SessionCredential>>,
-    /// When the question was sent whose answer confirms the session. `None`: nobody confirms it now.
+    /// The start of the call that confirmed the session. `None`: it is not confirmed now.
     pub(crate) confirmed_at: Option<Timestamp>,
 }
 
-/// A credential as the resolver is asked about it.
+/// A credential for a call of the resolver.
 pub(crate) struct SessionCredential {
     form: CredentialForm,
     value: Secret,
     digest: Digest,
 }
 
-/// SHA-256 of a credential and its form, as the resolver is shown them: two different credentials
-/// never share one.
+/// SHA-256 of a credential and its form, as the resolver gets them: two different credentials never share a
+/// digest.
 pub(crate) type Digest = [u8; 32];
 
-/// How a credential is shown to the resolver.
+/// The form in which the resolver gets a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum CredentialForm {
     /// `Authorization: Bearer`.
     Bearer,
-    /// Authgear's own cookies: the value is the whole `Cookie` field, names and all.
+    /// Authgear's own cookies: the value is the whole `Cookie` field, with the names.
     SessionCookies,
 }
 
@@ -66,7 +66,7 @@ impl CredentialForm {
     /// The digest of a credential of this form.
     pub(crate) fn digest(self, value: &str) -> Digest {
         let mut hash = aws_lc_rs::digest::Context::new(&SHA256);
-        // One byte, always there: no value of one form can continue into another.
+        // Always one byte, so that the values of two forms cannot be equal.
         hash.update(&[self as u8]);
         hash.update(value.as_bytes());
         let mut bytes = Digest::default();

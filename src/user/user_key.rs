@@ -1,4 +1,4 @@
-//! [`UserKey`]: what tells a user from all others.
+//! [`UserKey`]: identifies a user among all projects.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::AuthUser;
 
-/// What tells a user from all others: the issuer and the id, for rate limits, audits and storage.
+/// The issuer and the id of a user. Together they identify the user, for rate limits, audits and storage.
 ///
-/// An id alone does not where there are several projects: each gives its own, and whoever runs one can
-/// choose an id that another has. From [`AuthUser::key`]. A clone is cheap.
+/// With several projects an id is not enough: the operator of a project can choose an id that another
+/// project uses. From [`AuthUser::key`]. A clone is cheap.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -22,7 +22,7 @@ use super::AuthUser;
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UserKey {
-    /// The issuer, `#`, and the id. No issuer has a `#` in it: the first one is the separator.
+    /// The issuer, `#`, and the id. An issuer contains no `#`, so the first one is the separator.
     text: Arc<str>,
 }
 
@@ -45,8 +45,8 @@ impl UserKey {
         self.parts().1
     }
 
-    /// The key as one text, to be stored: `https://my-project.authgear.cloud#the-id`. Two users never
-    /// have the same.
+    /// The key as one text, for storage: `https://my-project.authgear.cloud#the-id`. Two users never have
+    /// the same text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -57,7 +57,7 @@ impl UserKey {
     }
 }
 
-/// As of the text, by which a map can be asked as well.
+/// The hash of the text, so that a map can also be queried by the text.
 impl Hash for UserKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);
@@ -70,7 +70,7 @@ impl std::borrow::Borrow<str> for UserKey {
     }
 }
 
-/// Shows the issuer alone: what is logged by accident must not name anyone.
+/// Shows only the issuer: an accidental log line must name no user.
 impl fmt::Debug for UserKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UserKey")
@@ -80,7 +80,7 @@ impl fmt::Debug for UserKey {
 }
 
 impl<C> AuthUser<C> {
-    /// What tells this user from all others, also of other projects.
+    /// The key that identifies this user among all projects.
     #[must_use]
     pub fn key(&self) -> UserKey {
         UserKey::new(self.issuer(), self.id())

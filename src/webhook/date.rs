@@ -1,9 +1,9 @@
-//! Dates as Authgear writes them (RFC 3339).
+//! The dates in Authgear's events (RFC 3339).
 
-/// The last second of the year 9999, which is as far as such dates go.
+/// The last second of the year 9999, the largest RFC 3339 date.
 pub(super) const LAST_SECOND: u64 = 253_402_300_799;
 
-/// Seconds since the Unix epoch, rounded up; 0 for what was before.
+/// Seconds since the Unix epoch, rounded up; 0 for earlier dates.
 pub(super) fn parse(text: &str) -> Option<u64> {
     let mut rest = text.as_bytes();
     let year = number(&mut rest, 4)?;
@@ -29,8 +29,8 @@ pub(super) fn parse(text: &str) -> Option<u64> {
     (seconds <= LAST_SECOND).then_some(seconds)
 }
 
-/// Days from the epoch to this day of the Gregorian calendar; the year begins in March here, so
-/// that a leap day is its last one.
+/// Days from the epoch to this day of the Gregorian calendar. The year begins in March here, so that a leap
+/// day is its last day.
 fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let year = if month > 2 { year } else { year - 1 };
     let month = (month + 9) % 12;
@@ -49,7 +49,7 @@ fn days_of(year: i64, month: i64) -> i64 {
     }
 }
 
-/// A number of exactly so many digits.
+/// A number with exactly this many digits.
 fn number(rest: &mut &[u8], digits: usize) -> Option<i64> {
     let (number, after) = rest.split_at_checked(digits)?;
     *rest = after;

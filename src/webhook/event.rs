@@ -1,14 +1,14 @@
-//! Webhook deliveries: is it Authgear's, and what does it say?
+//! The events of webhook deliveries.
 //!
-//! Pure functions of the bytes. The signature covers the body alone and no time, so it does not
-//! stop a replay: what makes a repeated or late delivery harmless is how events are applied.
+//! Pure functions of the bytes. The signature covers only the body and no time, so it does not prevent a
+//! replay. The way in which events are applied makes a repeated or late delivery harmless.
 
 use serde_json::{Map, Value};
 
 use super::date;
 use crate::revocation::record::Event;
 
-/// What happens in a project, as far as it makes a difference here.
+/// The events that change revocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum EventType {
@@ -50,11 +50,11 @@ impl EventType {
         }
     }
 
-    /// What it says about the user's tokens. `ahead` is the window that the account has after it,
-    /// if that has not begun yet.
+    /// The effect on the user's tokens. `ahead` is the account's window after the event, if it has not
+    /// begun yet.
     pub(crate) fn event(self, seq: u64, at: u64, ahead: Option<u64>) -> Event {
         let (ends, window) = match self {
-            // "Will be disabled": nothing ends before.
+            // "Will be disabled": nothing is revoked before the window.
             Self::Disabled => (ahead.is_none(), ahead),
             Self::Reenabled => (false, None),
             Self::Deleted
@@ -72,19 +72,19 @@ impl EventType {
     }
 }
 
-/// A delivery whose signature was checked.
+/// A delivery with a valid signature.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) event_type: EventType,
     pub(crate) user: Box<str>,
-    /// Its time is the event's own, which may lie in the future.
+    /// Its time is that of the event, which can be in the future.
     pub(crate) event: Event,
 }
 
-/// Reads the body of a delivery. `None` for an event that makes no difference here.
+/// Parses the body of a delivery. `None` for an event that changes nothing here.
 ///
 /// # Errors
-/// The body is no delivery: not JSON, or without what every delivery has.
+/// The body is no delivery: it is not JSON, or lacks a member that every delivery has.
 pub(crate) fn read(body: &[u8]) -> Result<Option<Delivery>, Malformed> {
     let body: Value = serde_json::from_slice(body).map_err(|_| Malformed)?;
     let body = body.as_object().ok_or(Malformed)?;
@@ -104,7 +104,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Option<Delivery>, Malformed> {
         return Err(Malformed);
     }
     let begin = match event_type {
-        // The event's own window, which also stands in the user.
+        // The window of the event, or else that of the user.
         EventType::Disabled => date(payload, WINDOW)?.or(date(user, WINDOW)?),
         _ => date(user, WINDOW)?,
     };
@@ -115,7 +115,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Option<Delivery>, Malformed> {
     }))
 }
 
-/// The body of a delivery that cannot be read.
+/// The body of a delivery cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -138,7 +138,7 @@ fn number(object: &Object, name: &str) -> Result<u64, Malformed> {
     object.get(name).and_then(Value::as_u64).ok_or(Malformed)
 }
 
-/// The second in which a date lies or, if it has a fraction, the next one.
+/// The second of a date or, if it has a fraction, the next second.
 fn date(object: &Object, name: &str) -> Result<Option<u64>, Malformed> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),

@@ -1,4 +1,4 @@
-//! The route that takes Authgear's webhooks.
+//! The route for Authgear's webhooks.
 
 mod date;
 pub(crate) mod event;
@@ -27,9 +27,10 @@ use crate::telemetry;
 
 const SIGNATURE: &str = "x-authgear-body-signature";
 const MAX_BODY: usize = 1024 * 1024;
-/// How long a body may take. Authgear itself waits a minute for the answer.
+/// The time limit for a body. Authgear waits a minute for the response.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many bodies are read at one time: they must be read before their signature can be checked.
+/// The maximum number of bodies that are read at a time: a body must be read before its signature is
+/// checked.
 const MAX_BODIES: usize = 256;
 
 /// A route that writes down what deliveries say of users of this issuer.
@@ -69,7 +70,7 @@ impl Receiver {
         }
     }
 
-    /// Nothing of a body counts before its signature was checked, and nothing is parsed.
+    /// The body is not parsed before its signature was checked.
     async fn take(
         &self,
         request: Request,
@@ -113,7 +114,7 @@ fn refuse(refused: &Refused) -> Response<Body> {
     (status, reason).into_response()
 }
 
-/// The one signature that a delivery has.
+/// The only signature of a delivery.
 fn signature(headers: &HeaderMap) -> Option<Signature> {
     let mut fields = headers.get_all(SIGNATURE).iter();
     match (fields.next(), fields.next()) {
@@ -122,7 +123,7 @@ fn signature(headers: &HeaderMap) -> Option<Signature> {
     }
 }
 
-/// Why a delivery was not taken.
+/// Why a delivery was refused.
 enum Refused {
     Signature,
     Body,
@@ -136,14 +137,23 @@ enum Refused {
 impl Refused {
     fn told(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Signature => (StatusCode::UNAUTHORIZED, "the signature is no good"),
+            Self::Signature => (
+                StatusCode::UNAUTHORIZED,
+                "the signature is missing or invalid",
+            ),
             Self::Body => (StatusCode::BAD_REQUEST, "the body is not an event"),
             Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
-            Self::UnknownProject => (StatusCode::NOT_FOUND, "there is no such project here"),
-            // It was removed, and nobody remembers it.
-            Self::Gone => (StatusCode::GONE, "the project is not known here any more"),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many at one time"),
+            Self::UnknownProject => (
+                StatusCode::NOT_FOUND,
+                "the project is unknown or has no secrets",
+            ),
+            // The project was removed, and its revocations are forgotten.
+            Self::Gone => (StatusCode::GONE, "the project was removed"),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many deliveries at a time",
+            ),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`WebhookService`]: deliveries of projects that come and go.
+//! [`WebhookService`]: deliveries for projects that are added and removed.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -15,7 +15,7 @@ use tower::Service;
 use super::{Receiver, Refused, WebhookSecrets};
 use crate::revocation::RevocationLedger;
 
-/// Takes webhooks of the project that a request is for, from
+/// Receives the webhooks of all projects, from
 /// [`Authgear::webhook_service`](crate::Authgear::webhook_service).
 ///
 /// It is a tower service of the issuer and the request. The secrets are those of the project's
@@ -97,7 +97,7 @@ impl fmt::Debug for WebhookService {
 pub(crate) struct ProjectSecrets(RwLock<HashMap<Box<str>, Arc<WebhookSecrets>>>);
 
 impl ProjectSecrets {
-    /// Puts these in the place of the project's secrets.
+    /// Replaces the secrets of the project.
     pub(crate) fn set(&self, issuer: &str, secrets: Option<Arc<WebhookSecrets>>) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         match secrets {

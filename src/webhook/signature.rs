@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 
 use crate::error::ConfigError;
 
-/// The secrets that deliveries may be signed with.
+/// The secrets that may sign deliveries.
 pub(crate) struct WebhookSecrets(Vec<hmac::Key>);
 
 impl WebhookSecrets {
@@ -15,21 +15,21 @@ impl WebhookSecrets {
         let invalid = |reason| Err(ConfigError::invalid(option, "", reason));
         let mut keys = Vec::new();
         for secret in secrets {
-            // As text, as Authgear takes it.
+            // The secret is used as text, as Authgear does.
             let secret = secret.as_ref().as_bytes();
             if secret.is_empty() {
-                return invalid("has an empty secret: anybody could sign");
+                return invalid("has an empty secret: anyone could sign");
             }
             keys.push(hmac::Key::new(hmac::HMAC_SHA256, secret));
         }
         if keys.is_empty() {
-            return invalid("names no secret: nobody could sign");
+            return invalid("names no secret: every delivery would be refused");
         }
         Ok(Self(keys))
     }
 
-    /// Whether one of the secrets made this signature of the body. Takes the same time whichever
-    /// it is, and wherever the signature differs.
+    /// Whether one of the secrets made this signature of the body. It takes the same time for each secret,
+    /// and for each difference of the signature.
     pub(crate) fn signed(&self, body: &[u8], signature: &Signature) -> bool {
         self.0.iter().fold(false, |good, key| {
             good | hmac::verify(key, body, &signature.0).is_ok()
@@ -43,7 +43,7 @@ impl std::fmt::Debug for WebhookSecrets {
     }
 }
 
-/// What a delivery's signature may be: an HMAC-SHA256, unchecked.
+/// The unchecked signature of a delivery: an HMAC-SHA256.
 pub(crate) struct Signature([u8; 32]);
 
 impl Signature {

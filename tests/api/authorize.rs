@@ -603,7 +603,7 @@ async fn what_cannot_stand_in_a_challenge_cannot_be_configured() {
 #[expect(clippy::too_many_lines, reason = "a table")]
 async fn wrong_wirings_are_a_500_that_names_the_cure() {
     const MISSING: &str = "no authentication layer ran before this: add `.layer(authgear.layer())` after the route, and after any `require` or `from_fn` layer that needs the user (axum runs the layer that is added last first)";
-    const ANOTHER: &str = "the authentication layer is of another `Authgear`: make layer and requirement with the same one";
+    const ANOTHER: &str = "the authentication layer belongs to another `Authgear`: make the layer and the requirement with the same one";
     const CLAIMS: &str = "the authentication layer reads other custom claims: extract the type that the builder's `claims` names";
 
     #[derive(serde::Deserialize)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 const README: &str = include_str!("../../README.md");
 const CODING_AGENTS: &str = include_str!("../../src/docs/coding_agents.md");
+const CONTRIBUTING: &str = include_str!("../../.github/CONTRIBUTING.md");
 const THREAT_MODEL: &str = include_str!("../../src/docs/threat_model.md");
 
 fn root() -> PathBuf {
@@ -32,6 +33,33 @@ fn the_threat_model_names_files_and_tests_that_exist() {
         if let Some(test) = test {
             assert!(code.contains(&format!("fn {test}(")), "{name} is not there");
         }
+    }
+}
+
+#[test]
+fn contributors_find_every_room_of_the_source_and_every_file_that_is_named() {
+    let source = root().join("src");
+    for entry in fs::read_dir(&source).expect("the source") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().and_then(|stem| stem.to_str());
+        let name = name.expect("a name of ASCII letters");
+        let is_named = CONTRIBUTING.contains(&format!("`{name}/`"))
+            || CONTRIBUTING.contains(&format!("`{name}`"));
+        let is_in_a_tier = CONTRIBUTING.contains(&format!("{name}.rs`")) || name == "lib";
+        assert!(is_named || is_in_a_tier, "{name} is not explained");
+    }
+    let named: Vec<&str> = CONTRIBUTING
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| code.contains('/') && !code.contains(' '))
+        .collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        let exists = ["", "src"]
+            .iter()
+            .any(|folder| root().join(folder).join(name).exists());
+        assert!(exists, "{name} is not there");
     }
 }
 

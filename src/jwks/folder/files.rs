@@ -1,8 +1,8 @@
-//! The file of an issuer: which one is believed, and how it is replaced.
+//! The file of an issuer: its checks, and its replacement.
 //!
-//! Everything happens below the descriptor of one sub-folder that was looked at: what is put in its
-//! place meanwhile is not followed. What is opened is looked at before it is read, and nothing that is
-//! opened makes the thread wait (a pipe would).
+//! All operations are relative to the descriptor of one checked sub-folder, so a later replacement of the
+//! folder has no effect. A file is checked after it is opened and before it is read. Opening never blocks
+//! (as a pipe would).
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -18,14 +18,14 @@ use rustix::io::Errno;
 use super::FolderError;
 use crate::jwks::snapshot::{KeySnapshot, MAX_FILE, SnapshotError, sha256};
 
-/// The file of one issuer, in a folder that others may share.
+/// The file of one issuer, in a folder that other processes can share.
 #[derive(Debug)]
 pub(super) struct KeyFiles {
     folder: PathBuf,
     issuer: String,
-    /// A digest of the issuer, whose characters a path need not be able to have.
+    /// A digest of the issuer, because an issuer can have characters that a path cannot have.
     name: String,
-    /// Who must own whatever is read.
+    /// The required owner of all files.
     pub(super) owner: u32,
 }
 
@@ -39,7 +39,7 @@ impl KeyFiles {
         }
     }
 
-    /// What was kept, if anything was.
+    /// The kept keys, if there are any.
     pub(super) fn read(&self) -> Result<Option<KeySnapshot>, FolderError> {
         match self.open_folder().and_then(|folder| self.read_in(&folder)) {
             Err(FolderError::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -47,11 +47,11 @@ impl KeyFiles {
         }
     }
 
-    /// Keeps this, unless a younger one is there. One that was fetched after `latest` is no younger
-    /// one: its clock was wrong.
+    /// Writes this snapshot, unless the file has a younger one. A fetch time after `latest` does not count
+    /// as younger, because its clock was wrong.
     ///
-    /// A file is replaced as a whole, once what replaces it is on the disk. Who replaces it holds a
-    /// lock, so that no other process does between the comparison and the replacement.
+    /// A file is replaced as a whole, after the new content is on the disk. A lock covers the comparison
+    /// and the replacement, so that no other process replaces the file in between.
     pub(super) fn write(
         &self,
         snapshot: &KeySnapshot,
@@ -62,12 +62,12 @@ impl KeyFiles {
         let _lock = self.lock(&folder)?;
         let is_younger =
             |kept: KeySnapshot| kept.fetched_at >= snapshot.fetched_at && kept.fetched_at <= latest;
-        // One that cannot be read is replaced.
+        // An unreadable file is replaced.
         if self.read_in(&folder).is_ok_and(is_younger) {
             return Ok(());
         }
         let new = format!("{}.new", self.name);
-        // Left behind by a process that has ended: nobody else is here.
+        // Left by a process that has ended: this process holds the lock.
         let _ = rustix::fs::unlinkat(&folder, &new, AtFlags::empty());
         let written = create(&folder, &new, &snapshot.to_file(&self.issuer));
         if let Err(error) = written {
@@ -75,7 +75,8 @@ impl KeyFiles {
             return Err(error.into());
         }
         rustix::fs::renameat(&folder, &new, &folder, self.file()).map_err(io::Error::from)?;
-        // Not every file system can: the file is whole in any case, it or the one before.
+        // Not every file system supports this. The file is complete in any case: the new one or the old
+        // one.
         let _ = rustix::fs::fsync(&folder);
         Ok(())
     }
@@ -123,7 +124,7 @@ impl KeyFiles {
         Err(FolderError::Locked)
     }
 
-    /// What everybody may write, or another user owns, may have been made by anybody.
+    /// Another user can have made a file that is world-writable or belongs to another user.
     fn check(&self, opened: impl AsFd, wanted: FileType) -> Result<(), FolderError> {
         let found = rustix::fs::fstat(opened).map_err(io::Error::from)?;
         if FileType::from_raw_mode(found.st_mode) != wanted {
@@ -139,12 +140,12 @@ impl KeyFiles {
     }
 }
 
-/// The one above keeps the mode that it has; one that is not there is made with the same.
+/// An existing parent keeps its mode; a missing parent is made with the same mode.
 fn create_folder(path: &PathBuf) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Returns once it is on the disk.
+/// Returns after the content is on the disk.
 fn create(folder: &OwnedFd, name: &str, content: &[u8]) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | SAFELY;
     let mut file = File::from(rustix::fs::openat(folder, name, flags, PRIVATE)?);
@@ -152,7 +153,7 @@ fn create(folder: &OwnedFd, name: &str, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// No link is followed, no pipe waited for, no terminal taken over, and no child inherits it.
+/// Follows no link, waits for no pipe, takes no terminal, and no child process inherits it.
 const SAFELY: OFlags = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
@@ -165,7 +166,7 @@ const SUB_FOLDER: &str = "axum-authgear";
 const LOCK_ATTEMPTS: usize = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
-/// A link is not opened; neither is a folder for writing, nor a file as a folder.
+/// A link, a folder for writing, or a file as a folder is not opened.
 fn cannot_open(error: Errno) -> FolderError {
     match error {
         Errno::LOOP | Errno::ISDIR | Errno::NOTDIR | Errno::NXIO => FolderError::WrongType,

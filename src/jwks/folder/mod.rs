@@ -1,8 +1,8 @@
-//! [`KeyFolder`]: keeps the last good keys of an issuer in a folder, so that they serve at the next
-//! start, also while the issuer is away.
+//! [`KeyFolder`]: keeps the last good keys of an issuer in a folder, for a start while the issuer is
+//! unreachable.
 //!
-//! Disks are slow, full, read-only or not there: all that is done off the runtime's threads, within a
-//! bounded time, and whatever fails costs a line in the log and no request.
+//! A disk can be slow, full, read-only or absent. So all file operations run off the runtime's threads, for
+//! a bounded time. A failure is logged, and affects no request.
 
 #[cfg(unix)]
 mod files;
@@ -30,11 +30,11 @@ use crate::telemetry;
 pub(crate) struct KeyFolder {
     files: Arc<KeyFiles>,
     clock: Clock,
-    /// How far the clocks of those who share the folder may differ.
+    /// The allowed difference between the clocks of the processes that share the folder.
     leeway: Duration,
-    /// One thread at most is writing, or hangs.
+    /// At most one thread writes (or hangs).
     writer: Arc<Semaphore>,
-    /// Whether it was told already that the folder cannot be used.
+    /// Whether the log already says that the folder cannot be used.
     fails: Arc<AtomicBool>,
 }
 
@@ -49,7 +49,7 @@ impl KeyFolder {
         }
     }
 
-    /// The keys that were kept, if there are any and they may be believed.
+    /// The kept keys, if there are any and they pass the checks.
     pub(crate) async fn load(&self) -> Option<KeySnapshot> {
         let files = Arc::clone(&self.files);
         let reading = timeout(READ_TIMEOUT, spawn_blocking(move || files.read()));
@@ -60,15 +60,15 @@ impl KeyFolder {
             Ok(Err(_)) => return None,
             Err(_) => FolderError::Slow,
         };
-        // Most likely they cannot be written for the same reason, which one line tells.
+        // Writing will probably fail for the same reason, and one log line is enough.
         let is_of_the_disk = !matches!(error, FolderError::Snapshot(_));
         self.fails.store(is_of_the_disk, Ordering::Relaxed);
         telemetry::kept_keys_unused(&error);
         None
     }
 
-    /// Keeps these keys, unless younger ones are there. It does not wait. While the last ones are
-    /// still being written, it leaves these out: the next ones come soon.
+    /// Writes these keys, unless the folder has younger ones. It does not wait. While an earlier write
+    /// runs, it skips these keys, because a later write follows soon.
     pub(super) fn save(&self, snapshot: KeySnapshot) {
         let Ok(permit) = Arc::clone(&self.writer).try_acquire_owned() else {
             return;
@@ -86,7 +86,7 @@ impl KeyFolder {
                 Ok(Err(error)) if error.is_trouble() && !fails.swap(true, Ordering::Relaxed) => {
                     telemetry::keys_not_kept(&error);
                 }
-                // As last time; or the runtime ends.
+                // No change; or the runtime ends.
                 Ok(_) | Err(_) => {}
             }
         });
@@ -105,18 +105,18 @@ pub(crate) enum FolderError {
     Slow,
     #[error("another process holds the lock of the file")]
     Locked,
-    #[error("what should be a file or a folder is a link, a pipe or something else")]
+    #[error("the file or the folder is a link, a pipe or something else")]
     WrongType,
     #[error("another user owns the file or the folder")]
     WrongOwner,
-    #[error("everybody may write to the file or the folder")]
+    #[error("the file or the folder is world-writable")]
     WorldWritable,
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
 }
 
 impl FolderError {
-    /// Whether somebody should look after it. A file that is locked is being written by another replica.
+    /// Whether it needs a log line. A locked file does not: another replica is writing it.
     fn is_trouble(&self) -> bool {
         !matches!(self, Self::Locked)
     }

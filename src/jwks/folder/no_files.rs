@@ -1,4 +1,4 @@
-//! Where files have no owner and no mode, none is believed. `build()` refuses the option there.
+//! On systems where files have no owner and no mode, no file is used. `build()` refuses the option there.
 
 use std::io;
 use std::path::PathBuf;

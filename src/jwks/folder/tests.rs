@@ -1,4 +1,4 @@
-//! Which file is believed, and which one is replaced.
+//! The checks of a file, and its replacement.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -24,7 +24,7 @@ fn fetched_at(fetched_at: Duration) -> KeySnapshot {
     }
 }
 
-/// A folder in which the keys of an issuer are.
+/// A folder with the keys of an issuer.
 struct Kept {
     folder: TempDir,
     files: KeyFiles,
@@ -175,7 +175,7 @@ fn at_most_256_kib_of_keys_are_read() {
         fs::write(kept.file(), snapshot.to_file(ISSUER)).unwrap();
         assert_eq!(kept.files.read().is_ok(), is_good, "{length}");
     }
-    // A file without an end costs no more than that.
+    // An endless file costs no more than that.
     File::create(kept.file()).unwrap().set_len(1 << 40).unwrap();
     assert!(kept.files.read().is_err());
     kept.assert_heals();
@@ -201,7 +201,7 @@ fn a_link_a_pipe_and_a_folder_are_no_file() {
     symlink(&elsewhere, &path).unwrap();
     assert_refused("a link");
     kept.assert_heals();
-    // What it led to is untouched, and counts where it stands itself.
+    // The link's target is unchanged, and counts at its own place.
     fs::rename(&elsewhere, &path).unwrap();
     assert_eq!(kept.files.read().unwrap(), Some(fetched_at(NOW)));
 
@@ -291,7 +291,7 @@ fn younger_keys_are_never_replaced_by_older_ones() {
 fn keys_from_the_future_keep_no_others_out() {
     let kept = Kept::new();
     let leeway = 60 * SECOND;
-    // As far as the clocks of two replicas may differ, the other one may be right.
+    // Within the allowed difference of clocks, the other replica may be right.
     kept.files.write(&fetched_at(NOW - leeway), NOW).unwrap();
     assert_eq!(kept.files.read().unwrap(), Some(fetched_at(NOW)));
     kept.files
@@ -315,7 +315,7 @@ fn while_another_process_holds_the_lock_nothing_is_replaced() {
     drop(lock);
     kept.assert_heals();
 
-    // A lock that is none is not waited for.
+    // A lock that is no file is not waited for.
     fs::remove_file(kept.path("lock")).unwrap();
     let path = kept.file().with_extension("lock");
     make_pipe(&path);
@@ -332,7 +332,7 @@ fn what_a_process_left_half_written_is_in_nobodys_way() {
     fs::write(&new, "half").unwrap();
     kept.assert_heals();
     assert!(!new.exists());
-    // Nor is a link, which is not followed.
+    // A link is not followed, and not waited for.
     let elsewhere = kept.folder.path().join("elsewhere");
     symlink(&elsewhere, &new).unwrap();
     let next = fetched_at(NOW + 2 * SECOND);
@@ -352,7 +352,7 @@ fn a_folder_that_cannot_be_made_is_an_error() {
     }
 }
 
-/// Many writers, in no order: whoever reads finds a whole file, which never gets older.
+/// Many writers in any order: a reader always finds a complete file, which never gets older.
 #[test]
 fn replicas_that_share_a_folder_never_go_back() {
     let folder = TempDir::new().unwrap();

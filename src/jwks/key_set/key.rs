@@ -1,4 +1,4 @@
-//! One key: what it may be used for, and its check of a signature.
+//! One key: its allowed uses, and its signature check.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,8 +24,8 @@ pub(crate) struct VerificationKey {
     pub(super) kid: Box<str>,
     pub(super) jwk: Jwk,
     verifiers: Vec<(Algorithm, ParsedPublicKey)>,
-    /// The header of the first good token, as it came, and the algorithm that it names. What a
-    /// header says is a function of its bytes, so that the next one like it need not be read.
+    /// The raw header of the first valid token, and its algorithm. A header's content depends only on its
+    /// bytes, so an equal header need not be parsed again.
     pub(super) header: OnceLock<(Box<[u8]>, Algorithm)>,
 }
 
@@ -52,7 +52,7 @@ impl VerificationKey {
         &self.kid
     }
 
-    /// Keeps the header of a token whose signature held.
+    /// Stores the header of a token with a valid signature.
     pub(crate) fn remember_header(&self, header: &[u8], algorithm: Algorithm) {
         self.header.get_or_init(|| (header.into(), algorithm));
     }
@@ -101,8 +101,7 @@ impl fmt::Debug for VerificationKey {
     }
 }
 
-/// The members that we know; others (`x5c`, `created_at`, …), whatever their type, must not spoil
-/// the key.
+/// The known members. Others (`x5c`, `created_at`, …), of any type, must not make the key unusable.
 const KNOWN_MEMBERS: [&str; 10] = [
     "kty", "kid", "use", "key_ops", "alg", "n", "e", "crv", "x", "y",
 ];
@@ -114,7 +113,7 @@ pub(super) fn read_jwk(member: &Value) -> Option<(String, Jwk)> {
         .filter(|(name, _)| KNOWN_MEMBERS.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    // RFC 9864 §2.2: another name of the same, which the model of a key does not know. The curve is
+    // RFC 9864 §2.2: another name of the same algorithm, which the JWK type does not know. The curve is
     // checked in any case.
     if let Some(algorithm) = known.get_mut("alg")
         && algorithm == "Ed25519"
@@ -126,7 +125,7 @@ pub(super) fn read_jwk(member: &Value) -> Option<(String, Jwk)> {
     Some((kid, jwk))
 }
 
-/// RFC 7517 §4.2 and §4.3: where `use` and `key_ops` are there, they must allow verification.
+/// RFC 7517 §4.2 and §4.3: if `use` or `key_ops` is present, it must allow verification.
 fn is_for_signatures(jwk: &Jwk) -> bool {
     let by_use = match &jwk.common.public_key_use {
         None | Some(PublicKeyUse::Signature) => true,
@@ -139,7 +138,7 @@ fn is_for_signatures(jwk: &Jwk) -> bool {
     by_use && by_operations
 }
 
-/// Whether the key's type, curve and `alg`, where it names one, fit the algorithm.
+/// Whether the key's type, curve and `alg` (if present) fit the algorithm.
 fn fits(jwk: &Jwk, algorithm: Algorithm) -> bool {
     let named = match jwk.common.key_algorithm {
         None => true,
@@ -202,12 +201,12 @@ fn parse_rsa(
     let exponent = decode(&rsa.e)?;
     let n = without_leading_zeros(&modulus);
     let e = without_leading_zeros(&exponent);
-    // The library takes shorter moduli, too, and only looks when a signature is checked.
+    // The library accepts shorter moduli, and checks them only with a signature.
     let bits = n.len() * 8 - n.first()?.leading_zeros() as usize;
     if !(2048..=8192).contains(&bits) {
         return None;
     }
-    // RFC 8017 §3.1: odd and at least 3. With 1, everybody can sign.
+    // RFC 8017 §3.1: odd and at least 3. With 1, anyone can sign.
     if e.last()? % 2 == 0 || e == [1] {
         return None;
     }

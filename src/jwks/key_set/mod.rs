@@ -1,4 +1,4 @@
-//! An immutable set of keys, parsed once, tolerant of what it does not know.
+//! An immutable set of keys, parsed once. Unknown members are ignored.
 
 mod key;
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 pub(crate) use self::key::VerificationKey;
 use self::key::read_jwk;
 
-/// More keys than this are not looked at: an issuer has a handful.
+/// Further keys are ignored: an issuer has a few.
 const MAX_KEYS: usize = 64;
 
 /// The keys of one fetch.
@@ -23,9 +23,8 @@ pub(crate) struct KeySet {
 }
 
 impl KeySet {
-    /// Reads a JWK set (RFC 7517 §5). One odd key is skipped; a set without a usable key is
-    /// refused. Keys that stand unchanged in `previous` are taken over, so that the same key stays
-    /// the same `Arc`.
+    /// Parses a JWK set (RFC 7517 §5). An unusable key is skipped; a set without a usable key is refused.
+    /// Unchanged keys are reused from `previous`, so that the same key stays the same `Arc`.
     pub(crate) fn parse(
         body: &[u8],
         allowed: &[Algorithm],
@@ -67,20 +66,20 @@ impl KeySet {
         match self.keys.iter_mut().find(|own| own.kid == key.kid) {
             None => self.keys.push(key),
             Some(own) if own.jwk == key.jwk => {}
-            // Under one name, the first usable key is the one; an unusable one makes way.
+            // Of several keys with one name, the first usable key counts; it replaces an unusable one.
             Some(own) if !own.is_usable() => *own = key,
             Some(_) if key.is_usable() => self.skipped += 1,
             Some(_) => {}
         }
     }
 
-    /// The key of this name. It need not be usable.
+    /// The key with this name. It can be unusable.
     pub(crate) fn find(&self, kid: &str) -> Option<&Arc<VerificationKey>> {
         self.keys.iter().find(|key| &*key.kid == kid)
     }
 
-    /// The key of the tokens that have this header, as it came, if any token of the kind was good
-    /// before; with the algorithm that the header names.
+    /// The key for tokens with this raw header, and the header's algorithm, if an earlier token with it was
+    /// valid.
     pub(crate) fn find_by_header(
         &self,
         header: &[u8],
@@ -98,7 +97,7 @@ impl KeySet {
             || self.keys.iter().any(|own| own.is_same(key))
     }
 
-    /// Whether these are the very keys of `previous`, which this set was parsed against.
+    /// Whether these are exactly the keys of `previous`, against which this set was parsed.
     pub(crate) fn is_same(&self, previous: &KeySet) -> bool {
         self.keys.len() == previous.keys.len()
             && self
@@ -113,7 +112,7 @@ impl KeySet {
         self.keys.iter().filter(|key| key.is_usable()).count()
     }
 
-    /// How many members of the set were of no use.
+    /// The number of unusable members of the set.
     pub(crate) fn skipped(&self) -> usize {
         self.skipped
     }

@@ -1,4 +1,4 @@
-//! Which keys of a set are taken.
+//! Which keys of a set are used.
 
 use std::sync::LazyLock;
 
@@ -69,7 +69,7 @@ fn modulus() -> Vec<u8> {
         .unwrap()
 }
 
-/// An odd number of so many bits.
+/// An odd number with this many bits.
 fn number(bits: usize) -> String {
     let mut bytes = vec![0xa5; bits.div_ceil(8)];
     let top = 1_u8 << ((bits - 1) % 8);
@@ -102,7 +102,7 @@ fn an_odd_key_is_skipped_and_counted_and_spoils_nothing() {
         changed(&json!({ "n": "not base64url" })),
         changed(&json!({ "n": 5 })),
         changed(&json!({ "e": "" })),
-        // 0, 1, 2 and 65,536: everybody, nobody, or no exponent at all.
+        // 0, 1, 2 and 65,536: exponents with which anyone can sign, no one can, or which are invalid.
         changed(&json!({ "e": "AA" })),
         changed(&json!({ "e": "AQ" })),
         changed(&json!({ "e": "AAAB" })),
@@ -127,7 +127,7 @@ fn an_odd_key_is_skipped_and_counted_and_spoils_nothing() {
             let set = parse(keys).unwrap();
             assert_eq!((set.len(), set.skipped()), (1, 1), "{odd}");
             assert_eq!(verifies(&set, "good", good()), Ok(()));
-            // By its name, it may be known; it verifies nothing.
+            // Its name may be known, but it verifies nothing.
             assert!(verifies(&set, "odd", good()).is_err(), "{odd}");
         }
         assert!(matches!(parse(json!([odd])), Err(KeySetError::NoUsableKey)));
@@ -143,7 +143,7 @@ fn what_is_unusual_and_right_is_taken() {
         changed(&json!({ "key_ops": ["verify", "wrapKey", "something"] })),
         changed(&json!({ "x5c": "not an array", "x5t": 5, "x5u": [], "oth": {} })),
         changed(&json!({ "created_at": 1_795_511_258, "ext": [1, { "a": null }] })),
-        // RFC 7518 §6.3.1 wants no leading zeros, and some issuers write them.
+        // RFC 7518 §6.3.1 forbids leading zeros, but some issuers write them.
         changed(&json!({ "n": encoded(&long) })),
         changed(&json!({ "e": "AAEAAQ" })),
     ] {
@@ -180,7 +180,7 @@ fn every_kind_of_key_serves_its_own_algorithm_alone() {
             Err(AuthErrorKind::KeyAlgorithmMismatch)
         );
     }
-    // An algorithm that is not allowed makes no verifier.
+    // A disallowed algorithm makes no verifier.
     let body = json!({ "keys": [ec.jwk()] }).to_string();
     let parsed = KeySet::parse(body.as_bytes(), &[Algorithm::RS256], None);
     assert!(matches!(parsed, Err(KeySetError::NoUsableKey)));
@@ -206,7 +206,7 @@ fn both_names_of_one_algorithm_make_one_key() {
 
 #[test]
 fn under_one_name_the_first_usable_key_is_the_one() {
-    // The same twice is one key.
+    // The same key twice is one key.
     let set = parse(json!([good().jwk(), good().jwk()])).unwrap();
     assert_eq!((set.len(), set.skipped()), (1, 0));
 
@@ -218,7 +218,7 @@ fn under_one_name_the_first_usable_key_is_the_one() {
         Err(AuthErrorKind::BadSignature)
     );
 
-    // One for encryption of the same name makes way, wherever it stands.
+    // A key for encryption with the same name is replaced, at any position.
     let encryption = changed(&json!({ "kid": "good", "use": "enc" }));
     for keys in [
         json!([encryption, good().jwk()]),

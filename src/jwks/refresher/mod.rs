@@ -1,4 +1,4 @@
-//! The one task that fetches the keys of a project.
+//! The task that fetches the keys of a project.
 
 mod spread;
 
@@ -18,18 +18,18 @@ use super::store::{KeyState, KeyStore, Restored};
 use crate::runtime::{BackgroundTask, RuntimeEnded};
 use crate::telemetry::ProjectTelemetry;
 
-/// Shortest time for which a server's `max-age` is honoured.
+/// The minimum of a server's `max-age`.
 const MIN_MAX_AGE: Duration = Duration::from_secs(60);
-/// Delays between attempts that nobody asks for.
+/// Delays between attempts without a request.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 
-/// The running refresher: it stops when the last clone of this is dropped.
+/// The running refresher. It stops when its last clone is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Refresher(BackgroundTask);
 
 impl Refresher {
-    /// Starts the first attempt, and renews the keys of `store` from then on.
+    /// Starts the first attempt, and then renews the keys of `store`.
     pub(crate) fn spawn(
         runtime: &tokio::runtime::Handle,
         store: Arc<KeyStore>,
@@ -38,7 +38,7 @@ impl Refresher {
         spread: Option<FetchSpread>,
         folder: Option<KeyFolder>,
     ) -> Self {
-        // Made here: a runtime that has ended drops the task before it runs.
+        // Made here, because a runtime that has ended drops the task before it runs.
         let end = End(Arc::clone(&store));
         let refreshing = async move {
             let _end = end;
@@ -48,13 +48,13 @@ impl Refresher {
     }
 
     /// # Errors
-    /// When no keys will be fetched any more.
+    /// The keys are no longer fetched.
     pub(crate) fn check(&self) -> Result<(), RuntimeEnded> {
         self.0.check()
     }
 }
 
-/// Says that the refresher is gone when it is dropped with its task.
+/// Marks the store as ended when the task of the refresher is dropped.
 struct End(Arc<KeyStore>);
 
 impl Drop for End {
@@ -80,7 +80,7 @@ async fn run(
     }
     let mut retries = backoff();
     loop {
-        // The store begins with the first attempt under way; `wait_until_due` begins the others.
+        // In a new store the first attempt has begun; `wait_until_due` begins the others.
         let turn = match &spread {
             Some(spread) => spread.turn(&store).await,
             None => None,
@@ -129,7 +129,7 @@ async fn run(
     }
 }
 
-/// Serves keys that were kept, where they are of use, and says what became of them.
+/// Uses kept keys if they are valid, and logs the result.
 pub(crate) fn restore(
     store: &KeyStore,
     snapshot: &KeySnapshot,
@@ -156,11 +156,10 @@ fn read(
     Ok((set, fetched))
 }
 
-/// Sleeps until the next attempt is due, by the timetable or because a request asks for it, and
-/// marks it as begun.
+/// Sleeps until the next attempt is due, by schedule or by demand of a request, and marks it as begun.
 async fn wait_until_due(store: &KeyStore) {
     let state = store.state();
-    // Timers stand still with a suspended machine: keys may be too old sooner than timers know.
+    // Timers stop while a machine is suspended, so keys can be too old before the timer fires.
     let look = store.policy().cooldown.max(FIRST_RETRY);
     let on_demand = loop {
         let due = store.due_in(&state);
@@ -186,7 +185,7 @@ async fn wait_until_due(store: &KeyStore) {
     });
 }
 
-/// At 80 % of the interval, less up to a tenth, so that many processes do not ask in step.
+/// At 80 % of the interval, less up to a tenth, so that many processes do not fetch at the same time.
 fn refresh_after(store: &KeyStore, max_age: Option<Duration>) -> Duration {
     let policy = store.policy();
     let interval = max_age.map_or(policy.refresh_interval, |age| {
@@ -196,7 +195,7 @@ fn refresh_after(store: &KeyStore, max_age: Option<Duration>) -> Duration {
     interval.mul_f64(0.8 - 0.08 * fastrand::f64())
 }
 
-/// A cooldown after the attempt's start, but for a pause after one that took long.
+/// A cooldown after the attempt's start, and at least a pause after its end.
 fn retry_without_keys(store: &KeyStore, began: Instant) -> Duration {
     let cooldown = store.policy().cooldown;
     let left = cooldown.saturating_sub(began.elapsed());

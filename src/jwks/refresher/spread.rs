@@ -1,4 +1,4 @@
-//! [`FetchSpread`]: many projects do not fetch all at once.
+//! [`FetchSpread`]: limits the concurrent fetches of many projects.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::jwks::store::KeyStore;
 
-/// Bounds how many fetches go on at one time that no request waits for.
+/// Limits the number of concurrent fetches for which no request waits.
 #[derive(Clone, Debug)]
 pub(crate) struct FetchSpread(Arc<Semaphore>);
 
@@ -15,8 +15,7 @@ impl FetchSpread {
         Self(Arc::new(Semaphore::new(MAX_UNATTENDED)))
     }
 
-    /// Waits for a turn, or for a request that waits for the attempt which has begun: then there is no
-    /// turn to wait for, and none is taken.
+    /// Waits for a permit, or until a request waits for this attempt: then the attempt needs no permit.
     pub(super) async fn turn(&self, store: &KeyStore) -> Option<OwnedSemaphorePermit> {
         let attempt = store.state().attempt;
         let wanted = async {

@@ -1,4 +1,4 @@
-//! The timetable of the fetches that nobody asks for.
+//! The schedule of fetches without demand.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn keys_are_renewed_at_80_percent_of_the_interval_and_up_to_a_tenth_before
         gaps.iter().all(|gap| (216.0..240.1).contains(gap)),
         "{gaps:?}"
     );
-    // Jittered: many processes would not ask in step.
+    // With jitter, so that many processes do not fetch at the same time.
     assert!(gaps.iter().any(|gap| (gap - gaps[0]).abs() > 0.1));
 }
 
@@ -63,7 +63,7 @@ async fn failures_are_retried_after_one_second_then_twice_as_long_up_to_a_minute
     let failed = &gaps(&bench)[1..];
     assert!(failed.len() > 10, "{failed:?}");
     for (gap, least) in failed.iter().zip([1.0_f64, 2.0, 4.0, 8.0, 16.0, 32.0]) {
-        // With as much again for jitter.
+        // With the same again for jitter.
         assert!(
             (least..(2.0 * least).min(60.0) + 0.1).contains(gap),
             "{failed:?}"
@@ -74,7 +74,7 @@ async fn failures_are_retried_after_one_second_then_twice_as_long_up_to_a_minute
         "{failed:?}"
     );
 
-    // All is well within one backoff, without a request, and the next failure begins anew.
+    // It recovers within one backoff, without a request, and the next failure starts the backoff again.
     bench.issuer.state().fault = None;
     sleep(MINUTE + Duration::from_millis(100)).await;
     assert!(bench.store.status().error.is_none());
@@ -111,7 +111,7 @@ async fn without_usable_keys_nobody_need_ask_for_a_retry_once_a_cooldown() {
         };
         let most = cooldown.as_secs_f64() + pause + 0.1;
         assert!(gaps.iter().all(|gap| *gap <= most), "{fault:?}: {gaps:?}");
-        // Backoff comes first where it is shorter, and no more than one attempt in a cooldown then.
+        // A shorter backoff comes first, then at most one attempt per cooldown.
         assert!(gaps[0] >= cooldown.as_secs_f64().min(1.0), "{gaps:?}");
         let least = most - 0.2;
         assert!(
@@ -119,7 +119,7 @@ async fn without_usable_keys_nobody_need_ask_for_a_retry_once_a_cooldown() {
             "{fault:?}: {gaps:?}"
         );
 
-        // Authgear is back.
+        // Authgear is up again.
         bench.issuer.state().fault = None;
         sleep(cooldown + HANG + Duration::from_millis(1_100)).await;
         assert!(bench.knows(0), "{fault:?}");
@@ -151,7 +151,7 @@ async fn keys_that_get_stale_between_two_retries_bring_the_next_one_forward() {
 async fn a_machine_that_was_suspended_fetches_without_being_asked() {
     let bench = Bench::new(|_| {}).await;
     sleep(MINUTE).await;
-    // The timers stood still; the wall clock did not.
+    // The timers stopped; the wall clock did not.
     bench.clock.shift_millis(2 * 60 * 60 * 1000);
     assert!(!bench.knows(0));
     sleep(COOLDOWN + Duration::from_millis(100)).await;
@@ -206,18 +206,18 @@ async fn discovery_is_asked_again_where_an_answer_was_wrong_and_not_where_there_
 
 #[tokio::test(start_paused = true)]
 async fn age_is_counted_by_whichever_clock_says_more() {
-    // A suspended machine: the wall clock runs on alone.
+    // A suspended machine: only the wall clock runs.
     let bench = Bench::new(|state| state.latency = Duration::from_secs(1)).await;
     sleep(MINUTE).await;
     assert!(bench.knows(0));
     bench.clock.shift_millis(60 * 60 * 1000);
     assert!(!bench.knows(0));
-    // The first request that comes heals it.
+    // The first request makes it recover.
     assert_eq!(bench.ask(0, 0.0).await, Ok(()));
     bench.clock.shift_millis(-60 * 60 * 1000);
     assert!(bench.knows(0));
 
-    // A wall clock that is set back again and again stretches nothing.
+    // A wall clock that is set back repeatedly extends nothing.
     bench.issuer.state().fault = Some(Fault::Error);
     for _ in 0..60 {
         sleep(MINUTE).await;

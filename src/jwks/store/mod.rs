@@ -1,4 +1,4 @@
-//! The current keys, and what is being done to renew them; [`waiting`] is how a request waits for that.
+//! The current keys, and the state of their renewal. [`waiting`] contains the waits of requests.
 
 mod waiting;
 
@@ -27,8 +27,8 @@ pub(crate) struct KeyStore {
     state: ArcSwap<KeyState>,
     policy: KeyPolicy,
     clock: Clock,
-    /// The number of the attempt that requests wait for; the refresher owes it while it is larger
-    /// than the number of the last one that began.
+    /// The number of the attempt that requests wait for. While it is larger than the number of the last
+    /// attempt, the refresher must begin one.
     wanted: AtomicU64,
     wake: Notify,
     changes: watch::Sender<()>,
@@ -36,25 +36,25 @@ pub(crate) struct KeyStore {
     early_waiters: Semaphore,
 }
 
-/// What is known at one moment; replaced as a whole.
+/// The state at one time; replaced as a whole.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyState {
-    /// The last good set, and when the question was sent that it answers.
+    /// The last valid set, and the start of its fetch.
     pub(crate) good: Option<(Arc<KeySet>, Timestamp)>,
     /// The number of the last attempt that began, from 1.
     pub(crate) attempt: u64,
-    /// Whether it is still under way.
+    /// Whether this attempt is still running.
     pub(crate) in_flight: bool,
-    /// When the last attempt began that a request had asked for.
+    /// The start of the last attempt on demand of a request.
     pub(crate) last_demand: Option<Timestamp>,
-    /// When the next attempt begins if nobody asks for one, and while there are usable keys.
+    /// The start of the next attempt without demand, while there are usable keys.
     pub(crate) next_attempt: Instant,
-    /// When it begins at the latest while there are none: a service that is not ready gets no
-    /// requests, which would ask.
+    /// The latest start while there are none: a service that is not ready gets no requests, so there is no
+    /// demand.
     pub(crate) next_without_keys: Instant,
     /// Why the last attempt failed.
     pub(crate) error: Option<Arc<KeyFetchError>>,
-    /// Whether the refresher is gone: there will be no attempt any more.
+    /// Whether the refresher has stopped: no attempt will follow.
     pub(crate) ended: bool,
 }
 
@@ -82,7 +82,7 @@ impl KeyStore {
         }
     }
 
-    /// The same with keys that were fetched before, for the same project.
+    /// A store with the keys of an earlier store of the same project.
     pub(crate) fn with_keys_of(policy: KeyPolicy, clock: Clock, other: &Self) -> Self {
         let good = other.state.load().good.clone();
         let store = Self::new(policy, clock);
@@ -91,7 +91,7 @@ impl KeyStore {
         store
     }
 
-    /// The current set, if it is fresh enough to be trusted.
+    /// The current set, unless it is too old.
     pub(crate) fn current(&self, now: Timestamp) -> Option<CurrentKeys> {
         let state = self.state.load();
         self.fresh(&state, now)?;
@@ -101,7 +101,7 @@ impl KeyStore {
     /// Whether this key is in use: its name alone would not say so.
     ///
     /// # Errors
-    /// `UnknownKey` when it is not any more, `KeysUnavailable` when the set is too old to say so.
+    /// `UnknownKey` if it is no longer in use, `KeysUnavailable` if the set is too old.
     pub(crate) fn check_current(
         &self,
         key: &Arc<dyn Any + Send + Sync>,
@@ -121,18 +121,18 @@ impl KeyStore {
 
     fn ask_for(&self, attempt: u64) {
         self.wanted.fetch_max(attempt, Ordering::AcqRel);
-        // Also where it was asked for before: the wall clock may have jumped since, and the end of
-        // the cooldown with it.
+        // Also after an earlier demand: the wall clock may have jumped since, and with it the end of the
+        // cooldown.
         self.wake.notify_one();
     }
 
-    /// The last good set, unless it is too old to be trusted.
+    /// The last valid set, unless it is too old.
     fn fresh<'s>(&self, state: &'s KeyState, now: Timestamp) -> Option<&'s KeySet> {
         let (set, asked_at) = state.good.as_ref()?;
         (now.elapsed(*asked_at) < self.policy.max_stale).then_some(set)
     }
 
-    /// How long no attempt may begin on demand.
+    /// The remaining time without attempts on demand.
     fn cooldown_left(&self, state: &KeyState, now: Timestamp) -> Duration {
         state.last_demand.map_or(Duration::ZERO, |began| {
             self.policy.cooldown.saturating_sub(now.elapsed(began))
@@ -153,7 +153,7 @@ impl KeyStore {
         }
     }
 
-    /// Returns when the first attempt has ended, well or not.
+    /// Returns when the first attempt has ended, successful or not.
     pub(crate) async fn attempted(&self) {
         let mut changes = self.changes.subscribe();
         loop {
@@ -187,7 +187,7 @@ impl KeyStore {
     }
 }
 
-/// What the refresher does with the store.
+/// The refresher's methods.
 impl KeyStore {
     pub(super) fn policy(&self) -> &KeyPolicy {
         &self.policy
@@ -201,13 +201,12 @@ impl KeyStore {
         self.state.load_full()
     }
 
-    /// Serves keys that were fetched by somebody else, or before this process began, unless younger
-    /// ones are here. Their age counts from the start of that fetch, by the wall clock; from now on a
-    /// clock that is set back does not lengthen it.
+    /// Uses keys of another process or of an earlier start, unless the store has younger ones. Their age
+    /// counts from the start of that fetch, by the wall clock. A clock that is set back from now on does
+    /// not extend their use.
     ///
     /// # Errors
-    /// Keys of no use: unreadable with these algorithms, older than the staleness bound, or from the
-    /// future.
+    /// The keys are not usable with these algorithms, older than the staleness bound, or from the future.
     pub(crate) fn restore(
         &self,
         snapshot: &KeySnapshot,
@@ -236,13 +235,13 @@ impl KeyStore {
         Ok(Restored::Serves { age, keys, skipped })
     }
 
-    /// Publishes a new state to everyone, those who wait included.
+    /// Publishes a new state, also to waiting requests.
     pub(super) fn publish(&self, state: KeyState) {
         self.state.store(Arc::new(state));
         self.changes.send_replace(());
     }
 
-    /// How long until the next attempt if no request asks for one.
+    /// The time until the next attempt without demand.
     pub(super) fn due_in(&self, state: &KeyState) -> Duration {
         let due = match self.fresh(state, self.clock.now()) {
             Some(_) => state.next_attempt,
@@ -251,7 +250,7 @@ impl KeyStore {
         due.saturating_duration_since(Instant::now())
     }
 
-    /// How long until an attempt that somebody waits for may begin, if somebody does.
+    /// The time until an attempt on demand may begin, if a request waits for one.
     pub(super) fn demand_due_in(&self, state: &KeyState) -> Option<Duration> {
         (self.wanted.load(Ordering::Acquire) > state.attempt)
             .then(|| self.cooldown_left(state, self.clock.now()))
@@ -262,7 +261,7 @@ impl KeyStore {
         self.wanted.load(Ordering::Acquire) >= attempt
     }
 
-    /// Tells everyone that nothing fetches keys any more.
+    /// Publishes that keys are no longer fetched.
     pub(super) fn end(&self) {
         self.publish(KeyState {
             in_flight: false,
@@ -272,7 +271,7 @@ impl KeyStore {
         });
     }
 
-    /// Returns when somebody has asked for an attempt.
+    /// Returns when a request demands an attempt.
     pub(super) async fn demand(&self) {
         self.wake.notified().await;
     }
@@ -287,7 +286,7 @@ impl fmt::Debug for KeyStore {
     }
 }
 
-/// The set that was current, and fresh, at one moment: what one verification looks at.
+/// The set that one verification uses: current and fresh at one time.
 pub(crate) struct CurrentKeys(Guard<Arc<KeyState>>);
 
 impl CurrentKeys {
@@ -295,7 +294,7 @@ impl CurrentKeys {
         self.0.good.as_ref().map(|(set, _)| &**set)
     }
 
-    /// The key of this name.
+    /// The key with this name.
     pub(crate) fn find(&self, kid: &str) -> Option<&Arc<VerificationKey>> {
         self.set()?.find(kid)
     }
@@ -308,13 +307,13 @@ impl CurrentKeys {
         self.set()?.find_by_header(header)
     }
 
-    /// Whether this very key, and not only one of its name, is in the set.
+    /// Whether exactly this key is in the set, not only its name.
     pub(crate) fn contains(&self, key: &Arc<VerificationKey>) -> bool {
         self.set().is_some_and(|set| set.contains(key))
     }
 }
 
-/// What became of keys that were kept.
+/// The result of restoring kept keys.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Restored {
     Serves {
@@ -322,7 +321,7 @@ pub(crate) enum Restored {
         keys: usize,
         skipped: usize,
     },
-    /// Younger keys were here already.
+    /// The store had younger keys.
     Superseded,
 }
 
@@ -330,7 +329,7 @@ pub(crate) enum Restored {
 pub(crate) struct KeyStatus {
     /// Whether tokens can be verified.
     pub(crate) usable: bool,
-    /// How long ago the current keys were asked for.
+    /// The time since the fetch of the current keys began.
     pub(crate) age: Option<Duration>,
     /// Why the last attempt failed, if it did.
     pub(crate) error: Option<Arc<KeyFetchError>>,

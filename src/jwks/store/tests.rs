@@ -1,4 +1,4 @@
-//! What a request with an unknown key is told, and when.
+//! The outcome of a request with an unknown key, and its time.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ async fn a_cold_start_is_one_fetch_whoever_waits_and_gives_up() {
 async fn the_first_stranger_costs_a_fetch_and_within_the_cooldown_it_depends_on_iat() {
     let bench = Bench::new(|_| {}).await;
     sleep(SETTLED).await;
-    // However old: whether the key exists is not known before.
+    // Whatever the token's age: before the fetch it is unknown whether the key exists.
     assert_eq!(bench.ask(9, 100.0).await, UNKNOWN);
     assert_eq!(bench.issuer.attempts(), 2);
     let fetched = bench.issuer.state().attempts[1].began;
@@ -57,7 +57,7 @@ async fn the_first_stranger_costs_a_fetch_and_within_the_cooldown_it_depends_on_
     let before = |seconds: f64| Some(crate::user::NumericDate(asked_at - seconds));
     assert_eq!(bench.ask_dated(9, before(61.1)).await, UNKNOWN);
     assert_eq!(bench.ask_dated(9, None).await, UNKNOWN);
-    // The leeway, and one second because `iat` is rounded down.
+    // The leeway, plus one second because `iat` is rounded down.
     assert_eq!(bench.ask_dated(9, before(60.9)).await, UNAVAILABLE);
     assert_eq!(bench.ask(9, 0.0).await, UNAVAILABLE);
     assert_eq!(began.elapsed(), Duration::ZERO);
@@ -76,7 +76,7 @@ async fn the_cooldown_counts_from_the_start_of_the_attempt_a_failed_one_too() {
             let _ = bench.ask(1, 0.0).await;
         }
         let times = &bench.times()[before..];
-        // The retries that nobody asks for come between, after an error.
+        // After an error, retries without demand come in between.
         let on_demand: Vec<f64> = bench.issuer.state().attempts[before..]
             .iter()
             .zip(times)
@@ -84,7 +84,7 @@ async fn the_cooldown_counts_from_the_start_of_the_attempt_a_failed_one_too() {
             .collect();
         assert!(on_demand.len() >= 2, "{fault:?}: {times:?}");
         let first_two = on_demand[1] - on_demand[0];
-        // An attempt of the timetable just before the end serves a request or two as well.
+        // A scheduled attempt just before the end also serves a request or two.
         assert!(
             (9.99..10.6).contains(&first_two),
             "{fault:?}: {on_demand:?}"
@@ -107,7 +107,7 @@ async fn retry_after_is_what_is_left_and_then_the_keys_have_been_fetched() {
     let error = bench.store.wait_for(key(1).kid(), young).await.unwrap_err();
     let wait = error.retry_after().unwrap();
     assert!(wait > 4 * SECOND && wait < 5 * SECOND, "{wait:?}");
-    // Nobody waits, and yet it is fetched as soon as that may be.
+    // No request waits, but the fetch still begins as soon as it may.
     sleep(wait + SECOND / 10).await;
     assert!(bench.knows(1));
     assert_eq!(bench.issuer.attempts(), 3);
@@ -122,7 +122,7 @@ async fn a_young_token_waits_for_a_fetch_that_is_near() {
     assert_eq!(bench.ask(1, 0.0).await, UNAVAILABLE);
     sleep(400 * SECOND / 1000).await;
     let began = Instant::now();
-    // No more of them than there is room for; an old token needs none.
+    // Only as many as there is room for; an old token needs no room.
     let (waited, refused) = futures_util::future::join(
         join_all((0..MAX_EARLY_WAITERS).map(|_| bench.ask(1, 0.0))),
         async {
@@ -176,7 +176,7 @@ async fn patience_and_room_are_bounded_while_a_fetch_hangs() {
             .iter()
             .all(|(_, after)| *after <= WAIT_TIMEOUT + SECOND / 100)
     );
-    // The known key served all the while, and the room is free again.
+    // The known key was usable all the time, and the room is free again.
     assert!(bench.knows(0));
     assert_eq!(bench.store.waiters.available_permits(), MAX_WAITERS);
     assert_eq!(bench.issuer.attempts(), 2);
@@ -205,7 +205,7 @@ async fn a_request_that_joined_too_late_an_attempt_asks_for_another() {
         }
         assert!(bench.times().len() < 3);
     };
-    // The answer of the timetable's attempt is on its way, without the new key.
+    // The response of the scheduled attempt is in flight, without the new key.
     sleep(SECOND / 20).await;
     bench.issuer.state().listed = vec![1, 0];
     assert_eq!(bench.ask(1, 0.0).await, Ok(()));
@@ -260,7 +260,7 @@ async fn keys_are_as_old_as_the_question_for_them_and_not_as_the_answer() {
         bench.issuer.state().listed = vec![1, 0];
         let issued_at = bench.seconds_ago(0.0);
         sleep(6 * SECOND + SECOND / 10).await;
-        // The answer has come, and the key is not in it.
+        // The response has arrived without the key.
         bench.ask_dated(1, Some(issued_at)).await
     };
     let outcomes = futures_util::future::join(stranger, new_key).await;
@@ -271,7 +271,7 @@ async fn keys_are_as_old_as_the_question_for_them_and_not_as_the_answer() {
 async fn a_clock_that_jumps_over_the_cooldown_wakes_the_refresher() {
     let bench = Bench::new(|_| {}).await;
     assert_eq!(bench.ask(9, 0.0).await, UNAVAILABLE);
-    // Asks for the attempt after the cooldown.
+    // Demands the attempt after the cooldown.
     assert_eq!(bench.ask(9, 0.0).await, UNAVAILABLE);
     bench.issuer.state().listed = vec![1, 0];
     bench.clock.shift_millis(15_000);
@@ -306,7 +306,7 @@ fn a_runtime_that_is_gone_leaves_known_keys_and_no_wait() {
             assert_eq!(status.error.unwrap().to_string(), ENDED);
             let began = Instant::now();
             assert_eq!(bench.ask(1, 0.0).await, UNAVAILABLE);
-            // Past the cooldown as well, whatever the token's age.
+            // Also after the cooldown, whatever the token's age.
             sleep(60 * SECOND).await;
             assert_eq!(bench.ask(1, 0.0).await, UNAVAILABLE);
             assert_eq!(bench.ask(1, 10_000.0).await, UNAVAILABLE);
@@ -372,7 +372,7 @@ async fn kept_keys_end_with_the_staleness_bound_by_whichever_clock_says_more() {
     assert!(bench.knows(0));
     assert_eq!(bench.store.status().age, Some(50 * MINUTE));
 
-    // Older ones change nothing, younger ones do; those from the future are none.
+    // Older keys change nothing, younger ones do; those from the future are refused.
     for age in [51, 50] {
         let superseded = restore(kept(1, age * MINUTE)).unwrap();
         assert_eq!(superseded, Restored::Superseded);
@@ -384,13 +384,13 @@ async fn kept_keys_end_with_the_staleness_bound_by_whichever_clock_says_more() {
     restore(kept(1, 49 * MINUTE)).unwrap();
     assert!(bench.knows(1) && !bench.knows(0));
 
-    // A clock that is set back does not lengthen it.
+    // A clock that is set back does not extend their use.
     bench.clock.shift_millis(-30 * 60 * 1_000);
     sleep(10 * MINUTE).await;
     assert!(bench.knows(1));
     sleep(MINUTE).await;
     assert!(!bench.knows(1));
-    // Nor is it restored once more: to the clock it is young, and it is here already.
+    // They are not restored again: by the clock they are young, but the store already has them.
     bench.clock.shift_millis(30 * 60 * 1_000);
     for age in [60, 61] {
         let stale = restore(kept(0, age * MINUTE));

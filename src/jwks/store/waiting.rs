@@ -1,4 +1,4 @@
-//! How a request waits for a key that is not known yet.
+//! The wait of a request for an unknown key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::jwks::key_set::VerificationKey;
 use crate::telemetry;
 use crate::user::NumericDate;
 
-/// How long a request waits for a fetch that is under way, or that it asked for.
+/// How long a request waits for a running fetch, or for one that it demanded.
 pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A fetch that is further away than this is not waited for.
+/// A request does not wait for a fetch that begins later than this.
 const NEAR: Duration = Duration::from_secs(2);
-/// How many requests may wait for a fetch that has not begun because of the cooldown.
+/// The maximum number of requests that wait for a fetch during the cooldown.
 pub(super) const MAX_EARLY_WAITERS: usize = 256;
-/// How many requests may wait for a fetch that is under way.
+/// The maximum number of requests that wait for a running fetch.
 pub(super) const MAX_WAITERS: usize = 4096;
 
 impl KeyStore {
-    /// Whether the key of this name does not exist, as far as that can be said without a wait.
+    /// Whether the key with this name does not exist, if that is known without a wait.
     pub(crate) fn is_unknown(
         &self,
         kid: &str,
@@ -35,13 +35,13 @@ impl KeyStore {
             && matches!(self.decide(&state, now, issued_at), Decision::Refuse)
     }
 
-    /// Waits, for a bounded time, until the key of this name is known.
+    /// Waits, for a bounded time, for the key with this name.
     ///
-    /// `issued_at` is what the token says of itself. A token that was issued before the last good
-    /// set was asked for cannot be signed by a key that we have not seen; a younger one can.
+    /// `issued_at` is the unverified claim of the token. If the token is older than the last valid set, no
+    /// new key can have signed it. If it is younger, a new key can have.
     ///
     /// # Errors
-    /// `UnknownKey` when the key does not exist, `KeysUnavailable` when that cannot be said.
+    /// `UnknownKey` if the key does not exist, `KeysUnavailable` if that is not known.
     pub(crate) async fn wait_for(
         &self,
         kid: &str,
@@ -49,7 +49,7 @@ impl KeyStore {
     ) -> Result<Arc<VerificationKey>, AuthError> {
         let deadline = Instant::now() + WAIT_TIMEOUT;
         let mut changes = self.changes.subscribe();
-        // The attempt that this very request waits for.
+        // The attempt that this request waits for.
         let mut joined = 0;
         loop {
             changes.mark_unchanged();
@@ -89,7 +89,7 @@ impl KeyStore {
             };
             match timeout_at(deadline, changes.changed()).await {
                 Ok(Ok(())) => {}
-                // Out of patience; or, which cannot be while `self` lives, the sender is gone.
+                // The wait timed out. (Or the sender is gone, which cannot happen while `self` lives.)
                 Err(_) | Ok(Err(_)) => return Err(unavailable(&state, MIN_RETRY_AFTER)),
             }
         }
@@ -118,7 +118,7 @@ impl KeyStore {
         }
     }
 
-    /// Whether the token was issued before the last good set was asked for, or does not say when.
+    /// Whether the token was issued before the fetch of the last valid set, or has no `iat`.
     fn is_older_than_keys(
         &self,
         state: &KeyState,
@@ -131,7 +131,7 @@ impl KeyStore {
         if self.fresh(state, now).is_none() {
             return false;
         }
-        // One second more, because `iat` is rounded down.
+        // Plus one second, because `iat` is rounded down.
         let slack = (self.policy.leeway + Duration::from_secs(1)).as_secs_f64();
         let asked_at = now.earliest_unix_of(*asked_at).as_secs_f64();
         issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at)
@@ -145,17 +145,17 @@ impl KeyState {
     }
 }
 
-/// What to do with a request whose key is not known.
+/// The decision about a request with an unknown key.
 enum Decision {
     /// The key does not exist.
     Refuse,
-    /// Wait for the attempt that is under way.
+    /// Wait for the running attempt.
     Join,
-    /// Ask for an attempt at once, and wait for it.
+    /// Demand an attempt at once, and wait for it.
     Ask,
-    /// Wait for the next attempt, which is near.
+    /// Wait for the next attempt, which begins soon.
     WaitForNext,
-    /// Ask for an attempt, and do not wait for it: it is this far away.
+    /// Demand an attempt, and do not wait: it begins in this time.
     Unavailable(Duration),
 }
 

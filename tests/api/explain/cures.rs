@@ -141,7 +141,7 @@ async fn what_people_send_in_the_place_of_a_token_is_recognised() {
             &format!("{good},"),
             Likeness::UserToken,
             malformed,
-            "copy it once more",
+            "copy it again",
         ),
         shape(
             &format!("{}…", &good[..60]),
@@ -187,7 +187,7 @@ async fn what_people_send_in_the_place_of_a_token_is_recognised() {
             &good.replace('.', "%2E"),
             Likeness::Reencoded,
             malformed,
-            "once more",
+            "a second time",
         ),
         shape(
             "https://api.example.com/?token=1",

@@ -221,7 +221,7 @@ async fn what_was_done_to_the_file_lets_nobody_in() {
     away.assert_nothing_serves("a link, a pipe").await;
     put(&whole);
     fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
-    away.assert_nothing_serves("everybody may write").await;
+    away.assert_nothing_serves("world-writable").await;
     put(&whole);
     away.assert_alice().await;
 
@@ -304,7 +304,7 @@ async fn a_folder_that_everybody_may_write_to_costs_one_line_until_that_is_chang
     let sub_folder = away.folder.path().join("axum-authgear");
     let set_mode = |mode| fs::set_permissions(&sub_folder, Permissions::from_mode(mode)).unwrap();
     set_mode(0o777);
-    away.assert_nothing_serves("everybody may write").await;
+    away.assert_nothing_serves("world-writable").await;
     away.stage.fake.restart().await;
     let (log, _guard) = Log::of_this_thread(Level::INFO);
     let (_authgear, api) = away.start();

@@ -108,7 +108,7 @@ async fn a_dead_endpoint_is_503_for_a_good_token() {
         &seen.debug_log,
         &[
             "keys_unavailable",
-            "`keys could not be fetched` says why",
+            "`keys could not be fetched` gives the reason",
             "Connection refused",
         ],
     );

@@ -153,7 +153,7 @@ async fn the_layer_of_another_authgear_and_of_other_claims() {
         .route("/me", get(me))
         .layer(twin.require(has_role("admin")))
         .layer(authgear.layer());
-    let cure = ["make layer and requirement with the same one"];
+    let cure = ["make the layer and the requirement with the same one"];
     let seen = look(&log, &app, with_bearer("/me", &token)).await;
     assert_eq!(seen.answer.status, 500);
     assert_names(&[&seen.answer.body], &cure);
