@@ -35,7 +35,7 @@ impl RevocationLedger {
         clock: &Clock,
         runtime: &Handle,
     ) -> Arc<Revocations> {
-        let reusable = self.reusable(issuer, former.clone(), &plan.policy);
+        let reusable = self.reusable(issuer, &former, &plan.policy);
         let revocations = reusable.unwrap_or_else(|| Arc::new(plan.start(clock.clone(), runtime)));
         let mut previous = Vec::new();
         {
@@ -71,7 +71,7 @@ impl RevocationLedger {
     fn reusable<'i>(
         &self,
         issuer: &str,
-        former: impl Iterator<Item = &'i str> + Clone,
+        former: &(impl Iterator<Item = &'i str> + Clone),
         policy: &RevocationPolicy,
     ) -> Option<Arc<Revocations>> {
         let ledger = self.lock();
@@ -123,7 +123,7 @@ impl RevocationLedger {
     pub(crate) fn forget_unused(&self, now: Timestamp, is_used: impl Fn(&str) -> bool) {
         let mut ledger = self.lock();
         let mut idle = Vec::new();
-        let is_over = |issuer: &Box<str>, known: &mut Known| {
+        let over = ledger.extract_if(|issuer, known| {
             if is_used(issuer) {
                 known.out_since = None;
                 return false;
@@ -136,9 +136,9 @@ impl RevocationLedger {
             let out_for = now.elapsed(out_since);
             idle.push((out_for, issuer.clone()));
             out_for >= store.retention
-        };
-        let mut gone: Vec<_> = ledger.extract_if(is_over).collect();
-        idle.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        });
+        let mut gone: Vec<_> = over.collect();
+        idle.sort_unstable_by_key(|(out_for, _)| *out_for);
         let too_many = idle.iter().skip(MAX_IDLE);
         gone.extend(too_many.filter_map(|(_, issuer)| ledger.remove_entry(issuer)));
         // Their tasks end without the lock.

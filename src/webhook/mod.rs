@@ -88,7 +88,7 @@ impl Receiver {
         if let Some(delivery) = delivery {
             telemetry::webhook_taken(delivery.event_type.name());
             let is_taken = ledger.write(issuer, |store| {
-                store.take(delivery.user.clone(), delivery.event)
+                store.take(delivery.user.clone(), delivery.event);
             });
             if !is_taken {
                 return Err(Refused::Gone);

@@ -346,7 +346,9 @@ async fn keys_of_another_address_take_the_place_of_the_old_ones_and_are_waited_f
     let stage = Stage::new().await;
     let authgear = stage.authgear().await;
     let api = api(&authgear);
-    let token = stage.one.token(&stage.alice).sign();
+    // Two minutes ago: no younger key is waited for.
+    let before = stage.one.clock().now().unix().as_secs() - 120;
+    let token = stage.one.token(&stage.alice).issued_at(before).sign();
     assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
     let elsewhere = FakeAuthgear::start().await;
     elsewhere.fail_once(Endpoint::Jwks, Fault::Delay(Duration::from_millis(300)));

@@ -286,7 +286,7 @@ async fn what_ends_users_while_their_project_is_out_counts_when_it_is_back() {
 }
 
 /// A body that comes in two parts.
-fn in_two_parts(body: Vec<u8>) -> (Body, tokio::sync::mpsc::Sender<Vec<u8>>, Vec<u8>) {
+fn in_two_parts(body: &[u8]) -> (Body, tokio::sync::mpsc::Sender<Vec<u8>>, Vec<u8>) {
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(2);
     let (first, rest) = body.split_at(body.len() / 2);
     sender.try_send(first.to_vec()).unwrap();
@@ -322,7 +322,7 @@ async fn a_webhook_that_is_under_way_counts_whatever_becomes_of_the_project() {
         assert_is(&ask(&api, &token).await, &stage.one, &stage.alice);
 
         let webhook = stage.one.webhook(WebhookEvent::UserDeleted, &stage.alice);
-        let (body, sender, rest) = in_two_parts(webhook.body().into());
+        let (body, sender, rest) = in_two_parts(webhook.body().as_bytes());
         let request = Request::post("/")
             .header("x-authgear-body-signature", webhook.signature())
             .body(body)

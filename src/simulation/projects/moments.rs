@@ -354,7 +354,7 @@ async fn a_project_that_moves_to_other_addresses_lets_requests_wait() {
     let token = world.token(0, "alice");
     verify(&world, &token.text).await.unwrap();
     world.with(0, |project| {
-        project.issuer.state().latency = Duration::from_secs(3)
+        project.issuer.state().latency = Duration::from_secs(3);
     });
     world.move_to_another_address(0);
     let began = Instant::now();

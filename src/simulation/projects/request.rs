@@ -216,9 +216,10 @@ impl Stream {
         let token = &self.token;
         if !self.ended.is_finished() {
             let is_out = world.with(token.project, |project| project.setup.is_none());
-            return match is_out {
-                true => Err(format!("goes on, and its project is out: {token:?}")),
-                false => Ok(Some(self)),
+            return if is_out {
+                Err(format!("goes on, and its project is out: {token:?}"))
+            } else {
+                Ok(Some(self))
             };
         }
         let error = self.ended.await.map_err(|error| error.to_string())?;

@@ -270,7 +270,7 @@ impl World {
 
     pub(super) fn set_resolver(&self, number: usize, answers: Answers) {
         self.disturb(number, |project| {
-            *project.resolver.0.lock().unwrap() = answers
+            *project.resolver.0.lock().unwrap() = answers;
         });
     }
 
