@@ -1,0 +1,298 @@
+//! What attackers try. None of it may pass.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::header;
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, Session, SigningKey, User};
+use base64_simd::URL_SAFE_NO_PAD;
+use futures_util::stream::{self, StreamExt};
+use reqwest::RequestBuilder;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::apis::{self, Api};
+use crate::controls::{self, done, turned};
+use crate::gateway::random_text;
+use crate::story::{Press, Sentence, tell};
+use crate::traffic::send;
+use crate::world::{Who, World};
+
+/// What they have: an account of their own, and keys that are not Authgear's.
+pub(crate) struct Attackers {
+    mallory: User,
+    session: Session,
+    key: SigningKey,
+}
+
+impl Attackers {
+    pub(crate) fn new(acme: &FakeAuthgear) -> Self {
+        let mallory = acme.add_user(User::new("Mallory").with_id("mallory").verified(true));
+        Self {
+            session: acme.sign_in(&mallory),
+            mallory,
+            key: SigningKey::rsa(),
+        }
+    }
+}
+
+pub(crate) fn attack(world: &Arc<World>, control: &'static str) {
+    let press = Press::new(world, control, None);
+    let fetches = world.acme.requests(Endpoint::Jwks);
+    let world = Arc::clone(world);
+    tokio::spawn(async move {
+        let said = match control {
+            "forged" => forge(&world).await,
+            "flood" => flood(&world).await,
+            "spoofed" => spoof(&world).await,
+            _ => cross_site(&world).await,
+        };
+        let fetches = world.acme.requests(Endpoint::Jwks) - fetches;
+        tell(&world, press, Duration::from_secs(20), move |seen| {
+            done(format!(
+                "{said}; meanwhile Authgear was asked for its keys {fetches} times, and {}",
+                seen.others()
+            ))
+        });
+    });
+}
+
+/// Tokens that Authgear never made, or made for something else.
+async fn forge(world: &World) -> String {
+    let own = &world.attackers;
+    let token = || own.session.token();
+    let kid = world.acme.signing_kid();
+    let tokens = [
+        token().signed_by(&own.key).kid(&kid).sign(),
+        token().tamper_signature().sign(),
+        token().unsigned().header("alg", "none").sign(),
+        token().hs256("secret").sign(),
+        token().claim("sub", "alice").tamper_signature().sign(),
+        token().issued_at(1_000_000_000).sign(),
+        token().claim("iss", "https://evil.example").sign(),
+        token().claim("aud", "https://other.example").sign(),
+        token().header("crit", vec!["exp"]).sign(),
+        own.session.id_token().sign(),
+        "not.a.token".to_owned(),
+    ];
+    let requests = each_api(world).flat_map(|(row, api)| {
+        tokens.iter().map(move |token| {
+            (
+                row,
+                world
+                    .client
+                    .get(format!("{}/me", api.url))
+                    .bearer_auth(token),
+            )
+        })
+    });
+    let answers = send_all(world, requests.collect()).await;
+    format!(
+        "{} forged or misused tokens: {}",
+        answers.len(),
+        statuses(&answers)
+    )
+}
+
+/// Tokens whose key nobody has: each could make an API ask Authgear for its keys.
+async fn flood(world: &World) -> String {
+    let good = world.attackers.session.token().sign();
+    let (_, rest) = good.split_once('.').unwrap_or_default();
+    let unknown = || {
+        let kid = random_text().unwrap_or_default();
+        let header = json!({ "alg": "RS256", "typ": "at+jwt", "kid": kid });
+        format!(
+            "{}.{rest}",
+            URL_SAFE_NO_PAD.encode_to_string(header.to_string())
+        )
+    };
+    let requests = each_api(world)
+        .filter(|(_, api)| api.reads_tokens)
+        .flat_map(|(row, api)| {
+            (0..FLOOD).map(move |_| {
+                (
+                    row,
+                    world
+                        .client
+                        .get(format!("{}/me", api.url))
+                        .bearer_auth(unknown()),
+                )
+            })
+        });
+    let answers = send_all(world, requests.collect()).await;
+    format!(
+        "{} tokens of keys that nobody has: {}",
+        answers.len(),
+        statuses(&answers)
+    )
+}
+
+/// What gateways say of a user, said by the client.
+async fn spoof(world: &World) -> String {
+    let names = [
+        ("x-authgear-user-id", "alice"),
+        ("X_Authgear_User_Id", "alice"),
+        ("x-authgear-user-roles", "editor"),
+    ];
+    let spoofed = |mut request: RequestBuilder| {
+        for (name, value) in names {
+            request = request.header(name, value);
+        }
+        request
+            .header("x-authgear-session-valid", "true")
+            .header("x-gateway-secret", "x".repeat(43))
+    };
+    let mut requests = Vec::new();
+    for (row, api) in each_api(world) {
+        for url in [Some(&api.url), api.behind.as_ref()].into_iter().flatten() {
+            requests.push((row, spoofed(world.client.get(format!("{url}/edit")))));
+        }
+    }
+    let answers = send_all(world, requests).await;
+    // With a token of their own they stay who they are.
+    let token = world.attackers.session.token().sign();
+    let mut themselves = 0;
+    for (_, api) in each_api(world) {
+        let request = spoofed(world.client.get(format!("{}/me", api.url))).bearer_auth(&token);
+        let Ok(answer) = request.send().await else {
+            continue;
+        };
+        let text = answer.text().await.unwrap_or_default();
+        themselves += usize::from(
+            text.contains(&format!("\"{}\"", world.attackers.mallory.id()))
+                && !text.contains("alice"),
+        );
+    }
+    format!(
+        "{} requests with the headers of a gateway: {}; with a token of their own beside them, {themselves} APIs saw who it was",
+        answers.len(),
+        statuses(&answers)
+    )
+}
+
+/// A form on another site, which the browser of somebody who is signed in sends with their cookie.
+async fn cross_site(world: &World) -> String {
+    let session = &world.attackers.session;
+    let token = format!("{}={}", apis::COOKIE, session.token().sign());
+    let cookie = |api: &Api| {
+        if api.reads_tokens {
+            token.clone()
+        } else {
+            session.cookies().session().pair()
+        }
+    };
+    let form = |api: &Api, origin: &str, site: &str| {
+        world
+            .client
+            .post(format!("{}/me", api.url))
+            .header(header::COOKIE, cookie(api))
+            .header(header::ORIGIN, origin)
+            .header("sec-fetch-site", site)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body("amount=1000")
+    };
+    let requests =
+        each_api(world).map(|(row, api)| (row, form(api, "https://evil.example", "cross-site")));
+    let answers = send_all(world, requests.collect()).await;
+    let mut passed = 0;
+    for (_, api) in each_api(world) {
+        let answer = form(api, &api.url, "same-origin").send().await;
+        passed += usize::from(answer.is_ok_and(|answer| answer.status() == 200));
+    }
+    format!(
+        "A form on another site, sent with the cookie of its victim: {}; the same form on the API's own site passed {passed} times",
+        statuses(&answers)
+    )
+}
+
+/// A token that outlives its key: how soon is it refused?
+pub(crate) async fn keep_a_token_of_a_removed_key(world: &Arc<World>) {
+    // An operator removes a key when nobody needs it any more.
+    let old = match &*controls::kids(&world.acme) {
+        [only] => {
+            let old = only.clone();
+            controls::new_key(world).await;
+            old
+        }
+        [.., last] => last.clone(),
+        [] => return,
+    };
+    for person in world
+        .people
+        .iter()
+        .filter(|person| person.is_of(&world.acme))
+    {
+        person.renew();
+    }
+    sleep(Duration::from_millis(300)).await;
+    let token = world.attackers.session.token().signed_with(&old).sign();
+    let press = Press::new(world, "remove-key", Some(Who::Attackers));
+    world.acme.remove_old_keys();
+    let began = Instant::now();
+    let probing = Arc::clone(world);
+    tokio::spawn(async move {
+        let mut open: Vec<(usize, &Api)> = each_api(&probing).collect();
+        while !open.is_empty() && began.elapsed() < PROBING {
+            let mut still = Vec::new();
+            for (row, api) in open {
+                let request = probing
+                    .client
+                    .get(format!("{}/me", api.url))
+                    .bearer_auth(&token);
+                if send(&probing, row, request).await != 401 {
+                    still.push((row, api));
+                }
+            }
+            open = still;
+            sleep(Duration::from_millis(250)).await;
+        }
+    });
+    tell(world, press, PROBING, move |seen| {
+        let turn = seen.attackers_went_out();
+        let sentence = turned(
+            "Acme's old key was removed".to_owned(),
+            "a token that it had signed was refused",
+            "still let in",
+            &turn,
+            seen.others(),
+        );
+        Sentence {
+            is_done: sentence.is_done && turn.done.len() == 6,
+            ..sentence
+        }
+    });
+}
+
+/// The APIs of the fakes, with the row of the attackers.
+fn each_api(world: &World) -> impl Iterator<Item = (usize, &Api)> {
+    let rows = world.rows.iter().enumerate();
+    rows.filter(|(_, row)| row.who == Who::Attackers)
+        .map(|(index, row)| (index, world.api(row)))
+}
+
+async fn send_all(world: &World, requests: Vec<(usize, RequestBuilder)>) -> Vec<u16> {
+    let sending = requests
+        .into_iter()
+        .map(|(row, request)| send(world, row, request));
+    stream::iter(sending)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
+}
+
+/// `64 × 401, 2 × 503`
+fn statuses(answers: &[u16]) -> String {
+    let mut counts = std::collections::BTreeMap::new();
+    for status in answers {
+        *counts.entry(*status).or_insert(0_usize) += 1;
+    }
+    let parts = counts
+        .iter()
+        .map(|(status, count)| format!("{count} × {status}"));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// For each API.
+const FLOOD: usize = 60;
+const AT_ONCE: usize = 96;
+const PROBING: Duration = Duration::from_secs(30);

@@ -1,0 +1,337 @@
+//! The buttons.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_authgear::testkit::{Endpoint, Fault, WebhookFaults};
+
+use crate::attackers;
+use crate::marks::lock;
+use crate::people::Person;
+use crate::story::{Press, Sentence, Turn, tell};
+use crate::world::{Who, World};
+
+/// Why a button does nothing.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Unusable {
+    Unknown,
+    /// Too many sentences are not finished.
+    Busy,
+}
+
+pub(crate) const CONTROLS: [&str; 19] = [
+    "disable",
+    "enable",
+    "delete",
+    "revoke",
+    "role",
+    "rotate",
+    "remove-key",
+    "hang",
+    "drop",
+    "fail",
+    "slow",
+    "lose",
+    "repeat",
+    "ahead",
+    "back",
+    "forged",
+    "flood",
+    "spoofed",
+    "cross-site",
+];
+
+pub(crate) async fn press(world: &Arc<World>, control: &str, who: &str) -> Result<(), Unusable> {
+    let control = CONTROLS
+        .into_iter()
+        .find(|own| *own == control)
+        .ok_or(Unusable::Unknown)?;
+    if !world.stories.have_room() {
+        return Err(Unusable::Busy);
+    }
+    match control {
+        "disable" | "enable" | "delete" | "revoke" | "role" => {
+            let index = world
+                .people
+                .iter()
+                .position(|own| own.name == who && own.has_account());
+            on_account(world, control, index.ok_or(Unusable::Unknown)?).await;
+        }
+        "rotate" => rotate(world).await,
+        "remove-key" => attackers::keep_a_token_of_a_removed_key(world).await,
+        "hang" | "drop" | "fail" | "slow" => fault(world, control),
+        "lose" | "repeat" => next_webhook(world, control),
+        "ahead" => set_clock(world, control, CLOCK_STEP),
+        "back" => set_clock(world, control, -CLOCK_STEP),
+        _ => attackers::attack(world, control),
+    }
+    Ok(())
+}
+
+async fn on_account(world: &Arc<World>, control: &'static str, index: usize) {
+    let person = &world.people[index];
+    let mut press = Press::new(world, control, Some(Who::Person(index)));
+    let before = world.acme.deliveries().len();
+    if let "role" = control {
+        return role(world, press, person);
+    }
+    let (did, what) = match control {
+        "disable" => (person.disable(), "was disabled"),
+        "delete" => (person.delete(), "was deleted"),
+        "revoke" => (person.revoke_session(), "lost the session"),
+        _ => (person.enable(), "is enabled and signed in again"),
+    };
+    let name = person.name;
+    if !did {
+        return tell(world, press, Duration::ZERO, move |seen| {
+            done(format!(
+                "{name} was so before: nothing changed; {}",
+                seen.others()
+            ))
+        });
+    }
+    world.acme.webhooks_settled().await;
+    let webhook = webhook_words(world, before);
+    press.webhook_at = webhook.is_some().then(|| world.marks.now());
+    disarm(world);
+    let webhook = webhook.map_or(String::new(), |webhook| format!("{webhook}; "));
+    tell(world, press, LONG, move |seen| {
+        let (verb, turn, still) = match control {
+            "enable" => ("let in", seen.came_in(), "not yet let in"),
+            _ => ("refused", seen.went_out(), "still let in"),
+        };
+        turned(
+            format!("{name} {what}"),
+            verb,
+            still,
+            &turn,
+            format!("{webhook}{}", seen.others()),
+        )
+    });
+}
+
+/// What came of the webhooks since there were so many.
+fn webhook_words(world: &World, before: usize) -> Option<String> {
+    let deliveries = world.acme.deliveries();
+    let new = deliveries.get(before..).filter(|new| !new.is_empty())?;
+    let taken = new
+        .iter()
+        .filter(|delivery| delivery.status().is_some())
+        .count();
+    Some(match taken {
+        0 => "the webhook was lost".to_owned(),
+        1 => "the webhook came once".to_owned(),
+        _ => format!("the webhook came {taken} times"),
+    })
+}
+
+fn role(world: &Arc<World>, press: Press, person: &Person) {
+    let name = person.name;
+    match person.change_role() {
+        Some(true) => tell(world, press, LONG, move |seen| {
+            turned(
+                format!("{name} has the role editor"),
+                "let in",
+                "not yet let in",
+                &seen.came_in(),
+                seen.others(),
+            )
+        }),
+        Some(false) => tell(world, press, LONG, move |seen| {
+            turned(
+                format!("{name} lost the role editor"),
+                "refused",
+                "still let in",
+                &seen.went_out(),
+                seen.others(),
+            )
+        }),
+        None => tell(world, press, Duration::ZERO, move |seen| {
+            done(format!(
+                "{name} is deleted and has no roles; {}",
+                seen.others()
+            ))
+        }),
+    }
+}
+
+async fn rotate(world: &Arc<World>) {
+    let press = Press::new(world, "rotate", None);
+    let fetches = world.acme.requests(Endpoint::Jwks);
+    new_key(world).await;
+    let counting = Arc::clone(world);
+    tell(world, press, Duration::from_secs(5), move |seen| Sentence {
+        text: format!(
+            "Acme signs with a new key, and everybody has a new token: the slowest of the first requests took {:.0} ms; \
+             Authgear was asked for its keys {} times; {}",
+            seen.slowest_first(),
+            counting.acme.requests(Endpoint::Jwks) - fetches,
+            seen.others()
+        ),
+        is_done: seen.seconds() >= 4.0,
+    });
+}
+
+/// Acme signs with a new key, and everybody takes a token of it.
+pub(crate) async fn new_key(world: &Arc<World>) {
+    let acme = world.acme.clone();
+    // A new key can cost a tenth of a second of work.
+    let made = tokio::task::spawn_blocking(move || {
+        acme.rotate();
+        let kids = kids(&acme);
+        for kid in kids.iter().skip(MAX_KEYS) {
+            acme.remove_key(kid);
+        }
+    });
+    // Nothing in it fails.
+    let _ = made.await;
+    for person in world
+        .people
+        .iter()
+        .filter(|person| person.is_of(&world.acme))
+    {
+        person.renew();
+    }
+}
+
+/// The first one signs.
+pub(crate) fn kids(acme: &axum_authgear::testkit::FakeAuthgear) -> Vec<String> {
+    let set = acme.jwks();
+    let keys = set["keys"].as_array().into_iter().flatten();
+    keys.filter_map(|key| key["kid"].as_str().map(str::to_owned))
+        .collect()
+}
+
+/// The first press lets acme fail, the second one heals it.
+fn fault(world: &Arc<World>, control: &'static str) {
+    let press = Press::new(world, control, None);
+    let mut trouble = lock(&world.trouble);
+    for endpoint in ENDPOINTS {
+        world.acme.heal(endpoint);
+    }
+    if trouble.fault == Some(control) {
+        trouble.fault = None;
+        return tell(world, press, LONG, |seen| {
+            turned(
+                "Acme answers as usual".to_owned(),
+                "let in again",
+                "not yet let in",
+                &seen.recovered(),
+                seen.others(),
+            )
+        });
+    }
+    trouble.fault = Some(control);
+    let (fault, what) = match control {
+        "hang" => (Fault::Hang, "accepts connections and never answers"),
+        "drop" => (Fault::CloseConnection, "closes every connection"),
+        "fail" => (Fault::Status(500), "answers 500"),
+        _ => (
+            Fault::Delay(Duration::from_millis(700)),
+            "answers 0.7 s late",
+        ),
+    };
+    for endpoint in ENDPOINTS {
+        world.acme.fail(endpoint, fault.clone());
+    }
+    tell(world, press, Duration::from_secs(12), move |seen| {
+        Sentence {
+            text: format!(
+                "Acme {what}: requests that passed: {}; {}",
+                seen.passed(),
+                seen.others()
+            ),
+            is_done: false,
+        }
+    });
+}
+
+fn next_webhook(world: &Arc<World>, control: &'static str) {
+    let press = Press::new(world, control, None);
+    let (faults, what) = match control {
+        "lose" => (WebhookFaults::none().lose(true), "will be lost"),
+        _ => (WebhookFaults::none().repeat(2), "will come three times"),
+    };
+    world.acme.webhook_faults(faults);
+    lock(&world.trouble).webhook = Some(control);
+    tell(world, press, Duration::from_secs(2), move |seen| {
+        done(format!(
+            "The next webhook {what}; until then nothing changes: {}",
+            seen.others()
+        ))
+    });
+}
+
+fn disarm(world: &World) {
+    world.acme.webhook_faults(WebhookFaults::none());
+    lock(&world.trouble).webhook = None;
+}
+
+fn set_clock(world: &Arc<World>, control: &'static str, seconds: i64) {
+    let press = Press::new(world, control, None);
+    let now = {
+        let mut trouble = lock(&world.trouble);
+        if (trouble.clock + seconds).abs() <= CLOCK_STEP {
+            trouble.clock += seconds;
+            world.clock.shift_millis(seconds * 1_000);
+        }
+        trouble.clock
+    };
+    let what = match now {
+        0 => "is right again".to_owned(),
+        1.. => format!("is {now} s ahead"),
+        _ => format!("is {} s behind", now.abs()),
+    };
+    tell(world, press, Duration::from_secs(6), move |seen| {
+        let text = match now {
+            0 => {
+                turned(
+                    String::new(),
+                    "let in again",
+                    "not yet let in",
+                    &seen.recovered(),
+                    seen.others(),
+                )
+                .text
+            }
+            _ => format!(
+                ": requests that passed: {}; {}",
+                seen.passed(),
+                seen.others()
+            ),
+        };
+        Sentence {
+            text: format!("The APIs' clock {what}{text}"),
+            is_done: false,
+        }
+    });
+}
+
+pub(crate) fn done(text: String) -> Sentence {
+    Sentence {
+        text,
+        is_done: true,
+    }
+}
+
+/// `Alice was disabled: refused by Resolver after 0.2 s; still let in by JWT alone; nobody else …`
+pub(crate) fn turned(what: String, verb: &str, still: &str, turn: &Turn, rest: String) -> Sentence {
+    let mut text = what;
+    if !turn.done.is_empty() {
+        text.push_str(&format!(": {verb} by {}", turn.list()));
+    }
+    if !turn.waiting.is_empty() {
+        text.push_str(&format!("; {still} by {}", turn.waiting.join(", ")));
+    }
+    Sentence {
+        text: format!("{text}; {rest}"),
+        is_done: turn.waiting.is_empty(),
+    }
+}
+
+const ENDPOINTS: [Endpoint; 3] = [Endpoint::Discovery, Endpoint::Jwks, Endpoint::Resolver];
+/// Far more than clocks may differ, and than a token lives.
+const CLOCK_STEP: i64 = 60;
+const MAX_KEYS: usize = 3;
+/// Longer than a token lives.
+const LONG: Duration = Duration::from_secs(30);
