@@ -76,7 +76,7 @@ pub(crate) async fn start(
     let api = Api {
         id: WEBHOOK,
         title: "JWT + webhook",
-        promise: "out at once, when the webhook arrives".to_owned(),
+        promise: "out at once, by the webhook".to_owned(),
         reads_tokens: true,
         ..Api::serve(authgear, routes).await?
     };
@@ -90,7 +90,7 @@ pub(crate) async fn start(
         id: LIVE,
         title: "Live sessions",
         promise: format!(
-            "out within {} s; goes on when Authgear is away",
+            "out within {} s; survives an outage",
             BOUND.as_secs()
         ),
         reads_tokens: true,
@@ -103,7 +103,7 @@ pub(crate) async fn start(
     apis.push(Api {
         id: PROJECTS,
         title: "Two projects",
-        promise: format!("out within {} s; each project by itself", BOUND.as_secs()),
+        promise: format!("out within {} s; each by itself", BOUND.as_secs()),
         reads_tokens: true,
         ..Api::serve(authgear, routes).await?
     });
@@ -122,7 +122,7 @@ pub(crate) async fn start(
     apis.push(Api {
         id: GATEWAY,
         title: "Gateway",
-        promise: "out at the next request, as the gateway asks".to_owned(),
+        promise: "out at the next request".to_owned(),
         ..gateway
     });
     Ok(apis)

@@ -1,6 +1,7 @@
 //! What attackers try. None of it may pass.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::http::header;
@@ -14,7 +15,8 @@ use tokio::time::sleep;
 use crate::apis::{self, Api};
 use crate::controls::{self, done, turned};
 use crate::gateway::random_text;
-use crate::story::{Press, Sentence, tell};
+use crate::marks::lock;
+use crate::story::{Press, Turn, tell};
 use crate::traffic::send;
 use crate::world::{Who, World};
 
@@ -69,9 +71,11 @@ async fn forge(world: &World) -> String {
         token().hs256("secret").sign(),
         token().claim("sub", "alice").tamper_signature().sign(),
         token().issued_at(1_000_000_000).sign(),
-        token().claim("iss", "https://evil.example").sign(),
+        token()
+            .claim("iss", "https://evil.example")
+            .signed_by(&own.key)
+            .sign(),
         token().claim("aud", "https://other.example").sign(),
-        token().header("crit", vec!["exp"]).sign(),
         own.session.id_token().sign(),
         "not.a.token".to_owned(),
     ];
@@ -228,39 +232,51 @@ pub(crate) async fn keep_a_token_of_a_removed_key(world: &Arc<World>) {
     let token = world.attackers.session.token().signed_with(&old).sign();
     let press = Press::new(world, "remove-key", Some(Who::Attackers));
     world.acme.remove_old_keys();
-    let began = Instant::now();
-    let probing = Arc::clone(world);
-    tokio::spawn(async move {
-        let mut open: Vec<(usize, &Api)> = each_api(&probing).collect();
-        while !open.is_empty() && began.elapsed() < PROBING {
-            let mut still = Vec::new();
-            for (row, api) in open {
-                let request = probing
-                    .client
-                    .get(format!("{}/me", api.url))
-                    .bearer_auth(&token);
-                if send(&probing, row, request).await != 401 {
-                    still.push((row, api));
-                }
-            }
-            open = still;
-            sleep(Duration::from_millis(250)).await;
-        }
-    });
+    let refused: Arc<Mutex<Vec<(&'static str, f64)>>> = Arc::default();
+    tokio::spawn(send_until_refused(
+        Arc::clone(world),
+        token,
+        Arc::clone(&refused),
+    ));
     tell(world, press, PROBING, move |seen| {
-        let turn = seen.attackers_went_out();
-        let sentence = turned(
+        let done = lock(&refused).clone();
+        let titles = each_api(seen.world()).map(|(_, api)| api.title);
+        let waiting = titles
+            .filter(|title| done.iter().all(|(own, _)| own != title))
+            .collect();
+        turned(
             "Acme's old key was removed".to_owned(),
             "a token that it had signed was refused",
-            "still let in",
-            &turn,
+            "it is still let in",
+            &Turn { done, waiting },
             seen.others(),
-        );
-        Sentence {
-            is_done: sentence.is_done && turn.done.len() == 6,
-            ..sentence
-        }
+        )
     });
+}
+
+async fn send_until_refused(
+    world: Arc<World>,
+    token: String,
+    refused: Arc<Mutex<Vec<(&'static str, f64)>>>,
+) {
+    let began = Instant::now();
+    let mut open: Vec<(usize, &Api)> = each_api(&world).collect();
+    while !open.is_empty() && began.elapsed() < PROBING {
+        let mut still = Vec::new();
+        for (row, api) in open {
+            let after = began.elapsed().as_secs_f64();
+            let request = world
+                .client
+                .get(format!("{}/me", api.url))
+                .bearer_auth(&token);
+            match send(&world, row, request).await {
+                401 => lock(&refused).push((api.title, after)),
+                _ => still.push((row, api)),
+            }
+        }
+        open = still;
+        sleep(Duration::from_millis(250)).await;
+    }
 }
 
 /// The APIs of the fakes, with the row of the attackers.
@@ -282,7 +298,7 @@ async fn send_all(world: &World, requests: Vec<(usize, RequestBuilder)>) -> Vec<
 
 /// `64 × 401, 2 × 503`
 fn statuses(answers: &[u16]) -> String {
-    let mut counts = std::collections::BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for status in answers {
         *counts.entry(*status).or_insert(0_usize) += 1;
     }

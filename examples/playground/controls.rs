@@ -205,23 +205,6 @@ pub(crate) fn kids(acme: &axum_authgear::testkit::FakeAuthgear) -> Vec<String> {
 /// The first press lets acme fail, the second one heals it.
 fn fault(world: &Arc<World>, control: &'static str) {
     let press = Press::new(world, control, None);
-    let mut trouble = lock(&world.trouble);
-    for endpoint in ENDPOINTS {
-        world.acme.heal(endpoint);
-    }
-    if trouble.fault == Some(control) {
-        trouble.fault = None;
-        return tell(world, press, LONG, |seen| {
-            turned(
-                "Acme answers as usual".to_owned(),
-                "let in again",
-                "not yet let in",
-                &seen.recovered(),
-                seen.others(),
-            )
-        });
-    }
-    trouble.fault = Some(control);
     let (fault, what) = match control {
         "hang" => (Fault::Hang, "accepts connections and never answers"),
         "drop" => (Fault::CloseConnection, "closes every connection"),
@@ -231,8 +214,29 @@ fn fault(world: &Arc<World>, control: &'static str) {
             "answers 0.7 s late",
         ),
     };
-    for endpoint in ENDPOINTS {
-        world.acme.fail(endpoint, fault.clone());
+    let is_healed = {
+        let mut trouble = lock(&world.trouble);
+        let is_healed = trouble.fault == Some(control);
+        trouble.fault = (!is_healed).then_some(control);
+        for endpoint in ENDPOINTS {
+            world.acme.heal(endpoint);
+            if !is_healed {
+                world.acme.fail(endpoint, fault.clone());
+            }
+        }
+        is_healed
+    };
+    if is_healed {
+        return tell(world, press, LONG, |seen| {
+            let recovered = seen.recovered();
+            turned(
+                "Acme answers as usual".to_owned(),
+                "let in again",
+                "not yet let in",
+                &recovered,
+                seen.others(),
+            )
+        });
     }
     tell(world, press, Duration::from_secs(12), move |seen| {
         Sentence {

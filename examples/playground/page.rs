@@ -140,7 +140,11 @@ fn layout(world: &World) -> Value {
             Who::Attackers => "what attackers try",
             Who::You => "your own token",
         };
-        json!({ "api": row.api, "name": world.name(row), "about": about })
+        let passes = match row.who {
+            Who::Person(person) => world.people[person].passes(world.api(row).reads_tokens),
+            Who::Attackers | Who::You => true,
+        };
+        json!({ "api": row.api, "name": world.name(row), "about": about, "passes": passes })
     });
     let people = world.people.iter().filter(|person| person.has_account());
     json!({

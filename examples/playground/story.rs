@@ -234,15 +234,8 @@ impl<'p> Seen<'p> {
         self.turn(rows, |row| self.of(row).find(|mark| mark.is_good()))
     }
 
-    /// Which APIs refused the attackers' token for good.
-    pub(crate) fn attackers_went_out(&self) -> Turn {
-        let rows = self.world.rows.iter().enumerate();
-        let rows = rows
-            .filter(|(index, row)| row.who == Who::Attackers && self.of(*index).next().is_some());
-        self.turn(rows.map(|(index, _)| index), |row| {
-            let refused = self.of(row).rev().take_while(|mark| !mark.is_good());
-            refused.last()
-        })
+    pub(crate) fn world(&self) -> &'p World {
+        self.world
     }
 
     /// The slowest row counts for its API.
