@@ -89,10 +89,7 @@ pub(crate) async fn start(
     apis.push(Api {
         id: LIVE,
         title: "Live sessions",
-        promise: format!(
-            "out within {} s; survives an outage",
-            BOUND.as_secs()
-        ),
+        promise: format!("out within {} s; survives an outage", BOUND.as_secs()),
         reads_tokens: true,
         ..Api::serve(authgear, routes).await?
     });

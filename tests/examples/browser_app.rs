@@ -1,7 +1,5 @@
 //! `browser_app`, in a real browser: its own page may use the cookie, another origin's may not.
 
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,108 +7,11 @@ use axum::response::Html;
 use axum::routing::get;
 use axum_authgear::testkit::{FakeAuthgear, User};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use crate::process::{Example, PATIENCE, ask, client};
-
-/// Chromium, led by its driver (W3C `WebDriver`). Both end when this is dropped.
-struct Browser {
-    driver: Child,
-    session: String,
-    profile: PathBuf,
-}
-
-impl Browser {
-    async fn start(name: &str) -> Self {
-        let profile =
-            std::env::temp_dir().join(format!("axum-authgear-{name}-{}", std::process::id()));
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = loop {
-            let line = timeout(PATIENCE, lines.next_line())
-                .await
-                .unwrap()
-                .unwrap()
-                .unwrap();
-            if let Some((_, rest)) = line.split_once("started successfully on port ") {
-                break rest.trim_end_matches('.').to_owned();
-            }
-        };
-        // Its further output must have somewhere to go.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let arguments = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            &format!("--user-data-dir={}", profile.display()),
-        ];
-        let wanted = json!({
-            "capabilities": { "alwaysMatch": { "goog:chromeOptions": { "args": arguments } } }
-        });
-        let sessions = format!("http://127.0.0.1:{port}/session");
-        let answer = post(&sessions, &wanted).await;
-        let id = answer["sessionId"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{answer}"));
-        Self {
-            driver,
-            session: format!("{sessions}/{id}"),
-            profile,
-        }
-    }
-
-    async fn open(&self, url: &str) {
-        post(&format!("{}/url", self.session), &json!({ "url": url })).await;
-    }
-
-    /// Runs a script in the page, and returns what it returns.
-    async fn run(&self, script: &str, arguments: &[&str]) -> Value {
-        let body = json!({ "script": script, "args": arguments });
-        post(&format!("{}/execute/sync", self.session), &body).await
-    }
-
-    /// Waits until the page says its outcome.
-    async fn outcome(&self) -> Value {
-        let script = "const output = document.getElementById('outcome'); \
-                      return output && output.textContent;";
-        let found = timeout(PATIENCE, async {
-            loop {
-                match self.run(script, &[]).await {
-                    Value::String(text) if !text.is_empty() => return text,
-                    _ => sleep(Duration::from_millis(50)).await,
-                }
-            }
-        });
-        serde_json::from_str(&found.await.expect("an outcome")).unwrap()
-    }
-
-    async fn close(mut self) {
-        let _ = client().delete(&self.session).send().await;
-        let _ = self.driver.kill().await;
-        let _ = std::fs::remove_dir_all(&self.profile);
-    }
-}
-
-async fn post(url: &str, body: &Value) -> Value {
-    let request = client().post(url).body(body.to_string());
-    let response = timeout(PATIENCE, request.send()).await.unwrap().unwrap();
-    let answer: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
-    answer["value"].clone()
-}
+use crate::browser::Browser;
+use crate::process::{Example, PATIENCE, ask};
 
 /// Another origin, whose page tries what a script can try.
 async fn evil() -> u16 {
@@ -174,7 +75,7 @@ async fn a_page_uses_its_cookie_and_another_origin_does_not() {
         .run("signIn(arguments[0]).then(tryAll)", &[&token])
         .await;
     assert_eq!(
-        browser.outcome().await,
+        outcome(&browser).await,
         json!({ "me": 200, "id": "alice", "note": 201, "live": "hello, alice", "cookie": "" })
     );
     browser
@@ -194,7 +95,7 @@ async fn a_page_uses_its_cookie_and_another_origin_does_not() {
         browser.open(&format!("http://{host}:{port}/")).await;
         browser.run("tryAll(arguments[0])", &[&api]).await;
         assert_eq!(
-            browser.outcome().await,
+            outcome(&browser).await,
             json!({ "blind": "opaque", "read": "refused", "live": "refused" }),
             "{host}"
         );
@@ -227,17 +128,32 @@ async fn a_trusted_origin_uses_the_cookie() {
     browser
         .run("signIn(arguments[0]).then(tryAll)", &[&token])
         .await;
-    browser.outcome().await;
+    outcome(&browser).await;
     browser.open(&trusted).await;
     browser.run("tryAll(arguments[0])", &[&api]).await;
     // Without CORS the answer stays hidden all the same.
     assert_eq!(
-        browser.outcome().await,
+        outcome(&browser).await,
         json!({ "blind": "opaque", "read": "refused", "live": "open" })
     );
     browser.run("submit(arguments[0])", &[&api]).await;
     wait_for_text(&browser, |text| text == "3").await;
     browser.close().await;
+}
+
+/// Waits until the page says its outcome.
+async fn outcome(browser: &Browser) -> Value {
+    let script = "const output = document.getElementById('outcome'); \
+                  return output && output.textContent;";
+    let found = timeout(PATIENCE, async {
+        loop {
+            match browser.run(script, &[]).await {
+                Value::String(text) if !text.is_empty() => return text,
+                _ => sleep(Duration::from_millis(50)).await,
+            }
+        }
+    });
+    serde_json::from_str(&found.await.expect("an outcome")).unwrap()
 }
 
 /// Waits until the page's text is this one.

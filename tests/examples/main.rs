@@ -4,6 +4,7 @@
 //! `--test examples` alone runs the old one: say `cargo build --examples` first.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod browser;
 mod process;
 
 mod browser_app;
@@ -17,6 +18,7 @@ mod mcp_clients;
 mod mcp_server;
 mod observability;
 mod openapi;
+mod playground;
 mod quickstart;
 mod resource_server;
 mod websocket;
