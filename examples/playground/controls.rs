@@ -81,6 +81,8 @@ async fn on_account(world: &Arc<World>, control: &'static str, index: usize) {
         "revoke" => (person.revoke_session(), "lost the session"),
         _ => (person.enable(), "is enabled and signed in again"),
     };
+    // What is sent from here on meets an account that has changed.
+    press.at = world.marks.now();
     let name = person.name;
     if !did {
         return tell(world, press, Duration::ZERO, move |seen| {

@@ -80,6 +80,34 @@ impl Browser {
         post(&format!("{}/execute/sync", self.session), &body).await
     }
 
+    /// Runs a script that calls its last argument with what it has found.
+    pub(crate) async fn run_async(&self, script: &str) -> Value {
+        let body = json!({ "script": script, "args": [] });
+        post(&format!("{}/execute/async", self.session), &body).await
+    }
+
+    /// Clicks what the selector finds, as a person does: it must be there to be seen.
+    pub(crate) async fn click(&self, selector: &str) {
+        let element = self.element(selector).await;
+        let answer = post(&format!("{element}/click"), &json!({})).await;
+        assert!(answer.is_null(), "{selector}: {answer}");
+    }
+
+    /// Presses keys in what the selector finds, which has the focus then.
+    pub(crate) async fn type_into(&self, selector: &str, text: &str) {
+        let element = self.element(selector).await;
+        let answer = post(&format!("{element}/value"), &json!({ "text": text })).await;
+        assert!(answer.is_null(), "{selector}: {answer}");
+    }
+
+    async fn element(&self, selector: &str) -> String {
+        let body = json!({ "using": "css selector", "value": selector });
+        let answer = post(&format!("{}/element", self.session), &body).await;
+        let id = answer["element-6066-11e4-a52e-4f735466cecf"].as_str();
+        let id = id.unwrap_or_else(|| panic!("{selector}: {answer}"));
+        format!("{}/element/{id}", self.session)
+    }
+
     /// A command of the browser's own protocol, for what `WebDriver` has not.
     pub(crate) async fn command(&self, name: &str, parameters: Value) -> Value {
         let body = json!({ "cmd": name, "params": parameters });

@@ -58,6 +58,18 @@ impl Example {
         }
     }
 
+    /// How much memory it holds, in KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.process.id().unwrap());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap()
+    }
+
     /// Sends a signal to this very process, and waits for its end.
     pub(crate) async fn end_by(mut self, signal: &str) -> ExitStatus {
         let pid = self.process.id().unwrap();
