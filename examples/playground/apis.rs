@@ -76,7 +76,7 @@ pub(crate) async fn start(
     let api = Api {
         id: WEBHOOK,
         title: "JWT + webhook",
-        promise: "out at once, by the webhook".to_owned(),
+        promise: "out at once, by webhook".to_owned(),
         reads_tokens: true,
         ..Api::serve(authgear, routes).await?
     };
@@ -89,7 +89,7 @@ pub(crate) async fn start(
     apis.push(Api {
         id: LIVE,
         title: "Live sessions",
-        promise: format!("out within {} s; survives an outage", BOUND.as_secs()),
+        promise: format!("out within {} s, with a grace", BOUND.as_secs()),
         reads_tokens: true,
         ..Api::serve(authgear, routes).await?
     });

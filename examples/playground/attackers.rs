@@ -1,8 +1,8 @@
 //! What attackers try. None of it may pass.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::header;
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Session, SigningKey, User};
@@ -10,20 +10,18 @@ use base64_simd::URL_SAFE_NO_PAD;
 use futures_util::stream::{self, StreamExt};
 use reqwest::RequestBuilder;
 use serde_json::json;
-use tokio::time::sleep;
 
 use crate::apis::{self, Api};
-use crate::controls::{self, done, turned};
 use crate::gateway::random_text;
-use crate::marks::lock;
-use crate::story::{Press, Turn, tell};
+use crate::seen::Press;
+use crate::story::{done, go_on};
 use crate::traffic::send;
 use crate::world::{Who, World};
 
 /// What they have: an account of their own, and keys that are not Authgear's.
 pub(crate) struct Attackers {
     mallory: User,
-    session: Session,
+    pub(crate) session: Session,
     key: SigningKey,
 }
 
@@ -40,6 +38,8 @@ impl Attackers {
 
 pub(crate) fn attack(world: &Arc<World>, control: &'static str) {
     let press = Press::new(world, control, None);
+    // It counts as unfinished from now on.
+    let id = world.stories.begin(&press);
     let fetches = world.acme.requests(Endpoint::Jwks);
     let world = Arc::clone(world);
     tokio::spawn(async move {
@@ -50,7 +50,7 @@ pub(crate) fn attack(world: &Arc<World>, control: &'static str) {
             _ => cross_site(&world).await,
         };
         let fetches = world.acme.requests(Endpoint::Jwks) - fetches;
-        tell(&world, press, Duration::from_secs(20), move |seen| {
+        go_on(&world, id, press, Duration::from_secs(20), move |seen| {
             done(format!(
                 "{said}; meanwhile Authgear was asked for its keys {fetches} times, and {}",
                 seen.others()
@@ -209,78 +209,8 @@ async fn cross_site(world: &World) -> String {
     )
 }
 
-/// A token that outlives its key: how soon is it refused?
-pub(crate) async fn keep_a_token_of_a_removed_key(world: &Arc<World>) {
-    // An operator removes a key when nobody needs it any more.
-    let old = match &*controls::kids(&world.acme) {
-        [only] => {
-            let old = only.clone();
-            controls::new_key(world).await;
-            old
-        }
-        [.., last] => last.clone(),
-        [] => return,
-    };
-    for person in world
-        .people
-        .iter()
-        .filter(|person| person.is_of(&world.acme))
-    {
-        person.renew();
-    }
-    sleep(Duration::from_millis(300)).await;
-    let token = world.attackers.session.token().signed_with(&old).sign();
-    let press = Press::new(world, "remove-key", Some(Who::Attackers));
-    world.acme.remove_old_keys();
-    let refused: Arc<Mutex<Vec<(&'static str, f64)>>> = Arc::default();
-    tokio::spawn(send_until_refused(
-        Arc::clone(world),
-        token,
-        Arc::clone(&refused),
-    ));
-    tell(world, press, PROBING, move |seen| {
-        let done = lock(&refused).clone();
-        let titles = each_api(seen.world()).map(|(_, api)| api.title);
-        let waiting = titles
-            .filter(|title| done.iter().all(|(own, _)| own != title))
-            .collect();
-        turned(
-            "Acme's old key was removed".to_owned(),
-            "a token that it had signed was refused",
-            "it is still let in",
-            &Turn { done, waiting },
-            seen.others(),
-        )
-    });
-}
-
-async fn send_until_refused(
-    world: Arc<World>,
-    token: String,
-    refused: Arc<Mutex<Vec<(&'static str, f64)>>>,
-) {
-    let began = Instant::now();
-    let mut open: Vec<(usize, &Api)> = each_api(&world).collect();
-    while !open.is_empty() && began.elapsed() < PROBING {
-        let mut still = Vec::new();
-        for (row, api) in open {
-            let after = began.elapsed().as_secs_f64();
-            let request = world
-                .client
-                .get(format!("{}/me", api.url))
-                .bearer_auth(&token);
-            match send(&world, row, request).await {
-                401 => lock(&refused).push((api.title, after)),
-                _ => still.push((row, api)),
-            }
-        }
-        open = still;
-        sleep(Duration::from_millis(250)).await;
-    }
-}
-
 /// The APIs of the fakes, with the row of the attackers.
-fn each_api(world: &World) -> impl Iterator<Item = (usize, &Api)> {
+pub(crate) fn each_api(world: &World) -> impl Iterator<Item = (usize, &Api)> {
     let rows = world.rows.iter().enumerate();
     rows.filter(|(_, row)| row.who == Who::Attackers)
         .map(|(index, row)| (index, world.api(row)))
@@ -311,4 +241,3 @@ fn statuses(answers: &[u16]) -> String {
 /// For each API.
 const FLOOD: usize = 60;
 const AT_ONCE: usize = 96;
-const PROBING: Duration = Duration::from_secs(30);

@@ -7,9 +7,10 @@ use axum_authgear::testkit::{Endpoint, Fault, WebhookFaults};
 
 use crate::attackers;
 use crate::marks::lock;
-use crate::people::Person;
-use crate::story::{Press, Sentence, Turn, tell};
-use crate::world::{Who, World};
+use crate::seen::Press;
+use crate::story::{Sentence, done, tell, turned};
+use crate::world::World;
+use crate::{accounts, old_key};
 
 /// Why a button does nothing.
 #[derive(Debug, PartialEq)]
@@ -46,6 +47,7 @@ pub(crate) async fn press(world: &Arc<World>, control: &str, who: &str) -> Resul
         .into_iter()
         .find(|own| *own == control)
         .ok_or(Unusable::Unknown)?;
+    let _one_at_a_time = world.hands.lock().await;
     if !world.stories.have_room() {
         return Err(Unusable::Busy);
     }
@@ -55,10 +57,10 @@ pub(crate) async fn press(world: &Arc<World>, control: &str, who: &str) -> Resul
                 .people
                 .iter()
                 .position(|own| own.name == who && own.has_account());
-            on_account(world, control, index.ok_or(Unusable::Unknown)?).await;
+            accounts::press(world, control, index.ok_or(Unusable::Unknown)?).await;
         }
         "rotate" => rotate(world).await,
-        "remove-key" => attackers::keep_a_token_of_a_removed_key(world).await,
+        "remove-key" => old_key::remove(world).await,
         "hang" | "drop" | "fail" | "slow" => fault(world, control),
         "lose" | "repeat" => next_webhook(world, control),
         "ahead" => set_clock(world, control, CLOCK_STEP),
@@ -66,95 +68,6 @@ pub(crate) async fn press(world: &Arc<World>, control: &str, who: &str) -> Resul
         _ => attackers::attack(world, control),
     }
     Ok(())
-}
-
-async fn on_account(world: &Arc<World>, control: &'static str, index: usize) {
-    let person = &world.people[index];
-    let mut press = Press::new(world, control, Some(Who::Person(index)));
-    let before = world.acme.deliveries().len();
-    if let "role" = control {
-        return role(world, press, person);
-    }
-    let (did, what) = match control {
-        "disable" => (person.disable(), "was disabled"),
-        "delete" => (person.delete(), "was deleted"),
-        "revoke" => (person.revoke_session(), "lost the session"),
-        _ => (person.enable(), "is enabled and signed in again"),
-    };
-    // What is sent from here on meets an account that has changed.
-    press.at = world.marks.now();
-    let name = person.name;
-    if !did {
-        return tell(world, press, Duration::ZERO, move |seen| {
-            done(format!(
-                "{name} was so before: nothing changed; {}",
-                seen.others()
-            ))
-        });
-    }
-    world.acme.webhooks_settled().await;
-    let webhook = webhook_words(world, before);
-    press.webhook_at = webhook.is_some().then(|| world.marks.now());
-    disarm(world);
-    let webhook = webhook.map_or(String::new(), |webhook| format!("{webhook}; "));
-    tell(world, press, LONG, move |seen| {
-        let (verb, turn, still) = match control {
-            "enable" => ("let in", seen.came_in(), "not yet let in"),
-            _ => ("refused", seen.went_out(), "still let in"),
-        };
-        turned(
-            format!("{name} {what}"),
-            verb,
-            still,
-            &turn,
-            format!("{webhook}{}", seen.others()),
-        )
-    });
-}
-
-/// What came of the webhooks since there were so many.
-fn webhook_words(world: &World, before: usize) -> Option<String> {
-    let deliveries = world.acme.deliveries();
-    let new = deliveries.get(before..).filter(|new| !new.is_empty())?;
-    let taken = new
-        .iter()
-        .filter(|delivery| delivery.status().is_some())
-        .count();
-    Some(match taken {
-        0 => "the webhook was lost".to_owned(),
-        1 => "the webhook came once".to_owned(),
-        _ => format!("the webhook came {taken} times"),
-    })
-}
-
-fn role(world: &Arc<World>, press: Press, person: &Person) {
-    let name = person.name;
-    match person.change_role() {
-        Some(true) => tell(world, press, LONG, move |seen| {
-            turned(
-                format!("{name} has the role editor"),
-                "let in",
-                "not yet let in",
-                &seen.came_in(),
-                seen.others(),
-            )
-        }),
-        Some(false) => tell(world, press, LONG, move |seen| {
-            turned(
-                format!("{name} lost the role editor"),
-                "refused",
-                "still let in",
-                &seen.went_out(),
-                seen.others(),
-            )
-        }),
-        None => tell(world, press, Duration::ZERO, move |seen| {
-            done(format!(
-                "{name} is deleted and has no roles; {}",
-                seen.others()
-            ))
-        }),
-    }
 }
 
 async fn rotate(world: &Arc<World>) {
@@ -236,7 +149,7 @@ fn fault(world: &Arc<World>, control: &'static str) {
                 "let in again",
                 "not yet let in",
                 &recovered,
-                seen.others(),
+                &seen.others(),
             )
         });
     }
@@ -268,11 +181,6 @@ fn next_webhook(world: &Arc<World>, control: &'static str) {
     });
 }
 
-fn disarm(world: &World) {
-    world.acme.webhook_faults(WebhookFaults::none());
-    lock(&world.trouble).webhook = None;
-}
-
 fn set_clock(world: &Arc<World>, control: &'static str, seconds: i64) {
     let press = Press::new(world, control, None);
     let now = {
@@ -296,7 +204,7 @@ fn set_clock(world: &Arc<World>, control: &'static str, seconds: i64) {
                     "let in again",
                     "not yet let in",
                     &seen.recovered(),
-                    seen.others(),
+                    &seen.others(),
                 )
                 .text
             }
@@ -313,31 +221,9 @@ fn set_clock(world: &Arc<World>, control: &'static str, seconds: i64) {
     });
 }
 
-pub(crate) fn done(text: String) -> Sentence {
-    Sentence {
-        text,
-        is_done: true,
-    }
-}
-
-/// `Alice was disabled: refused by Resolver after 0.2 s; still let in by JWT alone; nobody else …`
-pub(crate) fn turned(what: String, verb: &str, still: &str, turn: &Turn, rest: String) -> Sentence {
-    let mut text = what;
-    if !turn.done.is_empty() {
-        text.push_str(&format!(": {verb} by {}", turn.list()));
-    }
-    if !turn.waiting.is_empty() {
-        text.push_str(&format!("; {still} by {}", turn.waiting.join(", ")));
-    }
-    Sentence {
-        text: format!("{text}; {rest}"),
-        is_done: turn.waiting.is_empty(),
-    }
-}
-
 const ENDPOINTS: [Endpoint; 3] = [Endpoint::Discovery, Endpoint::Jwks, Endpoint::Resolver];
 /// Far more than clocks may differ, and than a token lives.
 const CLOCK_STEP: i64 = 60;
 const MAX_KEYS: usize = 3;
 /// Longer than a token lives.
-const LONG: Duration = Duration::from_secs(30);
+pub(crate) const LONG: Duration = Duration::from_secs(30);

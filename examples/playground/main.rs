@@ -10,13 +10,16 @@
 //! real project, and see the same for your own token. The client's redirect URI is printed; `LISTEN`
 //! fixes its port. The page controls everything: it listens on loopback, and only there.
 
+mod accounts;
 mod apis;
 mod attackers;
 mod controls;
 mod gateway;
 mod marks;
+mod old_key;
 mod page;
 mod people;
+mod seen;
 mod sign_in;
 mod story;
 mod traffic;

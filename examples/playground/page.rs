@@ -25,7 +25,7 @@ use crate::apis::{BOUND, LEEWAY};
 use crate::controls::{self, Unusable};
 use crate::marks::lock;
 use crate::people::TOKEN_LIFETIME;
-use crate::story::should_pass;
+use crate::seen::should_pass;
 use crate::world::{Row, Who, World};
 
 const PAGE: &str = include_str!("page.html");

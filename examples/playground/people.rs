@@ -215,16 +215,16 @@ impl Person {
     // What an administrator does. `false`: there was nothing to change.
 
     pub(crate) fn disable(&self) -> bool {
-        self.leave(Standing::Disabled, |project, user| project.disable(user))
+        self.leave(Standing::Disabled, FakeAuthgear::disable)
     }
 
     pub(crate) fn delete(&self) -> bool {
-        self.leave(Standing::Deleted, |project, user| project.delete(user))
+        self.leave(Standing::Deleted, FakeAuthgear::delete)
     }
 
     pub(crate) fn revoke_session(&self) -> bool {
         let back = Standing::SignedOut(Instant::now() + AWAY);
-        self.leave(back, |project, user| project.end_all_sessions(user))
+        self.leave(back, FakeAuthgear::end_all_sessions)
     }
 
     fn leave(&self, standing: Standing, act: impl FnOnce(&FakeAuthgear, &User)) -> bool {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval_at};
 
 use crate::marks::{Mark, lock};
+use crate::sign_in::SignIn;
 use crate::world::{Who, World};
 
 /// One task for each row.
@@ -33,10 +34,7 @@ async fn run(world: Arc<World>, row: usize, offset: Duration) {
                 let person = &world.people[person];
                 (Some(person.token()), person.path)
             }
-            Who::You => (
-                world.sign_in.as_ref().and_then(|sign_in| sign_in.token()),
-                "/me",
-            ),
+            Who::You => (world.sign_in.as_ref().and_then(SignIn::token), "/me"),
             Who::Attackers => (None, "/me"),
         };
         let Some(token) = token else { continue };

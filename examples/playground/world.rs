@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) marks: Marks,
     pub(crate) stories: Stories,
     pub(crate) trouble: Mutex<Trouble>,
+    /// Who presses a button.
+    pub(crate) hands: tokio::sync::Mutex<()>,
     pub(crate) sign_in: Option<SignIn>,
     pub(crate) client: reqwest::Client,
     pub(crate) metrics: PrometheusHandle,
@@ -80,13 +82,17 @@ impl World {
 
         let mut rows = Vec::new();
         for (api, own) in apis.iter().enumerate() {
-            let knows = |person: &Person| person.is_of(&acme) || own.id == apis::PROJECTS;
-            let known = people
+            let is_known = |person: &Person| person.is_of(&acme) || own.id == apis::PROJECTS;
+            let callers = people
                 .iter()
                 .enumerate()
-                .filter(|(_, person)| knows(person));
-            let known = known.map(|(person, _)| Who::Person(person));
-            rows.extend(known.chain([Who::Attackers]).map(|who| Row::new(api, who)));
+                .filter(|(_, person)| is_known(person));
+            let callers = callers.map(|(person, _)| Who::Person(person));
+            rows.extend(
+                callers
+                    .chain([Who::Attackers])
+                    .map(|who| Row::new(api, who)),
+            );
         }
         if let Some(sign_in) = &sign_in {
             for own in apis::of_a_real_project(sign_in.endpoint(), sign_in.client_id()).await? {
@@ -104,6 +110,7 @@ impl World {
             marks: Marks::new(),
             stories: Stories::default(),
             trouble: Mutex::default(),
+            hands: tokio::sync::Mutex::default(),
             sign_in,
             // Nothing but loopback is asked.
             client: reqwest::Client::builder()

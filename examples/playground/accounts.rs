@@ -1,0 +1,108 @@
+//! The buttons that change a user.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_authgear::testkit::WebhookFaults;
+
+use crate::controls::LONG;
+use crate::marks::lock;
+use crate::people::Person;
+use crate::seen::Press;
+use crate::story::{done, tell, turned};
+use crate::world::{Who, World};
+
+pub(crate) async fn press(world: &Arc<World>, control: &'static str, index: usize) {
+    let person = &world.people[index];
+    let mut press = Press::new(world, control, Some(Who::Person(index)));
+    let before = world.acme.deliveries().len();
+    if let "role" = control {
+        return role(world, press, person);
+    }
+    let (did, what) = match control {
+        "disable" => (person.disable(), "was disabled"),
+        "delete" => (person.delete(), "was deleted"),
+        "revoke" => (person.revoke_session(), "lost the session"),
+        _ => (person.enable(), "is enabled and signed in again"),
+    };
+    // What is sent from here on meets an account that has changed.
+    press.at = world.marks.now();
+    let name = person.name;
+    if !did {
+        return tell(world, press, Duration::ZERO, move |seen| {
+            done(format!(
+                "{name} was so before: nothing changed; {}",
+                seen.others()
+            ))
+        });
+    }
+    world.acme.webhooks_settled().await;
+    let webhook = webhook_words(world, before);
+    press.webhook_at = webhook.is_some().then(|| world.marks.now());
+    disarm(world);
+    let webhook = webhook.map_or(String::new(), |webhook| format!("{webhook}; "));
+    tell(world, press, LONG, move |seen| {
+        let (verb, turn, still) = match control {
+            "enable" => ("let in", seen.came_in(), "not yet let in"),
+            _ => ("refused", seen.went_out(), "still let in"),
+        };
+        turned(
+            format!("{name} {what}"),
+            verb,
+            still,
+            &turn,
+            &format!("{webhook}{}", seen.others()),
+        )
+    });
+}
+
+/// What came of the webhooks since there were so many.
+fn webhook_words(world: &World, before: usize) -> Option<String> {
+    let deliveries = world.acme.deliveries();
+    let new = deliveries.get(before..).filter(|new| !new.is_empty())?;
+    let taken = new
+        .iter()
+        .filter(|delivery| delivery.status().is_some())
+        .count();
+    Some(match taken {
+        0 => "the webhook was lost".to_owned(),
+        1 => "the webhook came once".to_owned(),
+        _ => format!("the webhook came {taken} times"),
+    })
+}
+
+fn role(world: &Arc<World>, press: Press, person: &Person) {
+    let name = person.name;
+    match person.change_role() {
+        Some(true) => tell(world, press, LONG, move |seen| {
+            turned(
+                format!("{name} has the role editor"),
+                "let in",
+                "not yet let in",
+                &seen.came_in(),
+                &seen.others(),
+            )
+        }),
+        Some(false) => tell(world, press, LONG, move |seen| {
+            turned(
+                format!("{name} lost the role editor"),
+                "refused",
+                "still let in",
+                &seen.went_out(),
+                &seen.others(),
+            )
+        }),
+        None => tell(world, press, Duration::ZERO, move |seen| {
+            done(format!(
+                "{name} is deleted and has no roles; {}",
+                seen.others()
+            ))
+        }),
+    }
+}
+
+/// A fault befalls one webhook.
+fn disarm(world: &World) {
+    world.acme.webhook_faults(WebhookFaults::none());
+    lock(&world.trouble).webhook = None;
+}
