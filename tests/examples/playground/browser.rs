@@ -369,10 +369,9 @@ async fn what_stands_beside_the_timelines_works() {
     page.until("return document.getElementById('pause').getAttribute('aria-pressed') === 'true'")
         .await;
     sleep(Duration::from_millis(300)).await;
-    let (one, other) = (
-        page.browser.run(moves, &[]).await,
-        page.browser.run(moves, &[]).await,
-    );
+    let one = page.browser.run(moves, &[]).await;
+    sleep(Duration::from_millis(300)).await;
+    let other = page.browser.run(moves, &[]).await;
     assert_eq!(one, other);
     page.browser.click("#pause").await;
     sleep(Duration::from_millis(300)).await;
