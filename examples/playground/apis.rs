@@ -21,6 +21,8 @@ pub(crate) const RESOURCE: &str = "https://stock.example.com";
 pub(crate) const BOUND: Duration = Duration::from_secs(5);
 /// How far clocks may differ.
 pub(crate) const LEEWAY: Duration = Duration::from_secs(2);
+/// For a handful of people, so that memory is soon what it stays.
+const CACHE: usize = 256;
 /// Where browsers have the token in the modes with a JWT.
 pub(crate) const COOKIE: &str = "access_token";
 
@@ -54,10 +56,13 @@ pub(crate) async fn start(
     let in_all = |builder: AuthgearBuilder| {
         builder
             .token_cookie(COOKIE)
+            .token_cache_capacity(CACHE)
             .dangerous()
             .clock(clock.clone())
     };
-    let within = LiveSessions::within(BOUND).session_resolver(resolver());
+    let within = LiveSessions::within(BOUND)
+        .cache_capacity(CACHE)
+        .session_resolver(resolver());
     let mut apis = Vec::new();
 
     let authgear = in_all(project(acme)).build()?;

@@ -48,11 +48,8 @@ pub(crate) fn should_pass(world: &World, row: &Row) -> bool {
             let person = &world.people[person];
             person.standing() == Standing::Active && person.passes(world.api(row).reads_tokens)
         }
-        Who::Attackers => false,
-        Who::You => world
-            .sign_in
-            .as_ref()
-            .is_some_and(|sign_in| sign_in.token().is_some()),
+        // What a real project answers is no button's doing.
+        Who::Attackers | Who::You => false,
     }
 }
 

@@ -78,7 +78,7 @@ impl Page {
                 .await;
         }
         let button = format!("[data-control={control}]");
-        if self.pressed.len() % 2 == 0 {
+        if self.pressed.len().is_multiple_of(2) {
             self.browser.click(&button).await;
         } else {
             self.browser.type_into(&button, "\u{e007}").await;

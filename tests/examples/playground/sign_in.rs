@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 use super::start;
 use super::timelines::Timelines;
-use crate::process::{client, get as get_page};
+use crate::process::{Example, ask, client, get as get_page};
 
 /// A project with a token endpoint before a fake.
 #[derive(Clone)]
@@ -98,42 +98,124 @@ fn url_pairs(query: &str) -> HashMap<String, String> {
     url.query_pairs().into_owned().collect()
 }
 
-#[tokio::test]
-async fn a_person_signs_in_and_sees_their_own_token_verified() {
-    let provider = Provider::start().await;
-    let environment = [
-        ("AUTHGEAR_ENDPOINT", provider.fake.endpoint()),
-        ("AUTHGEAR_CLIENT_ID", "loopback"),
-    ];
-    let (mut example, url) = start(&environment).await;
-    let line = example.line().await;
-    assert!(line.ends_with(&format!(": {url}/callback")), "{line}");
-    let browser = reqwest::Client::builder().no_proxy().tls_certs_only([]);
-    let browser = browser
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap();
-    let visit = async |path: String| {
-        let answer = browser.get(format!("{url}{path}")).send().await.unwrap();
-        let location = answer
-            .headers()
-            .get("location")
-            .map(|value| value.to_str().unwrap().to_owned());
+/// Somebody with a browser.
+struct Visitor {
+    provider: Provider,
+    url: String,
+    browser: reqwest::Client,
+    _example: Example,
+}
+
+impl Visitor {
+    async fn start() -> Self {
+        let provider = Provider::start().await;
+        let environment = [
+            ("AUTHGEAR_ENDPOINT", provider.fake.endpoint()),
+            ("AUTHGEAR_CLIENT_ID", "loopback"),
+        ];
+        let (mut example, url) = start(&environment).await;
+        let line = example.line().await;
+        assert!(line.ends_with(&format!(": {url}/callback")), "{line}");
+        let browser = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+        let browser = browser.redirect(reqwest::redirect::Policy::none());
+        Self {
+            provider,
+            url,
+            browser: browser.build().unwrap(),
+            _example: example,
+        }
+    }
+
+    /// The status of a page, and where it leads.
+    async fn visit(&self, path: &str) -> (u16, Option<String>) {
+        let answer = self
+            .browser
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap();
+        let location = answer.headers().get("location");
+        let location = location.map(|value| value.to_str().unwrap().to_owned());
         (answer.status().as_u16(), location)
-    };
-    let begin = async || {
-        let (status, location) = visit("/sign-in".to_owned()).await;
+    }
+
+    /// Begins to sign in. What Authgear is asked for, whose code is good for that from now on.
+    async fn begin(&self) -> HashMap<String, String> {
+        let (status, location) = self.visit("/sign-in").await;
         assert_eq!(status, 303);
         let location = location.unwrap();
         let (page, query) = location.split_once('?').unwrap();
         assert_eq!(
             page,
-            format!("{}/oauth2/authorize", provider.fake.endpoint())
+            format!("{}/oauth2/authorize", self.provider.fake.endpoint())
         );
-        url_pairs(query)
-    };
+        let asked = url_pairs(query);
+        self.provider
+            .challenge
+            .lock()
+            .unwrap()
+            .clone_from(&asked["code_challenge"]);
+        asked
+    }
+}
 
-    let asked = begin().await;
+#[tokio::test]
+async fn a_wrong_answer_signs_nobody_in() {
+    let visitor = Visitor::start().await;
+    let asked = visitor.begin().await;
+    let state = &asked["state"];
+    for wrong in [
+        "state=guessed&code=the-code".to_owned(),
+        "code=the-code".to_owned(),
+        "state=&code=the-code".to_owned(),
+        format!("state={state}&code=the-code&iss=https://evil.example"),
+        // The state was used.
+        format!("state={state}&code=the-code"),
+    ] {
+        assert_eq!(
+            visitor.visit(&format!("/callback?{wrong}")).await.0,
+            400,
+            "{wrong}"
+        );
+    }
+    // No code, and one that is not good.
+    for wrong in ["error=access_denied", "code=guessed"] {
+        let state = visitor.begin().await["state"].clone();
+        assert_eq!(
+            visitor
+                .visit(&format!("/callback?state={state}&{wrong}"))
+                .await
+                .0,
+            400,
+            "{wrong}"
+        );
+    }
+    // Somebody else's code: it was asked for with another challenge.
+    let other = visitor.begin().await;
+    visitor
+        .provider
+        .challenge
+        .lock()
+        .unwrap()
+        .clone_from(&asked["code_challenge"]);
+    assert_ne!(other["state"], *state);
+    let path = format!("/callback?state={}&code=the-code", other["state"]);
+    assert_eq!(visitor.visit(&path).await.0, 400);
+    // A sign-in that was begun later ends one before it.
+    let former = visitor.begin().await;
+    visitor.begin().await;
+    let path = format!("/callback?state={}&code=the-code", former["state"]);
+    assert_eq!(visitor.visit(&path).await.0, 400);
+
+    let timelines = Timelines::read(&visitor.url).await;
+    assert!(timelines.state["you"]["token_length"].is_null());
+}
+
+#[tokio::test]
+async fn a_person_signs_in_and_sees_their_own_token_verified() {
+    let visitor = Visitor::start().await;
+    let url = &visitor.url;
+    let asked = visitor.begin().await;
     for (name, value) in [
         ("response_type", "code"),
         ("client_id", "loopback"),
@@ -146,55 +228,11 @@ async fn a_person_signs_in_and_sees_their_own_token_verified() {
         asked["state"].len() >= 43 && asked["code_challenge"].len() == 43,
         "{asked:?}"
     );
-    provider
-        .challenge
-        .lock()
-        .unwrap()
-        .clone_from(&asked["code_challenge"]);
-    let state = &asked["state"];
 
-    // A state that is not ours, no code, another issuer, a code of somebody else's.
-    assert_eq!(
-        visit("/callback?state=guessed&code=the-code".to_owned())
-            .await
-            .0,
-        400
-    );
-    assert_eq!(visit("/callback?code=the-code".to_owned()).await.0, 400);
-    assert_eq!(
-        visit(format!(
-            "/callback?state={state}&code=the-code&iss=https://evil.example"
-        ))
-        .await
-        .0,
-        400
-    );
-    // The state was used.
-    assert_eq!(
-        visit(format!("/callback?state={state}&code=the-code"))
-            .await
-            .0,
-        400
-    );
-    let other = begin().await;
-    assert_ne!(other["state"], *state);
-    // The challenge is the former one's.
-    assert_eq!(
-        visit(format!("/callback?state={}&code=the-code", other["state"]))
-            .await
-            .0,
-        400
-    );
-
-    let asked = begin().await;
-    provider
-        .challenge
-        .lock()
-        .unwrap()
-        .clone_from(&asked["code_challenge"]);
-    let back = visit(format!("/callback?state={}&code=the-code", asked["state"])).await;
-    assert_eq!(back, (303, Some("/".to_owned())));
-    let mut timelines = Timelines::open(&url).await;
+    let path = format!("/callback?state={}&code=the-code", asked["state"]);
+    assert_eq!(visitor.visit(&path).await, (303, Some("/".to_owned())));
+    let mut timelines = Timelines::open(url).await;
+    let token = &visitor.provider.token;
     for (api, name) in [
         ("own-jwt", "JWT alone"),
         ("own-live", "Live sessions"),
@@ -203,20 +241,18 @@ async fn a_person_signs_in_and_sees_their_own_token_verified() {
         timelines.until_answered(name, &[api], 200).await;
         let row = get_page(&format!("{url}/rows/{}", timelines.row(api, name)), None).await;
         assert_eq!(row.json()["good"]["user_id"], "you");
-        assert!(!row.text.contains(&provider.token[..20]));
+        assert!(!row.text.contains(&token[..20]));
     }
-    let length = provider.token.len();
+    let length = token.len();
     timelines
         .until("signed in", |seen| {
             seen.state["you"]["token_length"] == length
         })
         .await;
-    assert!(!timelines.text.contains(&provider.token[..20]));
+    assert!(!timelines.text.contains(&token[..20]));
 
     assert_eq!(
-        crate::process::ask("POST", &format!("{url}/sign-out"), &[])
-            .await
-            .status,
+        ask("POST", &format!("{url}/sign-out"), &[]).await.status,
         204
     );
     timelines

@@ -22,7 +22,21 @@ pub(super) struct Timelines {
 }
 
 impl Timelines {
+    /// Reads until everybody was seen by everyone.
     pub(super) async fn open(url: &str) -> Self {
+        let mut timelines = Self::read(url).await;
+        timelines
+            .until("first requests", |seen| {
+                let is_steady =
+                    |row: usize| seen.name(row) == "Attackers" || seen.marks[row].len() >= 2;
+                (0..seen.marks.len()).all(is_steady)
+            })
+            .await;
+        timelines
+    }
+
+    /// Reads what is sent at once.
+    pub(super) async fn read(url: &str) -> Self {
         let response = client().get(format!("{url}/events")).send().await.unwrap();
         assert_eq!(response.status(), 200);
         let mut timelines = Self {
@@ -35,13 +49,8 @@ impl Timelines {
             stories: BTreeMap::new(),
             text: String::new(),
         };
-        // Everybody was seen by everyone.
         timelines
-            .until("first requests", |seen| {
-                let steady =
-                    |row: usize| seen.name(row) == "Attackers" || seen.marks[row].len() >= 2;
-                !seen.state.is_null() && (0..seen.marks.len()).all(steady)
-            })
+            .until("the state", |seen| !seen.state.is_null())
             .await;
         timelines
     }
@@ -58,9 +67,12 @@ impl Timelines {
                 }
             }
         });
-        if reading.await.is_err() {
-            panic!("{what}: {:#?}", self.stories.values().collect::<Vec<_>>());
-        }
+        let in_time = reading.await.is_ok();
+        assert!(
+            in_time,
+            "{what}: {:#?}",
+            self.stories.values().collect::<Vec<_>>()
+        );
     }
 
     fn take(&mut self, event: &str) {
