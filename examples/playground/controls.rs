@@ -110,7 +110,7 @@ pub(crate) async fn new_key(world: &Arc<World>) {
 }
 
 /// The first one signs.
-pub(crate) fn kids(acme: &axum_authgear::testkit::FakeAuthgear) -> Vec<String> {
+fn kids(acme: &axum_authgear::testkit::FakeAuthgear) -> Vec<String> {
     let set = acme.jwks();
     let keys = set["keys"].as_array().into_iter().flatten();
     keys.filter_map(|key| key["kid"].as_str().map(str::to_owned))

@@ -17,24 +17,10 @@ use crate::world::{Who, World};
 /// A token that outlives its key: how soon is it refused?
 pub(crate) async fn remove(world: &Arc<World>) {
     // An operator removes a key when nobody needs it any more.
-    let old = match &*controls::kids(&world.acme) {
-        [only] => {
-            let old = only.clone();
-            controls::new_key(world).await;
-            old
-        }
-        [.., last] => last.clone(),
-        [] => return,
-    };
-    for person in world
-        .people
-        .iter()
-        .filter(|person| person.is_of(&world.acme))
-    {
-        person.renew();
-    }
+    let old = world.acme.signing_key();
+    controls::new_key(world).await;
     sleep(Duration::from_millis(300)).await;
-    let token = world.attackers.session.token().signed_with(&old).sign();
+    let token = world.attackers.session.token().signed_by(&old).sign();
     let press = Press::new(world, "remove-key", Some(Who::Attackers));
     world.acme.remove_old_keys();
     let refused: Arc<Mutex<Vec<(&'static str, f64)>>> = Arc::default();
