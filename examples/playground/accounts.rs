@@ -60,14 +60,15 @@ pub(crate) async fn press(world: &Arc<World>, control: &'static str, index: usiz
 fn webhook_words(world: &World, before: usize) -> Option<String> {
     let deliveries = world.acme.deliveries();
     let new = deliveries.get(before..).filter(|new| !new.is_empty())?;
-    let taken = new
+    let accepted = |status: u16| (200..300).contains(&status);
+    let count = new
         .iter()
-        .filter(|delivery| delivery.status().is_some())
+        .filter(|delivery| delivery.status().is_some_and(accepted))
         .count();
-    Some(match taken {
+    Some(match count {
         0 => "the webhook was lost".to_owned(),
         1 => "the webhook came once".to_owned(),
-        _ => format!("the webhook came {taken} times"),
+        _ => format!("the webhook came {count} times"),
     })
 }
 

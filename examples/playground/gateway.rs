@@ -65,13 +65,13 @@ async fn pass(State(gateway): State<Gateway>, request: Request) -> Response {
     for name in of_the_client {
         parts.headers.remove(name);
     }
-    let told = verdict
+    let identity = verdict
         .headers()
         .iter()
         .filter(|(name, _)| is_identity(name));
     parts
         .headers
-        .extend(told.map(|(name, value)| (name.clone(), value.clone())));
+        .extend(identity.map(|(name, value)| (name.clone(), value.clone())));
     parts.headers.insert("x-gateway-secret", gateway.proof);
     gateway
         .api

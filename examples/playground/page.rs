@@ -34,12 +34,12 @@ pub(crate) fn router(world: Arc<World>, address: SocketAddr) -> Router {
     let policy = content_security_policy();
     let hosts = [address.to_string(), format!("localhost:{}", address.port())];
     let guarded = from_fn(move |request: Request, next: Next| {
-        let answer = is_for(&hosts, &request).then(|| next.run(request));
+        let stranger = stranger(&hosts, &request);
         let policy = policy.clone();
         async move {
-            let mut answer = match answer {
-                Some(answer) => answer.await,
-                None => (StatusCode::MISDIRECTED_REQUEST, "this is another host").into_response(),
+            let mut answer = match stranger {
+                None => next.run(request).await,
+                Some(refusal) => refusal.into_response(),
             };
             for (name, value) in HEADERS {
                 answer
@@ -68,11 +68,21 @@ pub(crate) fn router(world: Arc<World>, address: SocketAddr) -> Router {
         .with_state(world)
 }
 
-/// A name that was made to lead here (DNS rebinding) is not ours.
-fn is_for(hosts: &[String], request: &Request) -> bool {
-    let mut named = request.headers().get_all(header::HOST).iter();
+/// Why a request is not this page's, if it is not.
+fn stranger(hosts: &[String], request: &Request) -> Option<(StatusCode, &'static str)> {
+    let headers = request.headers();
+    let mut named = headers.get_all(header::HOST).iter();
     let host = named.next().and_then(|host| host.to_str().ok());
-    named.next().is_none() && host.is_some_and(|host| hosts.iter().any(|own| own == host))
+    if named.next().is_some() || !host.is_some_and(|host| hosts.iter().any(|own| own == host)) {
+        // A name that was made to lead here (DNS rebinding).
+        return Some((StatusCode::MISDIRECTED_REQUEST, "this is another host"));
+    }
+    let site = headers.get("sec-fetch-site");
+    let is_of_another_site = site.is_some_and(|site| site == "cross-site" || site == "same-site");
+    // A link leads to the page, and Authgear leads back.
+    let may_be_linked = ["/", "/callback"].contains(&request.uri().path());
+    (is_of_another_site && !may_be_linked)
+        .then_some((StatusCode::FORBIDDEN, "another site asks for this"))
 }
 
 /// The page's own script and style by their hashes, and nothing else from anywhere.

@@ -11,7 +11,7 @@ use crate::world::{Row, Who, World};
 pub(crate) struct Press {
     pub(crate) control: &'static str,
     pub(crate) at: u64,
-    /// Whom it concerns.
+    /// The person that it concerns.
     pub(crate) who: Option<Who>,
     pub(crate) webhook_at: Option<u64>,
     /// Of each row: whether its requests passed, and should.
@@ -84,14 +84,14 @@ impl<'p> Seen<'p> {
         Duration::from_millis(mark.at - self.press.at).as_secs_f64()
     }
 
-    /// The rows of whom it concerns.
+    /// The rows of the person that the press concerns.
     fn concerned(&self) -> impl Iterator<Item = usize> {
         let rows = self.world.rows.iter().enumerate();
         rows.filter(|(_, row)| Some(row.who) == self.press.who)
             .map(|(index, _)| index)
     }
 
-    /// By which APIs whom it concerns was refused for good, after how long, and by which not yet.
+    /// Which APIs refuse this person now, since when, and which do not yet.
     pub(crate) fn went_out(&self) -> Turn {
         let rows = self.concerned().filter(|row| self.press.passed[*row]);
         self.turn(rows, |row| {
@@ -100,7 +100,7 @@ impl<'p> Seen<'p> {
         })
     }
 
-    /// Which APIs let whom it concerns in, after how long, and which not yet.
+    /// Which APIs let this person in, since when, and which do not yet.
     pub(crate) fn came_in(&self) -> Turn {
         let rows = self
             .concerned()
@@ -145,8 +145,7 @@ impl<'p> Seen<'p> {
         turn
     }
 
-    /// The marks of rows that passed before, whom it does not concern, and who are still in good
-    /// standing.
+    /// The marks of all others whose requests passed before, and still should.
     fn bystanders(&self) -> impl Iterator<Item = &Mark> {
         self.marks.iter().filter(|mark| {
             let row = &self.world.rows[mark.row];

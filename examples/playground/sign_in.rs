@@ -131,7 +131,7 @@ impl SignIn {
                 .take_if(is_ours)
                 .ok_or(Failure("no sign-in with this state was begun"))?
         };
-        // RFC 9207: another server's answer is not taken for this one's.
+        // RFC 9207: the answer must be of the server that was asked.
         if query
             .get("iss")
             .is_some_and(|issuer| *issuer != self.endpoint)

@@ -1,4 +1,4 @@
-//! Everything that runs: two projects, the APIs, the people, and who asks what of whom.
+//! Everything that runs: two projects, the APIs, the people, and the rows of requests between them.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex};

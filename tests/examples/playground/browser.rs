@@ -155,7 +155,7 @@ impl Page {
         }
     }
 
-    /// The promise of each mode, for somebody whom Authgear ends.
+    /// The promise of each mode, for somebody whose sessions Authgear has ended.
     async fn went_out(&self, who: &str, story: &Story, webhook_arrived: bool) {
         for api in RESOLVED {
             assert!(

@@ -35,11 +35,11 @@ async fn at_rest_each_person_gets_what_they_should() {
 #[tokio::test]
 async fn users_go_out_and_come_back() {
     let (_example, mut timelines) = open().await;
-    let told = timelines.press("disable", "Alice").await;
+    let pressed = timelines.press("disable", "Alice").await;
     timelines.until_answered("Alice", &AT_ONCE, 401).await;
     assert_eq!(timelines.last("jwt", "Bob"), 200);
     timelines.until_answered("Alice", &ALL, 401).await;
-    let sentence = timelines.finished("disable", told).await;
+    let sentence = timelines.finished("disable", pressed).await;
     assert!(
         sentence.starts_with("Alice was disabled: refused by "),
         "{sentence}"
@@ -93,10 +93,10 @@ async fn a_webhook_that_is_lost_leaves_the_token_and_one_that_comes_again_change
     timelines
         .until("armed", |seen| seen.state["webhook"] == "lose")
         .await;
-    let told = timelines.press("disable", "Alice").await;
+    let pressed = timelines.press("disable", "Alice").await;
     timelines.until_answered("Alice", &["resolver"], 401).await;
     assert_eq!(timelines.last("webhook", "Alice"), 200);
-    let sentence = timelines.finished("disable", told).await;
+    let sentence = timelines.finished("disable", pressed).await;
     assert!(sentence.contains("the webhook was lost"), "{sentence}");
 
     timelines.sentence("repeat", "").await;
@@ -137,11 +137,11 @@ async fn each_fault_of_acme_shows_and_heals_and_is_not_globexs() {
     let (_example, mut timelines) = open().await;
     for fault in ["hang", "drop", "fail", "slow"] {
         let from = timelines.marks.iter().map(Vec::len).collect::<Vec<_>>();
-        let told = timelines.press(fault, "").await;
+        let pressed = timelines.press(fault, "").await;
         timelines
             .until("set", |seen| seen.state["fault"] == fault)
             .await;
-        let sentence = timelines.finished(fault, told).await;
+        let sentence = timelines.finished(fault, pressed).await;
         let since = |api: &str, who: &str| {
             let row = timelines.row(api, who);
             timelines.marks[row][from[row]..].to_vec()

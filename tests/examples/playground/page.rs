@@ -94,6 +94,27 @@ async fn no_other_host_and_no_other_site_reaches_it() {
             assert_eq!(answer.status, 403, "{origin} {path}");
         }
     }
+    // Nor does another site read or begin anything; a link may lead to the page, and back from Authgear.
+    for (path, status) in [
+        ("/events", 403),
+        ("/rows/0", 403),
+        ("/sign-in", 403),
+        ("/", 200),
+        ("/callback", 404),
+    ] {
+        for site in ["cross-site", "same-site"] {
+            let headers = [("sec-fetch-site", site)];
+            let answer = ask("GET", &format!("{url}{path}"), &headers).await;
+            assert_eq!(answer.status, status, "{site} {path}");
+        }
+    }
+    for site in ["same-origin", "none"] {
+        let headers = [("sec-fetch-site", site)];
+        let answer = ask("GET", &format!("{url}/rows/0"), &headers).await;
+        assert_eq!(answer.status, 200, "{site}");
+    }
+    let preflight = ask("OPTIONS", &rotate, &[("origin", "https://evil.example")]).await;
+    assert_eq!(preflight.header("access-control-allow-origin"), None);
     // A GET presses nothing.
     assert_eq!(get(&rotate, None).await.status, 405);
     timelines
@@ -144,6 +165,13 @@ async fn an_unknown_button_or_person_is_404_and_too_many_presses_are_429() {
             "{path}"
         );
     }
+    for path in ["/rows/-1", "/rows/99999999999999999999", "/rows/%FF"] {
+        assert_eq!(
+            get(&format!("{url}{path}"), None).await.status,
+            400,
+            "{path}"
+        );
+    }
     let mut statuses = Vec::new();
     for _ in 0..30 {
         statuses.push(
@@ -186,6 +214,21 @@ async fn a_pasted_token_is_explained_and_written_nowhere() {
         assert_eq!(explain(api, &token).await.0, 404, "{api}");
     }
     assert_eq!(explain("jwt", &"x".repeat(20_000)).await.0, 413);
+    for odd in [
+        "",
+        "Bearer",
+        "Bearer Bearer",
+        "\0",
+        "a.b.c",
+        "....",
+        "\u{1f600}.\u{1f600}.",
+    ] {
+        let (status, text) = explain("jwt", odd).await;
+        assert!(
+            status == 200 && text.contains("verdict: refused"),
+            "{odd:?}: {text}"
+        );
+    }
     timelines
         .until("a second", |seen| seen.marks[0].len() >= 5)
         .await;
