@@ -32,12 +32,12 @@ advice! {
 
     /// The environment names a proxy, and the builder does not.
     warn proxy_ignored(variable: &str):
-        "{variable} is set, and not used: hand the proxy to the builder's `proxy`, if Authgear is reached \
+        "{variable} is set but not used: pass the proxy to the builder's `proxy`, if Authgear is reached \
           through one";
 
     /// A browser asked whether a page of another origin may send a request, and was refused.
     warn preflight_refused():
-        "a CORS preflight was refused, for it carries no token: add the CorsLayer after \
+        "a CORS preflight was refused, because it has no token: add the CorsLayer after \
           `.layer(authgear.layer())`, so that it is outside and answers first";
 
     /// The signature of a webhook's body was taken out of a request.
@@ -47,12 +47,12 @@ advice! {
 
     /// `revoke_user` was called where no token is verified.
     warn revoked_nobody():
-        "`revoke_user` keeps nobody out here, for no token is verified: disable the user in Authgear, or \
+        "`revoke_user` has no effect here, because no token is verified: disable the user in Authgear, or \
           verify JWTs (with or without `live_sessions`)";
 
     /// A client's tokens, or those from before a time, were to be revoked where no token is verified.
     warn revoked_no_client():
-        "`revoke_client` and `revoke_issued_before` keep nobody out here, for no token is verified: verify \
+        "`revoke_client` and `revoke_issued_before` have no effect here, because no token is verified: verify \
           JWTs (with or without `live_sessions`)";
 
     /// `revoke_token` was called for a user who came without a JWT.
@@ -93,8 +93,8 @@ pub(crate) fn gateway_decides(option: &str) {
         tracing::warn!(
             target: TARGET,
             help = HELP,
-            "`{option}` does nothing behind a gateway, which alone decides who is let in: use it where \
-             the gateway asks"
+            "`{option}` does nothing behind a gateway, because only the gateway decides who passes: use it in \
+             the server that the gateway asks"
         );
     });
 }

@@ -186,8 +186,8 @@ pub(crate) fn unprotected_route(
             target: TARGET,
             route,
             method,
-            "a route that nothing protects has answered, and its answer was replaced: an optional layer let \
-             the request pass, and nobody asked who is calling. Take an `Option<AuthUser>`, or name the \
+            "an unprotected route has answered, and its response was replaced: an optional layer let \
+             the request pass, and the handler did not extract the caller. Take an `Option<AuthUser>`, or name the \
              route open: `.layer(authgear.open())`"
         );
     } else {
@@ -195,7 +195,7 @@ pub(crate) fn unprotected_route(
             target: TARGET,
             route,
             method,
-            "a route that nothing protects has answered, and its answer was replaced: no layer of this \
+            "an unprotected route has answered, and its response was replaced: no layer of this \
              `Authgear` is around it. Add `.layer(authgear.layer())`, or name the route open: \
              `.layer(authgear.open())`"
         );
@@ -238,7 +238,7 @@ pub(crate) fn resolver_called(succeeded: bool, time: Duration) {
 
 /// A question about a caller's credential failed, which that caller may have caused.
 pub(crate) fn question_failed(issuer: &str, error: &(dyn Error + 'static)) {
-    tracing::debug!(target: TARGET, issuer, error = %Causes(error), "a question to the resolver failed");
+    tracing::debug!(target: TARGET, issuer, error = %Causes(error), "a resolver call failed");
 }
 
 /// A probe of the resolver failed, the first one of a row or another one.
@@ -260,7 +260,7 @@ pub(crate) fn describe() {
     metric!(describe());
 }
 
-/// What a log of ended users is called: whose users they are, and its key.
+/// The name of a revocation log: the issuer of its users, and its key.
 #[cfg(feature = "redis")]
 #[derive(Clone, Copy)]
 pub(crate) struct LogName<'n> {
@@ -268,7 +268,7 @@ pub(crate) struct LogName<'n> {
     pub(crate) stream: &'n str,
 }
 
-/// The log of ended users has been read: `is_new` after it was out of contact.
+/// The revocation log has been read: `is_new` after it was out of contact.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_read(
     LogName { issuer, stream }: LogName<'_>,
@@ -276,9 +276,9 @@ pub(crate) fn revocation_log_read(
     is_new: bool,
 ) {
     if is_new {
-        tracing::info!(target: TARGET, issuer, stream, lacking, "the log of ended users is in contact");
+        tracing::info!(target: TARGET, issuer, stream, lacking, "the revocation log is reachable");
     } else if lacking > 0 {
-        tracing::info!(target: TARGET, issuer, stream, lacking, "the log of ended users is told what it lacks");
+        tracing::info!(target: TARGET, issuer, stream, lacking, "records that the revocation log lacks are appended");
     }
 }
 
@@ -288,7 +288,7 @@ pub(crate) fn revocation_log_lost(
     LogName { issuer, stream }: LogName<'_>,
     error: &(dyn Error + 'static),
 ) {
-    tracing::warn!(target: TARGET, issuer, stream, error = %Causes(error), "the log of ended users is out of contact");
+    tracing::warn!(target: TARGET, issuer, stream, error = %Causes(error), "the revocation log is unreachable");
 }
 
 /// The log of revocations can at most be read, and refuses writes. Logged once until it accepts them.
@@ -297,19 +297,19 @@ pub(crate) fn revocation_log_refuses(
     LogName { issuer, stream }: LogName<'_>,
     error: &(dyn Error + 'static),
 ) {
-    tracing::warn!(target: TARGET, issuer, stream, error = %Causes(error), "the log of ended users takes nothing");
+    tracing::warn!(target: TARGET, issuer, stream, error = %Causes(error), "the revocation log refuses writes");
 }
 
 /// The log of revocations has stored everything that waited for it.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_takes(LogName { issuer, stream }: LogName<'_>) {
-    tracing::info!(target: TARGET, issuer, stream, "the log of ended users takes everything again");
+    tracing::info!(target: TARGET, issuer, stream, "the revocation log accepts writes again");
 }
 
 /// The log of revocations has entries that cannot be read. Logged from time to time.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_entries_skipped(LogName { issuer, stream }: LogName<'_>, count: u64) {
-    tracing::warn!(target: TARGET, issuer, stream, count, "entries of the log of ended users were skipped");
+    tracing::warn!(target: TARGET, issuer, stream, count, "entries of the revocation log were skipped");
 }
 
 /// This machine's clock and that of the log differ. Logged once until they agree.
@@ -318,7 +318,7 @@ pub(crate) fn revocation_clocks_differ(
     LogName { issuer, stream }: LogName<'_>,
     seconds_ahead: i64,
 ) {
-    tracing::warn!(target: TARGET, issuer, stream, seconds_ahead, "the clock differs from that of the log of ended users");
+    tracing::warn!(target: TARGET, issuer, stream, seconds_ahead, "this machine's clock differs from the revocation log's clock");
 }
 
 /// The newest entry of the log of revocations lies in the future of the log's own clock.
@@ -327,14 +327,14 @@ pub(crate) fn revocation_log_is_ahead(LogName { issuer, stream }: LogName<'_>, s
     tracing::warn!(
         target: TARGET, issuer, stream,
         seconds,
-        "the ids of the log of ended users lie in the future: what is appended is not dropped before that time"
+        "the ids of the revocation log are in the future: new entries are not dropped before that time"
     );
 }
 
 /// A webhook's event was accepted.
 #[cfg(feature = "webhook")]
 pub(crate) fn webhook_taken(event_type: &'static str) {
-    tracing::debug!(target: TARGET, event_type, "webhook taken");
+    tracing::debug!(target: TARGET, event_type, "webhook accepted");
 }
 
 /// A webhook was refused.

@@ -70,7 +70,7 @@ impl ProjectTelemetry {
     ) {
         let issuer = &*self.issuer;
         let age_seconds = age.as_secs();
-        tracing::info!(target: TARGET, issuer, source, age_seconds, keys, skipped, "kept keys serve");
+        tracing::info!(target: TARGET, issuer, source, age_seconds, keys, skipped, "kept keys are used");
     }
 
     /// Keys were kept, or given along, and are of no use; once for each start.

@@ -79,26 +79,26 @@ impl LogPosition {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum LogError {
-    #[error("the log of ended users cannot be reached")]
+    #[error("the revocation log cannot be reached")]
     Unreachable(#[source] io::Error),
-    #[error("the log of ended users did not answer in time")]
+    #[error("the revocation log did not answer in time")]
     Timeout,
-    #[error("the log of ended users closed the connection")]
+    #[error("the revocation log closed the connection")]
     Closed,
     /// Whoever shares the connection has found a reason for another one.
-    #[error("the log of ended users is read over another connection from now on")]
+    #[error("the revocation log is read over another connection from now on")]
     Replaced,
-    #[error("the log of ended users refused the user name or the password")]
+    #[error("the revocation log refused the user name or the password")]
     Authentication,
     /// The server's own code for the reason, of upper-case letters. Its own sentence may quote what
     /// it was sent.
-    #[error("the log of ended users refused a command: {code}{}", meaning(.code))]
+    #[error("the revocation log refused a command: {code}{}", meaning(.code))]
     Refused { code: String },
     #[error(
-        "the log of ended users is full for ever: the last id of its stream is the largest possible one; delete the key of the stream, and all replicas append again what they know"
+        "the revocation log is full: the last id of its stream is the largest possible id. Delete the key of the stream, and all replicas append their records again"
     )]
     Exhausted,
-    #[error("the log of ended users gave an answer that cannot be read")]
+    #[error("the revocation log sent a malformed response")]
     Unreadable,
     #[error(transparent)]
     RuntimeEnded(#[from] RuntimeEnded),

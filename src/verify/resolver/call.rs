@@ -44,9 +44,9 @@ pub(crate) enum CallError {
     Malformed,
     #[error("too many questions wait for the resolver")]
     QueueFull,
-    #[error("the question to the resolver waited too long for its turn")]
+    #[error("the resolver call waited too long in the queue")]
     QueueTimeout,
-    #[error("the question to the resolver was given up")]
+    #[error("the resolver call was abandoned")]
     Abandoned,
     /// The runtime exists, and nobody drives it; or it is overloaded.
     #[error("the runtime on which the `Authgear` was built did not ask the resolver in time")]
