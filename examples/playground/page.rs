@@ -1,5 +1,5 @@
-//! The page, and what it asks this program. Whoever reaches this controls everything: so it is for
-//! this page in a browser on this machine, and for nobody else.
+//! The page, and the routes that it calls. A caller of these routes controls everything, so they accept only
+//! this page in a browser on this machine.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -62,20 +62,20 @@ pub(crate) fn router(world: Arc<World>, address: SocketAddr) -> Router {
         .route("/callback", get(callback))
         .route("/sign-out", post(sign_out))
         .layer(CsrfLayer::new())
-        // A token is 8 KiB at most.
+        // A token has at most 8 KiB.
         .layer(DefaultBodyLimit::max(16 * 1024))
         .layer(guarded)
         .with_state(world)
 }
 
-/// A name that was made to lead here (DNS rebinding) is not ours.
+/// A foreign name that resolves to this address (DNS rebinding) is refused.
 fn is_for(hosts: &[String], request: &Request) -> bool {
     let mut named = request.headers().get_all(header::HOST).iter();
     let host = named.next().and_then(|host| host.to_str().ok());
     named.next().is_none() && host.is_some_and(|host| hosts.iter().any(|own| own == host))
 }
 
-/// The page's own script and style by their hashes, and nothing else from anywhere.
+/// Only the page's own script and style, by their hashes.
 fn content_security_policy() -> HeaderValue {
     let hash = |tag: &str| {
         let (_, rest) = PAGE.split_once(&format!("<{tag}>")).unwrap_or_default();
@@ -129,7 +129,7 @@ async fn events(
     Sse::new(stream::StreamExt::chain(stream::iter([Ok(first)]), changes))
 }
 
-/// What does not change.
+/// The constant part of the state.
 fn layout(world: &World) -> Value {
     let apis = world.apis.iter().map(
         |api| json!({ "id": api.id, "title": api.title, "promise": api.promise, "url": api.url }),
@@ -157,7 +157,7 @@ fn layout(world: &World) -> Value {
     })
 }
 
-/// What changes, and is small.
+/// The small part of the state that changes.
 fn state(world: &World) -> Value {
     let health = world.apis.iter().map(|api| {
         let status = api.authgear.status();
@@ -223,7 +223,7 @@ async fn control(
     }
 }
 
-/// The token is read, explained and forgotten.
+/// The token is parsed, explained and dropped.
 async fn explain(
     State(world): State<Arc<World>>,
     Path(api): Path<String>,
