@@ -15,7 +15,7 @@ pub(super) struct Denial<'r> {
 /// What the caller can do about a refusal. A larger value means less.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Remedy {
-    /// The user signs in once more.
+    /// The user signs in again.
     Authenticate,
     /// The client requests a token with more scopes.
     AskForScopes,

@@ -135,7 +135,7 @@ where
         const {
             assert!(
                 is_scope_token(S::NAME),
-                "a scope has characters of RFC 6749 §3.3 alone"
+                "a scope has only characters of RFC 6749 §3.3"
             );
         }
         let hints = || challenge_hints(&parts.extensions, S::NAME);

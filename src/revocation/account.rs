@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// The moments at some times, whatever the order of the events.
+    /// `revoked_before` at some times, in any order of the events.
     fn moments<const N: usize>(events: &[Event], times: [u64; N]) -> [u64; N] {
         let mut forward = Account::default();
         let mut backward = Account::default();
@@ -228,7 +228,7 @@ mod tests {
             (account.revoked_before(0), account.named()),
             (100, Some(100))
         );
-        // Another one, of a clock that is right.
+        // Another record, from a correct clock.
         assert!(account.name(200));
         assert!(!account.correct(3_700, 110));
         assert_eq!(account.named(), Some(200));

@@ -204,7 +204,7 @@ mod tests {
             revocations.store().table.user(user, now).is_some()
         }
 
-        /// All projects are out.
+        /// All projects are removed.
         fn forget(&self) {
             self.ledger.forget_unused(self.clock.now(), |_| false);
         }
@@ -243,7 +243,7 @@ mod tests {
         stage.forget();
         assert!(stage.ledger.find(ISSUER).is_none());
 
-        // Whoever was in meanwhile begins from the start.
+        // A project that was added meanwhile starts a new period.
         stage.open(ISSUER, 2);
         stage.forget();
         stage.clock.shift_millis(3_600_000);

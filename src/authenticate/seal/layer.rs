@@ -44,7 +44,7 @@ use crate::rejection::JsonRejectionResponse;
 /// | it met [`forward_auth`](crate::Authgear::forward_auth), a webhook's route, the metadata of the resource | goes out |
 /// | no route matched: the router's own 404, without a body | goes out: nothing was served |
 /// | the method did not match: the router's own 405, without a body | goes out |
-/// | anything else: no layer, or one of another `Authgear` alone | 500 |
+/// | anything else: no layer, or only one of another `Authgear` | 500 |
 ///
 /// The 500 is an [`AuthRejection`](crate::AuthRejection) of the kind
 /// [`UnprotectedRoute`](crate::AuthErrorKind::UnprotectedRoute). An event at ERROR names the route once,

@@ -86,7 +86,7 @@ pub(crate) enum LogError {
     #[error("the revocation log closed the connection")]
     Closed,
     /// Another user of the shared connection has requested a new one.
-    #[error("the revocation log is read over another connection from now on")]
+    #[error("the connection to the revocation log is being replaced")]
     Replaced,
     #[error("the revocation log refused the user name or the password")]
     Authentication,

@@ -197,7 +197,7 @@ impl Outbox {
         &self,
         lacking: impl FnOnce() -> HashSet<Record>,
     ) -> usize {
-        // Records that arrive from here on become pending once more, at worst.
+        // At worst, records that arrive from here on become pending twice.
         self.owed().fresh.clear();
         let lacking = lacking();
         let count = lacking.len();

@@ -14,7 +14,7 @@
 //! matches one of *n* entries with probability *n* · 2⁻¹²⁸. With a full cache of 10,000 entries and a
 //! million guesses a second, that is once in 10²¹ years.
 //!
-//! # Why these
+//! # Why this digest and this cache
 //!
 //! Nanoseconds for a token of 1.3 KB, and for one of 10,000 entries, as `benches/peers` measures them
 //! (`--bin cache`), most of them in no near cache of the processor:
@@ -23,14 +23,14 @@
 //! |---|---|---|
 //! | `HighwayHash`, 128 bits | 167 | |
 //! | SipHash-1-3 | 206 | 64 bits are too few |
-//! | AES-GMAC | 135 | with a nonce that repeats, one digest that gets out gives the key away; twice as slow where AES is not done in wide registers |
-//! | SHA-256 | 615 | needs no secret, and costs as much as all the rest of a hit |
+//! | AES-GMAC | 135 | with a repeated nonce, one leaked digest reveals the key; twice as slow without wide AES registers |
+//! | SHA-256 | 615 | needs no secret, and costs as much as the rest of a hit |
 //! | BLAKE3, with a key | 1,644 | |
 //!
 //! | look-up | | |
 //! |---|---|---|
-//! | `quick_cache` | 72 | bounded by weight; keeps what is used, whatever else is put in |
-//! | `scc::HashCache` | 53 | bounded by number alone; a scan pushes everything out |
+//! | `quick_cache` | 72 | bounded by weight; keeps used entries, independent of new ones |
+//! | `scc::HashCache` | 53 | bounded by number only; a scan evicts everything |
 //! | `moka` | 329 | |
 //!
 //! A cache hit is not enough. The time, the key, the freshness and the presence of the project are checked
@@ -359,7 +359,7 @@ mod tests {
                 .map(|n| insert(cache_of, &format!("quiet {n}"), 0))
                 .collect()
         };
-        // Without a share of its own, a project that is busy takes it all.
+        // Without a reserved share, a busy project evicts all others.
         let digests = quiet(&one);
         for n in 0..20_000 {
             insert(&other, &format!("busy {n}"), 3);
@@ -373,13 +373,13 @@ mod tests {
         }
         assert!(left(&digests) >= 190, "{} are left", left(&digests));
         assert!(cache.entries.len() <= 1_000);
-        // What it has beyond its share makes way.
+        // Its entries beyond its share are evicted.
         for n in 0..2_000 {
             insert(&one, &format!("more {n}"), 0);
         }
         assert!(one.cached_tokens().load(Ordering::Relaxed) < 900);
 
-        // Of a project that was removed nothing is left, and of the others all that was.
+        // The removed project has no entries left, and the others keep theirs.
         let others = other.cached_tokens().load(Ordering::Relaxed);
         cache.remove_all_of(&one);
         assert_eq!(one.cached_tokens().load(Ordering::Relaxed), 0);
@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&one), 1);
     }
 
-    /// Ten million entries where the environment asks for the full count.
+    /// Ten million entries if the environment requests the full count.
     #[test]
     fn property_memory_stays_flat_whatever_is_put_in() {
         let full = std::env::var("AXUM_AUTHGEAR_CASES").is_ok_and(|cases| cases == "full");

@@ -33,23 +33,23 @@ pub(crate) struct ClientInfo {
 /// Why the resolver gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    #[error("the resolver could not be asked")]
+    #[error("the resolver call failed")]
     Fetch(#[source] FetchError),
     #[error(
         "there is no resolver at this address (without Authgear's own nginx in front it has a port of \
          its own: name it with `SessionResolver::url`)"
     )]
     NotFound(#[source] FetchError),
-    #[error("the answer of the resolver is malformed")]
+    #[error("the response of the resolver is malformed")]
     Malformed,
-    #[error("too many questions wait for the resolver")]
+    #[error("too many calls wait for the resolver")]
     QueueFull,
     #[error("the resolver call waited too long in the queue")]
     QueueTimeout,
     #[error("the resolver call was abandoned")]
     Abandoned,
     /// The runtime exists but does not run, or it is overloaded.
-    #[error("the runtime on which the `Authgear` was built did not ask the resolver in time")]
+    #[error("the runtime on which the `Authgear` was built did not call the resolver in time")]
     Stalled,
     #[error(transparent)]
     RuntimeEnded(#[from] RuntimeEnded),

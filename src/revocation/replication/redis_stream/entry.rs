@@ -378,7 +378,7 @@ mod tests {
         })
     }
 
-    /// Whatever a server or a proxy answers: reading leads on, or it is an error.
+    /// For every response of a server or a proxy: reading advances, or it is an error.
     #[test]
     fn property_reading_leads_on_whatever_is_answered() {
         let value = prop_oneof![
@@ -540,12 +540,12 @@ mod tests {
             assert_eq!(found, [true, is_good, true], "{what}");
             assert_eq!(entries[2].position, position(6, 0), "{what}");
 
-            // As the last one it is the place, if it has one.
+            // As the last entry, it sets the position, if it has one.
             let at_the_end = answer(vec![first(), foreign.clone()]);
             let (entries, _) = page(&at_the_end, KEY, LogPosition::START).expect(what);
             assert!(entries[1].position >= position(4, 10), "{what}");
 
-            // As the only one it leads on, or the answer is not one.
+            // As the only entry, it advances the position, or the response is malformed.
             let alone = page(&answer(vec![foreign]), KEY, position(4, 10));
             assert!(
                 alone.is_none_or(|(entries, _)| entries[0].position == position(5, 1)),
