@@ -186,8 +186,8 @@ pub(crate) fn unprotected_route(
             route,
             method,
             "an unprotected route has answered, and its response was replaced: an optional layer let \
-             the request pass, and the handler did not extract the caller. Take an `Option<AuthUser>`, or name the \
-             route open: `.layer(authgear.open())`"
+             the request pass, and no extractor or requirement used the caller. Take an `Option<AuthUser>`, or \
+             name the route open: `.layer(authgear.open())`"
         );
     } else {
         tracing::error!(
