@@ -26,6 +26,8 @@ mod support;
 
 /// How many tokens are seen again and again.
 const SEEN: usize = 50;
+/// Projects beside the one of the tokens.
+const OTHERS: u16 = 99;
 const OK: StatusCode = StatusCode::OK;
 const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
 
@@ -69,6 +71,8 @@ fn main() {
 /// What each contender takes for the call alone, and what for the whole request.
 fn one_thread(course: Course, world: &World, runtime: &Runtime) -> (Vec<Timing>, Vec<Timing>) {
     let (in_cooldown, of_unknown_key) = runtime.block_on(world.unknown_key());
+    let of_many = runtime.block_on(world.router_beside(OTHERS));
+    let of_changing = runtime.block_on(world.router_beside_changes(OTHERS));
     let _entered = runtime.enter();
     let (ours, uncached) = (&world.our_router(), &world.uncached_router());
     let tokens = &world.tokens;
@@ -103,6 +107,20 @@ fn one_thread(course: Course, world: &World, runtime: &Runtime) -> (Vec<Timing>,
         ("first seen", ours, OK, &new),
         ("first seen, cache off", uncached, OK, &new),
         known,
+        ("first seen, 100 projects", &of_many, OK, &new),
+        ("seen before, 100 projects", &of_many, OK, &seen),
+        (
+            "first seen, 100 projects that come and go",
+            &of_changing,
+            OK,
+            &new,
+        ),
+        (
+            "seen before, 100 projects that come and go",
+            &of_changing,
+            OK,
+            &seen,
+        ),
     ];
     let raw = Contender::of_work(RAW, course, |n| assert!(world.raw_verify(world.token(n))));
     let calls = calls

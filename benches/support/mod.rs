@@ -115,11 +115,32 @@ impl World {
         protected(&self.authgear)
     }
 
-    /// A router of this project and others beside it, of which nobody has a token here.
+    /// A router of this project and others beside it, which no token names.
     pub async fn router_beside(&self, others: u16) -> Router {
-        let others = (1..=others).map(|port| Authgear::builder(format!("http://localhost:{port}")));
+        protected(&self.beside(others).await)
+    }
+
+    async fn beside(&self, others: u16) -> Authgear {
+        let others = (1..=others).map(other_project);
         let projects = [builder(&self.fake)].into_iter().chain(others);
-        protected(&ready(Authgear::any_of(projects)).await)
+        ready(Authgear::any_of(projects)).await
+    }
+
+    /// The same, and one more project is added and removed each second.
+    pub async fn router_beside_changes(&self, others: u16) -> Router {
+        let authgear = self.beside(others).await;
+        let projects = authgear.projects();
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(500));
+            let issuer = format!("http://localhost:{}", others + 1);
+            loop {
+                ticks.tick().await;
+                projects.add(other_project(others + 1)).unwrap();
+                ticks.tick().await;
+                assert!(projects.remove(&issuer).unwrap());
+            }
+        });
+        protected(&authgear)
     }
 
     /// With an account of every decision, which names users.
@@ -163,6 +184,10 @@ fn protected(authgear: &Authgear) -> Router {
             get(|user: AuthUser| async move { user.id().to_owned() }),
         )
         .layer(authgear.layer())
+}
+
+fn other_project(port: u16) -> AuthgearBuilder {
+    Authgear::builder(format!("http://localhost:{port}"))
 }
 
 fn builder(fake: &FakeAuthgear) -> AuthgearBuilder {
