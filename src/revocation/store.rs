@@ -183,7 +183,7 @@ impl RevocationStore {
     /// Applies a webhook's event.
     ///
     /// An event from the future counts as if it happened now. An event that is older than the retention is
-    /// refused: deliveries arrive within a minute or never, and a later event that cancels it can have been
+    /// ignored: deliveries arrive within a minute or never, and a later event that cancels it can have been
     /// removed.
     #[cfg(feature = "webhook")]
     pub(crate) fn take(&self, user: Box<str>, mut event: Event) {
