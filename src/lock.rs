@@ -1,8 +1,8 @@
-//! Locks of data that a panic elsewhere cannot have left half-changed.
+//! Locks for data that a panic elsewhere cannot leave half-changed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Waits for the lock, whatever became of those who had it before.
+/// Acquires the lock, also after a panic of an earlier holder.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

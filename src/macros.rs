@@ -1,7 +1,7 @@
-//! What `derive` cannot do: a `Debug` that shows some members and no others, and a `Clone` that asks
-//! nothing of a type parameter of which there is no value.
+//! Replacements for `derive`: a `Debug` that shows only some members, and a `Clone` without bounds on type
+//! parameters.
 
-/// Implements `Debug` with the members in the braces. What is not named there stays out of logs.
+/// Implements `Debug` with the members in the braces. Other members never reach a log.
 macro_rules! redacted_debug {
     (
         $(<$($parameter:ident $(: $bound:path)?),+>)?
@@ -17,8 +17,8 @@ macro_rules! redacted_debug {
     };
 }
 
-/// Implements `Clone` by cloning the members in the braces. `derive` would ask each type parameter to
-/// be `Clone`, that of the claims too.
+/// Implements `Clone` by cloning the members in the braces. `derive` would require `Clone` of each type
+/// parameter, also of the claims.
 macro_rules! clone_without_bounds {
     (
         <$($parameter:ident $(: $bound:path)?),+>

@@ -25,13 +25,13 @@ pub(crate) async fn press(world: &Arc<World>, control: &'static str, index: usiz
         "revoke" => (person.revoke_session(), "lost the session"),
         _ => (person.enable(), "is enabled and signed in again"),
     };
-    // What is sent from here on meets an account that has changed.
+    // Requests from here on are verified against the changed account.
     press.at = world.marks.now();
     let name = person.name;
     if !did {
         return tell(world, press, Duration::ZERO, move |seen| {
             done(format!(
-                "{name} was so before: nothing changed; {}",
+                "{name} already was in this state: nothing changed; {}",
                 seen.others()
             ))
         });
@@ -56,7 +56,7 @@ pub(crate) async fn press(world: &Arc<World>, control: &'static str, index: usiz
     });
 }
 
-/// What came of the webhooks since there were so many.
+/// The result of the webhooks after the first `before` ones.
 fn webhook_words(world: &World, before: usize) -> Option<String> {
     let deliveries = world.acme.deliveries();
     let new = deliveries.get(before..).filter(|new| !new.is_empty())?;
@@ -67,8 +67,8 @@ fn webhook_words(world: &World, before: usize) -> Option<String> {
         .count();
     Some(match count {
         0 => "the webhook was lost".to_owned(),
-        1 => "the webhook came once".to_owned(),
-        _ => format!("the webhook came {count} times"),
+        1 => "the webhook arrived once".to_owned(),
+        _ => format!("the webhook arrived {count} times"),
     })
 }
 
@@ -102,7 +102,7 @@ fn role(world: &Arc<World>, press: Press, person: &Person) {
     }
 }
 
-/// A fault befalls one webhook.
+/// A fault affects one webhook only.
 fn disarm(world: &World) {
     world.acme.webhook_faults(WebhookFaults::none());
     lock(&world.trouble).webhook = None;

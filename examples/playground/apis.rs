@@ -15,28 +15,28 @@ use tokio::net::TcpListener;
 
 use crate::gateway;
 
-/// What machines' tokens are for.
+/// The audience of machines' tokens.
 pub(crate) const RESOURCE: &str = "https://stock.example.com";
-/// How old a live session's confirmation may be.
+/// The maximum age of a live session's confirmation.
 pub(crate) const BOUND: Duration = Duration::from_secs(5);
-/// How far clocks may differ.
+/// The leeway.
 pub(crate) const LEEWAY: Duration = Duration::from_secs(2);
-/// For a handful of people, so that memory is soon what it stays.
+/// Small, because a few people use it, so that memory stays flat.
 const CACHE: usize = 256;
-/// Where browsers have the token in the modes with a JWT.
+/// The cookie with the token, in the modes with a JWT.
 pub(crate) const COOKIE: &str = "access_token";
 
 /// An API in one mode.
 pub(crate) struct Api {
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
-    /// How soon a disabled user is out.
+    /// When a disabled user is refused.
     pub(crate) promise: String,
     pub(crate) authgear: Authgear,
     pub(crate) url: String,
-    /// The API that a gateway stands in front of.
+    /// The API behind a gateway.
     pub(crate) behind: Option<String>,
-    /// Whether it checks tokens by itself.
+    /// Whether it verifies tokens itself.
     pub(crate) reads_tokens: bool,
 }
 
@@ -47,7 +47,7 @@ pub(crate) const PROJECTS: &str = "projects";
 pub(crate) const RESOLVER: &str = "resolver";
 pub(crate) const GATEWAY: &str = "gateway";
 
-/// One API for each mode, all of the project `acme`; one takes `globex` too.
+/// One API for each mode, all for the project `acme`; one also accepts `globex`.
 pub(crate) async fn start(
     acme: &FakeAuthgear,
     globex: &FakeAuthgear,
@@ -176,7 +176,7 @@ impl Api {
     }
 }
 
-/// Serves on a free loopback port, and gives the address.
+/// Serves on a free loopback port, and returns the URL.
 pub(crate) async fn serve(routes: Router) -> Result<String, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -184,7 +184,7 @@ pub(crate) async fn serve(routes: Router) -> Result<String, Box<dyn Error>> {
     Ok(url)
 }
 
-/// Times are short, so that one need not wait to see them pass.
+/// Short times, so that their effect is visible soon.
 fn project(fake: &FakeAuthgear) -> AuthgearBuilder {
     Authgear::builder(fake.endpoint())
         .client_ids(["spa", "robot"])
@@ -195,7 +195,7 @@ fn project(fake: &FakeAuthgear) -> AuthgearBuilder {
         .jwks_cooldown(Duration::from_secs(2))
 }
 
-/// How the resolver is asked: not for long, so that an outage shows.
+/// How the resolver is called: with a short timeout, so that an outage is visible.
 pub(crate) fn resolver() -> SessionResolver {
     SessionResolver::new().timeout(Duration::from_secs(1))
 }

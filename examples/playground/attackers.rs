@@ -1,4 +1,4 @@
-//! What attackers try. None of it may pass.
+//! The attacks. None of them may pass.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::story::{done, go_on};
 use crate::traffic::send;
 use crate::world::{Who, World};
 
-/// What they have: an account of their own, and keys that are not Authgear's.
+/// The attackers' means: an account of their own, and keys that are not Authgear's.
 pub(crate) struct Attackers {
     mallory: User,
     pub(crate) session: Session,
@@ -59,7 +59,7 @@ pub(crate) fn attack(world: &Arc<World>, control: &'static str) {
     });
 }
 
-/// Tokens that Authgear never made, or made for something else.
+/// Tokens that Authgear did not sign, or signed for another purpose.
 async fn forge(world: &World) -> String {
     let own = &world.attackers;
     let token = || own.session.token();
@@ -98,7 +98,7 @@ async fn forge(world: &World) -> String {
     )
 }
 
-/// Tokens whose key nobody has: each could make an API ask Authgear for its keys.
+/// Tokens with unknown keys: each could make an API fetch Authgear's keys.
 async fn flood(world: &World) -> String {
     let good = world.attackers.session.token().sign();
     let (_, rest) = good.split_once('.').unwrap_or_default();
@@ -125,13 +125,13 @@ async fn flood(world: &World) -> String {
         });
     let answers = send_all(world, requests.collect()).await;
     format!(
-        "{} tokens of keys that nobody has: {}",
+        "{} tokens with unknown keys: {}",
         answers.len(),
         statuses(&answers)
     )
 }
 
-/// What gateways say of a user, said by the client.
+/// The identity headers of a gateway, sent by a client.
 async fn spoof(world: &World) -> String {
     let names = [
         ("x-authgear-user-id", "alice"),
@@ -153,7 +153,7 @@ async fn spoof(world: &World) -> String {
         }
     }
     let answers = send_all(world, requests).await;
-    // With a token of their own they stay who they are.
+    // With their own token, they keep their own identity.
     let token = world.attackers.session.token().sign();
     let mut themselves = 0;
     for (_, api) in each_api(world) {
@@ -168,13 +168,13 @@ async fn spoof(world: &World) -> String {
         );
     }
     format!(
-        "{} requests with the headers of a gateway: {}; with a token of their own beside them, {themselves} APIs saw who it was",
+        "{} requests with the headers of a gateway: {}; with the attacker's own token added, {themselves} APIs identified the attacker",
         answers.len(),
         statuses(&answers)
     )
 }
 
-/// A form on another site, which the browser of somebody who is signed in sends with their cookie.
+/// A form on another site. The browser of a signed-in visitor sends it with the cookie.
 async fn cross_site(world: &World) -> String {
     let session = &world.attackers.session;
     let token = format!("{}={}", apis::COOKIE, session.token().sign());
@@ -204,7 +204,7 @@ async fn cross_site(world: &World) -> String {
         passed += usize::from(answer.is_ok_and(|answer| answer.status() == 200));
     }
     format!(
-        "A form on another site, sent with the cookie of its victim: {}; the same form on the API's own site passed {passed} times",
+        "A form on another site, sent with the victim's cookie: {}; the same form on the API's own site passed {passed} times",
         statuses(&answers)
     )
 }

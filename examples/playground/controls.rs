@@ -12,11 +12,11 @@ use crate::story::{Sentence, done, tell, turned};
 use crate::world::World;
 use crate::{accounts, old_key};
 
-/// Why a button does nothing.
+/// Why a button has no effect.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Unusable {
     Unknown,
-    /// Too many sentences are not finished.
+    /// Too many sentences are unfinished.
     Busy,
 }
 
@@ -77,7 +77,7 @@ async fn rotate(world: &Arc<World>) {
     let counting = Arc::clone(world);
     tell(world, press, Duration::from_secs(5), move |seen| Sentence {
         text: format!(
-            "Acme signs with a new key, and everybody has a new token: the slowest of the first requests took {:.0} ms; \
+            "Acme signs with a new key, and every person has a new token: the slowest of the first requests took {:.0} ms; \
              Authgear was asked for its keys {} times; {}",
             seen.slowest_first(),
             counting.acme.requests(Endpoint::Jwks) - fetches,
@@ -87,7 +87,7 @@ async fn rotate(world: &Arc<World>) {
     });
 }
 
-/// Acme signs with a new key, and everybody takes a token of it.
+/// Acme signs with a new key, and every person gets a token that it signed.
 pub(crate) async fn new_key(world: &Arc<World>) {
     let acme = world.acme.clone();
     // A new key can cost a tenth of a second of work.
@@ -109,7 +109,7 @@ pub(crate) async fn new_key(world: &Arc<World>) {
     }
 }
 
-/// The first one signs.
+/// The first one is the signing key.
 fn kids(acme: &axum_authgear::testkit::FakeAuthgear) -> Vec<String> {
     let set = acme.jwks();
     let keys = set["keys"].as_array().into_iter().flatten();
@@ -117,7 +117,7 @@ fn kids(acme: &axum_authgear::testkit::FakeAuthgear) -> Vec<String> {
         .collect()
 }
 
-/// The first press lets acme fail, the second one heals it.
+/// The first press makes acme fail, and the second one ends the fault.
 fn fault(world: &Arc<World>, control: &'static str) {
     let press = Press::new(world, control, None);
     let (fault, what) = match control {
@@ -169,7 +169,7 @@ fn next_webhook(world: &Arc<World>, control: &'static str) {
     let press = Press::new(world, control, None);
     let (faults, what) = match control {
         "lose" => (WebhookFaults::none().lose(true), "will be lost"),
-        _ => (WebhookFaults::none().repeat(2), "will come three times"),
+        _ => (WebhookFaults::none().repeat(2), "will arrive three times"),
     };
     world.acme.webhook_faults(faults);
     lock(&world.trouble).webhook = Some(control);
@@ -222,8 +222,8 @@ fn set_clock(world: &Arc<World>, control: &'static str, seconds: i64) {
 }
 
 const ENDPOINTS: [Endpoint; 3] = [Endpoint::Discovery, Endpoint::Jwks, Endpoint::Resolver];
-/// Far more than clocks may differ, and than a token lives.
+/// Far more than the leeway, and than the lifetime of a token.
 const CLOCK_STEP: i64 = 60;
 const MAX_KEYS: usize = 3;
-/// Longer than a token lives.
+/// Longer than the lifetime of a token.
 pub(crate) const LONG: Duration = Duration::from_secs(30);

@@ -1,5 +1,5 @@
-//! A gateway in front of an API: it asks who the user is, and passes the request on with what it has
-//! heard and a proof of its own.
+//! A gateway in front of an API: it calls `forward_auth`, and forwards the request with the result and its
+//! own proof.
 
 use std::error::Error;
 
@@ -42,7 +42,7 @@ pub(crate) async fn start(acme: &FakeAuthgear, clock: &Clock) -> Result<Api, Box
     };
     let front = Router::new().fallback(pass).with_state(gateway);
     Ok(Api {
-        // So that the attackers find it.
+        // So that the attackers can reach it directly.
         behind: Some(apis::serve(api).await?),
         ..Api::serve(asked, front).await?
     })
@@ -55,7 +55,7 @@ async fn pass(State(gateway): State<Gateway>, request: Request) -> Response {
     if !verdict.status().is_success() {
         return verdict;
     }
-    // What the client says of itself counts for nothing.
+    // The client's own identity headers are removed.
     let of_the_client: Vec<HeaderName> = parts
         .headers
         .keys()
@@ -93,7 +93,7 @@ fn is_identity(name: &HeaderName) -> bool {
     name.as_str().replace('_', "-").starts_with("x-authgear-")
 }
 
-/// 256 bits that nobody can guess.
+/// 256 bits that cannot be guessed.
 pub(crate) fn random_text() -> Result<String, &'static str> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).map_err(|_| "there is no randomness")?;

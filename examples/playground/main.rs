@@ -1,14 +1,13 @@
-//! What the crate does, to look at in a browser: `cargo run --example playground`, and open the
-//! address that it prints.
+//! A live demonstration of the crate in a browser: run `cargo run --example playground`, and open the
+//! printed URL.
 //!
-//! It starts two fake Authgear projects, an API for each mode, and people who send requests to all
-//! of them. On the page each request is a mark in a timeline. Buttons disable users, rotate keys, let
-//! Authgear hang, and attack; each press ends in a sentence that is measured from the requests
-//! that followed.
+//! It starts two fake Authgear projects, an API for each mode, and people who send requests to all of them.
+//! On the page, each request is a mark in a timeline. Buttons disable users, rotate keys, make Authgear
+//! hang, and attack. Each press ends in a sentence with the measured effect on the requests that followed.
 //!
-//! With `AUTHGEAR_ENDPOINT` and `AUTHGEAR_CLIENT_ID` (a public client of yours) you can sign in to a
-//! real project, and see the same for your own token. The client's redirect URI is printed; `LISTEN`
-//! fixes its port. The page controls everything: it listens on loopback, and only there.
+//! With `AUTHGEAR_ENDPOINT` and `AUTHGEAR_CLIENT_ID` (a public client) you can sign in to a real project,
+//! and watch your own token. The client's redirect URI is printed, and `LISTEN` fixes its port. The page
+//! controls everything, so it listens on loopback only.
 
 mod accounts;
 mod apis;

@@ -1,4 +1,4 @@
-//! What was seen: one mark for each request, the last of them.
+//! The last marks: one for each request.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,9 +10,9 @@ pub(crate) struct Mark {
     pub(crate) row: usize,
     /// When it was sent, in milliseconds since the start.
     pub(crate) at: u64,
-    /// How long the answer took, in milliseconds.
+    /// The duration until the response, in milliseconds.
     pub(crate) took: f64,
-    /// The status of the answer; 0 where none came.
+    /// The status of the response; 0 without one.
     pub(crate) status: u16,
 }
 
@@ -21,7 +21,7 @@ impl Mark {
         (200..300).contains(&self.status)
     }
 
-    /// Whether it says that somebody may not.
+    /// Whether the status is a refusal.
     pub(crate) fn is_refused(&self) -> bool {
         (400..500).contains(&self.status)
     }
@@ -36,7 +36,7 @@ pub(crate) struct Marks {
 #[derive(Default)]
 struct Kept {
     marks: VecDeque<Mark>,
-    /// How many were dropped at the front.
+    /// How many were removed at the front.
     dropped: u64,
 }
 
@@ -80,7 +80,7 @@ impl Marks {
             .collect()
     }
 
-    /// The status of the last answer of each row; 0 where there is none.
+    /// The last status of each row; 0 without one.
     pub(crate) fn last_statuses(&self, rows: usize) -> Vec<u16> {
         let mut statuses = vec![0; rows];
         for mark in &lock(&self.kept).marks {
@@ -94,5 +94,5 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Some two minutes.
+/// About two minutes.
 const MAX_MARKS: usize = 8_192;

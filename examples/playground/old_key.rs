@@ -1,4 +1,4 @@
-//! A key is removed, and somebody goes on with a token that it has signed.
+//! A key is removed, and an attacker still has a token that it signed.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use crate::story::{tell, turned};
 use crate::traffic::send;
 use crate::world::{Who, World};
 
-/// A token that outlives its key: how soon is it refused?
+/// Measures how soon a token is refused after its key was removed.
 pub(crate) async fn remove(world: &Arc<World>) {
-    // An operator removes a key when nobody needs it any more.
+    // An operator removes a key when no valid token needs it any more.
     let old = world.acme.signing_key();
     controls::new_key(world).await;
     sleep(Duration::from_millis(300)).await;

@@ -1,5 +1,5 @@
-//! The page, and what it asks this program. Whoever reaches this controls everything: so it is for
-//! this page in a browser on this machine, and for nobody else.
+//! The page, and the routes that it calls. A caller of these routes controls everything, so they accept only
+//! this page in a browser on this machine.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -62,13 +62,13 @@ pub(crate) fn router(world: Arc<World>, address: SocketAddr) -> Router {
         .route("/callback", get(callback))
         .route("/sign-out", post(sign_out))
         .layer(CsrfLayer::new())
-        // A token is 8 KiB at most.
+        // A token has at most 8 KiB.
         .layer(DefaultBodyLimit::max(16 * 1024))
         .layer(guarded)
         .with_state(world)
 }
 
-/// Why a request is not this page's, if it is not.
+/// Why a request is refused: a foreign name that resolves to this address (DNS rebinding), or another site.
 fn stranger(hosts: &[String], request: &Request) -> Option<(StatusCode, &'static str)> {
     let headers = request.headers();
     let mut named = headers.get_all(header::HOST).iter();
@@ -85,7 +85,7 @@ fn stranger(hosts: &[String], request: &Request) -> Option<(StatusCode, &'static
         .then_some((StatusCode::FORBIDDEN, "another site asks for this"))
 }
 
-/// The page's own script and style by their hashes, and nothing else from anywhere.
+/// Only the page's own script and style, by their hashes.
 fn content_security_policy() -> HeaderValue {
     let hash = |tag: &str| {
         let (_, rest) = PAGE.split_once(&format!("<{tag}>")).unwrap_or_default();
@@ -139,7 +139,7 @@ async fn events(
     Sse::new(stream::StreamExt::chain(stream::iter([Ok(first)]), changes))
 }
 
-/// What does not change.
+/// The constant part of the state.
 fn layout(world: &World) -> Value {
     let apis = world.apis.iter().map(
         |api| json!({ "id": api.id, "title": api.title, "promise": api.promise, "url": api.url }),
@@ -167,7 +167,7 @@ fn layout(world: &World) -> Value {
     })
 }
 
-/// What changes, and is small.
+/// The small part of the state that changes.
 fn state(world: &World) -> Value {
     let health = world.apis.iter().map(|api| {
         let status = api.authgear.status();
@@ -233,7 +233,7 @@ async fn control(
     }
 }
 
-/// The token is read, explained and forgotten.
+/// The token is parsed, explained and dropped.
 async fn explain(
     State(world): State<Arc<World>>,
     Path(api): Path<String>,

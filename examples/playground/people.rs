@@ -1,5 +1,5 @@
-//! People with an app each: it holds a token, gets the next one in time, and loses it for good with
-//! the session, as real clients do.
+//! People, each with an app. The app holds a token, renews it in time, and loses it with the session, as
+//! real clients do.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use axum_authgear::testkit::{FakeAuthgear, Session, User};
 use crate::apis::RESOURCE;
 use crate::marks::lock;
 
-/// Short, so that one sees a token end.
+/// Short, so that the expiry of a token is visible.
 pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(20);
 
-/// Somebody who sends requests.
+/// A person who sends requests.
 pub(crate) struct Person {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// What they ask the APIs for.
+    /// The path of their requests.
     pub(crate) path: &'static str,
     project: FakeAuthgear,
     kind: Kind,
@@ -38,11 +38,11 @@ struct App {
     renewed: Instant,
 }
 
-/// Whether Authgear would let them sign in.
+/// The state of their account at Authgear.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Standing {
     Active,
-    /// Their session was ended; they type their password again then.
+    /// Their session was revoked, so they sign in again.
     SignedOut(Instant),
     Disabled,
     Deleted,
@@ -59,7 +59,7 @@ impl Standing {
     }
 }
 
-/// All of them. Those of `globex` come last.
+/// All people. Those of `globex` are last.
 pub(crate) fn people(acme: &FakeAuthgear, globex: &FakeAuthgear) -> Vec<Person> {
     let user = |name: &str| User::new(name).with_id(name.to_lowercase()).verified(true);
     vec![
@@ -145,7 +145,7 @@ impl Person {
         matches!(self.kind, Kind::User)
     }
 
-    /// Whether their requests pass when all is well, in an API that reads tokens or in one that does not.
+    /// Whether their requests usually pass, in an API that parses tokens or in another one.
     pub(crate) fn passes(&self, reads_tokens: bool) -> bool {
         match self.path {
             "/edit" => lock(&self.app).is_editor,
@@ -162,7 +162,7 @@ impl Person {
         lock(&self.app).standing
     }
 
-    /// The token to send now. It is renewed when a quarter of its life is left.
+    /// The token to send now. It is renewed when a quarter of its lifetime is left.
     pub(crate) fn token(&self) -> String {
         let mut app = lock(&self.app);
         if app.renewed.elapsed() >= TOKEN_LIFETIME * 3 / 4 {
@@ -171,7 +171,7 @@ impl Person {
         app.token.clone()
     }
 
-    /// An API refused the token: a client asks for the next one, and not at once again and again.
+    /// An API refused the token. The client requests a new one, with a pause between attempts.
     pub(crate) fn token_was_refused(&self) {
         let mut app = lock(&self.app);
         if app.renewed.elapsed() >= PAUSE {
@@ -183,7 +183,7 @@ impl Person {
         self.renew_app(&mut lock(&self.app));
     }
 
-    /// Without a session the app goes on with what it has.
+    /// Without a session, the app continues with its last token.
     fn renew_app(&self, app: &mut App) {
         if let Standing::SignedOut(until) = app.standing
             && until <= Instant::now()
@@ -212,7 +212,7 @@ impl Person {
         app.renewed = Instant::now();
     }
 
-    // What an administrator does. `false`: there was nothing to change.
+    // The actions of an administrator. `false`: nothing changed.
 
     pub(crate) fn disable(&self) -> bool {
         self.leave(Standing::Disabled, FakeAuthgear::disable)
@@ -243,7 +243,7 @@ impl Person {
         can_leave
     }
 
-    /// Lets them in again, and they sign in.
+    /// Enables the account, and signs in again.
     pub(crate) fn enable(&self) -> bool {
         let mut app = lock(&self.app);
         match app.standing {
@@ -260,7 +260,7 @@ impl Person {
         true
     }
 
-    /// Takes the role `editor`, or gives it. Which of both; `None` without an account.
+    /// Removes the role `editor`, or adds it. Returns which; `None` without an account.
     pub(crate) fn change_role(&self) -> Option<bool> {
         let mut app = lock(&self.app);
         if app.standing == Standing::Deleted {
@@ -273,7 +273,7 @@ impl Person {
     }
 }
 
-/// At least so long between two tries to get a token.
+/// The minimum time between two attempts to get a token.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Longer than the last token lives.
+/// Longer than the lifetime of the last token.
 const AWAY: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! What can be said of the requests that followed a press.
+//! The measured effect of a press on the requests that followed.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use crate::marks::Mark;
 use crate::people::Standing;
 use crate::world::{Row, Who, World};
 
-/// A button, the moment when it was pressed, and how things stood.
+/// A button, the time of the press, and the state at that time.
 pub(crate) struct Press {
     pub(crate) control: &'static str,
     pub(crate) at: u64,
-    /// The person that it concerns.
+    /// The affected person, if there is one.
     pub(crate) who: Option<Who>,
     pub(crate) webhook_at: Option<u64>,
-    /// Of each row: whether its requests passed, and should.
+    /// For each row: whether its requests passed, and should.
     passed: Vec<bool>,
-    /// Of each row: whether its requests should pass, and did not.
+    /// For each row: whether its requests should pass, and did not.
     failed: Vec<bool>,
 }
 
@@ -41,14 +41,14 @@ impl Press {
     }
 }
 
-/// Whether a row's requests pass when all is well.
+/// Whether a row's requests usually pass.
 pub(crate) fn should_pass(world: &World, row: &Row) -> bool {
     match row.who {
         Who::Person(person) => {
             let person = &world.people[person];
             person.standing() == Standing::Active && person.passes(world.api(row).reads_tokens)
         }
-        // What a real project answers is no button's doing.
+        // The buttons do not change a real project.
         Who::Attackers | Who::You => false,
     }
 }
@@ -71,7 +71,7 @@ impl<'p> Seen<'p> {
         }
     }
 
-    /// For how long this goes on, in seconds.
+    /// The time since the press, in seconds.
     pub(crate) fn seconds(&self) -> f64 {
         self.elapsed.as_secs_f64()
     }
@@ -84,14 +84,14 @@ impl<'p> Seen<'p> {
         Duration::from_millis(mark.at - self.press.at).as_secs_f64()
     }
 
-    /// The rows of the person that the press concerns.
+    /// The rows of the affected person.
     fn concerned(&self) -> impl Iterator<Item = usize> {
         let rows = self.world.rows.iter().enumerate();
         rows.filter(|(_, row)| Some(row.who) == self.press.who)
             .map(|(index, _)| index)
     }
 
-    /// Which APIs refuse this person now, since when, and which do not yet.
+    /// The APIs that refused the affected person, the delay of each, and the APIs that have not yet.
     pub(crate) fn went_out(&self) -> Turn {
         let rows = self.concerned().filter(|row| self.press.passed[*row]);
         self.turn(rows, |row| {
@@ -100,7 +100,7 @@ impl<'p> Seen<'p> {
         })
     }
 
-    /// Which APIs let this person in, since when, and which do not yet.
+    /// The APIs that accepted the affected person, the delay of each, and the APIs that have not yet.
     pub(crate) fn came_in(&self) -> Turn {
         let rows = self
             .concerned()
@@ -108,7 +108,7 @@ impl<'p> Seen<'p> {
         self.turn(rows, |row| self.of(row).find(|mark| mark.is_good()))
     }
 
-    /// Which rows that should have passed before the press, and did not, pass again.
+    /// The rows that pass again, of those that should have passed before the press and did not.
     pub(crate) fn recovered(&self) -> Turn {
         let failed = self.press.failed.iter().enumerate();
         let rows = failed.filter(|(_, failed)| **failed).map(|(row, _)| row);
@@ -145,7 +145,7 @@ impl<'p> Seen<'p> {
         turn
     }
 
-    /// The marks of all others whose requests passed before, and still should.
+    /// The marks of other people's rows that passed before, and should still pass.
     fn bystanders(&self) -> impl Iterator<Item = &Mark> {
         self.marks.iter().filter(|mark| {
             let row = &self.world.rows[mark.row];
@@ -155,7 +155,7 @@ impl<'p> Seen<'p> {
         })
     }
 
-    /// How the others fared.
+    /// The effect on other people.
     pub(crate) fn others(&self) -> String {
         let all = self.bystanders().count();
         let refused = self.bystanders().filter(|mark| mark.is_refused()).count();
@@ -178,7 +178,7 @@ impl<'p> Seen<'p> {
         text
     }
 
-    /// How many requests of each API passed, of those that should.
+    /// The number of requests to each API that passed, of those that should.
     pub(crate) fn passed(&self) -> String {
         let mut parts = Vec::new();
         for (index, api) in self.world.apis.iter().enumerate() {
@@ -186,7 +186,7 @@ impl<'p> Seen<'p> {
                 self.bystanders()
                     .filter(|mark| self.world.rows[mark.row].api == index)
             };
-            // In an API of two projects it matters whose.
+            // In an API of two projects, the projects are counted separately.
             let is_others = |mark: &&Mark| self.world.is_of_globex(mark.row);
             let mut count = |name: String, marks: Vec<&Mark>| {
                 if !marks.is_empty() {
@@ -206,19 +206,19 @@ impl<'p> Seen<'p> {
         parts.join(", ")
     }
 
-    /// How long the slowest first request of a row waited that checks tokens by itself, in milliseconds.
+    /// The longest duration of a first request to an API that verifies tokens itself, in milliseconds.
     pub(crate) fn slowest_first(&self) -> f64 {
         let rows = self.world.rows.iter().enumerate();
         let rows = rows
             .filter(|(index, row)| self.press.passed[*index] && self.world.api(row).reads_tokens);
-        // The first one may have been on its way with the token of before.
+        // The first request can still have the previous token.
         rows.flat_map(|(index, _)| self.of(index).take(2))
             .map(|mark| mark.took)
             .fold(0.0, f64::max)
     }
 }
 
-/// Who was refused, or let in, after how many seconds, and who not yet.
+/// The APIs that refused or accepted a person, after how many seconds, and those that have not yet.
 #[derive(Default)]
 pub(crate) struct Turn {
     pub(crate) done: Vec<(&'static str, f64)>,

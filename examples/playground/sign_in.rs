@@ -1,5 +1,5 @@
-//! A person signs in to a real project: authorization code with PKCE (RFC 7636), as a public client
-//! on loopback (RFC 8252). The token stays here, in memory, and the page never has it.
+//! A person signs in to a real project: authorization code with PKCE (RFC 7636), as a public client on
+//! loopback (RFC 8252). The token stays in this process, and the page never receives it.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -29,7 +29,7 @@ pub(crate) struct SignIn {
     token: Mutex<Option<String>>,
 }
 
-/// The last sign-in that was begun. It ends one that is older.
+/// The last sign-in that began. It replaces an earlier one.
 struct Begun {
     state: String,
     verifier: String,
@@ -38,7 +38,7 @@ struct Begun {
 }
 
 impl SignIn {
-    /// What the environment names, if it names a project.
+    /// The project from the environment, if it names one.
     pub(crate) fn from_env(address: SocketAddr) -> Result<Option<Self>, Box<dyn Error>> {
         let Some(endpoint) = support::config::endpoint()? else {
             return Ok(None);
@@ -46,7 +46,7 @@ impl SignIn {
         let client_id = AUTHGEAR_CLIENT_ID.text()?;
         let client_id = client_id
             .ok_or_else(|| AUTHGEAR_CLIENT_ID.bad("is required with AUTHGEAR_ENDPOINT"))?;
-        // So that a bad endpoint is named before anything starts.
+        // So that an invalid endpoint is reported before anything starts.
         project::build(Authgear::builder(&endpoint))?;
         Ok(Some(Self {
             endpoint,
@@ -81,11 +81,11 @@ impl SignIn {
         lock(&self.token).take();
     }
 
-    /// Where the browser goes to sign in.
+    /// The URL at which the browser signs in.
     pub(crate) async fn begin(&self) -> Result<Url, Failure> {
         let url = format!("{}/.well-known/openid-configuration", self.endpoint);
         let document = self.ask(self.client.get(url)).await?;
-        // Only where the project itself is.
+        // Only at the project itself.
         let own = |name: &str| {
             let url = Url::parse(document[name].as_str()?).ok()?;
             let endpoint = Url::parse(&self.endpoint).ok()?;
@@ -120,7 +120,7 @@ impl SignIn {
         Ok(authorize)
     }
 
-    /// The browser is back: the code becomes a token.
+    /// The browser has returned: exchanges the code for a token.
     pub(crate) async fn finish(&self, query: &HashMap<String, String>) -> Result<(), Failure> {
         let begun = {
             let mut begun = lock(&self.begun);
@@ -131,7 +131,7 @@ impl SignIn {
                 .take_if(is_ours)
                 .ok_or(Failure("no sign-in with this state was begun"))?
         };
-        // RFC 9207: the answer must be of the server that was asked.
+        // RFC 9207: the response of another server is refused.
         if query
             .get("iss")
             .is_some_and(|issuer| *issuer != self.endpoint)
@@ -159,7 +159,7 @@ impl SignIn {
         Ok(())
     }
 
-    /// For the page: that there is a token, and nothing of it.
+    /// For the page: whether there is a token, without its text.
     pub(crate) fn summary(&self) -> Value {
         let token = lock(&self.token);
         json!({
@@ -186,7 +186,7 @@ impl SignIn {
     }
 }
 
-/// Why it did not work, without anything that came from outside.
+/// The reason of a failure, without text from outside.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) &'static str);
 
@@ -194,6 +194,6 @@ fn random() -> Result<String, Failure> {
     random_text().map_err(Failure)
 }
 
-/// How long somebody may take to type a password.
+/// The time limit for a sign-in.
 const PATIENCE: Duration = Duration::from_secs(600);
 const MAX_ANSWER: usize = 256 * 1024;

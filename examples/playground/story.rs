@@ -1,4 +1,4 @@
-//! What came of a button: one sentence, made of the requests that were seen after the press.
+//! The result of a button: one sentence, made from the requests after the press.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -19,7 +19,7 @@ pub(crate) struct Stories(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     stories: VecDeque<Story>,
-    /// Grows with each change.
+    /// Increases with each change.
     version: u64,
 }
 
@@ -31,12 +31,12 @@ struct Story {
     control: &'static str,
     text: String,
     is_done: bool,
-    /// When the webhook had come, if one did.
+    /// The time of the webhook, if there was one.
     webhook_at: Option<u64>,
 }
 
 impl Stories {
-    /// Whether there is room for one more that is not finished.
+    /// Whether another unfinished sentence fits.
     pub(crate) fn have_room(&self) -> bool {
         lock(&self.0)
             .stories
@@ -77,7 +77,7 @@ impl Stories {
         }
     }
 
-    /// What has changed since `version`, and the version now.
+    /// The changes since `version`, and the current version.
     pub(crate) fn since(&self, version: u64) -> (Vec<Value>, u64) {
         let kept = lock(&self.0);
         let changed = kept.stories.iter().filter(|story| story.version > version);
@@ -95,7 +95,7 @@ impl Stories {
     }
 }
 
-/// A sentence, and whether there is no more to wait for.
+/// A sentence, and whether it is complete.
 pub(crate) struct Sentence {
     pub(crate) text: String,
     pub(crate) is_done: bool,
@@ -123,7 +123,7 @@ pub(crate) fn turned(what: String, verb: &str, still: &str, turn: &Turn, rest: &
     }
 }
 
-/// Begins a sentence, and goes on writing it.
+/// Begins a sentence, and updates it.
 pub(crate) fn tell(
     world: &Arc<World>,
     press: Press,
@@ -134,7 +134,7 @@ pub(crate) fn tell(
     go_on(world, id, press, limit, sentence);
 }
 
-/// Writes the sentence again and again, until there is no more to wait for or the time is over.
+/// Updates the sentence until it is complete or the time is over.
 pub(crate) fn go_on(
     world: &Arc<World>,
     id: u64,

@@ -1,4 +1,4 @@
-//! A steady stream of requests: each person asks each API, twice a second.
+//! A steady stream of requests: each person calls each API twice a second.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::world::{Who, World};
 pub(crate) fn start(world: &Arc<World>) {
     for (index, row) in world.rows.iter().enumerate() {
         if row.who != Who::Attackers {
-            // Not all in the same moment.
+            // Spread over time.
             let offset = EVERY * u32::try_from(index % 16).unwrap_or_default() / 16;
             tokio::spawn(run(Arc::clone(world), index, offset));
         }
@@ -79,5 +79,5 @@ pub(crate) async fn send(world: &World, row: usize, request: RequestBuilder) -> 
     status
 }
 
-/// How often each person asks each API.
+/// The interval at which each person calls each API.
 const EVERY: Duration = Duration::from_millis(500);

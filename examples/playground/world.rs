@@ -1,4 +1,4 @@
-//! Everything that runs: two projects, the APIs, the people, and the rows of requests between them.
+//! The parts of the demonstration: two projects, the APIs, the people, and the rows.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::story::Stories;
 
 pub(crate) struct World {
     pub(crate) acme: FakeAuthgear,
-    /// What the APIs take for the time.
+    /// The clock of the APIs.
     pub(crate) clock: Clock,
     pub(crate) apis: Vec<Api>,
     pub(crate) people: Vec<Person>,
@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) marks: Marks,
     pub(crate) stories: Stories,
     pub(crate) trouble: Mutex<Trouble>,
-    /// Who presses a button.
+    /// Held during a press.
     pub(crate) hands: tokio::sync::Mutex<()>,
     pub(crate) sign_in: Option<SignIn>,
     pub(crate) client: reqwest::Client,
@@ -34,7 +34,7 @@ pub(crate) struct World {
     _globex: FakeAuthgear,
 }
 
-/// A timeline: who asks which API.
+/// A timeline: one person's requests to one API.
 pub(crate) struct Row {
     pub(crate) api: usize,
     pub(crate) who: Who,
@@ -45,23 +45,23 @@ pub(crate) struct Row {
 pub(crate) enum Who {
     Person(usize),
     Attackers,
-    /// Who signed in to a real project.
+    /// The person who signed in to a real project.
     You,
 }
 
-/// The last answers of a row.
+/// The last responses of a row.
 #[derive(Default)]
 pub(crate) struct Last {
     pub(crate) good: Value,
     pub(crate) refusal: Value,
 }
 
-/// What the buttons have set.
+/// The faults that buttons have set.
 #[derive(Default)]
 pub(crate) struct Trouble {
     /// The fault of `acme`.
     pub(crate) fault: Option<&'static str>,
-    /// What befalls the next webhook.
+    /// The fault of the next webhook.
     pub(crate) webhook: Option<&'static str>,
     /// How many seconds the APIs' clock is ahead.
     pub(crate) clock: i64,
@@ -112,7 +112,7 @@ impl World {
             trouble: Mutex::default(),
             hands: tokio::sync::Mutex::default(),
             sign_in,
-            // Nothing but loopback is asked.
+            // Only loopback is called.
             client: reqwest::Client::builder()
                 .no_proxy()
                 .tls_certs_only([])
@@ -153,7 +153,7 @@ impl Row {
     }
 }
 
-/// It shows the system's time, to the millisecond, until a button sets it.
+/// It shows the system's time in milliseconds until a button changes it.
 fn clock_of_the_apis() -> Clock {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -163,5 +163,5 @@ fn clock_of_the_apis() -> Clock {
     clock
 }
 
-/// How long somebody waits for an answer.
+/// The timeout of a request.
 const PATIENCE: Duration = Duration::from_secs(8);

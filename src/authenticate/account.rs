@@ -1,4 +1,4 @@
-//! The account of one request: what was decided, and why.
+//! The account of one request: the decision, and its reason.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,10 +13,10 @@ use crate::rejection::{AuthRejection, RequirementText};
 use crate::telemetry;
 use crate::user::{Principal, VerifiedBy};
 
-/// Gives one account of a request when it is dropped: with the answer, or when the request is
-/// cancelled, or when something inside panics.
+/// Logs one account of a request when it is dropped: with the response, when the request is cancelled, or
+/// when an inner service panics.
 ///
-/// The outermost layer of an `Authgear` has it; layers further inside leave [`DecisionNotes`].
+/// The outermost layer of an `Authgear` has it. Inner layers write [`DecisionNotes`].
 pub(super) struct AccountGuard(Box<Draft>);
 
 #[derive(Default)]
@@ -38,7 +38,7 @@ struct Draft {
 }
 
 impl AccountGuard {
-    /// `names_issuer`: there may be several.
+    /// `names_issuer`: there can be several.
     pub(super) fn new<B>(request: &Request<B>, names_users: bool, names_issuer: bool) -> Self {
         Self(Box::new(Draft {
             names_users,
@@ -50,7 +50,7 @@ impl AccountGuard {
         }))
     }
 
-    /// The request goes on to whatever is further inside, which may refuse it still.
+    /// The request passes on to the inner service, which can still refuse it.
     pub(super) fn passed<C: Send + Sync + 'static>(
         &mut self,
         authentication: Authentication,
@@ -73,7 +73,7 @@ impl AccountGuard {
         self.0.kind = Some(kind);
     }
 
-    /// The answer is known: it goes out as soon as this has been dropped.
+    /// The response is known: it is sent as soon as this has been dropped.
     pub(super) fn answered<B>(&mut self, response: &Response<B>) {
         let draft = &mut self.0;
         draft.status = Some(response.status().as_u16());
@@ -88,7 +88,7 @@ impl Drop for AccountGuard {
     fn drop(&mut self) {
         let draft = &*self.0;
         let notes = draft.notes.lock();
-        // What is known of the answer comes first: a handler may do without what was refused to it.
+        // The kind in the response comes first, because a handler can continue after a refusal.
         let kind = draft.kind.or(notes.refusal);
         let requirements = Requirements {
             refused: draft.requirement.as_ref(),
@@ -114,15 +114,15 @@ impl Drop for AccountGuard {
     }
 }
 
-/// What layers and extractors further inside leave for the account.
+/// The notes of inner layers and extractors for the account.
 #[derive(Default)]
 pub(crate) struct DecisionNotes(Mutex<Notes>);
 
 #[derive(Default)]
 struct Notes {
-    /// The requirements that were checked, up to the first one that was not met.
+    /// The checked requirements, up to the first one that was not met.
     checked: Vec<RequirementText>,
-    /// A layer has refused the request, whatever becomes of its response.
+    /// A layer has refused the request, whatever happens to its response.
     refusal: Option<AuthErrorKind>,
 }
 
@@ -145,10 +145,10 @@ impl DecisionNotes {
     }
 }
 
-/// A handler that checks in a loop is no reason to remember more.
+/// The limit of the list: a handler can check in a loop.
 const MAX_REQUIREMENTS: usize = 8;
 
-/// The expressions that make the requirements.
+/// The expressions of the requirements.
 struct Requirements<'n> {
     refused: Option<&'n RequirementText>,
     checked: &'n [RequirementText],
@@ -175,7 +175,7 @@ impl fmt::Display for Requirements<'_> {
     }
 }
 
-/// Of a method that is not of RFC 9110 or RFC 5789 a client chooses the name.
+/// A client chooses the name of a method outside of RFC 9110 and RFC 5789.
 pub(super) fn method_name(method: &Method) -> &'static str {
     const NAMED: [Method; 9] = [
         Method::GET,
@@ -198,14 +198,14 @@ pub(super) fn method_name(method: &Method) -> &'static str {
         .unwrap_or("other")
 }
 
-/// The one that a layer further out has set, as tower-http's `SetRequestIdLayer` does, or a gateway.
+/// The id that an outer layer has set, such as tower-http's `SetRequestIdLayer`, or a gateway.
 fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(&REQUEST_ID).cloned()
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// In printable ASCII, and not longer than an id is: a client may have sent it.
+/// In printable ASCII, and not longer than an id, because a client can have sent it.
 fn escaped(id: &HeaderValue) -> String {
     let id = id.as_bytes();
     let id = id.get(..MAX_REQUEST_ID).unwrap_or(id);

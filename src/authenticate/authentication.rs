@@ -1,4 +1,4 @@
-//! Who is calling, as a layer leaves it in a request.
+//! The caller of a request, as a layer stores it in the request.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::telemetry::RequestOutcome;
 use crate::user::{AuthClient, AuthUser, Principal, Session, VerifiedUser, join_scopes};
 
-/// Who is calling, as a layer found out, and which layer that was.
+/// The caller of a request, and the layer that found it.
 ///
-/// It stands in the [`RequestRecord`](super::RequestRecord); its absence means that no layer ran.
+/// It is part of the [`RequestRecord`](super::RequestRecord). If it is absent, no layer ran.
 #[derive(Clone)]
 pub(crate) struct Authentication {
     authgear_id: AuthgearId,
     identified: Identified,
     token: KeptToken,
-    /// Where accounts are given.
+    /// Set if accounts are logged.
     notes: Option<Arc<DecisionNotes>>,
 }
 
-/// One `Authgear`, or one resource of it, as far as the requests that it has seen need to know.
+/// The part of an `Authgear`, or of one of its resources, that each request carries.
 ///
-/// A clone goes into every request. It shares nothing unless challenges are configured: a count of
-/// references, kept by all requests of all threads, would be the one thing they contend for.
+/// A clone goes into every request. It shares nothing unless challenges are configured: all requests of all
+/// threads would contend for a reference count.
 #[derive(Clone)]
 pub(crate) struct AuthgearId {
     id: u64,
-    /// The first of those that share everything but audience and challenge.
+    /// The first of those that share everything except audience and challenge.
     family: u64,
     claims: TypeId,
     challenge: Option<Arc<ChallengeParameters>>,
@@ -50,8 +50,7 @@ impl AuthgearId {
         }
     }
 
-    /// An authority that every requirement takes for its own: made by hand in a test, in the place
-    /// of any other.
+    /// An authority that every requirement accepts: for a test that makes it by hand.
     #[cfg(feature = "testkit")]
     pub(crate) fn of_testkit<C: 'static>() -> Self {
         Self {
@@ -69,12 +68,12 @@ impl AuthgearId {
         self.challenge.clone()
     }
 
-    /// The same number for an `Authgear` and all of its resources.
+    /// The same number for an `Authgear` and all its resources.
     pub(crate) fn family(&self) -> u64 {
         self.family
     }
 
-    /// As a resource of this one.
+    /// The same authority for one of its resources.
     pub(crate) fn in_family_of(self, other: &Self) -> Self {
         Self {
             family: other.family,
@@ -82,7 +81,7 @@ impl AuthgearId {
         }
     }
 
-    /// What a challenge says that asks for these scopes.
+    /// The challenge hints for these scopes.
     pub(crate) fn challenge_hints<'s>(
         &self,
         scopes: impl Iterator<Item = &'s str>,
@@ -102,7 +101,7 @@ impl AuthgearId {
     }
 }
 
-/// No authority that was built has this id.
+/// No built authority has this id.
 const TESTKIT_ID: u64 = 0;
 
 #[derive(Clone)]
@@ -156,7 +155,7 @@ impl Authentication {
         }
     }
 
-    /// Where to leave what an account should say.
+    /// Where the notes for an account go.
     pub(crate) fn notes(&self) -> Option<&DecisionNotes> {
         self.notes.as_deref()
     }
@@ -169,7 +168,7 @@ impl Authentication {
         self.authgear_id.is(authgear_id)
     }
 
-    /// Whether a requirement of this authority may rely on it.
+    /// Whether a requirement of this authority can use it.
     pub(crate) fn counts_for(&self, authgear_id: &AuthgearId) -> bool {
         #[cfg(feature = "testkit")]
         if self.authgear_id.id == TESTKIT_ID {
@@ -190,11 +189,11 @@ impl Authentication {
         matches!(self.identified, Identified::Unauthenticated)
     }
 
-    /// Who is calling, `None` for a request without a credential.
+    /// The caller, `None` for a request without a credential.
     ///
     /// # Errors
-    /// `ClaimsTypeMismatch` if the layer reads other custom claims than `C`, even if nobody is calling:
-    /// wrong wiring should show on the first request.
+    /// `ClaimsTypeMismatch` if the layer reads other custom claims than `C`, even without a credential: a
+    /// wrong type should show on the first request.
     pub(crate) fn principal<C: Send + Sync + 'static>(
         &self,
     ) -> Result<Option<Principal<C>>, AuthErrorKind> {
@@ -214,7 +213,7 @@ impl Authentication {
         })
     }
 
-    /// The machine that is calling; custom claims play no part.
+    /// The calling machine. It has no custom claims.
     pub(crate) fn client(&self) -> Result<Option<AuthClient>, AuthErrorKind> {
         match &self.identified {
             Identified::Unauthenticated => Ok(None),
@@ -223,7 +222,7 @@ impl Authentication {
         }
     }
 
-    /// The token that was verified, `None` for a request without one.
+    /// The verified token, `None` for a request without one.
     pub(crate) fn access_token(&self) -> Result<Option<AccessToken>, AuthErrorKind> {
         match &self.token {
             KeptToken::Off => Err(AuthErrorKind::AccessTokenNotKept),
@@ -232,7 +231,7 @@ impl Authentication {
         }
     }
 
-    /// What a challenge says that asks for this scope.
+    /// The challenge hints for this scope.
     pub(crate) fn challenge_hints(&self, scope: &str) -> Option<Arc<ChallengeHints>> {
         self.authgear_id.challenge_hints([scope].into_iter())
     }

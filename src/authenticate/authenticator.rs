@@ -1,4 +1,4 @@
-//! The stages before the layer, in order.
+//! Calls the stages before the layer, in order.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,15 +24,15 @@ use crate::verify::{
     Audiences, GatewayIdentity, PendingVerification, Requester, SetCookies, Verification, Verifier,
 };
 
-/// Finds out who is calling. One for each resource of an `Authgear`, shared by its layers.
+/// Authenticates requests. There is one for each resource of an `Authgear`, shared by its layers.
 pub(crate) struct Authenticator<C> {
     pub(crate) shared: Arc<SharedAuthenticator<C>>,
     pub(crate) authgear_id: AuthgearId,
-    /// What a token must be for, instead of what the options name.
+    /// The required audience, instead of the options' own.
     pub(crate) audiences: Option<Audiences>,
 }
 
-/// What all resources of an `Authgear` share.
+/// The parts that all resources of an `Authgear` share.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"
@@ -44,15 +44,15 @@ pub(crate) struct SharedAuthenticator<C> {
     pub(crate) ledger: Arc<RevocationLedger>,
     #[cfg(feature = "webhook")]
     pub(crate) webhook_secrets: Arc<crate::webhook::ProjectSecrets>,
-    /// The issuers where `verifier` knows no projects.
+    /// The issuers, if `verifier` has no projects.
     pub(crate) fixed_issuers: Vec<String>,
-    /// Whether there may be several projects.
+    /// Whether there can be several projects.
     pub(crate) is_union: bool,
-    /// Whether forward auth names the issuer: where tokens of several count.
+    /// Whether forward auth names the issuer: if tokens of several issuers are accepted.
     pub(crate) names_issuer: bool,
     pub(crate) client_info_rules: ClientInfoRules,
     pub(crate) forward_set_cookie: bool,
-    /// Whose tokens these are, for lines of the log. `None`: several projects'.
+    /// The issuer of the tokens, for log lines. `None`: several projects.
     pub(crate) issuer: Option<Arc<str>>,
     pub(crate) realm: Option<String>,
     pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
@@ -62,7 +62,7 @@ pub(crate) struct SharedAuthenticator<C> {
     pub(crate) audit: Audit,
 }
 
-/// Whether an account is given of each decision.
+/// Whether each decision is logged as an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Audit {
     #[default]
@@ -71,15 +71,15 @@ pub(crate) enum Audit {
     WithUsers,
 }
 
-/// What is to be done with a request.
+/// The next step for a request.
 pub(super) enum Decision<C> {
-    /// An outer layer of the same `Authgear` has done it all.
+    /// An outer layer of the same `Authgear` has already authenticated the request.
     Known,
-    /// It is known who is calling.
+    /// The caller is known.
     Pass(Authentication),
     /// The request is refused.
     Reject(AuthError),
-    /// Ask again when this is done, with the token that it is about.
+    /// The result needs a wait. The token is kept for it.
     Wait(PendingVerification<C>, KeptToken),
 }
 
@@ -88,7 +88,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         self.shared.clock.now()
     }
 
-    /// The authentication of a request that comes now.
+    /// The authentication of a request that arrives now.
     pub(super) fn start_span(&self) -> AuthenticationSpan {
         AuthenticationSpan::begin(self.now())
     }
@@ -133,7 +133,8 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         }
     }
 
-    /// Takes what only a gateway may say out of the request, and gives what it says if it is one.
+    /// Removes the headers that only a gateway may send, and returns their content if the sender is the
+    /// gateway.
     pub(super) fn take_gateway_identity<B>(&self, request: &mut Request<B>) -> GatewayIdentity {
         let gateway_identity = match &self.shared.verifier {
             Verifier::Gateway(gateway) => {
@@ -142,17 +143,17 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             }
             Verifier::Projects(_) | Verifier::Resolver(_) => None,
         };
-        // On every route: nobody else may say who the user is, to whatever is further inside.
+        // On every route: only the gateway may send these headers to the inner services.
         identity_headers::remove(request.headers_mut());
         gateway_identity
     }
 
-    /// Where the cookies of the resolver's answer to a request go, if they are passed on.
+    /// The destination of the cookies in the resolver's answer, if they are forwarded.
     pub(super) fn set_cookies(&self) -> Option<Arc<SetCookies>> {
         self.shared.forward_set_cookie.then(Arc::default)
     }
 
-    /// Finds out who is calling. The request must have been [heard](Self::take_gateway_identity) before.
+    /// Authenticates the request. Call [`take_gateway_identity`](Self::take_gateway_identity) before.
     pub(super) fn begin<B>(
         &self,
         request: &Request<B>,
@@ -191,7 +192,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
             let Some(gateway_identity) = gateway_identity else {
                 return unauthenticated();
             };
-            // The gateway does not say whether the user came by a cookie.
+            // The gateway does not report whether the user has a cookie.
             if !credential::has_bearer(request.headers()) && !self.shared.csrf.allows(request) {
                 return Decision::Reject(AuthErrorKind::CrossOriginRequest.into());
             }
@@ -222,15 +223,15 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         }
     }
 
-    /// What an outer layer of the same `Authgear` has found out.
+    /// The result of an outer layer of the same `Authgear`.
     fn known<'r>(&self, record: &'r RequestRecord) -> Option<&'r Authentication> {
         record
             .authentication()
             .filter(|known| known.is_by(&self.authgear_id))
     }
 
-    /// The account that is given of this request, if any is. An outer layer of the same `Authgear` gives
-    /// one for the layers further inside.
+    /// The account of this request, if accounts are on. An outer layer of the same `Authgear` logs it for
+    /// the inner layers.
     pub(super) fn account<B>(&self, request: &Request<B>) -> Option<AccountGuard> {
         if self.shared.audit == Audit::Off {
             return None;
@@ -246,7 +247,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         ))
     }
 
-    /// The request is refused here: its seal and its account know.
+    /// The request is refused here. Its seal and its account are notified.
     fn note_refusal(
         &self,
         extensions: &Extensions,
@@ -266,7 +267,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         }
     }
 
-    /// What follows from the verification of a credential that has this token.
+    /// The result of verifying a credential that has this token.
     pub(super) fn conclude(
         &self,
         outcome: Result<Principal<C>, AuthError>,
@@ -290,7 +291,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         }
     }
 
-    /// Whom the request comes from, which stands in its extensions from here on: or it goes no further.
+    /// Stores the caller in the request's extensions, or refuses the request.
     pub(super) fn admit<B>(
         &self,
         request: &mut Request<B>,
@@ -315,7 +316,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         }
     }
 
-    /// Tells telemetry who the request comes from.
+    /// Reports the caller to telemetry.
     pub(super) fn record(
         &self,
         span: AuthenticationSpan,
@@ -338,7 +339,7 @@ impl<C: Send + Sync + 'static> Authenticator<C> {
         &self.authgear_id
     }
 
-    /// Whose tokens these are, where there is one project alone.
+    /// The issuer of the tokens, if there is only one project.
     pub(crate) fn issuer(&self) -> Option<&Arc<str>> {
         self.shared.issuer.as_ref()
     }

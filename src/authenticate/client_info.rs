@@ -1,4 +1,4 @@
-//! Who is at the other end: the connection's address, and the client's behind trusted proxies.
+//! The client's address: of the connection, or behind trusted proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::networks::is_in;
 use crate::verify::ClientInfo;
 
-/// What of a request's sender may be told to the resolver.
+/// The sender's data that the resolver can receive.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientInfoRules {
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -35,8 +35,8 @@ impl ClientInfoRules {
         }
     }
 
-    /// The last address in `X-Forwarded-For` that is not a trusted proxy's: what stands before it,
-    /// the client may have written itself.
+    /// The last address in `X-Forwarded-For` that is not a trusted proxy's. The client can have written
+    /// everything before it.
     fn behind_proxies(&self, connection: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = connection;
         let fields = headers.get_all(FORWARDED_FOR).iter();
@@ -48,7 +48,7 @@ impl ClientInfoRules {
         while is_in(&self.trusted_proxies, client) {
             match members.next().map(address) {
                 Some(Some(address)) => client = address,
-                // Nobody who can be named, or nobody at all: the last one who can.
+                // Not an address, or an unnamed one: the last valid address counts.
                 Some(None) | None => break,
             }
         }
@@ -56,13 +56,13 @@ impl ClientInfoRules {
     }
 }
 
-/// The address that the connection comes from.
+/// The address of the connection.
 pub(super) fn connection(extensions: &Extensions) -> Option<IpAddr> {
     let ConnectInfo(address) = extensions.get::<ConnectInfo<SocketAddr>>()?;
     Some(address.ip().to_canonical())
 }
 
-/// An address, maybe with a port; one of IPv6 maybe in brackets.
+/// An address, optionally with a port. An IPv6 address can have brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim_matches([' ', '\t']);
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
@@ -74,7 +74,7 @@ fn address(text: &str) -> Option<IpAddr> {
     address.map(|address: IpAddr| address.to_canonical())
 }
 
-/// No browser's is as long as that; a proxy before the resolver refuses what has too long a line.
+/// No browser sends a longer one. A proxy before the resolver refuses lines that are too long.
 const MAX_USER_AGENT: usize = 512;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -111,7 +111,7 @@ mod tests {
             ("203.0.113.9", &["198.51.100.7"], "203.0.113.9"),
             ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
             ("::ffff:10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
-            // What the client wrote itself stands before what the proxies add.
+            // The client's own text comes before the addresses that the proxies add.
             ("10.0.0.1", &["1.1.1.1, 198.51.100.7"], "198.51.100.7"),
             (
                 "10.0.0.1",
@@ -126,7 +126,7 @@ mod tests {
             ("10.0.0.1", &["1.1.1.1, \u{e9}"], "10.0.0.1"),
             ("fd00::1", &["[2001:db8::7]"], "2001:db8::7"),
             ("fd00::1", &["1.1.1.1,\t 2001:db8::7 \t"], "2001:db8::7"),
-            // What is nearly an address is none.
+            // A malformed address does not count.
             ("10.0.0.1", &["]198.51.100.7["], "10.0.0.1"),
             ("10.0.0.1", &["[198.51.100.7]"], "10.0.0.1"),
             ("10.0.0.1", &["[[2001:db8::7]]"], "10.0.0.1"),

@@ -1,4 +1,4 @@
-//! A cookie is not proof of intent: cross-origin requests with one are refused.
+//! A cookie does not prove intent, so cross-origin requests with a cookie are refused.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -13,8 +13,8 @@ use tower_http::csrf::{Csrf, CsrfLayer, ProtectionError};
 use super::trusted_origins::TrustedOrigins;
 use crate::error::ConfigError;
 
-/// The check for requests whose credential a browser sends by itself: tower-http's
-/// [`CsrfLayer`], asked about a request without sending it on.
+/// The check for requests with a credential that a browser adds by itself. It uses tower-http's
+/// [`CsrfLayer`] without forwarding the request.
 #[derive(Clone, Debug)]
 pub(crate) struct CsrfCheck {
     /// `None`: turned off.
@@ -57,7 +57,7 @@ impl CsrfCheck {
         {
             return true;
         }
-        // The answer is there at once; a pending one, which cannot be, is a refusal.
+        // The result is available at once. A pending result cannot happen, and would be a refusal.
         let answer = pin!(probe.clone().call(question(request)));
         match answer.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(response)) => response.extensions().get::<ProtectionError>().is_none(),
@@ -66,33 +66,33 @@ impl CsrfCheck {
     }
 }
 
-/// Whether a request of this method changes nothing. `TRACE` is left out, as tower-http does.
+/// Whether requests with this method have no effect. `TRACE` is excluded, as in tower-http.
 pub(super) fn is_safe(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
 }
 
-/// Whether the request asks for another protocol: a channel in both directions, which CORS does not
-/// watch over. An empty field says nothing.
+/// Whether the request asks for another protocol: a two-way channel, which CORS does not cover. An empty
+/// field does not count.
 fn is_upgrade(headers: &HeaderMap) -> bool {
     OF_AN_UPGRADE
         .iter()
         .any(|name| headers.get_all(name).iter().any(names_something))
 }
 
-/// Whether a list has a member (RFC 9110 §5.6.1).
+/// Whether a list has this member (RFC 9110 §5.6.1).
 pub(super) fn names_something(list: &HeaderValue) -> bool {
     let mut bytes = list.as_bytes().iter();
     bytes.any(|byte| !matches!(byte, b' ' | b'\t' | b','))
 }
 
-/// A browser sends one field of these: of two that differ, nobody knows which one counts.
+/// A browser sends one of these fields. If two differ, it is unknown which one counts.
 fn is_ambiguous(headers: &HeaderMap, name: &HeaderName) -> bool {
     let mut fields = headers.get_all(name).iter();
     let first = fields.next();
     fields.any(|field| Some(field) != first)
 }
 
-/// What tower-http looks at.
+/// The parts that tower-http reads.
 fn question<B>(request: &Request<B>) -> Request<()> {
     let mut question = Request::new(());
     *question.method_mut() = Method::POST;
@@ -108,14 +108,14 @@ fn question<B>(request: &Request<B>) -> Request<()> {
     question
 }
 
-/// The host that is asked: the authority of the address where there is one (RFC 9112 §3.2.2), else
-/// `Host`. It is written as in `Origin` where that is the same one, for tower-http compares bytes.
+/// The requested host: the authority of the request target if there is one (RFC 9112 §3.2.2), else `Host`.
+/// It is written as in `Origin` if both are the same host, because tower-http compares bytes.
 fn host<B>(request: &Request<B>) -> Option<HeaderValue> {
     let host = match request.uri().authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok()?,
         None => request.headers().get(header::HOST)?.clone(),
     };
-    // RFC 9110 §4.2.4: user information is no part of an honest one.
+    // RFC 9110 §4.2.4: a valid request has no user information.
     if host.as_bytes().contains(&b'@') {
         return None;
     }
@@ -130,8 +130,8 @@ fn host<B>(request: &Request<B>) -> Option<HeaderValue> {
     Some(same.unwrap_or(host))
 }
 
-/// The host alone, where the port is that of the scheme (RFC 9110 §4.2.3). The scheme is the origin's:
-/// behind a proxy nothing tells the one of the request.
+/// The host without the port, if it is the default port of the scheme (RFC 9110 §4.2.3). The scheme is the
+/// origin's, because the request does not show it behind a proxy.
 fn without_default_port<'h>(scheme: &str, host: &'h str) -> Option<&'h str> {
     let default = match scheme {
         "http" => 80,
@@ -146,7 +146,7 @@ fn without_default_port<'h>(scheme: &str, host: &'h str) -> Option<&'h str> {
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// HTTP/2 has no `Upgrade`: the fields of a WebSocket handshake say it as well.
+/// HTTP/2 has no `Upgrade`: the fields of a WebSocket handshake show it, too.
 const OF_AN_UPGRADE: [HeaderName; 5] = [
     header::UPGRADE,
     header::SEC_WEBSOCKET_KEY,
@@ -155,5 +155,5 @@ const OF_AN_UPGRADE: [HeaderName; 5] = [
     header::SEC_WEBSOCKET_EXTENSIONS,
 ];
 
-/// How the check is asked: what it lets pass arrives at a function that does nothing.
+/// The inner service of the check: a function that does nothing.
 type Probe = Csrf<ServiceFn<fn(Request<()>) -> Ready<Result<Response<()>, Infallible>>>>;

@@ -1,4 +1,4 @@
-//! [`ForwardAuth`]: answers a gateway that asks about somebody else's request.
+//! [`ForwardAuth`]: answers the sub-request of a gateway about a client's request.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -31,15 +31,16 @@ use crate::verify::{GatewayIdentity, SetCookies};
 /// Envoy's `ext_authz`, Caddy's `forward_auth`), from
 /// [`Authgear::forward_auth`](crate::Authgear::forward_auth).
 ///
-/// 200 with `x-authgear-*` headers for a signed-in user, or a refusal, always by its status: 401
-/// where nobody is signed in, 403 for a machine and for a cross-site request with a cookie, 503 where
-/// it cannot be said. Path and body of the sub-request play no part.
+/// The response is 200 with `x-authgear-*` headers for a signed-in user. A refusal shows in its status: 401
+/// without a valid credential, 403 for a machine and for a cross-site request with a cookie, 503 if the user
+/// cannot be verified now. Path and body of the sub-request have no effect.
 ///
-/// Whether a request with a cookie is unsafe is told by the method and the upgrade of the sub-request
-/// *and* by those that the gateway names, in whichever field: `X-Forwarded-Method`,
-/// `X-Original-Method` and each other field `X-…-Method` or `X-…-Method-Override`, `X-Forwarded-Upgrade` and each
-/// `X-…-Upgrade` that is not empty, and `Sec-WebSocket-Key`. The gateway must pass `Host`, `Origin`, `Sec-Fetch-Site` and
-/// `Cookie`; [the documentation](crate::docs::gateways#how-gateways-name-the-clients-request) shows how.
+/// Two sources decide whether a request with a cookie is unsafe: the method and the upgrade of the
+/// sub-request, *and* those that the gateway names in a field. These fields are `X-Forwarded-Method`,
+/// `X-Original-Method`, every other `X-…-Method` or `X-…-Method-Override`, `X-Forwarded-Upgrade`, every
+/// non-empty `X-…-Upgrade`, and `Sec-WebSocket-Key`. The gateway must forward `Host`, `Origin`,
+/// `Sec-Fetch-Site` and `Cookie`. [The
+/// documentation](crate::docs::gateways#how-gateways-name-the-clients-request) shows how.
 ///
 /// It is a tower service: `Router::new().fallback_service(authgear.forward_auth())`.
 #[must_use = "a service does nothing until it is called"]
@@ -56,9 +57,9 @@ impl<C: Send + Sync + 'static> ForwardAuth<C> {
         }
     }
 
-    /// Counts the users of those issuers alone of which `filter` says `true`, as
-    /// [`AuthenticateLayer::issuers`](crate::AuthenticateLayer::issuers) does. The function is asked about
-    /// the gateway's sub-request: its path is the gateway's own.
+    /// Accepts only users of the issuers for which `filter` returns `true`, as
+    /// [`AuthenticateLayer::issuers`](crate::AuthenticateLayer::issuers) does. The function receives the
+    /// gateway's sub-request, whose path is the gateway's own.
     pub fn issuers(
         mut self,
         filter: impl Fn(&Parts, &str) -> bool + Send + Sync + 'static,
@@ -118,11 +119,11 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
     }
 }
 
-/// The request that the gateway asks about. A sub-request is a GET without `Upgrade`, whatever the
-/// client's was: what a gateway says of it counts, too, for whether it is safe.
+/// The request that the gateway asks about. A sub-request is a GET without `Upgrade`, also for an unsafe
+/// client request. So the gateway's fields also decide whether the request is safe.
 fn original<B>(request: Request<B>) -> Request<()> {
     let (mut parts, _) = request.into_parts();
-    // Nobody has authenticated this request before.
+    // This request has not been authenticated before.
     RequestRecord::forget_authentication(&mut parts.extensions);
     let is_unsafe = |field| names_unsafe_method(field) || names_upgrade(field);
     if is_safe(&parts.method) && parts.headers.iter().any(is_unsafe) {
@@ -131,22 +132,21 @@ fn original<B>(request: Request<B>) -> Request<()> {
     Request::from_parts(parts, ())
 }
 
-/// Whether a gateway says in this field that the client's method is not safe, or says it in a way that
-/// leaves a doubt: `X-Forwarded-Method`, `X-Original-Method`, and whatever else it may be called. The
-/// fields by which a client overrides its method end alike.
+/// Whether a gateway names an unsafe or unclear client method in this field: `X-Forwarded-Method`,
+/// `X-Original-Method`, or a similar name. The fields by which a client overrides its method end in the same
+/// way.
 fn names_unsafe_method((name, value): (&HeaderName, &HeaderValue)) -> bool {
     is_gateways(name, &["-method", "-method-override"])
         && Method::from_bytes(value.as_bytes()).map_or(true, |method| !is_safe(&method))
 }
 
-/// Whether a gateway says in this field that the client asks for another protocol. An empty one says
-/// nothing.
+/// Whether a gateway reports in this field that the client asks for another protocol. An empty field does
+/// not count.
 fn names_upgrade((name, value): (&HeaderName, &HeaderValue)) -> bool {
     is_gateways(name, &["-upgrade"]) && names_something(value)
 }
 
-/// No browser sends a field whose name begins like this by itself. `_` is read as `-`, as in the
-/// fields of identity.
+/// A browser sends no field with such a prefix by itself. `_` counts as `-`, as in the identity headers.
 fn is_gateways(name: &HeaderName, endings: &[&str]) -> bool {
     let name = name.as_str().replace('_', "-");
     name.starts_with("x-") && endings.iter().any(|ending| name.ends_with(ending))
@@ -172,7 +172,7 @@ fn respond<C: Send + Sync + 'static>(
             span.end(RequestOutcome::Rejected(error.kind()));
             Err(error)
         }
-        // There is no layer around this, and what waited has been waited for.
+        // There is no layer around this, and the wait is over.
         Decision::Known | Decision::Wait(..) => Err(AuthErrorKind::MissingCredential.into()),
     };
     let response = match answer {
@@ -202,7 +202,7 @@ fn user<C: Send + Sync + 'static>(
     }
 }
 
-/// The user in headers, as the resolver tells it.
+/// The user in headers, in the format of the resolver.
 fn tell<C>(user: &AuthUser<C>, names_issuer: bool) -> Result<HeaderMap, AuthError> {
     let id = Some(user.id())
         .filter(|id| !id.is_empty() && is_tellable(id))
@@ -222,7 +222,7 @@ fn tell<C>(user: &AuthUser<C>, names_issuer: bool) -> Result<HeaderMap, AuthErro
         headers::USER_CAN_REAUTHENTICATE,
         flag(user.can_reauthenticate()),
     );
-    // A key with a separator in it would be two others on the other side.
+    // A key with a separator would become two keys at the receiver.
     let roles = user
         .roles()
         .filter(|role| is_tellable(role) && !role.contains(','));
@@ -232,7 +232,7 @@ fn tell<C>(user: &AuthUser<C>, names_issuer: bool) -> Result<HeaderMap, AuthErro
     if let Some(roles) = list(roles, ",").filter(|roles| !roles.is_empty()) {
         told.insert(headers::USER_ROLES, roles);
     }
-    // As the resolver does: there, and empty when nothing is known.
+    // As in the resolver: present, but empty without a value.
     if let Some(methods) = list(methods, " ") {
         told.insert(headers::SESSION_AMR, methods);
     }
@@ -255,7 +255,7 @@ fn list<'m>(members: impl Iterator<Item = &'m str>, separator: &str) -> Option<H
     HeaderValue::from_bytes(members.join(separator).as_bytes()).ok()
 }
 
-/// Whether a text comes out of a header as it went in.
+/// Whether a text is unchanged after it was sent in a header.
 fn is_tellable(text: &str) -> bool {
     text.trim() == text && !text.chars().any(char::is_control)
 }

@@ -42,14 +42,13 @@ pin_project! {
         },
         Waiting {
             pending: PendingVerification<C>,
-            // Boxed, because few requests wait and every future is as large as this; taken when
-            // the wait is over.
+            // Boxed, because few requests wait and every future has this size. Taken when the wait is over.
             suspended: Option<Box<Suspended<S, B, C, R>>>,
         },
     }
 }
 
-/// What is needed to go on after a wait.
+/// The state that continues after a wait.
 pub(super) struct Suspended<S, B, C, R> {
     pub(super) issuers: Option<IssuerFilter>,
     pub(super) request: Request<B>,
@@ -151,14 +150,14 @@ where
     }
 }
 
-/// The answer is there: the account is given now, and not when the connection has taken it.
+/// The response is available: the account is logged now, and not after the connection has sent it.
 pub(super) fn give_account<B>(account: &mut Option<AccountGuard>, response: &Response<B>) {
     if let Some(mut account) = account.take() {
         account.answered(response);
     }
 }
 
-/// Passes on what the resolver wants the browser to keep, or to forget.
+/// Forwards the cookies that the resolver sets or clears.
 pub(super) fn with_cookies<B>(
     mut response: Response<B>,
     set_cookies: Option<&SetCookies>,

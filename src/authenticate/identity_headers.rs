@@ -1,16 +1,16 @@
-//! `x-authgear-*`: what a gateway says of the user, and what a client must not say.
+//! `x-authgear-*`: the identity headers, which only a gateway may send.
 
 use http::{HeaderMap, HeaderName};
 
 use crate::telemetry;
 
 const PREFIX: &[u8] = b"x-authgear-";
-/// Authgear's word to the webhook's route, which is no place for this layer.
+/// Authgear's signature for the webhook route, which must not be inside this layer.
 const WEBHOOK_SIGNATURE: &str = "x-authgear-body-signature";
 
-/// Removes every header that a server behind this could take for a gateway's word.
+/// Removes every header that an inner server could read as an identity header of a gateway.
 ///
-/// `_` counts as `-`, because CGI and its heirs make no difference between them.
+/// `_` counts as `-`, because CGI and similar interfaces do not distinguish them.
 pub(super) fn remove(headers: &mut HeaderMap) {
     if !headers.keys().any(is_identity_header) {
         return;

@@ -1,17 +1,17 @@
-//! What the layers further inside require: so that one refusal can name all of it.
+//! The requirements of inner layers, so that one refusal can name all of them.
 //!
-//! A layer knows the service that it is put around by its type alone, and a router hides that type. But
-//! it can clone the service, and a clone of a service clones what is inside of it: there, each
-//! requirement that belongs to a layer reports itself. No request is needed, and nothing is called.
-//! Behind something whose clone shares what is inside of it (a whole router, a buffer) nothing is found;
-//! a refusal then names the requirement of its own layer.
+//! A layer knows only the type of its inner service, and a router hides that type. But the layer can clone
+//! the service, and the clone of a service clones its inner services. During this clone, each requirement of
+//! a layer reports itself. No request is needed, and nothing is called. A service whose clone shares its
+//! inner service (a whole router, a buffer) hides the requirements. Then a refusal names only the
+//! requirement of its own layer.
 
 use std::any::Any;
 use std::cell::RefCell;
 
 use super::authentication::AuthgearId;
 
-/// The requirement of a layer further inside.
+/// The requirement of an inner layer.
 pub(crate) struct InnerRequirement {
     pub(crate) authgear_id: AuthgearId,
     /// A `Requirement<C>` of the `Authgear`'s own `C`.
@@ -22,7 +22,7 @@ pub(crate) struct InnerRequirement {
 
 /// The requirements of all layers of this `Authgear` inside of the service, the outermost first.
 pub(crate) fn inside<S: Clone>(service: &S, authgear_id: &AuthgearId) -> Vec<InnerRequirement> {
-    // A search may be a part of another one.
+    // A search can be part of another search.
     let search = Search(FOUND.replace(Some(Vec::new())));
     drop(service.clone());
     let found = FOUND.take().unwrap_or_default();
@@ -31,9 +31,9 @@ pub(crate) fn inside<S: Clone>(service: &S, authgear_id: &AuthgearId) -> Vec<Inn
     found.into_iter().filter(is_ours).collect()
 }
 
-/// Reports the requirement of a service that is being cloned, if somebody looks for it.
+/// Reports the requirement of a service during a clone, if a search is running.
 pub(crate) fn report(requirement: impl FnOnce() -> InnerRequirement) {
-    // Where the thread is ending, nobody does.
+    // No search runs while the thread ends.
     let _ = FOUND.try_with(|found| {
         if let Some(found) = &mut *found.borrow_mut() {
             found.push(requirement());
@@ -42,11 +42,11 @@ pub(crate) fn report(requirement: impl FnOnce() -> InnerRequirement) {
 }
 
 thread_local! {
-    /// `Some` while the thread looks for requirements.
+    /// `Some` during a search on this thread.
     static FOUND: RefCell<Option<Vec<InnerRequirement>>> = const { RefCell::new(None) };
 }
 
-/// What was found for an outer search. It is put back also where a service panics while it is cloned.
+/// The results of an outer search. They are restored even if a clone panics.
 struct Search(Option<Vec<InnerRequirement>>);
 
 impl Drop for Search {

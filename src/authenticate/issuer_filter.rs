@@ -1,4 +1,4 @@
-//! [`IssuerFilter`]: which issuers count for a request.
+//! [`IssuerFilter`]: the accepted issuers of a request.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::request_record::RequestRecord;
 use crate::error::AuthErrorKind;
 use crate::macros::redacted_debug;
 
-/// Which issuers count for a request. It is asked once the credential was verified.
+/// The accepted issuers of a request. It is called after the credential was verified.
 #[derive(Clone)]
 pub(super) struct IssuerFilter(Arc<Filter>);
 
@@ -22,7 +22,7 @@ impl IssuerFilter {
         Self(Arc::new(filter))
     }
 
-    /// The request, and the decision about it unless the issuer of the caller does not count.
+    /// The request and its decision, which is a refusal if the issuer of the caller is not accepted.
     pub(super) fn apply<B, C: Send + Sync + 'static>(
         &self,
         request: Request<B>,
@@ -32,7 +32,7 @@ impl IssuerFilter {
         let record = RequestRecord::of(&parts.extensions);
         let authentication = match &decision {
             Decision::Pass(authentication) => Some(authentication),
-            // An outer layer has let the caller pass, and may count other issuers.
+            // An outer layer has accepted the caller, and can accept other issuers.
             Decision::Known => record.and_then(RequestRecord::authentication),
             Decision::Reject(_) | Decision::Wait(..) => None,
         };
@@ -53,7 +53,7 @@ impl IssuerFilter {
             Some(principal) if !(self.0)(parts, principal.issuer()) => {
                 Err(AuthErrorKind::IssuerNotAllowed)
             }
-            // Whether no credential is enough is for the layer to say.
+            // The layer decides whether a request without a credential passes.
             Some(_) | None => Ok(()),
         }
     }

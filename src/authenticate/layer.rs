@@ -15,8 +15,8 @@ use crate::user::NoClaims;
 
 /// Authenticates every request, from [`Authgear::layer`](crate::Authgear::layer).
 ///
-/// A request without a credential is refused, unless the layer is [`optional`](Self::optional); a
-/// request with a bad one is refused in any case.
+/// A request without a credential is refused, unless the layer is [`optional`](Self::optional). A request
+/// with an invalid credential is always refused.
 ///
 /// ```
 /// # fn example(authgear: axum_authgear::Authgear) {
@@ -36,11 +36,11 @@ use crate::user::NoClaims;
 /// # }
 /// ```
 ///
-/// A refusal for want of a credential names the scopes that the [requirements](crate::authorize) of layers
-/// further inside ask for, as far as these are known to the route: a handler's own arguments are not.
+/// A refusal for a missing credential names the scopes that the [requirements](crate::authorize) of inner
+/// layers ask for, if the layer can find them. It cannot find the arguments of a handler.
 ///
-/// Wrapped around a service of [`http::Request`]s whose response body is `Default` and, for the
-/// default responses, `From<Bytes>`: axum's is both.
+/// The inner service must accept [`http::Request`]s. Its response body must be `Default` and, for the
+/// default responses, `From<Bytes>`, as axum's is.
 #[must_use = "a layer does nothing until it is added to a router or a service"]
 pub struct AuthenticateLayer<C = NoClaims, R = JsonRejectionResponse> {
     authenticator: Arc<Authenticator<C>>,
@@ -61,20 +61,20 @@ impl<C> AuthenticateLayer<C> {
 impl<C, R> AuthenticateLayer<C, R> {
     /// Lets requests without a credential pass: the handler takes an `Option<AuthUser>`.
     ///
-    /// A *bad* credential is refused all the same.
+    /// An *invalid* credential is still refused.
     pub fn optional(mut self) -> Self {
         self.settings.is_optional = true;
         self
     }
 
-    /// Counts the users and machines of those issuers alone of which `filter` says `true`, for a request
-    /// like this one: where there is a project for each tenant, the one of the tenant whose host or path
-    /// it is. Default: all projects of the [`Authgear`](crate::Authgear).
+    /// Accepts only users and machines of the issuers for which `filter` returns `true`. With a project for
+    /// each tenant, this is the project of the tenant in the request's host or path. Default: all projects
+    /// of the [`Authgear`](crate::Authgear).
     ///
-    /// Everyone else is refused: with 403 where the credential is good, and as anywhere where it is bad.
-    /// The function is asked after the credential was verified, with the issuer as
-    /// [`AuthUser::issuer`](crate::AuthUser::issuer) has it. It should be quick and have no effect.
-    /// A layer inside of another one narrows further; it never widens.
+    /// Other callers are refused: with 403 if the credential is valid, and as usual if it is not. The
+    /// function is called after the credential was verified, with the issuer of
+    /// [`AuthUser::issuer`](crate::AuthUser::issuer). It should be quick and have no side effect. An inner
+    /// layer can only narrow the choice of an outer one.
     ///
     /// ```
     /// # fn example(authgear: axum_authgear::Authgear) {
@@ -103,10 +103,9 @@ impl<C, R> AuthenticateLayer<C, R> {
         self
     }
 
-    /// Answers requests of `content-type: application/grpc…` with a trailers-only `grpc-status`
-    /// (16, 7, 14, 3 or 13) instead of an HTTP status. Off by default: a client chooses its
-    /// `content-type`, and a status of 200 must not be taken for a pass by whatever stands in
-    /// front.
+    /// Answers requests of `content-type: application/grpc…` with a trailers-only `grpc-status` (16, 7, 14,
+    /// 3 or 13) instead of an HTTP status. Off by default: a client chooses its `content-type`, and a proxy
+    /// in front must not read the status 200 as success.
     pub fn grpc(mut self) -> Self {
         self.settings.speaks_grpc = true;
         self
@@ -115,12 +114,12 @@ impl<C, R> AuthenticateLayer<C, R> {
     /// Makes the responses to refused requests with `responder`, which may be a closure; see
     /// [`RejectionResponse`](crate::RejectionResponse).
     ///
-    /// It also answers for refusals of extractors and handlers further inside, unless something
-    /// inside has made the response its own: has changed its *status*
-    /// (`Err((StatusCode::NOT_FOUND, rejection))`), or replaced its *body*. Compressing or wrapping the body, or
-    /// reading it and putting it back, replaces nothing. Header fields that were added inside stay,
-    /// but for those that describe the old body: `Content-*`, `ETag`, `Last-Modified`, digests. What was
-    /// added to the response's extensions stays, unless `responder` has set a value of the same type.
+    /// It also makes the responses to refusals of inner extractors and handlers, unless an inner service has
+    /// changed the response's *status* (`Err((StatusCode::NOT_FOUND, rejection))`) or replaced its *body*.
+    /// Compressing or wrapping the body, or reading it and putting it back, does not replace it. Header
+    /// fields that were added inside stay, except those that describe the old body: `Content-*`, `ETag`,
+    /// `Last-Modified`, digests. Added extensions of the response stay, unless `responder` has set a value
+    /// of the same type.
     pub fn respond_with<T>(self, responder: T) -> AuthenticateLayer<C, T> {
         AuthenticateLayer {
             authenticator: self.authenticator,

@@ -1,11 +1,10 @@
-//! The layer: it asks the stages before it who is calling, and puts the answer into the request's
-//! extensions, or rejects the request.
+//! The layer: it calls the earlier stages to find the caller, and then stores the caller in the request's
+//! extensions or rejects the request.
 //!
-//! [`AuthenticateLayer`] makes [`Authenticate`](crate::Authenticate), whose
-//! future is in [`future`].
+//! [`AuthenticateLayer`] makes [`Authenticate`](crate::Authenticate), whose future is in [`future`].
 //!
-//! It knows tower and HTTP, and no cryptography. What is trusted here is said for each mode in the
-//! [threat model](crate::docs::threat_model).
+//! It uses tower and HTTP, but no cryptography. The [threat model](crate::docs::threat_model) lists what
+//! each mode trusts.
 
 mod account;
 mod authentication;

@@ -1,12 +1,12 @@
-//! A CORS preflight that is refused: the usual sign of a `CorsLayer` on the wrong side.
+//! Detects a refused CORS preflight, the usual sign of a `CorsLayer` on the wrong side.
 
 use http::{Method, Request, header};
 
 use crate::error::AuthErrorKind;
 use crate::telemetry;
 
-/// Says so if this request, refused for this reason, is a preflight. A browser sends no credential with
-/// one (Fetch §4.8), and shows the page nothing but a failure.
+/// Logs advice if this refused request is a preflight. A browser sends no credential with a preflight (Fetch
+/// §4.8), and shows the page only a failure.
 pub(crate) fn note<B>(request: &Request<B>, kind: AuthErrorKind) {
     if kind == AuthErrorKind::MissingCredential && is_preflight(request) {
         telemetry::preflight_refused();

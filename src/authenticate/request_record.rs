@@ -7,9 +7,9 @@ use http::Extensions;
 use super::authentication::{Authentication, AuthgearId};
 use super::seal::{Judgement, SealedRequest};
 
-/// What this crate knows of a request: the seal around it, and who is calling.
+/// The crate's data about a request: the seal around it, and the caller.
 ///
-/// It is private to the crate: nobody else can put it there.
+/// It is private to the crate, so no other code can insert it.
 #[derive(Clone, Default)]
 pub(crate) struct RequestRecord {
     seal: Option<Arc<SealedRequest>>,
@@ -21,19 +21,19 @@ impl RequestRecord {
         extensions.get()
     }
 
-    /// Who is calling, as the innermost layer found out. `None` if no layer ran.
+    /// The caller, as the innermost layer found it. `None` if no layer ran.
     pub(super) fn authentication(&self) -> Option<&Authentication> {
         self.authentication.as_ref()
     }
 
-    /// Says to the seals of this `Authgear` what has become of the request.
+    /// Reports to the seals of this `Authgear` what happened to the request.
     pub(super) fn judge(&self, authgear_id: &AuthgearId, judgement: Judgement) {
         if let Some(seal) = &self.seal {
             seal.judge(authgear_id.family(), judgement);
         }
     }
 
-    /// Puts another seal around the request. A layer further out may have judged it before.
+    /// Puts another seal around the request. An outer layer can have judged it before.
     pub(crate) fn seal(
         extensions: &mut Extensions,
         seal: impl FnOnce(Option<Arc<SealedRequest>>) -> SealedRequest,
@@ -68,7 +68,7 @@ impl RequestRecord {
         authentication.keep_in(extensions);
     }
 
-    /// Forgets who is calling: the request that is asked about is another one.
+    /// Removes the caller, because the request to verify is another one.
     pub(super) fn forget_authentication(extensions: &mut Extensions) {
         if let Some(record) = extensions.get_mut::<Self>() {
             record.authentication = None;
@@ -77,9 +77,9 @@ impl RequestRecord {
 }
 
 impl Authentication {
-    /// What the innermost layer around whoever asks has found out, `None` if no layer ran.
+    /// The result of the innermost layer around the caller of this function, `None` if no layer ran.
     ///
-    /// A seal takes note that somebody asked.
+    /// A seal records this call.
     pub(crate) fn of_request(extensions: &Extensions) -> Option<&Self> {
         let record = RequestRecord::of(extensions)?;
         let authentication = record.authentication.as_ref()?;
@@ -89,7 +89,7 @@ impl Authentication {
         Some(authentication)
     }
 
-    /// Keeps it for whatever is further inside.
+    /// Stores it for the inner services.
     pub(crate) fn keep_in(self, extensions: &mut Extensions) {
         match extensions.get_mut::<RequestRecord>() {
             Some(record) => record.authentication = Some(self),

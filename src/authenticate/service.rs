@@ -86,7 +86,7 @@ where
                 return ResponseFuture::answering(answer, None, None);
             }
             Decision::Wait(pending, token) => {
-                // The service that was polled ready is the one to be called later.
+                // The service that was polled ready is the one that must be called later.
                 let next = self.inner.clone();
                 let suspended = Suspended {
                     issuers: self.settings.issuers.clone(),
@@ -119,8 +119,8 @@ where
     }
 }
 
-/// What the layers further inside ask a client without a token for. Few requests come without one, and
-/// axum may make the service of a route anew for each: it is not looked for before.
+/// The scopes that the inner layers require from a client without a token. It is computed only for such a
+/// request: they are rare, and axum can make the service of a route again for each request.
 fn required_scopes<S: Clone>(inner: &S, authgear_id: &AuthgearId) -> Option<Arc<ChallengeHints>> {
     let required = inside(inner, authgear_id);
     let scopes = required.iter().flat_map(|required| &required.scopes);
@@ -133,7 +133,7 @@ clone_without_bounds!(<S: Clone, C, R: Clone> Authenticate<S, C, R> {
 
 redacted_debug!(<S: fmt::Debug, C, R> Authenticate<S, C, R> { inner, settings });
 
-/// How one layer differs from another of the same `Authgear`.
+/// The settings that differ between layers of the same `Authgear`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AuthenticateSettings {
     /// `None`: all of them.

@@ -1,12 +1,12 @@
-//! Origins, besides the API's own, whose pages may use the visitor's cookie.
+//! Origins, besides the API's own, whose pages can use the visitor's cookie.
 
 use http::HeaderValue;
 use url::Url;
 
 use crate::error::ConfigError;
 
-/// Compared byte by byte with `Origin`. It is a list of our own, because tower-http's takes http and
-/// https alone.
+/// Compared byte by byte with `Origin`. This is a separate list, because tower-http's accepts only http and
+/// https.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TrustedOrigins(Vec<String>);
 
@@ -28,8 +28,8 @@ impl TrustedOrigins {
     }
 }
 
-/// Whether this is an origin just as a browser serializes it (RFC 6454 §6.2): anything else would
-/// never match, in silence.
+/// Whether this is an origin exactly as a browser serializes it (RFC 6454 §6.2). Other text would never
+/// match, without an error.
 fn is_origin(text: &str) -> bool {
     match text.split_once("://") {
         Some(("http" | "https", host)) => {
@@ -41,14 +41,14 @@ fn is_origin(text: &str) -> bool {
     }
 }
 
-/// Whether pages of a native shell or an extension may have this scheme.
+/// Whether pages of a native shell or an extension can have this scheme.
 fn is_shells_scheme(scheme: &str) -> bool {
     // RFC 3986 §3.1.
     scheme.starts_with(|first: char| first.is_ascii_lowercase())
         && scheme
             .bytes()
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'))
-        // The origin of their pages is `null`, or another one; whoever else has it is not known.
+        // The origin of their pages is `null`, or one that other programs can also have.
         && !["about", "blob", "data", "file", "ftp", "javascript", "ws", "wss"].contains(&scheme)
 }
 

@@ -113,8 +113,8 @@ impl Status {
         self.key_age
     }
 
-    /// Why the last fetch of the keys or the last probe of the resolver failed, why Redis is out of
-    /// contact, or that the runtime of `build()` has ended. `None` if there is no such error. It names no
+    /// Why the last fetch of the keys or the last probe of the resolver failed, why Redis is
+    /// unreachable, or that the runtime of `build()` has ended. `None` if there is no such error. It names no
     /// address and no secret. With several projects, the error of one of them.
     #[must_use]
     pub fn last_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
@@ -136,7 +136,7 @@ pub enum Health {
     /// Credentials can be verified, and nothing failed recently.
     Healthy,
     /// Some or all credentials can be verified, but the last fetch of the keys or the last probe of the
-    /// resolver failed, or Redis is out of contact.
+    /// resolver failed, or Redis is unreachable.
     ///
     /// With live sessions, if the resolver is down for longer than their bound and grace period, users get
     /// 503; machines and open routes still work.

@@ -1,9 +1,9 @@
-//! Why a requirement is not met, and which of two reasons is told.
+//! Why a requirement is not met, and which of two reasons the response names.
 
 use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
 use crate::user::{ScopeInclusions, join_scopes};
 
-/// The refusal of a requirement, with words borrowed from it.
+/// The refusal of a requirement, with text borrowed from it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Denial<'r> {
     pub(super) kind: AuthErrorKind,
@@ -12,12 +12,12 @@ pub(super) struct Denial<'r> {
     pub(super) acr_values: Vec<&'r str>,
 }
 
-/// What the caller can do about a refusal: the less, the larger.
+/// What the caller can do about a refusal. A larger value means less.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Remedy {
-    /// The user signs in once more.
+    /// The user signs in again.
     Authenticate,
-    /// The client asks for a token with more scopes.
+    /// The client requests a token with more scopes.
     AskForScopes,
     Nothing,
 }
@@ -32,7 +32,7 @@ impl<'r> Denial<'r> {
         }
     }
 
-    /// What these missing scopes make of a requirement.
+    /// The result of a requirement with these missing scopes.
     pub(super) fn for_scopes(missing: Vec<&'r str>) -> Result<(), Self> {
         if missing.is_empty() {
             return Ok(());
@@ -43,8 +43,8 @@ impl<'r> Denial<'r> {
         })
     }
 
-    /// Of two that must both be met, the one that the caller can do less about: nobody is sent to
-    /// sign in again, only to be told afterwards that it was in vain.
+    /// If both must be met: the refusal that the caller can do less about. So no user signs in again in
+    /// vain.
     pub(super) fn for_all(self, other: Self) -> Self {
         match self.remedy().cmp(&other.remedy()) {
             std::cmp::Ordering::Less => other,
@@ -53,8 +53,7 @@ impl<'r> Denial<'r> {
         }
     }
 
-    /// Of two of which one is enough, the one that the caller can do more about; the first, if
-    /// that is the same.
+    /// If one is enough: the refusal that the caller can do more about, or the first one if they are alike.
     pub(super) fn for_any(self, other: Self) -> Self {
         if other.remedy() < self.remedy() {
             other
@@ -63,7 +62,7 @@ impl<'r> Denial<'r> {
         }
     }
 
-    /// Both at once: a caller who does what is asked for has then met both.
+    /// Both at once: a caller who does what the challenge asks for then meets both.
     fn together_with(mut self, other: Self) -> Self {
         self.scopes.extend(other.scopes);
         self.max_age = match (self.max_age, other.max_age) {
@@ -80,7 +79,7 @@ impl<'r> Denial<'r> {
         self.remedy() == Remedy::Authenticate
     }
 
-    /// The error, whose hints ask for no more than these scopes say: see [`join_scopes`].
+    /// The error, whose hints ask for no more than these scopes: see [`join_scopes`].
     pub(super) fn into_error(self, inclusions: Option<&ScopeInclusions>) -> AuthError {
         let acr_values = self.acr_values;
         AuthError::denied(

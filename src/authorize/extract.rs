@@ -24,13 +24,13 @@ pub trait RoleKey {
 
 /// A scope as a type, for [`HasScope`].
 pub trait ScopeName {
-    /// The scope, of the characters of RFC 6749 §3.3: any other does not compile.
+    /// The scope, with the characters of RFC 6749 §3.3: any other does not compile.
     const NAME: &'static str;
 }
 
-/// The user, who has the role `R`: an extractor that is refused with 403 without it.
+/// A user with the role `R`. Without the role, the extractor refuses with 403.
 ///
-/// It stands for the user: `user.id()`.
+/// It dereferences to the user: `user.id()`.
 ///
 /// ```
 /// use axum_authgear::authorize::{HasRole, RoleKey};
@@ -49,10 +49,10 @@ pub struct HasRole<R, C = NoClaims> {
     role: PhantomData<fn() -> R>,
 }
 
-/// The user or machine, whose token has the scope `S`: an extractor that is refused with 403 and
-/// the scope's name without it.
+/// A user or machine whose token has the scope `S`. Without the scope, the extractor refuses with 403 and
+/// the scope's name.
 ///
-/// It stands for the [`Principal`]: `caller.client_id()`.
+/// It dereferences to the [`Principal`]: `caller.client_id()`.
 ///
 /// ```
 /// use axum_authgear::authorize::{HasScope, ScopeName};
@@ -67,7 +67,7 @@ pub struct HasRole<R, C = NoClaims> {
 /// }
 /// ```
 ///
-/// A scope that could not stand in a challenge does not compile:
+/// A scope that cannot be in a challenge does not compile:
 ///
 /// ```compile_fail,E0080
 /// # use axum::{Router, routing::get};
@@ -87,7 +87,7 @@ pub struct HasScope<S, C = NoClaims> {
 }
 
 impl<R, C> HasRole<R, C> {
-    /// The user alone.
+    /// The user without the type of the role.
     #[must_use]
     pub fn into_user(self) -> AuthUser<C> {
         self.user
@@ -95,7 +95,7 @@ impl<R, C> HasRole<R, C> {
 }
 
 impl<S, C> HasScope<S, C> {
-    /// The caller alone.
+    /// The caller without the type of the scope.
     #[must_use]
     pub fn into_principal(self) -> Principal<C> {
         self.caller
@@ -135,7 +135,7 @@ where
         const {
             assert!(
                 is_scope_token(S::NAME),
-                "a scope has characters of RFC 6749 §3.3 alone"
+                "a scope has only characters of RFC 6749 §3.3"
             );
         }
         let hints = || challenge_hints(&parts.extensions, S::NAME);
@@ -156,7 +156,7 @@ where
     }
 }
 
-/// Where accounts are given, they name the requirement.
+/// If accounts are on, they name the requirement.
 fn note_check<C: 'static>(
     extensions: &Extensions,
     requirement: impl FnOnce() -> Option<Requirement<C>>,

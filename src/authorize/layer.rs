@@ -11,22 +11,20 @@ use crate::macros::{clone_without_bounds, redacted_debug};
 use crate::rejection::JsonRejectionResponse;
 use crate::user::NoClaims;
 
-/// Lets only those callers pass who meet a requirement, from
-/// [`Authgear::require`](crate::Authgear::require).
+/// Accepts only callers who meet a requirement, from [`Authgear::require`](crate::Authgear::require).
 ///
-/// It reads what the authentication layer of the same [`Authgear`](crate::Authgear) found out, so
-/// that one must be around it; without it every request is a 500. A request that an
-/// [`optional`](crate::AuthenticateLayer::optional) layer let pass without a credential is refused
-/// with 401.
+/// It uses the result of the authentication layer of the same [`Authgear`](crate::Authgear), which must be
+/// around it. Without that layer, every request is answered with 500. A request without a credential that an
+/// [`optional`](crate::AuthenticateLayer::optional) layer accepted is refused with 401.
 ///
-/// Where layers of requirements stand around each other, a refusal is about all of them, as
-/// [`Requirement::and`] has it: one challenge names the scopes that are missing for the whole route.
+/// If several of these layers are around each other, a refusal covers all of them, as [`Requirement::and`]
+/// does: one challenge names the scopes that are missing for the whole route.
 ///
-/// Its refusals are answered as the authentication layer around it does, unless it is told
-/// otherwise with [`grpc`](Self::grpc) or [`respond_with`](Self::respond_with).
+/// Its refusals have the format of the authentication layer around it, unless [`grpc`](Self::grpc) or
+/// [`respond_with`](Self::respond_with) sets another one.
 #[must_use = "a layer does nothing until it is added to a router or a service"]
 pub struct AuthorizeLayer<C = NoClaims, R = JsonRejectionResponse> {
-    // axum may make the service of a route anew for each request: a layer is cheap to apply.
+    // axum can make the service of a route again for each request, so a layer is cheap to apply.
     settings: Arc<AuthorizeSettings<C>>,
     responder: R,
 }
@@ -63,11 +61,11 @@ impl<C, R> AuthorizeLayer<C, R> {
     /// Makes the responses to refused requests with `responder`, which may be a closure; see
     /// [`RejectionResponse`](crate::RejectionResponse).
     ///
-    /// It also answers for refusals of extractors and handlers further inside, unless something
-    /// inside has made the response its own: has changed its *status*
-    /// (`Err((StatusCode::NOT_FOUND, rejection))`), or replaced its *body*. Compressing or wrapping the body, or
-    /// reading it and putting it back, replaces nothing. Header fields that were added inside stay,
-    /// but for those that describe the old body: `Content-*`, `ETag`, `Last-Modified`, digests.
+    /// It also makes the responses to refusals of inner extractors and handlers, unless an inner service has
+    /// changed the response's *status* (`Err((StatusCode::NOT_FOUND, rejection))`) or replaced its *body*.
+    /// Compressing or wrapping the body, or reading it and putting it back, does not replace it. Header
+    /// fields that were added inside stay, except those that describe the old body: `Content-*`, `ETag`,
+    /// `Last-Modified`, digests.
     pub fn respond_with<T>(mut self, responder: T) -> AuthorizeLayer<C, T> {
         Arc::make_mut(&mut self.settings).has_last_word = true;
         AuthorizeLayer {

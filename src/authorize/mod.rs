@@ -1,8 +1,8 @@
-//! Stage 4: may this caller do this?
+//! Stage 4: checks whether the caller may do this.
 //!
-//! A [`Requirement`] is a plain value: made by a function of this module, combined with
-//! [`and`](Requirement::and) and [`or`](Requirement::or), and asked about a caller that stage 2 has
-//! verified. It looks at the caller alone, never at the request.
+//! A [`Requirement`] is a plain value. The functions of this module make it, and [`and`](Requirement::and)
+//! and [`or`](Requirement::or) combine it. It is checked against a caller that stage 2 has verified. It
+//! depends only on the caller, never on the request.
 //!
 //! ```
 //! use std::time::Duration;
@@ -19,8 +19,8 @@
 //!
 //! # Three ways to use one
 //!
-//! For all of a route, as a layer *inside* of the authentication layer. In a router's chain that
-//! means before it:
+//! For a whole route, as a layer *inside* of the authentication layer. In a router's chain, add it before
+//! the authentication layer:
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -52,9 +52,8 @@
 //! }
 //! ```
 //!
-//! In a handler's body, where it depends on what is asked for: `user.require(…)?`, with
-//! [`AuthUser`](crate::AuthUser), [`AuthClient`](crate::AuthClient) or
-//! [`Principal`](crate::Principal).
+//! In a handler's body, if the requirement depends on the request: `user.require(…)?`, with
+//! [`AuthUser`](crate::AuthUser), [`AuthClient`](crate::AuthClient) or [`Principal`](crate::Principal).
 //!
 //! ```
 //! use axum_authgear::authorize::has_role;
@@ -69,7 +68,7 @@
 //! }
 //! ```
 //!
-//! # What a refused caller is told
+//! # Responses to a refused caller
 //!
 //! | requirement | on a user | on a machine |
 //! |---|---|---|
@@ -81,14 +80,14 @@
 //! | any, without a credential | 401 `missing_credential`, with the `scope` to ask for | |
 //! | any, without the layer of the same `Authgear` | 500 `server_error` | |
 //!
-//! The scopes of a challenge are those that the token lacks: none that it has, none that another of them
-//! [includes](crate::AuthgearBuilder::scope_includes), and never `offline_access`. Layers that stand around
-//! each other are refused as one requirement, by one challenge. A layer knows the layers further inside, as
-//! far as the service that it is put around can be cloned with all that is in it; it does not know the
+//! A challenge names the scopes that the token lacks. It names no scope that the token has, no scope that
+//! another named scope [includes](crate::AuthgearBuilder::scope_includes), and never `offline_access`.
+//! Layers around each other are refused as one requirement, with one challenge. A layer finds the
+//! requirements of inner layers if a clone of its inner service also clones them. It does not find the
 //! arguments of a handler, or the calls in it.
 //!
-//! What is trusted here: what the verified token says, for as long as it is valid. A role that was
-//! taken away stays in the tokens that were issued before.
+//! Requirements trust the verified token for as long as it is valid. A role that was removed stays in the
+//! tokens that were issued before.
 
 mod denial;
 mod extract;

@@ -7,7 +7,7 @@ use crate::rejection::AuthRejection;
 use crate::user::{AuthClient, AuthUser, NoClaims, Principal};
 
 impl<C: 'static> AuthUser<C> {
-    /// Goes on only if the user meets the requirement.
+    /// Continues only if the user meets the requirement.
     ///
     /// ```
     /// use axum_authgear::authorize::has_role;
@@ -26,7 +26,7 @@ impl<C: 'static> AuthUser<C> {
 }
 
 impl AuthClient {
-    /// Goes on only if the machine meets the requirement: scopes and issuers can be met by one, and nothing else.
+    /// Continues only if the machine meets the requirement. A machine can meet scopes and issuers only.
     ///
     /// # Errors
     /// The refusal, ready to be returned from a handler.
@@ -36,7 +36,7 @@ impl AuthClient {
 }
 
 impl<C: 'static> Principal<C> {
-    /// Goes on only if the caller meets the requirement. A machine meets scopes and issuers, and nothing else.
+    /// Continues only if the caller meets the requirement. A machine can meet scopes and issuers only.
     ///
     /// # Errors
     /// The refusal, ready to be returned from a handler.

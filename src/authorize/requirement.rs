@@ -1,4 +1,4 @@
-//! [`Requirement`]: a value that says yes or no to a caller.
+//! [`Requirement`]: a value that accepts or refuses a caller.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::error::{AuthError, AuthErrorKind, ConfigError};
 use crate::rejection::RequirementText;
 use crate::user::{AuthUser, NoClaims, Principal};
 
-/// What a caller must be, or must have; see [the module](crate::authorize) for how to use one.
+/// A condition on the caller; see [the module](crate::authorize) for its use.
 ///
 /// Cheap to clone. `C` is the type of the custom claims, which only [`satisfies`] looks at.
 #[must_use = "a requirement does nothing until somebody is asked to meet it"]
@@ -48,14 +48,14 @@ where
     Requirement::new(Rule::AnyRole(keys.into_iter().map(Into::into).collect()))
 }
 
-/// The token has all of these scopes, be it a user's or a machine's. Authgear's own are constants in
+/// The token of the user or machine has all of these scopes. Authgear's own scopes are constants in
 /// [`scopes`](super::scopes).
 ///
-/// The challenge names those that are missing, so that a client which asks for them as well has enough.
+/// The challenge names the missing scopes. A client that requests them in addition has enough.
 ///
 /// # Errors
-/// A scope that is none by RFC 6749 §3.3 (with a space or a quote, for example), or none at all. In
-/// a handler, `?` makes that a 500.
+/// A scope that is invalid by RFC 6749 §3.3 (with a space or a quote, for example), or an empty list. In a
+/// handler, `?` makes that a 500.
 pub fn all_scopes<C, I>(scopes: I) -> Result<Requirement<C>, ConfigError>
 where
     I: IntoIterator<Item: Into<String>>,
@@ -64,14 +64,14 @@ where
     Ok(Requirement::new(Rule::AllScopes(scopes)))
 }
 
-/// The token has at least one of these scopes, be it a user's or a machine's.
+/// The token of the user or machine has at least one of these scopes.
 ///
-/// The challenge names the first of them: it has no way to say that one is enough, and must not ask for
-/// more than that. So begin with the one that grants the least.
+/// The challenge names the first of them, because it cannot express an alternative, and must not ask for
+/// more than one. So begin with the scope that grants the least.
 ///
 /// # Errors
-/// A scope that is none by RFC 6749 §3.3 (with a space or a quote, for example), or none at all. In
-/// a handler, `?` makes that a 500.
+/// A scope that is invalid by RFC 6749 §3.3 (with a space or a quote, for example), or an empty list. In a
+/// handler, `?` makes that a 500.
 pub fn any_scope<C, I>(scopes: I) -> Result<Requirement<C>, ConfigError>
 where
     I: IntoIterator<Item: Into<String>>,
@@ -80,10 +80,10 @@ where
     Ok(Requirement::new(Rule::AnyScope(scopes)))
 }
 
-/// The user or machine is of the project with this endpoint; one trailing slash is dropped.
+/// The user or machine belongs to the project with this endpoint. One trailing slash is ignored.
 ///
-/// Where there are several projects, a role, a scope or a client means nothing without it: the admin of
-/// any tenant has the role `admin`, and so has staging's.
+/// With several projects, always combine a role, a scope or a client with it: the admins of every tenant
+/// have the role `admin`, and so do staging's.
 ///
 /// ```
 /// use axum_authgear::authorize::{Requirement, has_role, issued_by};
@@ -98,33 +98,32 @@ pub fn issued_by<C>(issuer: impl Into<String>) -> Requirement<C> {
     Requirement::new(Rule::IssuedBy(issuer))
 }
 
-/// The user has a verified identity, such as an email address. An anonymous user may count as
-/// verified where the token says so: add [`not_anonymous`] where a known person is needed.
+/// The user has a verified identity, such as an email address. The token can also mark an anonymous user as
+/// verified: add [`not_anonymous`] if a known person is needed.
 pub fn verified<C>() -> Requirement<C> {
     Requirement::new(Rule::VerifiedUser)
 }
 
-/// The user is not an anonymous one. A token that does not say counts as anonymous.
+/// The user is not anonymous. A token without this information counts as anonymous.
 pub fn not_anonymous<C>() -> Requirement<C> {
     Requirement::new(Rule::NotAnonymous)
 }
 
-/// The user authenticated at most this long ago: a password entered an hour ago is not enough to
-/// pay out money. The client then sends the user to sign in again (RFC 9470).
+/// The user authenticated at most this long ago. For example, a password from an hour ago is not enough for
+/// a payout. The client then sends the user to sign in again (RFC 9470).
 ///
-/// Counted in whole seconds, by the user's `auth_time`, which stays the same when a token is
-/// refreshed. The leeway does not lengthen it: it is the API's own bound. A token that has no
-/// `auth_time`, or one that lies further in the future than the leeway, is refused.
+/// The time is counted in whole seconds from the user's `auth_time`, which a refresh does not change. The
+/// leeway does not extend it, because it is the API's own limit. A token without `auth_time`, or with one
+/// that is further in the future than the leeway, is refused.
 pub fn authenticated_within<C>(age: Duration) -> Requirement<C> {
     Requirement::new(Rule::AuthenticatedWithin(age))
 }
 
 /// The user authenticated by this method, such as `mfa` or `x_passkey` (`amr`, RFC 8176).
 ///
-/// **A refresh loses it.** Authgear leaves `amr` out of every token that a refresh made, so this
-/// holds only for the first token after a sign-in; afterwards it is refused as insufficient
-/// authentication, and the user has to sign in again. Where the point is that the user was here a
-/// moment ago, [`authenticated_within`] lasts:
+/// **A refresh removes it.** Authgear omits `amr` from every token of a refresh. So only the first token
+/// after a sign-in meets this. Later tokens are refused as insufficient authentication, and the user has to
+/// sign in again. To require a recent sign-in, use [`authenticated_within`]:
 ///
 /// ```
 /// use std::time::Duration;
@@ -138,10 +137,10 @@ pub fn amr<C>(method: impl Into<Cow<'static, str>>) -> Requirement<C> {
     Requirement::new(Rule::Amr(method.into()))
 }
 
-/// This function returns `true` for the user.
+/// The function returns `true` for the user.
 ///
-/// It should be quick and have no effect: it may be called although another requirement has been
-/// refused already. Never called for a machine.
+/// It should be quick and have no side effect: it can be called although another requirement was already
+/// refused. It is never called for a machine.
 ///
 /// ```
 /// use axum_authgear::AuthUser;
@@ -183,12 +182,11 @@ impl<C> Requirement<C> {
     }
 
     /// Names these authentication context classes in the challenge (`acr_values`, RFC 9470 §3) when
-    /// this is refused as insufficient authentication. Whether it is met does not depend on them:
+    /// this is refused as insufficient authentication. They have no effect on the check, because
     /// Authgear's tokens have no `acr`.
     ///
     /// # Errors
-    /// A value with a space, a quote, a backslash or a character outside of printable ASCII, or
-    /// none at all.
+    /// A value with a space, a quote, a backslash or a character outside of printable ASCII, or an empty list.
     pub fn acr_values<I>(self, values: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator<Item: Into<String>>,
@@ -197,7 +195,7 @@ impl<C> Requirement<C> {
         Ok(Self::new(Rule::AcrValues(self, values)))
     }
 
-    /// The expression that makes it, for an account.
+    /// The expression of this requirement, for an account.
     pub(super) fn text(&self) -> RequirementText
     where
         C: 'static,
@@ -207,14 +205,14 @@ impl<C> Requirement<C> {
 
     /// Whether the caller meets this.
     pub(super) fn check(&self, caller: &Principal<C>) -> Result<(), AuthError> {
-        // By the clock that the user was verified with. For a machine nothing depends on time.
+        // The clock that verified the user. For a machine nothing depends on time.
         let now = caller.user().map(|user| user.time().clock.now().unix());
         self.check_at(caller, now.unwrap_or_default())
             .map_err(|denial| denial.into_error(caller.identity().scope_inclusions.as_deref()))
     }
 
-    /// The scopes that a client without a token should ask for. Of two of which one is enough, those of
-    /// the first, and none if there is a way without any.
+    /// The scopes that a client without a token should request. If one of two requirements is enough, these
+    /// are the scopes of the first one, or none if one of the two needs no scope.
     pub(super) fn initial_scopes(&self) -> Vec<&str> {
         match &*self.0 {
             Rule::AllScopes(scopes) => scopes.iter().collect(),
@@ -310,7 +308,7 @@ impl<C> Clone for Requirement<C> {
     }
 }
 
-/// The expression that makes it.
+/// The expression of a requirement.
 impl<C> fmt::Debug for Requirement<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -1,4 +1,4 @@
-//! Lists of words as they stand in a challenge: scopes and authentication context classes.
+//! Lists of words in a challenge: scopes and authentication context classes.
 
 use std::fmt;
 

@@ -1,8 +1,7 @@
 //! Authgear's own scopes.
 
-/// Everything that the user may do. Only your own applications are granted it, a third-party
-/// client never is: it tells the two apart where [`client_ids`](crate::AuthgearBuilder::client_ids)
-/// are not named.
+/// Full access as the user. Authgear grants it only to your own applications, and never to a third-party
+/// client. So it distinguishes the two if [`client_ids`](crate::AuthgearBuilder::client_ids) are not set.
 pub const FULL_ACCESS: &str = "https://authgear.com/scopes/full-access";
 
 /// All attributes of the user, from the user info endpoint.
@@ -13,5 +12,5 @@ pub const OPENID: &str = "openid";
 
 /// A refresh token (`OpenID` Connect Core 1.0 §11).
 ///
-/// A challenge never asks for it: that is the client's own to ask for.
+/// A challenge never names it, because the client decides whether to request it.
 pub const OFFLINE_ACCESS: &str = crate::user::OFFLINE_ACCESS;

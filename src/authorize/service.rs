@@ -27,13 +27,13 @@ pub struct Authorize<S, C = NoClaims, R = JsonRejectionResponse> {
     pub(super) responder: R,
 }
 
-/// What one layer requires, and how its refusals are answered.
+/// The requirement of one layer, and the format of its refusals.
 pub(super) struct AuthorizeSettings<C> {
     pub(super) requirement: Requirement<C>,
     pub(super) authgear_id: AuthgearId,
     pub(super) issuer: Option<Arc<str>>,
     pub(super) speaks_grpc: bool,
-    /// Whether it has been told how to answer, so that no other layer does it.
+    /// Whether its format was set, so that no outer layer changes it.
     pub(super) has_last_word: bool,
 }
 
@@ -76,7 +76,7 @@ impl<S: Clone, C: Send + Sync + 'static, R> Authorize<S, C, R> {
     fn authorize<B>(&self, request: &Request<B>) -> Result<(), AuthError> {
         let authentication =
             Authentication::of_request(request.extensions()).ok_or(AuthErrorKind::LayerMissing)?;
-        // Another project's users have roles of the same names.
+        // Users of another project can have roles with the same names.
         if !authentication.counts_for(&self.settings.authgear_id) {
             return Err(AuthErrorKind::AuthgearMismatch.into());
         }
@@ -97,14 +97,14 @@ impl<S: Clone, C: Send + Sync + 'static, R> Authorize<S, C, R> {
                 AuthError::from(AuthErrorKind::MissingCredential).with_hints(hints.as_ref())
             );
         };
-        // What is met here is checked further inside all the same.
+        // If it is met here, the inner layers still check theirs.
         self.settings
             .requirement
             .check(&principal)
             .or_else(|denial| self.whole().check(&principal).and(Err(denial)))
     }
 
-    /// What is required here and further inside, as one: for refusals alone.
+    /// The requirements of this layer and the inner ones as one: for refusals only.
     fn whole(&self) -> Requirement<C> {
         let AuthorizeSettings {
             requirement,

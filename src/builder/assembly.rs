@@ -1,4 +1,4 @@
-//! From options to an [`Authgear`]: one project, or several.
+//! Makes an [`Authgear`] from options: one project, or several.
 
 use std::collections::HashSet;
 use std::panic::catch_unwind;
@@ -27,11 +27,11 @@ use crate::webhook::ProjectSecrets;
 impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
     /// Checks the options and starts the background refresher.
     ///
-    /// It sends nothing itself and does not wait; use [`Authgear::ready`] to wait for the keys.
+    /// It sends no request itself and does not wait. Use [`Authgear::ready`] to wait for the keys.
     ///
     /// # Errors
-    /// An option that cannot work, a missing tokio runtime or one without timers, or a system without
-    /// root certificates where https is used.
+    /// An option is invalid, there is no tokio runtime or one without timers, or the system has no root
+    /// certificates although https is used.
     pub fn build(self) -> Result<Authgear<C>, ConfigError> {
         let options = self.options;
         let is_union = self.projects.is_some();
@@ -132,7 +132,7 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
     }
 }
 
-/// Starts what the projects need in the background.
+/// Starts the background tasks of the projects.
 fn verifier<C: Send + Sync + 'static>(
     plans: Vec<ProjectPlan>,
     issuers: &[String],
@@ -143,7 +143,7 @@ fn verifier<C: Send + Sync + 'static>(
     let mut projects = Vec::with_capacity(plans.len());
     for plan in plans {
         if !plan.mode.needs_keys() {
-            // Behind a gateway the projects differ by their issuers alone.
+            // Behind a gateway, the projects differ only in their issuers.
             return plan.start_without_tokens(&resources, issuers);
         }
         projects.push(plan.start(&resources, None)?);
@@ -166,8 +166,7 @@ pub(super) fn issuer_taken(issuer: &str) -> ConfigError {
     ConfigError::invalid("endpoint", issuer, "is the issuer of another project here")
 }
 
-/// The runtime that this is called in, if its timers run: a runtime does not say so, but making one
-/// panics where they do not.
+/// The current runtime, if its timers are on. A runtime does not report this, but a timer panics without it.
 fn runtime() -> Option<Handle> {
     let runtime = Handle::try_current().ok()?;
     catch_unwind(|| drop(sleep(Duration::ZERO))).ok()?;

@@ -21,7 +21,7 @@ use crate::verify::{ProjectResources, TrustedProject, Validation, Verifier};
 #[cfg(feature = "webhook")]
 use crate::webhook::WebhookSecrets;
 
-/// One project, before anything is started.
+/// One project, before its start.
 pub(super) struct ProjectPlan {
     pub(super) endpoint: Endpoint,
     pub(super) mode: Mode,
@@ -33,12 +33,12 @@ pub(super) struct ProjectPlan {
     revocation: RevocationPlan,
     #[cfg(feature = "webhook")]
     pub(super) webhook_secrets: Option<Arc<WebhookSecrets>>,
-    /// `None`: the client that projects share.
+    /// `None`: the shared client of the projects.
     http: Option<HttpOptions>,
     allow_http: bool,
 }
 
-/// What the options of a project are checked against.
+/// The context in which the options of a project are checked.
 pub(super) struct PlanContext<'c> {
     pub(super) mode: ModeContext<'c>,
     #[cfg(feature = "redis")]
@@ -105,8 +105,8 @@ impl ProjectPlan {
         !self.validation.former_issuers.is_empty()
     }
 
-    /// Starts what verifies this project's tokens. It takes over the keys of `previous`, which is the
-    /// same project with other options, where they come from the same place.
+    /// Starts the verifier of this project's tokens. `previous` is the same project with other options. Its
+    /// keys are reused if they come from the same address.
     pub(super) fn start<C: Send + Sync + 'static>(
         self,
         resources: &ProjectResources<C>,
@@ -124,7 +124,7 @@ impl ProjectPlan {
         Ok(TrustedProject::new(jwt, live.map(Arc::new), telemetry))
     }
 
-    /// Starts what verifies the users of the only project, where no token is read.
+    /// Starts the verifier for the users of the only project, in a mode that parses no token.
     pub(super) fn start_without_tokens<C: Send + Sync + 'static>(
         self,
         resources: &ProjectResources<C>,

@@ -1,4 +1,4 @@
-//! [`Projects`] and [`Project`]: the projects of an [`Authgear`], while it runs.
+//! [`Projects`] and [`Project`]: the projects of a running [`Authgear`].
 
 use std::fmt;
 
@@ -13,10 +13,11 @@ use crate::verify::{ProjectResources, ProjectSet};
 #[cfg(feature = "webhook")]
 use crate::webhook::ProjectSecrets;
 
-/// The projects of an [`Authgear`], from [`Authgear::projects`]: they come and go while requests run.
+/// The projects of an [`Authgear`], from [`Authgear::projects`]. They can be added, replaced and removed
+/// while requests run.
 ///
-/// A change counts for every request that comes after it, and no request waits for one. Dropping this
-/// removes nothing.
+/// A change counts for every later request, and no request waits for it. Dropping this value removes no
+/// project.
 ///
 /// ```
 /// # async fn example() -> Result<(), axum_authgear::ConfigError> {
@@ -37,8 +38,8 @@ pub struct Projects<C = NoClaims> {
 }
 
 impl<C: Send + Sync + 'static> Authgear<C> {
-    /// The projects whose tokens count, to look at one or, where [`any_of`](Authgear::any_of) made this,
-    /// to change them.
+    /// The trusted projects. [`Projects::get`] returns one of them. If [`any_of`](Authgear::any_of) made
+    /// this `Authgear`, they can also be changed.
     #[must_use]
     pub fn projects(&self) -> Projects<C> {
         Projects {
@@ -54,28 +55,28 @@ impl<C: Send + Sync + 'static> Projects<C> {
         self.authgear.authenticator().issuers()
     }
 
-    /// The project of this issuer: its endpoint, letter by letter, but for one trailing slash.
+    /// The project of this issuer: its endpoint, compared byte by byte, without one trailing slash.
     #[must_use]
     pub fn get(&self, issuer: &str) -> Option<Project<C>> {
         self.authgear.project(without_slash(issuer))
     }
 
-    /// Adds a project. Its tokens count from now on; a request with one waits for the first fetch of its
-    /// keys. The revocations that it had when it was removed, and those since then, are in force.
+    /// Adds a project. Its tokens are accepted from now on, and a request with one waits for the first fetch
+    /// of the keys. Revocations from before a removal and from the time since then are in force.
     ///
     /// # Errors
-    /// As of `build()`: an option that cannot work or is in the wrong place, a project with an issuer
-    /// that is there already, and an [`Authgear`] that [`any_of`](Authgear::any_of) did not make.
+    /// Those of `build()`: an option is invalid or in the wrong place. Also: a project with this issuer
+    /// already exists, [`any_of`](Authgear::any_of) did not make this [`Authgear`], or a gateway is in front.
     pub fn add(&self, project: AuthgearBuilder) -> Result<(), ConfigError> {
         self.put(project, false)
     }
 
-    /// Replaces the options of a project. A request that waits begins again with the new ones.
-    /// Revocations stay. Keys stay too, unless they come from another address or the algorithms differ:
-    /// then requests wait for the new keys, and the old ones do not count any more.
+    /// Replaces the options of a project. A waiting request restarts with the new options. Revocations stay.
+    /// Keys stay too, unless they come from another address or the algorithms differ. Then requests wait for
+    /// the new keys, and the old keys are not used any more.
     ///
     /// # Errors
-    /// As of [`add`](Self::add), and a project that is not there.
+    /// Those of [`add`](Self::add), and a project that does not exist.
     pub fn replace(&self, project: AuthgearBuilder) -> Result<(), ConfigError> {
         self.put(project, true)
     }
@@ -105,14 +106,14 @@ impl<C: Send + Sync + 'static> Projects<C> {
         Ok(())
     }
 
-    /// Removes the project with this endpoint. Its tokens are refused from now on, also those that are
-    /// being verified, and its users' long connections end. Returns whether it was there.
+    /// Removes the project with this endpoint, and returns whether it existed. Its tokens are refused from
+    /// now on, also those in verification, and the long connections of its users end.
     ///
-    /// Its revocations are remembered for as long as ever, and so are those that come meanwhile, by
-    /// [`Project::revoke_user`] or a webhook: they are in force when the project is added again.
+    /// Its revocations are remembered for the usual time. Later ones by [`Project::revoke_user`] or a
+    /// webhook are remembered, too. All of them are in force when the project is added again.
     ///
     /// # Errors
-    /// An [`Authgear`] that [`any_of`](Authgear::any_of) did not make.
+    /// [`any_of`](Authgear::any_of) did not make this [`Authgear`], or a gateway is in front.
     pub fn remove(&self, issuer: &str) -> Result<bool, ConfigError> {
         let (set, resources) = self.changeable()?;
         let change = set.begin_change();
@@ -165,7 +166,7 @@ fn plan<C>(
     ProjectPlan::of_many(project, &context)
 }
 
-/// As the builder takes an endpoint.
+/// Normalized as in the builder.
 fn without_slash(issuer: &str) -> &str {
     issuer.strip_suffix('/').unwrap_or(issuer)
 }

@@ -1,25 +1,25 @@
-//! What is known of one user, and what follows from it.
+//! The records of one user, and their effect.
 
 use super::record::Event;
 
-/// Everything that is known of one user: a set that only grows, until all of it is out of date.
+/// All records of one user: a set that only grows, until all of it is out of date.
 ///
-/// What follows from it is a function of the set, so that the order in which it was learnt plays no
-/// part. An event may take back a window that an earlier one (by `seq`) announced, if it happened
-/// before that window began. When it is *learnt* makes no difference; until then the window counts.
+/// The effect is a function of the set, so the order in which records arrive has no effect. An event can
+/// cancel a window that an earlier one (by `seq`) announced, if it happened before that window began. The
+/// time at which it *arrives* makes no difference; until then, the window counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Account {
-    /// The latest moment that was named without an event, or 0.
+    /// The latest `revoked_before` without an event, or 0.
     named: u64,
-    /// Tokens issued until then are ended, windows aside.
+    /// Tokens issued until then are revoked, apart from windows.
     ended: u64,
-    /// In the order of `seq`.
+    /// Ordered by `seq`.
     events: Vec<Event>,
     has_window: bool,
 }
 
 impl Account {
-    /// Adds a moment. Returns whether that is news.
+    /// Adds a time. Returns whether it changes anything.
     pub(super) fn name(&mut self, revoked_before: u64) -> bool {
         let is_news = revoked_before > self.named;
         self.named = self.named.max(revoked_before);
@@ -27,8 +27,8 @@ impl Account {
         is_news
     }
 
-    /// Puts a moment in the place of the one that was named, if it was this one: who named it had a
-    /// clock that was ahead. Else adds it. Returns whether that is news.
+    /// Replaces the stored time if it is this one, because its replica's clock was ahead. Otherwise adds it.
+    /// Returns whether it changes anything.
     #[cfg(feature = "redis")]
     pub(super) fn correct(&mut self, named: u64, revoked_before: u64) -> bool {
         if self.named != named {
@@ -39,7 +39,7 @@ impl Account {
         true
     }
 
-    /// Adds an event. Returns whether that is news.
+    /// Adds an event. Returns whether it changes anything.
     pub(super) fn add(&mut self, event: Event) -> bool {
         match self.events.binary_search_by_key(&event.seq, |e| e.seq) {
             Ok(position) => {
@@ -53,7 +53,7 @@ impl Account {
                 *known = joined;
             }
             Err(position) => {
-                // Most users have one event: no room for four.
+                // Most users have one event, so the default capacity of four is too much.
                 self.events.reserve_exact(1);
                 self.events.insert(position, event);
             }
@@ -68,7 +68,7 @@ impl Account {
         ends.map(|event| event.at).fold(self.named, u64::max)
     }
 
-    /// Tokens that were issued until this moment are ended at `now`. 0: none are.
+    /// Tokens that were issued until this time are revoked at `now`. 0: none are.
     pub(super) fn revoked_before(&self, now: u64) -> u64 {
         if !self.has_window {
             return self.ended;
@@ -78,19 +78,19 @@ impl Account {
             .fold(self.ended, u64::max)
     }
 
-    /// The beginnings of the windows that were not taken back in time.
+    /// The beginnings of the windows that were not cancelled in time.
     ///
-    /// An account has one window at a time: the next event by `seq` says what has become of it.
+    /// An account has one window at a time. The next event by `seq` says whether it still holds.
     fn windows(&self) -> impl Iterator<Item = u64> + '_ {
         let next = self.events.iter().skip(1).map(Some).chain([None]);
         self.events.iter().zip(next).filter_map(|(event, next)| {
             let begin = event.window?;
-            // If the next event left the window as it was, it names it itself.
+            // If the next event did not change the window, it names the window itself.
             next.is_none_or(|next| next.at >= begin).then_some(begin)
         })
     }
 
-    /// The latest moment that any of it names.
+    /// The latest time in any record.
     pub(super) fn latest(&self) -> u64 {
         self.events
             .iter()
@@ -98,7 +98,7 @@ impl Account {
             .fold(self.named, u64::max)
     }
 
-    /// Whether a window began after `since`, and until now.
+    /// Whether a window began after `since`, up to now.
     pub(super) fn began(&self, since: u64, now: u64) -> bool {
         self.has_window && self.windows().any(|begin| since < begin && begin <= now)
     }
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// The moments at some times, whatever the order of the events.
+    /// `revoked_before` at some times, in any order of the events.
     fn moments<const N: usize>(events: &[Event], times: [u64; N]) -> [u64; N] {
         let mut forward = Account::default();
         let mut backward = Account::default();
@@ -228,7 +228,7 @@ mod tests {
             (account.revoked_before(0), account.named()),
             (100, Some(100))
         );
-        // Another one, of a clock that is right.
+        // Another record, from a correct clock.
         assert!(account.name(200));
         assert!(!account.correct(3_700, 110));
         assert_eq!(account.named(), Some(200));

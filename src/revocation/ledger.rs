@@ -1,4 +1,4 @@
-//! [`RevocationLedger`]: the revocations of each project, whatever becomes of the project.
+//! [`RevocationLedger`]: the revocations of each project, also of removed ones.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,24 +9,24 @@ use tokio::runtime::Handle;
 use super::{RevocationPlan, RevocationPolicy, RevocationStore, Revocations};
 use crate::clock::{Clock, Timestamp};
 
-/// The revocations of each issuer. They outlive its project: one that is added again, or set up in
-/// another way, finds them, and what became known meanwhile, for as long as they are remembered. The
-/// issuers of one project have the same.
+/// The revocations of each issuer. They outlive the project. A project that is added again, or replaced,
+/// gets its earlier revocations and those from the time between, for as long as they are remembered. All
+/// issuers of one project share the same revocations.
 #[derive(Default)]
 pub(crate) struct RevocationLedger(Mutex<HashMap<Box<str>, Known>>);
 
 /// The revocations of one issuer.
 struct Known {
     revocations: Arc<Revocations>,
-    /// Whether a route feeds it, for as long as the process runs.
+    /// Whether a route feeds it, for the lifetime of the process.
     is_fed: bool,
-    /// Since when the project is out, if it is.
+    /// The time of the project's removal, if it was removed.
     out_since: Option<Timestamp>,
 }
 
 impl RevocationLedger {
-    /// The revocations of this issuer from now on, with what is known of its users: also of those whom the
-    /// project had under its former issuers, which lead here as well from now on.
+    /// The revocations of this issuer from now on, with the existing records of its users. This includes the
+    /// users under former issuers of the project, whose names also lead here from now on.
     pub(crate) fn open<'i>(
         &self,
         issuer: &str,
@@ -56,7 +56,7 @@ impl RevocationLedger {
                 }
             }
         }
-        // Nobody writes to them any more without a look at the new ones, see `write`.
+        // A later write to the old store also checks the new one, see `write`.
         for previous in previous {
             if !Arc::ptr_eq(&previous.revocations, &revocations) {
                 revocations.store.take_over(&previous.revocations.store);
@@ -65,9 +65,9 @@ impl RevocationLedger {
         revocations
     }
 
-    /// The revocations that the issuer has, if they may stay: unless they were made for another policy,
-    /// or are also those of a name that is no former one any more. Such a name goes its own way from now
-    /// on, with what is known by then.
+    /// The existing revocations of the issuer, if they can stay. They cannot if they were made for another
+    /// policy, or also belong to a name that is no longer a former issuer. Such a name gets a separate store
+    /// from now on, with the records of that time.
     fn reusable<'i>(
         &self,
         issuer: &str,
@@ -85,11 +85,10 @@ impl RevocationLedger {
         stays.then(|| Arc::clone(own))
     }
 
-    /// Writes to the revocations of this issuer, of a project that was removed too. Returns whether there
-    /// are any.
+    /// Writes to the revocations of this issuer, also of a removed project. Returns whether there are any.
     ///
-    /// Others may take them over at the same moment, before it is written or after: what is current in
-    /// the end has it in any case. To write the same twice changes nothing.
+    /// A concurrent replacement can copy the store before or after this write. In both cases the current
+    /// store has the record in the end. A repeated write changes nothing.
     pub(crate) fn write(&self, issuer: &str, write: impl Fn(&RevocationStore)) -> bool {
         let mut written: Option<Arc<Revocations>> = None;
         while let Some(current) = self.find(issuer) {
@@ -102,13 +101,13 @@ impl RevocationLedger {
         false
     }
 
-    /// The revocations of this issuer, of a project that was removed too.
+    /// The revocations of this issuer, also of a removed project.
     pub(crate) fn find(&self, issuer: &str) -> Option<Arc<Revocations>> {
         let ledger = self.lock();
         Some(Arc::clone(&ledger.get(issuer)?.revocations))
     }
 
-    /// Turns revocation on for this issuer, and keeps what it is fed by a route, whatever becomes of the
+    /// Turns revocation on for this issuer, and keeps the records of its route, also after a removal of the
     /// project.
     #[cfg(feature = "webhook")]
     pub(crate) fn feed(&self, issuer: &str) {
@@ -118,8 +117,8 @@ impl RevocationLedger {
         }
     }
 
-    /// Forgets issuers whose project has been out for longer than revocations are remembered, and for
-    /// whom nothing is. Those who are out the longest go earlier where there are too many of them.
+    /// Removes issuers without records whose project was removed longer ago than revocations are remembered.
+    /// If there are too many of them, the oldest are removed earlier.
     pub(crate) fn forget_unused(&self, now: Timestamp, is_used: impl Fn(&str) -> bool) {
         let mut ledger = self.lock();
         let mut idle = Vec::new();
@@ -141,7 +140,7 @@ impl RevocationLedger {
         idle.sort_unstable_by_key(|(out_for, _)| *out_for);
         let too_many = idle.iter().skip(MAX_IDLE);
         gone.extend(too_many.filter_map(|(_, issuer)| ledger.remove_entry(issuer)));
-        // Their tasks end without the lock.
+        // Their tasks end outside of the lock.
         drop(ledger);
     }
 
@@ -150,7 +149,7 @@ impl RevocationLedger {
     }
 }
 
-/// How many issuers are kept whose project is out, and of whose users nothing is known.
+/// The maximum number of issuers without a project and without records.
 const MAX_IDLE: usize = 1_000;
 
 impl fmt::Debug for RevocationLedger {
@@ -205,7 +204,7 @@ mod tests {
             revocations.store().table.user(user, now).is_some()
         }
 
-        /// All projects are out.
+        /// All projects are removed.
         fn forget(&self) {
             self.ledger.forget_unused(self.clock.now(), |_| false);
         }
@@ -244,7 +243,7 @@ mod tests {
         stage.forget();
         assert!(stage.ledger.find(ISSUER).is_none());
 
-        // Whoever was in meanwhile begins from the start.
+        // A project that was added meanwhile starts a new period.
         stage.open(ISSUER, 2);
         stage.forget();
         stage.clock.shift_millis(3_600_000);

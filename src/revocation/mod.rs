@@ -1,9 +1,9 @@
-//! Which users and tokens are revoked, for every request to look up.
+//! Revoked users, clients and tokens. Every request checks them.
 //!
-//! What is known is a set of records that only grows until they are out of date: `account` says what
-//! follows from those of one user, `table` keeps them where each request finds them, and `store` is
-//! what a request asks. Records come from the application, from webhooks (`crate::webhook`, a
-//! feature), and from other replicas (`replication`, a feature).
+//! The data is a set of records. It only grows, until records are out of date. `account` computes the effect
+//! of one user's records, `table` stores them for look-ups, and `store` answers the check of a request.
+//! Records come from the application, from webhooks (`crate::webhook`, a feature), and from other replicas
+//! (`replication`, a feature).
 
 mod account;
 mod ledger;
@@ -31,12 +31,12 @@ pub(crate) use self::store::RevocationStore;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 
-/// How ended users are remembered.
+/// How revocations are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RevocationPolicy {
-    /// `Some`: revocation is on, whatever else feeds it.
+    /// `Some`: revocation is on, independent of its sources.
     pub(crate) retention: Option<Duration>,
-    /// Clock skew between the issuer and us: how much longer than `exp` a token is good.
+    /// The clock skew between the issuer and this machine: a token is valid for this much longer than `exp`.
     pub(crate) leeway: Duration,
 }
 
@@ -60,7 +60,7 @@ const MIN_RETENTION: Duration = Duration::from_secs(60);
 const MAX_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What is to be started: everything was checked.
+/// The parts to start. All options were checked.
 pub(crate) struct RevocationPlan {
     pub(crate) policy: RevocationPolicy,
     #[cfg(feature = "redis")]
@@ -77,8 +77,8 @@ impl RevocationPlan {
     }
 }
 
-/// Who was ended, and when, with the tasks that keep it up to date: they stop when this is
-/// dropped. One for each project, shared by its verifier and its routes.
+/// The revocations of one project, with the tasks that keep them up to date. The tasks stop when this is
+/// dropped. The project's verifier and its routes share it.
 pub(crate) struct Revocations {
     store: Arc<RevocationStore>,
     tasks: Vec<AbortHandle>,
@@ -91,7 +91,7 @@ impl Revocations {
         Self { store, tasks }
     }
 
-    /// Shares what is known through this log.
+    /// Shares the records through this log.
     #[cfg(feature = "redis")]
     pub(crate) fn start_shared(
         policy: RevocationPolicy,
@@ -126,7 +126,7 @@ impl Drop for Revocations {
     }
 }
 
-/// Forgets, from time to time, what is out of date, and announces the ends that have come.
+/// Removes outdated records periodically, and announces windows that have begun.
 async fn sweep(store: Arc<RevocationStore>) {
     let mut swept = store.now();
     loop {

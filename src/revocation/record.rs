@@ -1,36 +1,35 @@
-//! What is known of users and tokens that were ended, piece by piece.
+//! Records of revoked users, clients and tokens.
 
 use std::fmt;
 
-/// One piece of knowledge. Pieces may be learnt in any order and any number of times: what they
-/// say together is always the same.
+/// One record. Records can be applied in any order and any number of times: the result is always the same.
 ///
 /// All times are whole seconds since the Unix epoch.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Record {
-    /// The user's tokens that were issued until this moment are ended.
+    /// The user's tokens that were issued until this time are revoked.
     User { user: Box<str>, revoked_before: u64 },
-    /// Something happened to the user's account.
+    /// An event of the user's account.
     #[cfg_attr(
         not(any(feature = "redis", feature = "webhook")),
         expect(dead_code, reason = "nobody tells of events")
     )]
     Event { user: Box<str>, event: Event },
-    /// One token is ended; by `until` it has expired anyway.
+    /// One token is revoked. It has expired at `until`.
     Token { token: Box<str>, until: u64 },
-    /// The client's tokens that were issued until this moment are ended.
+    /// The client's tokens that were issued until this time are revoked.
     Client {
         client: Box<str>,
         revoked_before: u64,
     },
-    /// All tokens that were issued before this moment are ended.
+    /// All tokens that were issued before this time are revoked.
     All { issued_before: u64 },
 }
 
 #[cfg(feature = "redis")]
 impl Record {
-    /// The same, if it names a moment after this time: then it counts as of this time. Whoever wrote
-    /// it had a clock that was ahead. What is announced for later is not such a moment.
+    /// The same record, but a later time is replaced by this one, because the clock of its writer was ahead.
+    /// The announced beginning of a window is not such a time.
     pub(super) fn bounded(&self, time: u64) -> Option<Self> {
         match self {
             Self::User {
@@ -62,30 +61,30 @@ impl Record {
     }
 }
 
-/// How long the id of a user or a client, or what tells a token from others, can be, in bytes: no token is
-/// longer, and what stands for one without a `jti` is little longer than its subject.
+/// The maximum length, in bytes, of the id of a user or client, and of a token's key. No token is longer,
+/// and the key of a token without a `jti` is only a little longer than its subject.
 pub(super) const MAX_NAME: usize = 10 * 1024;
 
-/// What happened to an account, as far as its tokens are concerned.
+/// An event of an account, with its effect on tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Event {
-    /// The place of the event among all events of the project.
+    /// The number of the event in the order of the project.
     pub(crate) seq: u64,
-    /// When it happened.
+    /// The time of the event.
     pub(crate) at: u64,
-    /// Whether it ended the tokens that were issued until then.
+    /// Whether it revoked the tokens that were issued until then.
     pub(crate) ends: bool,
-    /// When the account will be disabled, as it stands after this event: always later than the
-    /// event by its own clock.
+    /// When the account will be disabled, as known after this event. This is always later than the event's
+    /// own time.
     pub(crate) window: Option<u64>,
 }
 
 impl Event {
-    /// What two accounts of one event say together.
+    /// Combines two records of one event.
     ///
-    /// They differ only in `at`, where the event's own time lay in the future and was replaced by
-    /// the time of the arrival, or of the log: the earliest one counts, so that a repetition ends
-    /// nothing more. The rest is there so that the order can never matter.
+    /// They differ only in `at`, if the event's own time was in the future and was replaced by the time of
+    /// its arrival, or of the log. The earliest time counts, so that a repetition revokes nothing more. The
+    /// other fields are compared only to make the order irrelevant.
     pub(super) fn join(self, other: Self) -> Self {
         Self {
             seq: self.seq,
@@ -96,7 +95,7 @@ impl Event {
     }
 }
 
-/// Names nobody.
+/// Shows no id.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

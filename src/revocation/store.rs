@@ -1,4 +1,4 @@
-//! What every request looks up: who was ended, and when.
+//! The store that every request checks: revoked users, clients and tokens.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -16,21 +16,21 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::user::{Identity, NumericDate};
 
-/// Who was ended, and when.
+/// The revocations of one project.
 pub(crate) struct RevocationStore {
     pub(super) table: Table,
     pub(super) clock: Clock,
     policy: RevocationPolicy,
     pub(super) retention: Duration,
-    /// Whether anything feeds the table: then what is older than it reaches back is refused.
+    /// Whether the table has a source. Then tokens older than its retention are refused.
     pub(super) is_on: AtomicBool,
-    /// While this is not 0, nothing is forgotten.
+    /// While this is not 0, nothing is removed.
     keeping: AtomicUsize,
     observer: RwLock<Option<Observer>>,
     pub(super) replication: Replication,
 }
 
-/// Is told the id of each user of whom something new is known.
+/// Called with a user's id when that user's revocation state changes.
 pub(crate) type Observer = Box<dyn Fn(&str) + Send + Sync>;
 
 impl RevocationStore {
@@ -48,21 +48,21 @@ impl RevocationStore {
         }
     }
 
-    /// From now on, a user's token that was issued longer ago than the retention is refused: what
-    /// ended it may have been forgotten.
+    /// From now on, a user's token that was issued longer ago than the retention is refused, because its
+    /// revocation can have been removed.
     #[cfg(any(feature = "redis", feature = "webhook"))]
     pub(crate) fn turn_on(&self) {
         self.is_on.store(true, Ordering::Release);
     }
 
-    /// Whether a user's token, good in every other way, still counts.
+    /// Checks whether a user's token, which is valid otherwise, is revoked.
     ///
-    /// For a machine's, see [`check_client`](Self::check_client). To be asked of a token that was
-    /// verified before as well, each time; it takes no lock that all requests share.
+    /// For a machine's token, see [`check_client`](Self::check_client). Call it at each use of a token, also
+    /// of a cached one. It takes no lock that all requests share.
     ///
     /// # Errors
-    /// `Revoked`; `OlderThanRevocationRetention` and `MissingIssuedAt` where that could not be known any more;
-    /// and `RevocationsUnavailable` where it is not known now.
+    /// `Revoked`; `OlderThanRevocationRetention` and `MissingIssuedAt` if a revocation could have been
+    /// removed; `RevocationsUnavailable` if the records of other replicas are unavailable.
     pub(crate) fn check(&self, identity: &Identity, now: Timestamp) -> Result<(), AuthError> {
         let unix = now.unix();
         if self.is_on.load(Ordering::Acquire) {
@@ -88,11 +88,11 @@ impl RevocationStore {
         self.check_client(identity, now)
     }
 
-    /// Whether a token, good in every other way, still counts as one of its client. All that ends a
-    /// machine's is that its client was revoked, or all tokens from before a time.
+    /// Checks whether a machine's token, which is valid otherwise, is revoked. Only a revocation of its
+    /// client, or of all tokens before a time, revokes it.
     ///
     /// # Errors
-    /// `Revoked`; and `RevocationsUnavailable` where it is not known now.
+    /// `Revoked`; `RevocationsUnavailable` if the records of other replicas are unavailable.
     pub(crate) fn check_client(
         &self,
         identity: &Identity,
@@ -114,20 +114,19 @@ impl RevocationStore {
             .is_some_and(|revoked_before| is_until(identity.issued_at, revoked_before))
     }
 
-    /// Whether what others know is known here, or is not to be waited for. Where it is false, wait
-    /// for [`synced`](Self::synced) before the [`check`](Self::check). It stays true.
+    /// Whether the records of other replicas are here, or need no wait. If it is false, wait for
+    /// [`synced`](Self::synced) before the [`check`](Self::check). Once true, it stays true.
     pub(crate) fn is_synced(&self) -> bool {
         self.replication.is_synced()
     }
 
-    /// Returns when [`is_synced`](Self::is_synced) is true: 2 seconds after the start at the
-    /// latest.
+    /// Returns when [`is_synced`](Self::is_synced) is true: at the latest 2 seconds after the start.
     pub(crate) async fn synced(&self) {
         self.replication.synced().await;
     }
 
-    /// Whether what others know is out of reach, and why; and whether for so long that users are
-    /// refused.
+    /// Why the records of other replicas are unavailable, if they are, and whether users are refused because
+    /// it has lasted too long.
     pub(crate) fn outage(&self) -> Option<Outage> {
         let now = self.clock.now();
         let error = self.replication.error()?;
@@ -148,7 +147,7 @@ impl RevocationStore {
         Ok(())
     }
 
-    /// Ends all tokens of this user that were issued until now.
+    /// Revokes all tokens of this user that were issued until now.
     pub(crate) fn revoke_user(&self, user: &str) {
         // No token has another subject.
         if (1..=MAX_NAME).contains(&user.len()) {
@@ -159,7 +158,7 @@ impl RevocationStore {
         }
     }
 
-    /// Ends all tokens of this client that were issued until now.
+    /// Revokes all tokens of this client that were issued until now.
     pub(crate) fn revoke_client(&self, client: &str) {
         // No token has another client.
         if (1..=MAX_NAME).contains(&client.len()) {
@@ -170,22 +169,22 @@ impl RevocationStore {
         }
     }
 
-    /// Ends all tokens that were issued before this time. One that is still to come counts as now.
+    /// Revokes all tokens that were issued before this time. A future time counts as now.
     pub(crate) fn revoke_issued_before(&self, time: SystemTime) {
         let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-        // The present second is included.
+        // The current second is included.
         let latest = self.now_by_log_clock().saturating_add(1);
         self.apply_own(Record::All {
             issued_before: seconds.min(latest),
         });
     }
 
-    /// Takes a webhook's event.
+    /// Applies a webhook's event.
     ///
-    /// One from the future counts as if it happened now. One that is older than the retention is
-    /// not taken: deliveries come within a minute or never, and what an old one would be taken back
-    /// by may have been forgotten.
+    /// An event from the future counts as if it happened now. An event that is older than the retention is
+    /// ignored: deliveries arrive within a minute or never, and a later event that cancels it can have been
+    /// removed.
     #[cfg(feature = "webhook")]
     pub(crate) fn take(&self, user: Box<str>, mut event: Event) {
         let now = self.now_by_log_clock();
@@ -195,13 +194,13 @@ impl RevocationStore {
         }
     }
 
-    /// Ends the token of this identity, which is this user's.
+    /// Revokes the token of this user, which has this identity.
     pub(crate) fn revoke_token(&self, identity: &Identity, user: &str) {
-        // A user who was not verified by a token has none to be ended.
+        // A user who was not verified by a token has none to revoke.
         if let Some(expires_at) = identity.expires_at {
             self.apply_own(Record::Token {
                 token: token_key(identity).as_ref().into(),
-                // One second more, because the end may have a fraction.
+                // Plus one second, because the expiry can have a fraction.
                 until: expires_at
                     .unix_seconds()
                     .saturating_add(self.policy.leeway.as_secs() + 1),
@@ -210,9 +209,9 @@ impl RevocationStore {
         self.notify(user);
     }
 
-    /// Calls this, and no other any more, with the id of each user of whom something new becomes known,
-    /// or whose announced end has come (within a minute): whatever is kept of the user elsewhere should
-    /// be dropped. It is called wherever the news arrive, and must be quick.
+    /// Sets the function that is called with a user's id when new records arrive, or within a minute after
+    /// an announced window begins. It replaces an earlier function. The function should remove other cached
+    /// data about the user. It must be quick, because it runs where the records arrive.
     pub(crate) fn on_change(&self, observer: Observer) {
         *self
             .observer
@@ -224,7 +223,7 @@ impl RevocationStore {
         self.policy == *policy
     }
 
-    /// Whether nothing is remembered.
+    /// Whether there are no records.
     pub(super) fn is_empty(&self) -> bool {
         let table = &self.table;
         !table.has_users()
@@ -233,7 +232,7 @@ impl RevocationStore {
             && table.all_issued_before() == 0
     }
 
-    /// Learns all that another store of the same users knows.
+    /// Copies all records of another store of the same users.
     pub(super) fn take_over(&self, other: &Self) {
         if other.is_on.load(Ordering::Acquire) {
             self.is_on.store(true, Ordering::Release);
@@ -243,7 +242,7 @@ impl RevocationStore {
         });
     }
 
-    /// Learns what happened here, for others to learn too.
+    /// Applies a local record, and sends it to the other replicas.
     fn apply_own(&self, record: Record) {
         if self.apply(&record) {
             self.replication.push(record);
@@ -264,7 +263,7 @@ impl RevocationStore {
         }
     }
 
-    /// Forgets what is out of date, and announces the ends that have come since then.
+    /// Removes outdated records, and announces windows that have begun since then.
     pub(super) fn sweep(&self, since: u64, now: u64) {
         for user in self.table.began(since, now) {
             self.notify(&user);
@@ -285,8 +284,8 @@ impl RevocationStore {
         self.clock.now().unix().as_secs()
     }
 
-    /// The present second, as others are told of it: by the log's clock where ours is ahead of that.
-    /// A moment in the future would end tokens that are issued after it was named.
+    /// The current second for records: by the log's clock if this machine's clock is ahead of it. A future
+    /// time would revoke tokens that are issued after the call.
     fn now_by_log_clock(&self) -> u64 {
         let now = self.clock.now();
         let own = now.unix().as_secs();
@@ -298,7 +297,7 @@ impl RevocationStore {
 /// For the follower of the log, whose times are in milliseconds.
 #[cfg(feature = "redis")]
 impl RevocationStore {
-    /// Learns what an entry says that the log got at this second. Returns it as it counts.
+    /// Applies the record of an entry that the log received at this second. Returns it as applied.
     pub(super) fn apply_at(&self, record: Record, second: u64) -> Record {
         let Some(bounded) = record.bounded(second) else {
             self.apply(&record);
@@ -310,14 +309,14 @@ impl RevocationStore {
         bounded
     }
 
-    /// Nothing is forgotten until the answer is dropped.
+    /// Nothing is removed until the returned value is dropped.
     pub(super) fn keep_all(&self) -> Keeping<'_> {
         self.keeping.fetch_add(1, Ordering::AcqRel);
         Keeping(self)
     }
 
-    /// What is known and not in the log, or will not be for as long as it is needed. `seen` is the
-    /// log: when it got which record.
+    /// The records that the log lacks, or will remove too early. `seen` is the content of the log: when it
+    /// received which record.
     pub(super) fn lacking(
         &self,
         seen: &std::collections::HashMap<Record, u64>,
@@ -338,7 +337,7 @@ impl RevocationStore {
         lacking
     }
 
-    /// Whether anything is needed for longer than the log keeps what is appended now.
+    /// Whether a record is needed for longer than the log keeps a new entry.
     pub(super) fn outlives_log(&self) -> bool {
         let now = self.now();
         let latest = now.saturating_add(self.retention.as_secs());
@@ -363,25 +362,25 @@ impl Drop for Keeping<'_> {
     }
 }
 
-/// What others know is out of reach.
+/// The records of other replicas are unavailable.
 pub(crate) struct Outage {
-    /// Whether users are refused for it.
+    /// Whether users are refused because of this.
     pub(crate) refuses: bool,
     pub(crate) error: Arc<dyn Error + Send + Sync>,
 }
 
-/// A token that does not say when it was issued counts as issued before any moment.
+/// A token without `iat` counts as issued before any time.
 fn is_until(issued_at: Option<NumericDate>, revoked_before: u64) -> bool {
     issued_at.is_none_or(|issued_at| issued_at <= NumericDate::from_unix(revoked_before))
 }
 
-/// The same, without the moment itself.
+/// The same, without the time itself.
 fn is_before(issued_at: Option<NumericDate>, moment: u64) -> bool {
     issued_at.is_none_or(|issued_at| issued_at < NumericDate::from_unix(moment))
 }
 
-/// What tells a token from all others: its `jti`. Authgear's tokens have one; for another issuer's,
-/// whatever else it says of itself will do.
+/// The key that identifies a token: its `jti`. Authgear's tokens have one. For another issuer's tokens, the
+/// key is made of other claims.
 pub(super) fn token_key(identity: &Identity) -> Cow<'_, str> {
     if let Some(id) = identity.token_id() {
         return id.into();

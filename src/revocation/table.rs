@@ -1,4 +1,4 @@
-//! Who was ended, and when: in memory, for every request to look up.
+//! The revocations in memory, for the look-ups of requests.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,17 +8,17 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::account::Account;
 use super::record::Record;
 
-/// Users by id and tokens by key. A look-up takes the lock of one shard for a moment, and none
-/// where nothing is known.
+/// Users by id and tokens by key. A look-up holds the lock of one shard briefly, and no lock if the map is
+/// empty.
 pub(super) struct Table {
     users: Shards<Account>,
-    /// By when the token has expired.
+    /// The expiry of the token.
     tokens: Shards<u64>,
-    /// The client's tokens that were issued until then are ended.
+    /// The client's tokens that were issued until then are revoked.
     clients: Shards<u64>,
-    /// All tokens that were issued before then are ended. 0: none are.
+    /// All tokens that were issued before then are revoked. 0: none are.
     all_issued_before: AtomicU64,
-    /// Seconds. What names no moment later than this time ago is out of date.
+    /// Seconds. A record is out of date when all its times are longer ago than this.
     retention: u64,
 }
 
@@ -33,7 +33,7 @@ impl Table {
         }
     }
 
-    /// Learns a piece. Returns whether it is news; a token that has expired is none.
+    /// Applies a record. Returns whether it changes anything; a record about an expired token does not.
     pub(super) fn apply(&self, record: &Record, now: u64) -> bool {
         match record {
             Record::User {
@@ -59,7 +59,7 @@ impl Table {
         }
     }
 
-    /// Learns a piece as `bounded`, also where it was known unbounded. Returns whether it is news.
+    /// Applies a record as `bounded`, also if it was known unbounded. Returns whether it changes anything.
     #[cfg(feature = "redis")]
     pub(super) fn correct(&self, record: &Record, bounded: &Record, now: u64) -> bool {
         match (record, bounded) {
@@ -99,12 +99,12 @@ impl Table {
                 );
                 corrected.is_ok() || self.apply(bounded, now)
             }
-            // Of two times of one event the earlier one counts anyway.
+            // Of two times of one event, the earlier one counts in any case.
             _ => self.apply(bounded, now),
         }
     }
 
-    /// The user's tokens that were issued until this moment are ended at `now`, if any are.
+    /// The user's tokens that were issued until this time are revoked at `now`, if any are.
     pub(super) fn user(&self, user: &str, now: u64) -> Option<u64> {
         let revoked_before = self
             .users
@@ -116,7 +116,7 @@ impl Table {
         !self.users.is_empty()
     }
 
-    /// Whether this very token is ended.
+    /// Whether this single token is revoked.
     pub(super) fn is_token_revoked(&self, token: &str) -> bool {
         self.tokens.read(token, |_| ()).is_some()
     }
@@ -125,7 +125,7 @@ impl Table {
         !self.tokens.is_empty()
     }
 
-    /// The client's tokens that were issued until this moment are ended, if any are.
+    /// The client's tokens that were issued until this time are revoked, if any are.
     pub(super) fn client(&self, client: &str) -> Option<u64> {
         self.clients.read(client, |revoked_before| *revoked_before)
     }
@@ -134,12 +134,12 @@ impl Table {
         !self.clients.is_empty()
     }
 
-    /// All tokens that were issued before this moment are ended. 0: none are.
+    /// All tokens that were issued before this time are revoked. 0: none are.
     pub(super) fn all_issued_before(&self) -> u64 {
         self.all_issued_before.load(Ordering::Acquire)
     }
 
-    /// Forgets what is out of date.
+    /// Removes outdated records.
     pub(super) fn sweep(&self, now: u64) {
         self.users
             .retain(|account| !self.is_past(account.latest(), now));
@@ -148,7 +148,7 @@ impl Table {
             .retain(|revoked_before| !is_past_any_token(*revoked_before, now));
         let all = self.all_issued_before();
         if is_past_any_token(all, now) {
-            // Where it was raised meanwhile, it stays.
+            // If it was raised meanwhile, it stays.
             let _ = self.all_issued_before.compare_exchange(
                 all,
                 0,
@@ -158,7 +158,7 @@ impl Table {
         }
     }
 
-    /// Users with a window that began after `since`, and until now.
+    /// Users with a window that began after `since`, up to now.
     pub(super) fn began(&self, since: u64, now: u64) -> Vec<Box<str>> {
         let mut began = Vec::new();
         self.users.for_each(|user, account| {
@@ -169,7 +169,7 @@ impl Table {
         began
     }
 
-    /// Everything that is not out of date, each with the last second in which it may be needed.
+    /// All current records, each with the last second in which it can be needed.
     pub(super) fn for_each(&self, now: u64, mut visit: impl FnMut(Record, u64)) {
         self.users.for_each(|user, account| {
             if self.is_past(account.latest(), now) {
@@ -213,13 +213,13 @@ impl Table {
         }
     }
 
-    /// How many users, tokens and clients are known.
+    /// The number of users, tokens and clients with records.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.users.len() + self.tokens.len() + self.clients.len()
     }
 
-    /// Whether no good token can be as old as this moment.
+    /// Whether no valid token can be as old as this time.
     pub(super) fn is_past(&self, revoked_before: u64, now: u64) -> bool {
         revoked_before.saturating_add(self.retention) < now
     }
@@ -237,16 +237,16 @@ impl fmt::Debug for Table {
     }
 }
 
-/// Seconds. A machine's token lives for 28 days at most (Authgear); a user's token that is older than
-/// the retention, which is 30 days at most, is refused for its age.
+/// Seconds. A machine's token lives for at most 28 days (Authgear). A user's token that is older than the
+/// retention, which is at most 30 days, is refused.
 const LONGEST_LIFETIME: u64 = 30 * 24 * 60 * 60;
 
-/// Whether no token at all can be as old as this moment.
+/// Whether no token can be as old as this time.
 fn is_past_any_token(moment: u64, now: u64) -> bool {
     moment.saturating_add(LONGEST_LIFETIME) < now
 }
 
-/// Sets the larger one. Returns whether that is news.
+/// Sets the larger one. Returns whether this changes anything.
 fn raise(known: &mut u64, moment: u64) -> bool {
     let is_news = moment > *known;
     *known = moment.max(*known);
@@ -256,10 +256,10 @@ fn raise(known: &mut u64, moment: u64) -> bool {
 const SHARDS: usize = 64;
 const SHARD_SHIFT: u32 = u64::BITS - SHARDS.trailing_zeros();
 
-/// A map in parts, each behind a lock of its own.
+/// A map of shards, each with its own lock.
 struct Shards<V> {
     shards: [RwLock<HashMap<Box<str>, V>>; SHARDS],
-    /// For those who look up, so that an empty map costs them nothing.
+    /// For look-ups, so that an empty map costs almost nothing.
     len: AtomicUsize,
 }
 
@@ -306,7 +306,7 @@ impl<V: Default> Shards<V> {
 
     fn retain(&self, mut keep: impl FnMut(&V) -> bool) {
         for shard in &self.shards {
-            // A look first: most of the time there is nothing to do.
+            // A read first, because usually there is nothing to do.
             if reading(shard).values().all(&mut keep) {
                 continue;
             }
@@ -329,7 +329,7 @@ impl<V: Default> Shards<V> {
     }
 }
 
-/// By the last bytes: ids differ there, also those that count up. The map's own hash is keyed.
+/// Uses the last bytes, because ids differ there, also sequential ones. The map's own hash is keyed.
 fn shard_of(key: &str) -> usize {
     let key = key.as_bytes();
     let last = key.last_chunk().map_or_else(
@@ -343,7 +343,7 @@ fn shard_of(key: &str) -> usize {
     usize::try_from(last.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> SHARD_SHIFT).unwrap_or(0)
 }
 
-// Nothing is left half done where these locks are held: a panic elsewhere is no reason to give up.
+// No change is half-done while these locks are held, so a panic elsewhere does not make them unusable.
 
 fn reading<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)

@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// The target of accounts: of them alone, so that a subscriber can keep them apart.
+/// The target of accounts only, so that a subscriber can separate them.
 const TARGET: &str = "axum_authgear::audit";
 
-/// What an account says. Nothing else of a token, a cookie or its claims ever stands there.
+/// The fields of an account. It contains nothing else of a token, a cookie or its claims.
 pub(crate) struct Account<'a, R> {
     pub(crate) outcome: &'static str,
     pub(crate) kind: Option<&'static str>,
-    /// Whose caller it is, where there may be several projects.
+    /// The issuer of the caller, if there can be several projects.
     pub(crate) issuer: Option<&'a str>,
-    /// Only where the builder asks for it.
+    /// Only if the builder turns it on.
     pub(crate) user_id: Option<&'a str>,
     pub(crate) client_id: Option<&'a str>,
     pub(crate) verified_by: Option<&'static str>,
@@ -19,7 +19,7 @@ pub(crate) struct Account<'a, R> {
     pub(crate) http_method: &'static str,
     pub(crate) route: Option<&'a str>,
     pub(crate) request_id: Option<&'a str>,
-    /// `None` if there was no answer: the client went away, or the service inside failed.
+    /// `None` without a response: the client disconnected, or the inner service failed.
     pub(crate) status: Option<u16>,
 }
 

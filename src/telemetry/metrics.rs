@@ -24,7 +24,7 @@ macro_rules! key {
     }};
 }
 
-/// Asked for anew each time: a program may install its recorder at any time.
+/// Looked up each time, because a program can install its recorder at any time.
 pub(super) fn counter(key: &Key) -> Counter {
     with_recorder(|recorder| recorder.register_counter(key, &METADATA))
 }
@@ -90,7 +90,7 @@ pub(super) fn resolver_called(succeeded: bool, time: Duration) {
     .record(time);
 }
 
-/// Tells the recorder what each of them means.
+/// Describes each metric to the recorder.
 pub(super) fn describe() {
     describe_counter!(
         REQUESTS,
@@ -134,8 +134,7 @@ pub(super) const VERIFICATION_SECONDS: &str = "axum_authgear_verification_second
 pub(super) const KEY_FETCHES: &str = "axum_authgear_key_fetches_total";
 /// Labels: `cache` (`tokens`, `answers`), `result` (`hit`, `miss`).
 pub(super) const CACHE_LOOKUPS: &str = "axum_authgear_cache_lookups_total";
-/// Label: `result` (`answered`, `failed`). Its count is that of the calls.
+/// Label: `result` (`answered`, `failed`). Its count is the number of calls.
 pub(super) const RESOLVER_SECONDS: &str = "axum_authgear_resolver_seconds";
-/// The age of the keys is `time()` less this: a gauge of the age itself would stand still as
-/// soon as the refresher does.
+/// The age of the keys is `time()` minus this. A gauge of the age itself would stop with the refresher.
 pub(super) const KEYS_FETCHED_AT: &str = "axum_authgear_keys_fetched_timestamp_seconds";

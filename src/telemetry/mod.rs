@@ -1,9 +1,8 @@
-//! The one place that names spans, events and metrics: what is logged, at which level, and what is
-//! never logged.
+//! The only place that names spans, events and metrics: what is logged, and at which level.
 //!
-//! A token, a cookie, a claim or a key's name as it came never appears here; the user's id does where
-//! the builder asks for it. What a client can cause is logged at DEBUG, and a metric's labels have few
-//! values, none of which a client chooses. The names are listed in `src/docs/operations.md`.
+//! It never logs a token, a cookie, a claim or the received name of a key. It logs the user's id only if the
+//! builder turns that on. Events that a client can cause are at DEBUG. The labels of metrics have few
+//! values, and a client chooses none of them. `src/docs/operations.md` lists the names.
 
 mod advice;
 mod audit;
@@ -26,7 +25,7 @@ pub(crate) use self::project::{MetricScope, ProjectTelemetry};
 use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind, Causes, cure};
 
-/// Counts something, if there are metrics at all.
+/// Updates a metric, if the feature `metrics` is on.
 macro_rules! metric {
     ($name:ident($($argument:expr),*)) => {
         #[cfg(feature = "metrics")]
@@ -39,12 +38,12 @@ macro_rules! metric {
 /// The target of all events and spans.
 const TARGET: &str = "axum_authgear";
 
-/// Who a request was found to come from.
+/// The result of a request's authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestOutcome {
     User,
     Machine,
-    /// No credential, where none is needed.
+    /// No credential, on a route that needs none.
     Unauthenticated,
     Rejected(AuthErrorKind),
 }
@@ -96,19 +95,19 @@ impl AuthenticationSpan {
         }
     }
 
-    /// Whether anybody wants to know more than the outcome.
+    /// Whether the span records more than the outcome.
     pub(crate) fn is_traced(&self) -> bool {
         self.span.is_some()
     }
 
-    /// How a credential was verified.
+    /// Records how a credential was verified.
     pub(crate) fn method(&self, method: &'static str) {
         if let Some(span) = &self.span {
             span.record("method", method);
         }
     }
 
-    /// Whose it is; only where the builder asks for it.
+    /// Records the user's id, only if the builder turns that on.
     pub(crate) fn user_id(&self, id: &str) {
         if let Some(span) = &self.span {
             span.record("user_id", id);
@@ -126,12 +125,12 @@ impl AuthenticationSpan {
     }
 }
 
-/// A request has been answered by the service inside.
+/// The inner service has answered a request.
 pub(crate) fn answered(outcome: RequestOutcome) {
     metric!(answered(outcome));
 }
 
-/// A request has been refused by one of our layers, which is for tokens of this issuer.
+/// A layer of this crate, for tokens of this issuer, has refused a request.
 pub(crate) fn refused(error: &AuthError, issuer: Option<&str>) {
     let kind = error.kind();
     tracing::debug!(
@@ -145,23 +144,23 @@ pub(crate) fn refused(error: &AuthError, issuer: Option<&str>) {
     metric!(answered(RequestOutcome::Rejected(kind)));
 }
 
-/// Whether anybody listens to what a single request causes.
+/// Whether a subscriber receives the events of single requests.
 pub(crate) fn is_debug() -> bool {
     LevelFilter::current() >= LevelFilter::DEBUG
 }
 
-/// What a token would have had to say, as it is configured: never what it says.
+/// The configured values that a token did not match, without the values of the token.
 pub(crate) struct Expectation<'e> {
     pub(crate) kind: AuthErrorKind,
-    /// The project that it claims to be of. `None`: it is of none of several.
+    /// The project that the token names. `None`: none of several.
     pub(crate) issuer: Option<&'e str>,
     pub(crate) expected: Option<String>,
-    /// By how much a time is off, beyond which leeway.
+    /// The difference between the token's time and the present.
     pub(crate) seconds_off: Option<i64>,
     pub(crate) leeway_secs: u64,
 }
 
-/// A token was refused, and this is what was expected.
+/// Logs the expectation of a refused token.
 pub(crate) fn token_refused(expectation: &Expectation<'_>) {
     tracing::debug!(
         target: TARGET,
@@ -174,7 +173,7 @@ pub(crate) fn token_refused(expectation: &Expectation<'_>) {
     );
 }
 
-/// A route that nothing protects has answered; said once for each route.
+/// An unprotected route has answered. Logged once for each route.
 pub(crate) fn unprotected_route(
     method: &'static str,
     route: Option<&str>,
@@ -186,47 +185,47 @@ pub(crate) fn unprotected_route(
             target: TARGET,
             route,
             method,
-            "a route that nothing protects has answered, and its answer was replaced: an optional layer let \
-             the request pass, and nobody asked who is calling. Take an `Option<AuthUser>`, or name the \
-             route open: `.layer(authgear.open())`"
+            "an unprotected route has answered, and its response was replaced: an optional layer let \
+             the request pass, and no extractor or requirement used the caller. Take an `Option<AuthUser>`, or \
+             name the route open: `.layer(authgear.open())`"
         );
     } else {
         tracing::error!(
             target: TARGET,
             route,
             method,
-            "a route that nothing protects has answered, and its answer was replaced: no layer of this \
+            "an unprotected route has answered, and its response was replaced: no layer of this \
              `Authgear` is around it. Add `.layer(authgear.layer())`, or name the route open: \
              `.layer(authgear.open())`"
         );
     }
 }
 
-/// The folder of kept keys holds something of no use; once for each start.
+/// The folder has unusable keys. Logged once for each start.
 pub(crate) fn kept_keys_unused(issuer: &str, error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, issuer, error = %Causes(error), "kept keys are not used");
 }
 
-/// Keys were fetched and could not be kept; said once until they can.
+/// Fetched keys cannot be written to the folder. Logged once until a write succeeds.
 pub(crate) fn keys_not_kept(issuer: &str, error: &(dyn Error + 'static)) {
     tracing::warn!(target: TARGET, issuer, error = %Causes(error), "keys cannot be kept");
 }
 
-/// Keys are kept, after they could not be.
+/// Keys are written to the folder again, after a failure.
 pub(crate) fn keys_kept_again(issuer: &str) {
     tracing::info!(target: TARGET, issuer, "keys are kept again");
 }
 
-/// What is kept, so that nothing has to be verified or asked again.
+/// The caches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cache {
-    /// Tokens that were verified before.
+    /// Verified tokens.
     Tokens,
     /// Answers of the resolver.
     Answers,
 }
 
-/// Something was looked up in a cache.
+/// Counts a look-up in a cache.
 pub(crate) fn looked_up(cache: Cache, hit: bool) {
     metric!(looked_up(cache, hit));
 }
@@ -236,12 +235,12 @@ pub(crate) fn resolver_called(succeeded: bool, time: Duration) {
     metric!(resolver_called(succeeded, time));
 }
 
-/// A question about a caller's credential failed, which that caller may have caused.
+/// A resolver call for a caller's credential failed. The caller can have caused it.
 pub(crate) fn question_failed(issuer: &str, error: &(dyn Error + 'static)) {
-    tracing::debug!(target: TARGET, issuer, error = %Causes(error), "a question to the resolver failed");
+    tracing::debug!(target: TARGET, issuer, error = %Causes(error), "a resolver call failed");
 }
 
-/// A probe of the resolver failed, the first one of a row or another one.
+/// A probe of the resolver failed, for the first time since a success or again.
 pub(crate) fn resolver_failed(issuer: &str, error: &(dyn Error + 'static), is_first: bool) {
     if is_first {
         tracing::warn!(target: TARGET, issuer, error = %Causes(error), "the resolver failed");
@@ -260,7 +259,7 @@ pub(crate) fn describe() {
     metric!(describe());
 }
 
-/// What a log of ended users is called: whose users they are, and its key.
+/// The name of a revocation log: the issuer of its users, and its key.
 #[cfg(feature = "redis")]
 #[derive(Clone, Copy)]
 pub(crate) struct LogName<'n> {
@@ -268,7 +267,7 @@ pub(crate) struct LogName<'n> {
     pub(crate) stream: &'n str,
 }
 
-/// The log of ended users has been read: `is_new` after it was out of contact.
+/// The revocation log was read. `is_new`: it was unreachable before.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_read(
     LogName { issuer, stream }: LogName<'_>,
@@ -276,9 +275,9 @@ pub(crate) fn revocation_log_read(
     is_new: bool,
 ) {
     if is_new {
-        tracing::info!(target: TARGET, issuer, stream, lacking, "the log of ended users is in contact");
+        tracing::info!(target: TARGET, issuer, stream, lacking, "the revocation log is reachable");
     } else if lacking > 0 {
-        tracing::info!(target: TARGET, issuer, stream, lacking, "the log of ended users is told what it lacks");
+        tracing::info!(target: TARGET, issuer, stream, lacking, "records that the revocation log lacks are appended");
     }
 }
 
@@ -288,7 +287,7 @@ pub(crate) fn revocation_log_lost(
     LogName { issuer, stream }: LogName<'_>,
     error: &(dyn Error + 'static),
 ) {
-    tracing::warn!(target: TARGET, issuer, stream, error = %Causes(error), "the log of ended users is out of contact");
+    tracing::warn!(target: TARGET, issuer, stream, error = %Causes(error), "the revocation log is unreachable");
 }
 
 /// The log of revocations can at most be read, and refuses writes. Logged once until it accepts them.
@@ -297,19 +296,19 @@ pub(crate) fn revocation_log_refuses(
     LogName { issuer, stream }: LogName<'_>,
     error: &(dyn Error + 'static),
 ) {
-    tracing::warn!(target: TARGET, issuer, stream, error = %Causes(error), "the log of ended users takes nothing");
+    tracing::warn!(target: TARGET, issuer, stream, error = %Causes(error), "the revocation log refuses writes");
 }
 
 /// The log of revocations has stored everything that waited for it.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_log_takes(LogName { issuer, stream }: LogName<'_>) {
-    tracing::info!(target: TARGET, issuer, stream, "the log of ended users takes everything again");
+    tracing::info!(target: TARGET, issuer, stream, "the revocation log accepts writes again");
 }
 
 /// The log of revocations has entries that cannot be read. Logged from time to time.
 #[cfg(feature = "redis")]
 pub(crate) fn revocation_entries_skipped(LogName { issuer, stream }: LogName<'_>, count: u64) {
-    tracing::warn!(target: TARGET, issuer, stream, count, "entries of the log of ended users were skipped");
+    tracing::warn!(target: TARGET, issuer, stream, count, "entries of the revocation log were skipped");
 }
 
 /// This machine's clock and that of the log differ. Logged once until they agree.
@@ -318,7 +317,7 @@ pub(crate) fn revocation_clocks_differ(
     LogName { issuer, stream }: LogName<'_>,
     seconds_ahead: i64,
 ) {
-    tracing::warn!(target: TARGET, issuer, stream, seconds_ahead, "the clock differs from that of the log of ended users");
+    tracing::warn!(target: TARGET, issuer, stream, seconds_ahead, "this machine's clock differs from the revocation log's clock");
 }
 
 /// The newest entry of the log of revocations lies in the future of the log's own clock.
@@ -327,14 +326,14 @@ pub(crate) fn revocation_log_is_ahead(LogName { issuer, stream }: LogName<'_>, s
     tracing::warn!(
         target: TARGET, issuer, stream,
         seconds,
-        "the ids of the log of ended users lie in the future: what is appended is not dropped before that time"
+        "the ids of the revocation log are in the future: new entries are not dropped before that time"
     );
 }
 
 /// A webhook's event was accepted.
 #[cfg(feature = "webhook")]
 pub(crate) fn webhook_taken(event_type: &'static str) {
-    tracing::debug!(target: TARGET, event_type, "webhook taken");
+    tracing::debug!(target: TARGET, event_type, "webhook accepted");
 }
 
 /// A webhook was refused.

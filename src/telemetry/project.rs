@@ -1,4 +1,4 @@
-//! What is told of one project, and of its keys.
+//! The events and metrics of one project and its keys.
 
 use std::error::Error;
 use std::time::Duration;
@@ -10,12 +10,12 @@ pub(crate) use super::project_metrics::MetricScope;
 use super::project_metrics::ProjectMetrics;
 use crate::error::{AuthErrorKind, Causes};
 
-/// How the metrics of an `Authgear`'s projects are told apart: not at all, where there are no metrics.
+/// Empty without the feature `metrics`.
 #[cfg(not(feature = "metrics"))]
 #[derive(Debug, Default)]
 pub(crate) struct MetricScope;
 
-/// What tells of one project. Dropped with it.
+/// The telemetry of one project. Dropped with it.
 pub(crate) struct ProjectTelemetry {
     issuer: Box<str>,
     #[cfg(feature = "metrics")]
@@ -33,7 +33,7 @@ impl ProjectTelemetry {
         }
     }
 
-    /// New keys are in use, which were asked for at this time since the Unix epoch.
+    /// New keys are used, whose fetch began at this time since the Unix epoch.
     pub(crate) fn keys_fetched(
         &self,
         asked_at: Duration,
@@ -53,7 +53,7 @@ impl ProjectTelemetry {
         let _ = asked_at;
     }
 
-    /// An attempt to fetch the keys failed; the refresher makes few, whatever clients do.
+    /// A fetch of the keys failed. The refresher limits the number of fetches, whatever clients do.
     pub(crate) fn key_fetch_failed(&self, error: &(dyn Error + 'static)) {
         let issuer = &*self.issuer;
         tracing::warn!(target: TARGET, issuer, error = %Causes(error), "keys could not be fetched");
@@ -61,7 +61,7 @@ impl ProjectTelemetry {
         self.metrics.key_fetch_failed();
     }
 
-    /// Keys that were not fetched by this process serve: where they come from, and how old they are.
+    /// Keys that this process did not fetch are used: their source, and their age.
     pub(crate) fn keys_restored(
         &self,
         source: &'static str,
@@ -70,16 +70,16 @@ impl ProjectTelemetry {
     ) {
         let issuer = &*self.issuer;
         let age_seconds = age.as_secs();
-        tracing::info!(target: TARGET, issuer, source, age_seconds, keys, skipped, "kept keys serve");
+        tracing::info!(target: TARGET, issuer, source, age_seconds, keys, skipped, "kept keys are used");
     }
 
-    /// Keys were kept, or given along, and are of no use; once for each start.
+    /// Keys of the folder or the seed are unusable. Logged once for each start.
     pub(crate) fn kept_keys_unused(&self, error: &(dyn Error + 'static)) {
         let issuer = &*self.issuer;
         tracing::warn!(target: TARGET, issuer, error = %Causes(error), "kept keys are not used");
     }
 
-    /// Keys serve that were asked for at this time, in this process or another.
+    /// Keys are used whose fetch began at this time, in this process or another.
     pub(crate) fn keys_asked_at(&self, asked_at: Duration) {
         #[cfg(feature = "metrics")]
         self.metrics.keys_asked_at(asked_at);
@@ -87,7 +87,7 @@ impl ProjectTelemetry {
         let _ = asked_at;
     }
 
-    /// A token that names this project was verified, or refused.
+    /// A token of this project was accepted or refused.
     pub(crate) fn decided(&self, refusal: Option<AuthErrorKind>) {
         #[cfg(feature = "metrics")]
         self.metrics.decided(refusal);

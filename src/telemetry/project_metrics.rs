@@ -1,4 +1,4 @@
-//! The metrics of one project, and of its keys.
+//! The metrics of one project and its keys.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,11 +10,11 @@ use metrics::{Key, Label, Unit, describe_counter, with_recorder};
 use super::metrics::{KEY_FETCHES, KEYS_FETCHED_AT, METADATA, counter};
 use crate::error::AuthErrorKind;
 
-/// How the metrics of the projects of one `Authgear` are told apart.
+/// How the metrics of one `Authgear`'s projects are distinguished.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MetricScope {
     by_issuer: bool,
-    /// When the keys of each project were asked for, where one gauge is for all of them.
+    /// The start of the last key fetch of each project, if all share one gauge.
     asked_at: Arc<Mutex<HashMap<u64, Duration>>>,
 }
 
@@ -30,7 +30,7 @@ impl MetricScope {
 /// The metrics of one project.
 pub(super) struct ProjectMetrics {
     scope: MetricScope,
-    /// With labels: the issuer, and what is counted for each token that is good.
+    /// With labels: the issuer, and the counter for each valid token.
     labelled: Option<(Label, Key)>,
     number: u64,
 }
@@ -78,7 +78,7 @@ impl ProjectMetrics {
         }
     }
 
-    /// The lock is held until the gauge is set, so that it says what was said last.
+    /// The lock is held until the gauge is set, so that the gauge has the last value.
     fn set_oldest(&self, change: impl FnOnce(&mut HashMap<u64, Duration>)) {
         let asked_at = &self.scope.asked_at;
         let mut asked_at = asked_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl ProjectMetrics {
     }
 }
 
-/// Its keys are no longer the oldest ones.
+/// Its keys no longer count as the oldest ones.
 impl Drop for ProjectMetrics {
     fn drop(&mut self) {
         if self.labelled.is_none() {
@@ -118,7 +118,7 @@ fn set_gauge(key: &Key, time: Duration) {
     with_recorder(|recorder| recorder.register_gauge(key, &METADATA)).set(time.as_secs_f64());
 }
 
-/// Tells the recorder what is counted only where it is asked for.
+/// Describes the metric that exists only with labels by issuer.
 pub(super) fn describe() {
     describe_counter!(
         PROJECT_VERIFICATIONS,

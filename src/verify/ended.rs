@@ -1,4 +1,4 @@
-//! How long a user who was let in may stay: the watch over a long connection.
+//! Watches a long connection, and ends it when its user would be refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::error::{AuthError, AuthErrorKind};
 use crate::user::AuthUser;
 
 impl<C: Send + Sync + 'static> Verifier<C> {
-    /// Returns when the user would not be let in any more.
+    /// Returns when the user would no longer be accepted.
     pub(crate) async fn ended(
         &self,
         user: &AuthUser<C>,
@@ -34,7 +34,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
                 let watch = Watch {
                     sessions: Some(&resolver.resolver),
                     pause: RESOLVER_PAUSE,
-                    // What is kept is not asked about: an outage may begin before it is noticed.
+                    // The cache is not used, because an outage can begin before it is noticed.
                     tolerance: resolver.max_age + MAX_TOLERANCE,
                 };
                 self.ended_by(user, audiences, watch).await
@@ -58,9 +58,9 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         });
         loop {
             match self.recheck(user, audiences).await {
-                // Counted from when that question was sent, however often its answer is told.
+                // Counted from the start of that resolver call, however often its answer was reused.
                 Ok(again) if again.is_confirmed() => confirmed_at = again.confirmed_at(),
-                // By the token alone.
+                // By the token only.
                 Ok(_) => {}
                 Err(error) if error.kind() != AuthErrorKind::SessionUnavailable => return error,
                 Err(error) => {
@@ -68,7 +68,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
                         .zip(sessions)
                         .map(|(then, sessions)| sessions.clock().now().elapsed(then));
                     let is_asked = sessions.is_some_and(|own| own.check_runtime().is_ok());
-                    // Where nothing can be asked any more there is nothing to wait for.
+                    // If no call is possible any more, there is nothing to wait for.
                     if age.is_none_or(|age| age >= watch.tolerance) || !is_asked {
                         return error;
                     }
@@ -82,9 +82,9 @@ impl<C: Send + Sync + 'static> Verifier<C> {
 /// How a long connection is watched.
 struct Watch<'s> {
     sessions: Option<&'s Arc<ResolverClient>>,
-    /// How often it is looked at.
+    /// The interval between checks.
     pause: Duration,
-    /// How long it goes on by its last confirmation while none can be had.
+    /// How long it continues after its last confirmation while none can be had.
     tolerance: Duration,
 }
 
@@ -108,8 +108,8 @@ impl<'s> Watch<'s> {
     }
 }
 
-/// Waits, or returns earlier when the user was purged. Connections that began together do not go on
-/// in step, and those of one user do not ask at the same moment.
+/// Waits, or returns earlier when the user was purged. The times are spread, so that connections that began
+/// together, or belong to one user, do not call at the same moment.
 async fn wait(pause: Duration, purges: Option<&mut PurgeWatch>) {
     let pause = sleep(pause.mul_f64(0.8 + 0.2 * fastrand::f64()));
     match purges {
@@ -121,10 +121,10 @@ async fn wait(pause: Duration, purges: Option<&mut PurgeWatch>) {
     }
 }
 
-/// How often a long connection looks at the clock and at the keys.
+/// The interval at which a long connection checks the time and the keys.
 const LOCAL_PAUSE: Duration = Duration::from_secs(1);
-/// How often the resolver is asked about a long connection where it alone decides.
+/// The interval of resolver calls for a long connection if only the resolver decides.
 const RESOLVER_PAUSE: Duration = Duration::from_secs(5);
-/// How long a connection goes on by its last confirmation while none can be had.
+/// How long a connection continues after its last confirmation while none can be had.
 const MAX_TOLERANCE: Duration = Duration::from_secs(60);
 const PURGE_SPREAD: Duration = Duration::from_millis(250);

@@ -1,11 +1,11 @@
-//! Stage 2: is the credential good, and whose is it?
+//! Stage 2: verifies the credential, and finds its user or machine.
 //!
-//! The only place where an [`AuthUser`](crate::AuthUser) is made. It knows tokens, keys and the
-//! resolver, and neither HTTP servers nor tower. Reading order: [`jws`] and [`claims`] parse without
-//! trusting, [`validation`] holds the rules, [`jwt`] puts them in order around the signature;
-//! [`session_headers`] reads what Authgear says of a session, [`resolver`] asks it, [`live`] puts
-//! both together, [`projects`] chooses among projects, and [`gateway`] takes it from a proxy that asked.
-//! [`verifier`] is the choice.
+//! This is the only place that makes an [`AuthUser`](crate::AuthUser). It knows tokens, keys and the
+//! resolver, but no HTTP servers and no tower. Reading order: [`jws`] and [`claims`] parse without trust,
+//! [`validation`] contains the rules, and [`jwt`] applies them in order around the signature.
+//! [`session_headers`] parses Authgear's headers about a session, [`resolver`] calls the resolver, and
+//! [`live`] combines both. [`projects`] chooses the project, and [`gateway`] accepts the headers of a proxy
+//! that called the resolver. [`verifier`] is the choice of the mode.
 
 mod ended;
 mod gateway;

@@ -1,39 +1,38 @@
-//! `X-Authgear-*`: a session as Authgear's resolver, or a gateway that asked it, tells it.
+//! `X-Authgear-*`: the headers about a session, from Authgear's resolver or from a gateway that called it.
 //!
-//! Pure functions of headers. What is malformed or stands twice is no answer at all: who
-//! takes the first of two fields believes another server than who takes the last.
+//! Pure functions of headers. A malformed or repeated header makes the whole answer invalid, because servers
+//! differ in which of two fields they use.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::user::{Identity, NumericDate, TextReader};
 
-/// What the headers say.
+/// The content of the headers.
 #[expect(
     clippy::large_enum_variant,
     reason = "it is taken apart as soon as it is there"
 )]
 pub(crate) enum SessionHeaders {
-    /// Nothing of a session.
+    /// There are no headers about a session.
     Absent,
-    /// There is none: `X-Authgear-Session-Valid: false`.
+    /// There is no session: `X-Authgear-Session-Valid: false`.
     Invalid,
-    /// A session, valid, of this user.
+    /// A valid session of this user.
     Valid(Identity),
     /// A valid session of a user without an id.
     Nameless,
 }
 
-/// A header that is repeated or does not mean anything.
+/// A header that is repeated or malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// Reads the session of an answer or of a request. `issuer` is who answers for it.
+/// Parses the session of an answer or of a request. `issuer` is the issuer of the user.
 ///
-/// A header that the resolver always sends and that is missing fails closed: anonymous, not
-/// verified.
+/// If a header that the resolver always sends is missing, the result fails closed: anonymous, not verified.
 ///
 /// # Errors
-/// When any one of the headers is repeated or malformed, even where another would already decide.
+/// Any of the headers is repeated or malformed, even if another one already decides.
 pub(super) fn read(headers: &HeaderMap, issuer: &str) -> Result<SessionHeaders, Malformed> {
     let valid = flag(headers, &SESSION_VALID)?;
     let user_id = text(headers, &USER_ID)?;
@@ -59,7 +58,7 @@ pub(super) fn read(headers: &HeaderMap, issuer: &str) -> Result<SessionHeaders, 
     if user_id.len() + roles.len() + amr.len() > MAX_TEXT {
         return Err(Malformed);
     }
-    // All the texts in one, and spans into it.
+    // All texts in one allocation, with spans into it.
     let text = [user_id, issuer, roles, amr].concat();
     let mut reader = TextReader::new(&text);
     let (subject, rest) = text.split_at(user_id.len());
@@ -80,7 +79,7 @@ pub(super) fn read(headers: &HeaderMap, issuer: &str) -> Result<SessionHeaders, 
     }
     identity.roles = reader.list_since(mark);
     let mark = reader.mark();
-    // The code of Authgear joins them by spaces, its specification by commas.
+    // Authgear's code joins them with spaces, its specification with commas.
     for method in members(amr, |char| matches!(char, ' ' | ',')) {
         reader.push(method);
     }
@@ -89,15 +88,15 @@ pub(super) fn read(headers: &HeaderMap, issuer: &str) -> Result<SessionHeaders, 
     Ok(SessionHeaders::Valid(identity))
 }
 
-/// The issuer that a gateway names, which the resolver never does.
+/// The issuer that a gateway names. The resolver never names one.
 ///
 /// # Errors
-/// When it is named twice, or cannot be read.
+/// The issuer is named twice, or malformed.
 pub(super) fn issuer(headers: &HeaderMap) -> Result<Option<&str>, Malformed> {
     text(headers, &ISSUER)
 }
 
-/// Whether there is a word about a session at all.
+/// Whether there is any header about a session.
 pub(super) fn names_session(headers: &HeaderMap) -> bool {
     headers.contains_key(SESSION_VALID)
 }
@@ -119,7 +118,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
     readable(field).map(Some)
 }
 
-/// UTF-8 without control characters and without blanks at its ends.
+/// UTF-8 without control characters, and without blanks at its ends.
 fn readable(field: &HeaderValue) -> Result<&str, Malformed> {
     let text = str::from_utf8(field.as_bytes()).map_err(|_| Malformed)?;
     if text.chars().any(char::is_control) || text.trim() != text {
@@ -138,16 +137,16 @@ fn flag(headers: &HeaderMap, name: &HeaderName) -> Result<Option<bool>, Malforme
         .transpose()
 }
 
-/// Whole seconds since the Unix epoch, in digits alone.
+/// Whole seconds since the Unix epoch, digits only.
 fn seconds(text: &str) -> Result<NumericDate, Malformed> {
-    // 15 digits are exact as a floating-point number, and some 30 million years.
+    // 15 digits are exact as a floating-point number, and cover about 30 million years.
     if text.is_empty() || text.len() > 15 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Malformed);
     }
     text.parse().map(NumericDate).map_err(|_| Malformed)
 }
 
-/// Longest id, roles and methods together. A role's key has 40 characters at most.
+/// The maximum length of the id, the roles and the methods together. A role's key has at most 40 characters.
 pub(super) const MAX_TEXT: usize = 16 * 1024;
 
 pub(crate) const SESSION_VALID: HeaderName = HeaderName::from_static("x-authgear-session-valid");
@@ -228,7 +227,7 @@ mod tests {
             ["a", "\u{a0}admin", "\u{3000}b"]
         );
         assert_eq!(user.amr().collect::<Vec<_>>(), ["pwd\u{2000}mfa", "otp"]);
-        // Around the whole, another server may have stripped them.
+        // Another server can have removed the blanks around the whole value.
         for value in ["\u{a0}true", "true\u{2000}", "TRUE", "true;", "\"true\""] {
             for name in ["x-authgear-session-valid", "x-authgear-user-verified"] {
                 let mut fields = vec![("x-authgear-user-id", &b"alice"[..])];
@@ -283,7 +282,7 @@ mod tests {
                 let mut fields = good();
                 fields.push((name, value));
                 assert!(read_all(&fields).is_err(), "{name}: {value:?}");
-                // Nor does one of them hide behind "no session".
+                // A malformed header is not hidden behind "no session" either.
                 let fields = [("x-authgear-session-valid", &b"false"[..]), (name, value)];
                 let alone = matches!(name, "x-authgear-user-id");
                 assert_eq!(read_all(&fields).is_err(), !alone, "{name}: {value:?}");

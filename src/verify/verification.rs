@@ -1,4 +1,4 @@
-//! The outcome of a verification, which all modes share: there at once, or later.
+//! The outcome of a verification, which all modes share: available at once, or later.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! [`Verifier`]: the ways to find out whose a credential is.
+//! [`Verifier`]: the ways to verify a credential.
 
 use std::error::Error;
 use std::fmt;
@@ -16,15 +16,15 @@ use crate::error::{AuthError, AuthErrorKind};
 use crate::runtime::RuntimeEnded;
 use crate::user::{AuthUser, CredentialForm};
 
-/// The mode that was chosen.
+/// The chosen mode.
 pub(crate) enum Verifier<C> {
-    /// Tokens are verified here, of one project or of several, with live sessions or without.
+    /// Tokens of one project or of several are verified here, with or without live sessions.
     Projects(Arc<ProjectSet<C>>),
     Resolver(Arc<ResolverVerifier<C>>),
     Gateway(GatewayVerifier<C>),
 }
 
-/// How a verifier, or one of its projects, is doing.
+/// The health of a verifier, or of one of its projects.
 pub(crate) struct VerifierStatus {
     pub(crate) is_usable: bool,
     pub(crate) key_age: Option<Duration>,
@@ -32,7 +32,7 @@ pub(crate) struct VerifierStatus {
 }
 
 impl<C: Send + Sync + 'static> Verifier<C> {
-    /// Verifies a request's credential. `requester` is asked for only where the resolver is.
+    /// Verifies a request's credential. `requester` is only called if the resolver is.
     pub(crate) fn verify(
         &self,
         credential: &Credential<'_>,
@@ -52,8 +52,8 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// Verifies a bearer token as [`verify`](Self::verify) does, for who only wants to know: what is
-    /// kept is used, and neither token nor answer is kept.
+    /// Verifies a bearer token as [`verify`](Self::verify) does, for an explanation. It uses cached results,
+    /// but caches neither token nor answer.
     pub(crate) fn verify_without_keeping(
         &self,
         credential: &Credential<'_>,
@@ -73,7 +73,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// Verifies a token that came by another way than HTTP.
+    /// Verifies a token that did not come over HTTP.
     pub(crate) fn verify_token(
         &self,
         token: &str,
@@ -114,7 +114,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// Checks once more a user who was let in some time ago.
+    /// Checks again a user who was accepted earlier.
     pub(crate) async fn recheck(
         &self,
         user: &AuthUser<C>,
@@ -123,12 +123,12 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         match self {
             Self::Projects(projects) => projects.recheck(user, audiences).await,
             Self::Resolver(resolver) => resolver.recheck(user).await,
-            // The gateway spoke of one request; there is nobody to ask about another.
+            // The gateway's headers were about one request; there is no server to call about another.
             Self::Gateway(_) => Ok(user.clone()),
         }
     }
 
-    /// Forgets what the resolver said of a user: it is asked again.
+    /// Removes the resolver's answers about a user, so that it is called again.
     pub(crate) fn invalidate_user(&self, user_id: &str) {
         match self {
             Self::Projects(projects) => {
@@ -144,7 +144,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     /// Returns when credentials can be verified.
     ///
     /// # Errors
-    /// When they cannot, and will not be.
+    /// Credentials cannot be verified, and never will be.
     pub(crate) async fn ready(&self) -> Result<(), RuntimeEnded> {
         match self {
             Self::Projects(projects) => projects.ready().await,
@@ -153,7 +153,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// How it is doing, where it knows no projects.
+    /// The health, in modes without projects.
     pub(crate) fn status(&self) -> VerifierStatus {
         let error = match self {
             Self::Resolver(resolver) => resolver_error(&resolver.resolver),
@@ -171,7 +171,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         self.projects().is_some()
     }
 
-    /// Whether the resolver is asked about users.
+    /// Whether the resolver is called.
     pub(crate) fn asks_resolver(&self) -> bool {
         match self {
             Self::Projects(projects) => projects.all().iter().any(|own| own.live().is_some()),
@@ -180,12 +180,12 @@ impl<C: Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// Whether somebody in front decides.
+    /// Whether a gateway makes the decision.
     pub(crate) fn is_gateway(&self) -> bool {
         matches!(self, Self::Gateway(_))
     }
 
-    /// Whether each credential that is accepted here has an audience that is compared.
+    /// Whether the audience of every accepted credential is checked.
     pub(crate) fn compares_audiences(&self) -> bool {
         self.projects().is_some_and(|projects| {
             let all = projects.all();
@@ -203,7 +203,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     }
 }
 
-/// Why the resolver cannot be asked, or did not answer the last time.
+/// Why the resolver cannot be called, or did not answer the last call.
 pub(super) fn resolver_error(sessions: &ResolverClient) -> Option<Arc<dyn Error + Send + Sync>> {
     match sessions.check_runtime() {
         Err(ended) => Some(Arc::new(ended)),

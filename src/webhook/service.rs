@@ -33,7 +33,7 @@ use crate::revocation::RevocationLedger;
 ///
 /// fn app(authgear: &Authgear) -> Router {
 ///     let webhooks = authgear.webhook_service();
-///     // How a tenant is found in an address is for the application to say.
+///     // The application decides how a URL names a tenant.
 ///     let take = async move |Path(tenant): Path<String>, request: Request| -> Response {
 ///         let issuer = format!("https://{tenant}.authgear.cloud");
 ///         match webhooks.clone().oneshot((issuer, request)).await {

@@ -15,11 +15,11 @@ use crate::redis::{Replica, Server, all_refuse, user, within};
 use crate::support::second_dispatcher;
 
 const LARGEST: &[u8] = b"18446744073709551615-18446744073709551615";
-const TAKES_NOTHING: &str = "WARN axum_authgear: the log of ended users takes nothing";
-const TAKES_AGAIN: &str = "INFO axum_authgear: the log of ended users takes everything again";
-const OUT_OF_CONTACT: &str = "WARN axum_authgear: the log of ended users is out of contact";
-const IN_CONTACT: &str = "INFO axum_authgear: the log of ended users is in contact";
-const SKIPPED: &str = "WARN axum_authgear: entries of the log of ended users were skipped";
+const TAKES_NOTHING: &str = "WARN axum_authgear: the revocation log refuses writes";
+const TAKES_AGAIN: &str = "INFO axum_authgear: the revocation log accepts writes again";
+const OUT_OF_CONTACT: &str = "WARN axum_authgear: the revocation log is unreachable";
+const IN_CONTACT: &str = "INFO axum_authgear: the revocation log is reachable";
+const SKIPPED: &str = "WARN axum_authgear: entries of the revocation log were skipped";
 
 /// What the program logs from now on, of this thread and so of a runtime of one thread.
 #[derive(Clone, Default)]
@@ -51,7 +51,7 @@ impl Lines {
         let text = self.text();
         for line in text
             .lines()
-            .filter(|line| line.contains("the log of ended users"))
+            .filter(|line| line.contains("the revocation log"))
         {
             assert!(line.contains(&issuer) && line.contains(&stream), "{line}");
         }

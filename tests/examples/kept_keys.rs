@@ -90,7 +90,7 @@ async fn a_server_that_starts_while_authgear_is_away_serves_and_heals() {
 
     let mut second = Server::start(fake.endpoint(), &folder, |_| {}).await;
     assert_eq!(second.status(&token).await, 200);
-    let line = second.logs("kept keys serve").await;
+    let line = second.logs("kept keys are used").await;
     assert!(line.contains("source=\"folder\""), "{line}");
     let none = TempDir::new().unwrap();
     let without = Server::start(fake.endpoint(), none.path(), |_| {}).await;

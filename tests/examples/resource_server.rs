@@ -614,7 +614,7 @@ async fn a_redis_that_is_out_of_reach_keeps_nobody_out() {
     let answer = server.becomes("degraded").await;
     assert_eq!(answer.status, 200);
     let error = answer.json()["last_error"].as_str().unwrap().to_owned();
-    assert!(error.starts_with("the log of ended users"), "{error}");
+    assert!(error.starts_with("the revocation log"), "{error}");
     assert!(!error.contains("canary"));
 }
 

@@ -1,4 +1,4 @@
-//! A project that comes, goes or changes while requests wait for the log of ended users.
+//! A project that comes, goes or changes while requests wait for the revocation log.
 
 use std::time::{Duration, Instant};
 

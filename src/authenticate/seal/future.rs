@@ -27,7 +27,7 @@ pin_project! {
     }
 }
 
-/// What a seal holds on to while a request is inside.
+/// The state of a seal while a request is inside.
 pub(super) struct Sealed<R> {
     pub(super) request: Arc<SealedRequest>,
     pub(super) settings: Arc<SealSettings>,
@@ -62,8 +62,8 @@ where
 }
 
 impl<R: Clone> Sealed<R> {
-    /// An answer that nothing has judged: it goes out only if its route is named in a list, or if nothing
-    /// was served.
+    /// A response that nothing has judged: it is sent only if its route is in the list of open routes, or if
+    /// no route was served.
     #[cold]
     fn inspect<B: HttpBody + Default>(&self, response: Response<B>) -> Response<B>
     where
@@ -97,15 +97,15 @@ impl<R: Clone> Sealed<R> {
         ))
     }
 
-    /// Whether the answer says no more than that there is nothing: the router's own, and those to
-    /// preflights where these are named open.
+    /// Whether the response only reports that nothing was found: the router's own response, or the one to a
+    /// preflight if preflights are open.
     fn is_empty<B: HttpBody>(&self, response: &Response<B>) -> bool {
         let may_be = match response.status() {
             StatusCode::NOT_FOUND => self.request.route().is_none(),
             StatusCode::METHOD_NOT_ALLOWED => true,
             status => self.settings.opens_preflights && self.is_preflight && status.is_success(),
         };
-        // In an answer to HEAD the body has gone, and its length stays.
+        // A response to HEAD has no body, but keeps its length.
         let length = response.headers().get(header::CONTENT_LENGTH);
         may_be
             && response.body().size_hint().exact() == Some(0)

@@ -9,13 +9,13 @@ use super::service::Seal;
 use crate::macros::redacted_debug;
 use crate::rejection::JsonRejectionResponse;
 
-/// Replaces an answer that nothing has judged, from [`Authgear::seal`](crate::Authgear::seal).
+/// Replaces a response that no layer has judged, from [`Authgear::seal`](crate::Authgear::seal).
 ///
-/// **It is a net for tests, for staging and for the first request in production. It is not a guard**:
-/// when it finds an unprotected route, the handler has run, and what the handler did is done. Only its
-/// answer is not sent.
+/// **It is a safety net for tests, for staging and for the first request in production. It does not protect
+/// a route**: when it finds an unprotected route, the handler has already run, with all its effects. Only
+/// the response is withheld.
 ///
-/// It belongs around all routes of an application:
+/// It must be around all routes of an application:
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -44,42 +44,42 @@ use crate::rejection::JsonRejectionResponse;
 /// | it met [`forward_auth`](crate::Authgear::forward_auth), a webhook's route, the metadata of the resource | goes out |
 /// | no route matched: the router's own 404, without a body | goes out: nothing was served |
 /// | the method did not match: the router's own 405, without a body | goes out |
-/// | anything else: no layer, or one of another `Authgear` alone | 500 |
+/// | anything else: no layer, or only one of another `Authgear` | 500 |
 ///
 /// The 500 is an [`AuthRejection`](crate::AuthRejection) of the kind
 /// [`UnprotectedRoute`](crate::AuthErrorKind::UnprotectedRoute). An event at ERROR names the route once,
 /// as the router writes it (`/users/{id}`).
 ///
-/// # Naming open what is open
+/// # Marking routes as open
 ///
 /// - a route, a router, or a handler that is a fallback: `.layer(authgear.open())`;
 /// - several routes in one list: [`open_routes`](Self::open_routes);
 /// - preflights of a CORS layer further inside: [`open_preflights`](Self::open_preflights).
 ///
-/// What answers without serving anything, such as a limit of the rate, load shedding and CORS, can
-/// also go around the seal: add it after the seal.
+/// A layer that responds without serving a route, such as rate limiting, load shedding and CORS, can also be
+/// outside of the seal: add it after the seal.
 ///
-/// The mark is in the request's extensions: a middleware between the seal and the layer that makes a new
+/// The mark is in the request's extensions. A middleware between the seal and the layer that makes a new
 /// request must keep them.
 ///
 /// # What it costs
 ///
-/// Two small allocations and some look-ups for each request: about 600 instructions, where a request with a
-/// known token takes 13,400 (`benches/instructions.txt`). Where it is a layer of a `Router`, axum boxes it once
-/// more for each route, as any other layer.
+/// It adds two small allocations and some look-ups to each request: about 600 instructions. A request with a
+/// known token takes 13,400 (`benches/instructions.txt`). As a layer of a `Router`, it is boxed once more by
+/// axum for each route, like any other layer.
 ///
-/// Wrapped around a whole service instead (`ServiceBuilder`, tonic), it also covers routes that are added
-/// later, but knows no names of routes: then [`open_routes`](Self::open_routes) names nothing, and the
-/// log names no route.
+/// Around a whole service (`ServiceBuilder`, tonic), it also covers routes that are added later, but does
+/// not know the names of routes. Then [`open_routes`](Self::open_routes) has no effect, and the log names no
+/// route.
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is added to a router or a service"]
 pub struct SealLayer<R = JsonRejectionResponse> {
-    // axum may make the service of a route anew for each request: a layer is cheap to apply.
+    // axum can make the service of a route again for each request, so a layer is cheap to apply.
     settings: Arc<SealSettings>,
     responder: R,
 }
 
-/// What all seals of a layer share.
+/// The state that all seals of a layer share.
 #[derive(Clone, Debug)]
 pub(super) struct SealSettings {
     pub(super) authgear: u64,
@@ -103,21 +103,22 @@ impl SealLayer {
 }
 
 impl<R> SealLayer<R> {
-    /// Names these routes open. Default: none.
+    /// Marks these routes as open. Default: none.
     ///
-    /// A route is written as the router has it, with what it is nested in: `/users/{id}`, `/admin/health`.
-    /// The route that axum has matched is compared, never the path of a request. A fallback and a service
-    /// that is nested (`nest_service`) have no such name: they take `.layer(authgear.open())`.
+    /// A route is written as in the router, with the path that it is nested in: `/users/{id}`,
+    /// `/admin/health`. It is compared with the route that axum has matched, and never with the path of a
+    /// request. A fallback and a nested service (`nest_service`) have no such name: use
+    /// `.layer(authgear.open())`.
     pub fn open_routes<I: IntoIterator<Item: Into<String>>>(mut self, routes: I) -> Self {
         let routes = routes.into_iter().map(Into::into);
         Arc::make_mut(&mut self.settings).open_routes.extend(routes);
         self
     }
 
-    /// Names preflights open (`OPTIONS` with `Origin` and `Access-Control-Request-Method`), where they are
-    /// answered without a body. Default: they are like any other request.
+    /// Marks preflights as open (`OPTIONS` with `Origin` and `Access-Control-Request-Method`), if their
+    /// response has no body. Default: they are like any other request.
     ///
-    /// For a CORS layer inside of the seal.
+    /// Use it if a CORS layer is inside of the seal.
     pub fn open_preflights(mut self) -> Self {
         Arc::make_mut(&mut self.settings).opens_preflights = true;
         self

@@ -1,8 +1,7 @@
-//! The seal: an answer that nothing has judged does not leave.
+//! The seal: it withholds a response that no layer has judged.
 //!
-//! [`SealLayer`] puts a mark into the request that it keeps hold of itself. The layers
-//! of its `Authgear`, and [`OpenLayer`], write into it. What the answer looks like, and
-//! which services have made it, plays no part.
+//! [`SealLayer`] puts a shared mark into the request. The layers of its `Authgear`, and [`OpenLayer`], write
+//! into it. The content of the response, and the services that made it, have no effect.
 
 pub mod future;
 mod layer;

@@ -11,10 +11,10 @@ use crate::authenticate::authentication::AuthgearId;
 use crate::authenticate::request_record::RequestRecord;
 use crate::macros::redacted_debug;
 
-/// Names what it is around open, from [`Authgear::open`](crate::Authgear::open).
+/// Marks its inner service as open, from [`Authgear::open`](crate::Authgear::open).
 ///
-/// It says so to the [seal](crate::SealLayer), and does nothing else: it looks at no credential, and a
-/// layer further inside still refuses. Keep it on what is open, and off whole applications.
+/// It only informs the [seal](crate::SealLayer). It checks no credential, and an inner layer still refuses.
+/// Use it on open routes, and not on whole applications.
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is added to a router or a service"]
 pub struct OpenLayer {

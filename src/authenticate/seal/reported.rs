@@ -1,24 +1,24 @@
-//! Which routes have been reported.
+//! The routes that have been reported.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
 
 use crate::lock::lock;
 
-/// The routes that the log has named: each is named once.
+/// The routes that the log has named. Each is named once.
 #[derive(Debug, Default)]
 pub(super) struct Reported(Mutex<HashSet<String>>);
 
 impl Reported {
-    /// Whether this is the first time that the route is reported. It is a route of the program, and not
-    /// a path that a client chose.
+    /// Whether this is the first report of the route. It is a route of the program, not a path that a client
+    /// chose.
     pub(super) fn is_first(&self, route: &str) -> bool {
         let mut routes = lock(&self.0);
         routes.len() < MAX_ROUTES && routes.insert(route.to_owned())
     }
 }
 
-/// A program with more unprotected routes than this has found out.
+/// More unprotected routes than this need no more log lines.
 const MAX_ROUTES: usize = 1_024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What becomes of one sealed request.
+//! What happened to one sealed request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use axum::extract::MatchedPath;
 use http::{Method, StatusCode};
 
-/// Shared by a seal and by all that judges the request further inside: it is in the request's
-/// extensions, so that whichever response comes out, the seal knows what happened to the request.
+/// Shared by a seal and by all inner layers that judge the request. It is in the request's extensions, so
+/// that the seal knows what happened to the request, for every response.
 pub(crate) struct SealedRequest {
     /// The `Authgear` whose judgement counts.
     authgear: u64,
     judgement: AtomicU8,
-    /// The next seal further out.
+    /// The next outer seal.
     outer: Option<Arc<SealedRequest>>,
     pub(super) method: Method,
     route: Option<MatchedPath>,
@@ -24,13 +24,13 @@ pub(crate) struct SealedRequest {
 pub(crate) enum Judgement {
     /// It met no layer.
     None,
-    /// An optional layer let it pass, and nobody has asked who is calling.
+    /// An optional layer accepted it without a credential, and nothing has asked for the caller.
     Optional,
-    /// The same, and somebody has asked.
+    /// The same, and something has asked for the caller.
     Asked,
-    /// Its route was named open.
+    /// Its route is marked as open.
     Open,
-    /// A layer has let it pass for its credential, or has refused it.
+    /// A layer has accepted it for its credential, or has refused it.
     Judged,
 }
 
@@ -50,7 +50,7 @@ impl SealedRequest {
         }
     }
 
-    /// For a test, which every layer's judgement counts for.
+    /// For a test: the judgement of every layer counts.
     #[cfg(feature = "testkit")]
     pub(crate) fn for_all(
         outer: Option<Arc<Self>>,
@@ -60,12 +60,12 @@ impl SealedRequest {
         Self::new(ANY, outer, method, route)
     }
 
-    /// The route that has matched.
+    /// The matched route.
     pub(crate) fn route(&self) -> Option<&str> {
         self.route.as_ref().map(MatchedPath::as_str)
     }
 
-    /// The layer of another `Authgear` says nothing to this seal.
+    /// The layer of another `Authgear` has no effect on this seal.
     pub(crate) fn judge(&self, authgear: u64, judgement: Judgement) {
         let mut seal = self;
         loop {
@@ -81,7 +81,7 @@ impl SealedRequest {
 
     fn raise(&self, judgement: Judgement) {
         if self.judgement.load(Ordering::Relaxed) < judgement as u8 {
-            // A service may have sent the request to two places.
+            // A service can have sent the request to two services.
             let judgement = judgement as u8;
             self.judgement.fetch_max(judgement, Ordering::Relaxed);
         }
@@ -97,16 +97,16 @@ impl SealedRequest {
         }
     }
 
-    /// Whether an answer of this status may go out.
+    /// Whether a response with this status can be sent.
     pub(super) fn lets_out(&self, status: StatusCode) -> bool {
         match self.judgement() {
             Judgement::None => false,
-            // A refusal, or an extractor that failed before anybody could ask.
+            // A refusal, or an extractor that failed before anything could ask for the caller.
             Judgement::Optional => status.as_u16() >= 300,
             Judgement::Asked | Judgement::Open | Judgement::Judged => true,
         }
     }
 }
 
-/// An `Authgear` that stands for any other: that of a test.
+/// Any `Authgear`, for a test.
 const ANY: u64 = 0;

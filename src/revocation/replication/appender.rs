@@ -1,7 +1,7 @@
-//! Appends what happens here to the log.
+//! Appends local records to the log.
 //!
-//! A log that takes nothing (it is out of memory, or read-only) is asked again at growing intervals
-//! over the same connection, and does not disturb the reading: what others could append is learnt.
+//! If the log refuses writes (it is out of memory, or read-only), the appender tries again at growing
+//! intervals over the same connection. Reading continues: records of other replicas still arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use super::retries::{REPLY_TIMEOUT, Retries, within};
 use crate::revocation::RevocationStore;
 use crate::telemetry;
 
-/// How much is appended at one time.
+/// The maximum number of records of one append.
 const BATCH: usize = 512;
-/// How often what is out of date is dropped from the log, besides at each append.
+/// The interval at which outdated entries are removed from the log, besides at each append.
 const TRIM_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 pub(in crate::revocation) struct Appender<L: Log> {
@@ -26,7 +26,7 @@ pub(in crate::revocation) struct Appender<L: Log> {
     outbox: Arc<Outbox>,
     writer: Option<L::Connection>,
     retries: Retries,
-    /// How much is appended the next time: little where the last time failed.
+    /// The number of records of the next append: small after a failure.
     batch: usize,
     is_trim_due: bool,
 }
@@ -48,8 +48,8 @@ impl<L: Log> Appender<L> {
         }
     }
 
-    /// Appends whatever comes. Returns when another server may have taken over: then whoever reads
-    /// should connect once more, too.
+    /// Appends pending records. Returns if another server may have taken over: then the reader should
+    /// reconnect, too.
     pub(in crate::revocation) async fn tell(&mut self, time: LogTime) {
         self.writer = None;
         loop {
@@ -58,7 +58,7 @@ impl<L: Log> Appender<L> {
                 continue;
             };
             if matches!(error, LogError::Closed) && !is_new {
-                // Servers close connections that are idle.
+                // Servers close idle connections.
                 self.writer = None;
                 self.outbox.send_again();
             } else if self.failed(error).await {
@@ -108,7 +108,7 @@ impl<L: Log> Appender<L> {
         }
         self.batch = 1;
         sleep(self.retries.next()).await;
-        // Not before: what did get through has been read back by now.
+        // Not earlier: records that did reach the log have been read back by now.
         self.outbox.send_again();
         is_demotion
     }

@@ -1,8 +1,8 @@
 //! Reads the log.
 //!
-//! Everything in the log is learnt, and everything that is learnt stays learnt: contact that is
-//! lost delays, and forgets nothing. What this replica knows and the log lacks (it was emptied, or
-//! lost its end in a failover) is appended again by whoever notices.
+//! Every entry of the log is applied, and no applied record is lost: an outage delays, and removes nothing.
+//! If the log lacks records that this replica has (it was emptied, or lost its end in a failover), a replica
+//! that notices this appends them again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,22 +20,22 @@ use crate::revocation::record::Record;
 use crate::runtime::RuntimeEnded;
 use crate::telemetry::{self, LogName};
 
-/// How long one read waits for something new. Contact is known to be lost this much later at most,
-/// and the patience for an answer.
+/// How long one read waits for a new entry. An outage is noticed at most this much later, plus the timeout
+/// of an answer.
 const WAIT: Duration = Duration::from_secs(1);
-/// How often skipped entries are worth a line in the log of the program.
+/// The minimum interval between log lines about skipped entries.
 const SKIPS_INTERVAL: Duration = Duration::from_secs(10 * 60);
-/// By how many seconds our clock and the log's, and the log's own entries, may differ without a
-/// word.
+/// The difference in seconds, between this machine's clock and the log's, or the log's entries, that is not
+/// logged.
 const MAX_SKEW: u64 = 30;
 
-/// Follows the log for ever.
+/// Follows the log forever.
 pub(in crate::revocation) fn follow<L: Log>(
     log: Arc<L>,
     store: Arc<RevocationStore>,
     outbox: Arc<Outbox>,
 ) -> impl Future<Output = ()> + Send {
-    // Made here: a runtime that has ended drops the task before it runs.
+    // Made here, because a runtime that has ended drops the task before it runs.
     let end = End(Arc::clone(&outbox));
     let appender = Appender::new(Arc::clone(&log), Arc::clone(&store), Arc::clone(&outbox));
     let mut follower = Follower {
@@ -56,7 +56,7 @@ pub(in crate::revocation) fn follow<L: Log>(
     }
 }
 
-/// Says that the log is out of contact when it is dropped with its task.
+/// Reports the log as unreachable when it is dropped with its task.
 struct End(Arc<Outbox>);
 
 impl Drop for End {
@@ -69,18 +69,18 @@ struct Follower<L> {
     log: Arc<L>,
     store: Arc<RevocationStore>,
     outbox: Arc<Outbox>,
-    /// The last entry that was read; the start if all of the log is to be read.
+    /// The last entry that was read, or the start if the whole log must be read.
     position: LogPosition,
-    /// An entry that was read a while ago. What was appended since then may be there though
-    /// everything before was lost; this one would be missing.
+    /// An entry that was read a while ago. If the log loses its content, later entries can hide the loss;
+    /// then this one is missing.
     anchor: LogPosition,
-    /// When all of the log is to be read again, if something lives for longer than the log keeps.
+    /// When the whole log must be read again, if a record is needed for longer than the log keeps it.
     next_audit: Instant,
     is_in_contact: bool,
     skips: Skips,
-    /// Whether our clock differs from the log's.
+    /// Whether this machine's clock differs from the log's.
     is_skewed: bool,
-    /// Whether the log's entries lie in the future of its own clock.
+    /// Whether the log's entries are in the future of its own clock.
     is_ahead: bool,
 }
 
@@ -96,7 +96,7 @@ impl<L: Log> Follower<L> {
                 retries = Retries::new();
             }
             if error.is_demotion() {
-                // The next connection leads to another server, which may well answer.
+                // The next connection leads to another server, which can answer.
                 retries = Retries::new();
             } else {
                 self.is_in_contact = false;
@@ -109,8 +109,8 @@ impl<L: Log> Follower<L> {
         }
     }
 
-    /// Connects, catches up, and follows. Returns when it should be done once more. `since` becomes
-    /// when it had caught up.
+    /// Connects, catches up, and follows. Returns when it must reconnect. `since` becomes the time when it
+    /// had caught up.
     async fn session(
         &mut self,
         appender: &mut Appender<L>,
@@ -132,8 +132,8 @@ impl<L: Log> Follower<L> {
         }
     }
 
-    /// Reads up to the end. If all of it was read, what is known and not in the log is owed to it.
-    /// Returns how much that is.
+    /// Reads up to the end. If the whole log was read, records that it lacks become pending. Returns their
+    /// number.
     async fn catch_up(
         &mut self,
         reader: &mut L::Connection,
@@ -150,8 +150,7 @@ impl<L: Log> Follower<L> {
             return Ok(0);
         }
 
-        // An old entry may say what becomes of one that is only read later: nothing is forgotten
-        // in between.
+        // An old entry can be changed by a later one. So nothing is removed in between.
         let store = Arc::clone(&self.store);
         let _reading = store.keep_all();
         let mut seen = HashMap::new();
@@ -178,7 +177,7 @@ impl<L: Log> Follower<L> {
         Ok(self.outbox.push_all(lacking))
     }
 
-    /// Learns what others append, and notices when the log has lost something.
+    /// Applies the entries of other replicas, and notices when the log has lost entries.
     async fn listen(&mut self, reader: &mut L::Connection, time: LogTime) -> Result<(), LogError> {
         let mut checked = Instant::now();
         let mut wondered_at = time.now();
@@ -188,7 +187,7 @@ impl<L: Log> Follower<L> {
             if now.duration_since(checked) < WAIT {
                 continue;
             }
-            // Only one who has read what came since then can say that something did not.
+            // Only a reader of all later entries can say that one is missing.
             let time = self.read_clock(reader).await?;
             if !is_behind || self.position.millis > wondered_at {
                 self.outbox.requeue_unconfirmed();
@@ -237,13 +236,14 @@ impl<L: Log> Follower<L> {
         Ok(is_page)
     }
 
-    /// Learns what an entry says, and returns that, if it can be read.
+    /// Applies the record of an entry, and returns it, if it can be parsed.
     fn apply(&mut self, entry: Entry) -> Option<Record> {
         let Some(record) = entry.record else {
             self.skips.add(entry.position);
             return None;
         };
-        // As it was written: whoever owes it has told it, also where it counts otherwise.
+        // Unchanged: a replica with this record pending has sent it in this form, also if it is applied in
+        // another form.
         self.outbox.seen(&record);
         Some(self.store.apply_at(record, entry.position.millis / 1000))
     }
@@ -268,7 +268,7 @@ impl<L: Log> Follower<L> {
     }
 }
 
-/// Entries that cannot be read, each counted once, and told from time to time.
+/// Entries that cannot be parsed. Each is counted once, and the number is logged at intervals.
 #[derive(Default)]
 struct Skips {
     count: u64,
@@ -293,7 +293,7 @@ impl Skips {
     }
 }
 
-/// Often enough that what outlives its entry is appended again in time, by one of many replicas.
+/// Short enough that one of many replicas appends a record again before its entry is removed.
 fn audit_interval(retention: Duration) -> Duration {
     retention.mul_f64(0.25 - 0.1 * fastrand::f64())
 }

@@ -1,4 +1,4 @@
-//! A log that all replicas append to and read: what it must do, whatever it is made of.
+//! The interface of a log that all replicas append to and read.
 
 use std::future::Future;
 use std::io;
@@ -12,30 +12,30 @@ use crate::telemetry::LogName;
 pub(crate) trait Log: Send + Sync + 'static {
     type Connection: LogConnection;
 
-    /// What operators call it.
+    /// The name of the log for operators.
     fn name(&self) -> LogName<'_>;
 
-    /// For how long it may be out of contact before users are refused.
+    /// How long it can be unreachable before users are refused.
     fn max_staleness(&self) -> Option<Duration>;
 
     fn connect(&self) -> impl Future<Output = Result<Self::Connection, LogError>> + Send;
 }
 
-/// One connection to a log, for one question at a time.
+/// One connection to a log, for one command at a time.
 pub(crate) trait LogConnection: Send {
-    /// The next entries after this place, as many as are convenient. With `wait`, waits about that
-    /// long for the first one. Their places do not decrease, and the last one lies after `after`.
+    /// The next entries after this position, up to a suitable number. With `wait`, it waits about that long
+    /// for the first one. Positions do not decrease, and the last one is after `after`.
     fn read(
         &mut self,
         after: LogPosition,
         wait: Option<Duration>,
     ) -> impl Future<Output = Result<Vec<Entry>, LogError>> + Send;
 
-    /// Whether the entry of this place is still there.
+    /// Whether the entry at this position still exists.
     fn has(&mut self, position: LogPosition)
     -> impl Future<Output = Result<bool, LogError>> + Send;
 
-    /// Appends these, and may drop what lies before `keep`. Some of them may be appended where
+    /// Appends these records, and can remove entries before `keep`. Some records can be appended while
     /// others are refused.
     fn append(
         &mut self,
@@ -43,22 +43,22 @@ pub(crate) trait LogConnection: Send {
         keep: LogPosition,
     ) -> impl Future<Output = Result<(), LogError>> + Send;
 
-    /// Drops what lies before `keep`.
+    /// Removes entries before `keep`.
     fn trim(&mut self, keep: LogPosition) -> impl Future<Output = Result<(), LogError>> + Send;
 
     /// The log's own time, in milliseconds since the Unix epoch.
     fn now(&mut self) -> impl Future<Output = Result<u64, LogError>> + Send;
 }
 
-/// One entry of the log. It holds nothing where it could not be read: a later version may write
-/// what this one does not know, and others may write to the log, too.
+/// One entry of the log. It has no record if it cannot be parsed: a later version can write unknown records,
+/// and other programs can write to the log.
 pub(crate) struct Entry {
-    /// The place of the entry before it, where its own cannot be read.
+    /// The position of the previous entry, if its own cannot be parsed.
     pub(in crate::revocation) position: LogPosition,
     pub(in crate::revocation) record: Option<Record>,
 }
 
-/// A place in the log, by the log's own time.
+/// A position in the log, by the log's own time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LogPosition {
     pub(in crate::revocation) millis: u64,
@@ -66,52 +66,52 @@ pub(crate) struct LogPosition {
 }
 
 impl LogPosition {
-    /// Before everything.
+    /// Before all entries.
     pub(in crate::revocation) const START: Self = Self::at(0);
 
-    /// Before everything that was appended at this time or later.
+    /// Before all entries that were appended at this time or later.
     pub(in crate::revocation) const fn at(millis: u64) -> Self {
         Self { millis, number: 0 }
     }
 }
 
-/// Why the log cannot be used. Names no address and no secret.
+/// Why the log cannot be used. It contains no address and no secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum LogError {
-    #[error("the log of ended users cannot be reached")]
+    #[error("the revocation log cannot be reached")]
     Unreachable(#[source] io::Error),
-    #[error("the log of ended users did not answer in time")]
+    #[error("the revocation log did not answer in time")]
     Timeout,
-    #[error("the log of ended users closed the connection")]
+    #[error("the revocation log closed the connection")]
     Closed,
-    /// Whoever shares the connection has found a reason for another one.
-    #[error("the log of ended users is read over another connection from now on")]
+    /// Another user of the shared connection has requested a new one.
+    #[error("the connection to the revocation log is being replaced")]
     Replaced,
-    #[error("the log of ended users refused the user name or the password")]
+    #[error("the revocation log refused the user name or the password")]
     Authentication,
-    /// The server's own code for the reason, of upper-case letters. Its own sentence may quote what
-    /// it was sent.
-    #[error("the log of ended users refused a command: {code}{}", meaning(.code))]
+    /// The server's error code, in upper-case letters. The server's text is left out, because it can quote
+    /// the command.
+    #[error("the revocation log refused a command: {code}{}", meaning(.code))]
     Refused { code: String },
     #[error(
-        "the log of ended users is full for ever: the last id of its stream is the largest possible one; delete the key of the stream, and all replicas append again what they know"
+        "the revocation log is full: the last id of its stream is the largest possible id. Delete the key of the stream, and all replicas append their records again"
     )]
     Exhausted,
-    #[error("the log of ended users gave an answer that cannot be read")]
+    #[error("the revocation log sent a malformed response")]
     Unreadable,
     #[error(transparent)]
     RuntimeEnded(#[from] RuntimeEnded),
 }
 
 impl LogError {
-    /// Whether the connection is as good as before: the server has answered.
+    /// Whether the connection still works: the server has answered.
     pub(in crate::revocation) fn is_answer(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Exhausted)
     }
 
-    /// Whether another server may have taken over, so that another connection would lead to it. One
-    /// that becomes a replica ends the questions that wait for something new, and takes no writes.
+    /// Whether another server may have taken over, so that a new connection leads to it. A server that
+    /// becomes a replica ends waiting commands, and refuses writes.
     pub(in crate::revocation) fn is_demotion(&self) -> bool {
         match self {
             Self::Replaced => true,
@@ -121,7 +121,7 @@ impl LogError {
     }
 }
 
-/// What a server's code means, for those that an operator can do something about.
+/// The meaning of a server's code, for codes that an operator can act on.
 fn meaning(code: &str) -> &'static str {
     match code {
         "OOM" => " (the server is out of memory)",

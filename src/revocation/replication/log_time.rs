@@ -1,4 +1,4 @@
-//! The log's own clock, as it was read last.
+//! The log's own clock, as of the last read.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::clock::Timestamp;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::revocation) struct LogTime {
     millis: u64,
-    /// Before the log was asked.
+    /// Before the first read.
     asked: Timestamp,
     answered: Instant,
 }
 
 impl LogTime {
-    /// The log has just given this time, in milliseconds since the Unix epoch.
+    /// The log has just reported this time, in milliseconds since the Unix epoch.
     pub(in crate::revocation) fn new(millis: u64, asked: Timestamp) -> Self {
         Self {
             millis,
@@ -25,26 +25,26 @@ impl LogTime {
         }
     }
 
-    /// The log's time now, or a little before: the monotonic clock counts, so that nothing is dropped
+    /// The log's time now, or a little earlier. It uses the monotonic clock, so that nothing is removed
     /// because a clock was set forward.
     pub(in crate::revocation) fn now(self) -> u64 {
         self.millis.saturating_add(millis(self.answered.elapsed()))
     }
 
-    /// The log's time now, or a little later: a machine may have been asleep.
+    /// The log's time now, or a little later, because a machine can have been suspended.
     pub(in crate::revocation) fn at_most(self, now: Timestamp) -> u64 {
         let elapsed = millis(now.elapsed(self.asked));
         self.millis.saturating_add(elapsed).saturating_add(1)
     }
 
-    /// By how many seconds our clock was ahead of the log's; negative where it was behind.
+    /// How many seconds this machine's clock was ahead of the log's; negative if it was behind.
     pub(in crate::revocation) fn our_lead(self) -> i64 {
         let own = i64::try_from(self.asked.unix().as_secs()).unwrap_or(i64::MAX);
         own.saturating_sub_unsigned(self.millis / 1000)
     }
 
-    /// What lies before this place in the log need not be kept: a little longer ago than the
-    /// retention, since clocks differ.
+    /// Entries before this position can be removed. It is a little further back than the retention, because
+    /// clocks differ.
     pub(in crate::revocation) fn keep_from(self, retention: Duration) -> LogPosition {
         let slack = retention / 8 + Duration::from_secs(60);
         LogPosition::at(self.now().saturating_sub(millis(retention + slack)))

@@ -1,7 +1,7 @@
-//! Sharing revocations among replicas, through a log that all of them append to and follow.
+//! Shares revocations among replicas, through a log to which all of them append and which all follow.
 //!
-//! `follower` reads the log, `appender` writes to it, `outbox` is what they and the requests have in
-//! common; `log` is what a log can do, and `redis_stream` is one.
+//! `follower` reads the log, and `appender` writes to it. `outbox` is the state that they share with the
+//! requests. `log` is the interface of a log, and `redis_stream` implements it.
 
 #[cfg(feature = "redis")]
 mod appender;
@@ -29,10 +29,10 @@ use self::outbox::Outbox;
 use super::record::Record;
 use crate::clock::Timestamp;
 
-/// Whether there is a log to share through.
+/// Whether there is a log.
 #[derive(Debug)]
 pub(super) enum Replication {
-    /// What is known here stays here.
+    /// Records stay in this replica.
     Off,
     #[cfg(feature = "redis")]
     On(Arc<Outbox>),
@@ -59,7 +59,7 @@ impl Replication {
         }
     }
 
-    /// Why the log is out of reach, if it is.
+    /// Why the log is unreachable, if it is.
     pub(super) fn error(&self) -> Option<Arc<dyn Error + Send + Sync>> {
         match self {
             Self::Off => None,
@@ -68,7 +68,7 @@ impl Replication {
         }
     }
 
-    /// Whether the log has been out of reach for so long that users are refused.
+    /// Whether the log has been unreachable for so long that users are refused.
     #[cfg_attr(
         not(feature = "redis"),
         expect(unused_variables, reason = "there is no log")
@@ -81,7 +81,7 @@ impl Replication {
         }
     }
 
-    /// The log's own time, in seconds since the Unix epoch, where it is known.
+    /// The log's own time, in seconds since the Unix epoch, if it is known.
     #[cfg_attr(
         not(feature = "redis"),
         expect(unused_variables, reason = "there is no log")

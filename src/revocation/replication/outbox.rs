@@ -1,4 +1,4 @@
-//! What this replica owes the log, and how the two are getting on.
+//! The records that this replica must append to the log, and the state of the log.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -15,13 +15,12 @@ use super::log_time::LogTime;
 use crate::clock::Timestamp;
 use crate::revocation::record::Record;
 
-/// How long requests wait, after the start, for the log to be read once.
+/// How long requests wait, after the start, for the first read of the log.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
-/// How many of our own records wait to be sent. Beyond that, all that is known is compared with the
-/// log instead.
+/// The maximum number of pending local records. Beyond it, all records are compared with the log instead.
 const MAX_FRESH: usize = 100_000;
 
-/// The side of the log that requests and events see.
+/// The state of the log, for requests and events.
 pub(in crate::revocation) struct Outbox {
     owed: Mutex<Pending>,
     news: Notify,
@@ -29,29 +28,30 @@ pub(in crate::revocation) struct Outbox {
     settling: watch::Sender<bool>,
     patience: Instant,
     contact: ArcSwap<Contact>,
-    /// Why the log takes nothing, if it does not: what others write may be read all the same.
+    /// Why the log refuses writes, if it does. Entries of other replicas can still be readable.
     refusal: ArcSwapOption<LogError>,
     log_time: ArcSwapOption<LogTime>,
     max_staleness: Option<Duration>,
 }
 
 struct Contact {
-    /// When the log answered last; before that, the start.
+    /// The time of the log's last answer; before that, the start.
     last: Timestamp,
-    /// Why it does not, if it does not.
+    /// Why it does not answer, if it does not.
     error: Option<Arc<LogError>>,
 }
 
-/// Records that are known here and were not seen in the log.
+/// Local records that were not seen in the log.
 #[derive(Default)]
 struct Pending {
-    /// What happened here, in its order: the first to be sent.
+    /// Local records in their order. These are sent first.
     fresh: VecDeque<Record>,
-    /// What the log lacks. In no order, so that replicas that are about the same share the work.
+    /// Records that the log lacks. Their order is random, so that replicas that start together share the
+    /// work.
     lacking: HashSet<Record>,
-    /// What was sent, and not read back yet.
+    /// Records that were sent, and not read back yet.
     sent: HashSet<Record>,
-    /// What was sent a while ago, and not read back.
+    /// Records that were sent a while ago, and not read back.
     overdue: HashSet<Record>,
     were_too_many: bool,
 }
@@ -74,7 +74,7 @@ impl Outbox {
         }
     }
 
-    /// Whether the log has been read, or is not to be waited for any longer.
+    /// Whether the log has been read, or the time to wait for it is over.
     pub(in crate::revocation) fn is_synced(&self) -> bool {
         self.is_synced.load(Ordering::Acquire) || {
             let is_synced = Instant::now() >= self.patience;
@@ -88,7 +88,7 @@ impl Outbox {
     /// Returns when [`is_synced`](Self::is_synced) is true.
     pub(in crate::revocation) async fn synced(&self) {
         let mut settling = self.settling.subscribe();
-        // Out of patience is as good as an answer here.
+        // A timeout has the same effect as an answer here.
         let _ = timeout_at(self.patience, settling.wait_for(|synced| *synced)).await;
     }
 
@@ -97,25 +97,25 @@ impl Outbox {
         self.settling.send_replace(true);
     }
 
-    /// Why the log is out of contact, or takes nothing.
+    /// Why the log is unreachable, or refuses writes.
     pub(in crate::revocation) fn error(&self) -> Option<Arc<LogError>> {
         let error = self.contact.load().error.clone();
         error.or_else(|| self.refusal.load_full())
     }
 
-    /// The present second by the log's own clock, once it is known; rather a little late than early.
+    /// The current second by the log's own clock, if it is known; rather a little late than early.
     pub(in crate::revocation) fn log_time(&self, now: Timestamp) -> Option<u64> {
         let time = self.log_time.load();
         Some(time.as_ref()?.at_most(now) / 1000)
     }
 
-    /// Whether the log has been out of contact for longer than is allowed.
+    /// Whether the log has been unreachable for longer than is allowed.
     pub(in crate::revocation) fn is_too_old(&self, now: Timestamp) -> bool {
         self.max_staleness
             .is_some_and(|max| now.elapsed(self.contact.load().last) > max)
     }
 
-    /// Owes the log what happened here.
+    /// Adds a local record to the pending ones.
     pub(in crate::revocation) fn push(&self, record: Record) {
         let mut owed = self.owed();
         if owed.fresh.len() < MAX_FRESH {
@@ -128,7 +128,7 @@ impl Outbox {
     }
 }
 
-/// What the follower of the log does with it.
+/// The methods of the log's follower.
 impl Outbox {
     /// The log answered.
     pub(in crate::revocation) fn contact(&self, now: Timestamp) {
@@ -138,7 +138,7 @@ impl Outbox {
         }));
     }
 
-    /// The log has been read once: requests wait for it no longer.
+    /// The log has been read once, so requests no longer wait for it.
     pub(in crate::revocation) fn caught_up(&self) {
         if !self.is_synced.load(Ordering::Acquire) {
             self.settle();
@@ -156,12 +156,12 @@ impl Outbox {
         contact.error.is_none()
     }
 
-    /// The log takes nothing. Returns whether that is new.
+    /// The log refuses writes. Returns whether that is new.
     pub(in crate::revocation) fn refused(&self, error: Arc<LogError>) -> bool {
         self.refusal.swap(Some(error)).is_none()
     }
 
-    /// The log has taken everything. Returns whether it did not before.
+    /// The log has accepted all records. Returns whether it refused before.
     pub(in crate::revocation) fn taken(&self) -> bool {
         self.refusal.load().is_some() && self.refusal.swap(None).is_some()
     }
@@ -171,7 +171,7 @@ impl Outbox {
         self.log_time.store(Some(Arc::new(time)));
     }
 
-    /// Whatever was sent and not read back is to be sent again.
+    /// All records that were sent and not read back become pending again.
     pub(in crate::revocation) fn send_again(&self) {
         let mut owed = self.owed();
         let sent = std::mem::take(&mut owed.sent);
@@ -180,8 +180,8 @@ impl Outbox {
         owed.lacking.extend(overdue);
     }
 
-    /// What was sent before this was called the last time, and was not read back, got lost: it is
-    /// to be sent again.
+    /// Records that were sent before the last call of this, and not read back, are lost. They become pending
+    /// again.
     pub(in crate::revocation) fn requeue_unconfirmed(&self) {
         let mut owed = self.owed();
         let sent = std::mem::take(&mut owed.sent);
@@ -192,12 +192,12 @@ impl Outbox {
         }
     }
 
-    /// Owes the log what it lacks of all that is known, and nothing else.
+    /// Replaces the pending records by those that the log lacks.
     pub(in crate::revocation) fn push_all(
         &self,
         lacking: impl FnOnce() -> HashSet<Record>,
     ) -> usize {
-        // What becomes known from here on is owed once more, at worst.
+        // At worst, records that arrive from here on become pending twice.
         self.owed().fresh.clear();
         let lacking = lacking();
         let count = lacking.len();
@@ -227,12 +227,12 @@ impl Outbox {
         owed.lacking.remove(record);
     }
 
-    /// Whether more was owed than could be kept, since this was asked last.
+    /// Whether pending records were dropped because there were too many, since the last call.
     pub(in crate::revocation) fn were_too_many(&self) -> bool {
         std::mem::take(&mut self.owed().were_too_many)
     }
 
-    /// Returns when there may be something to send.
+    /// Returns when there can be something to send.
     pub(in crate::revocation) async fn news(&self) {
         self.news.notified().await;
     }

@@ -1,4 +1,4 @@
-//! How long the log is waited for, and when it is tried again.
+//! The timeouts of the log, and the delays between attempts.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::log::LogError;
 
-/// How long an answer may take.
+/// The timeout of an answer.
 pub(in crate::revocation) const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(in crate::revocation) async fn within<T>(
@@ -24,7 +24,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 
 pub(in crate::revocation) const LAST_RETRY: Duration = Duration::from_secs(5);
 
-/// How long to wait before each attempt: longer and longer, and never for the same time as others.
+/// The delay before each attempt. It grows, and has a random part.
 pub(in crate::revocation) struct Retries(ExponentialBackoff);
 
 impl Retries {

@@ -1,5 +1,5 @@
-//! Replicas and a log in a simulation: any interleaving of events, replays, restarts and losses of
-//! contact ends with all of them knowing the same.
+//! Replicas and a log in a simulation: after any interleaving of events, replays, restarts and outages,
+//! all replicas have the same records.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
@@ -27,9 +27,9 @@ const NOW: u64 = 1_795_600_000;
 const RETENTION: u64 = 60 * 60;
 const REPLICAS: usize = 3;
 const USERS: usize = 3;
-/// How far the clock behind an event may be ahead.
+/// How far an event's clock can be ahead.
 const MAX_AHEAD: u64 = 300;
-/// How far the clock of the last replica may be ahead.
+/// How far the last replica's clock can be ahead.
 const MAX_LEAD: u64 = 20 * 60;
 
 /// A log in memory, whose server has a clock and a state of health.
@@ -37,30 +37,30 @@ const MAX_LEAD: u64 = 20 * 60;
 struct FakeLog(Arc<Mutex<Server>>, Arc<Notify>);
 
 struct Server {
-    /// Nothing in the place of a record stands for what cannot be read.
+    /// `None` instead of a record is a malformed entry.
     entries: Vec<(LogPosition, Option<Record>)>,
-    /// Ids are not smaller than this.
+    /// The minimum of new ids.
     least: u64,
-    /// Why it takes nothing, if it does not.
+    /// Why it refuses writes, if it does.
     refusal: Option<&'static str>,
     started: Instant,
     is_down: bool,
     hangs: bool,
-    /// Those who cannot reach it: what they send is never answered.
+    /// The replicas that cannot reach it: their commands are never answered.
     cut: HashSet<usize>,
     appended: usize,
-    /// How many records were to be appended.
+    /// The number of attempts to append a record.
     asked: usize,
     connections: usize,
     failovers: usize,
 }
 
-/// One replica's way to the log.
+/// One replica's connection to the log.
 struct Way {
     log: FakeLog,
     replica: usize,
     max_staleness: Option<Duration>,
-    /// A connection ends with the server that it was made to.
+    /// The server of the connection: the connection ends with it.
     failovers: Option<usize>,
 }
 
@@ -105,7 +105,7 @@ impl Server {
 }
 
 impl Way {
-    /// Returns when the server answers, if it does.
+    /// Returns when the server answers, if it does at all.
     async fn answer(&self) -> Result<(), LogError> {
         loop {
             sleep(Duration::from_millis(2)).await;
@@ -217,7 +217,7 @@ impl LogConnection for Way {
     }
 
     async fn trim(&mut self, keep: LogPosition) -> Result<(), LogError> {
-        // Its answer may be lost when it is done.
+        // The answer can be lost after the command has run.
         self.log
             .server()
             .entries
@@ -233,19 +233,19 @@ impl LogConnection for Way {
 
 struct World {
     clock: Clock,
-    /// The last replica's clock, which may be ahead.
+    /// The last replica's clock, which can be ahead.
     leading: Clock,
     log: FakeLog,
     replicas: Vec<Replica>,
     deliveries: Vec<Delivery>,
-    /// The moment of each event, by `seq`, as its earliest arrival says: that one counts.
+    /// The time of each event, by `seq`, from its earliest arrival, which counts.
     arrivals: BTreeMap<u64, u64>,
 }
 
 struct Replica {
     revocations: Revocations,
     started: Instant,
-    /// What it has taken itself since it started.
+    /// The records that it received itself since its start.
     taken: Vec<Record>,
 }
 
@@ -254,7 +254,7 @@ impl World {
         Self::with_lead(0)
     }
 
-    /// The last replica's clock is ahead by so many seconds.
+    /// The last replica's clock is ahead by this many seconds.
     fn with_lead(lead: u64) -> Self {
         let mut world = Self {
             clock: Clock::starting_at(NOW),
@@ -323,7 +323,7 @@ impl World {
                 let Some(delivery) = delivery.get_from(&self.deliveries).cloned() else {
                     return;
                 };
-                // It may know that its own clock is ahead, or not yet.
+                // It can know already that its own clock is ahead.
                 let now = self.clock_of(replica).now().unix().as_secs();
                 let replica = &mut self.replicas[replica];
                 let mut event = delivery.event;
@@ -370,7 +370,7 @@ impl World {
             Step::Down(is_down) => self.log.server().is_down = is_down,
             Step::Hang(hangs) => self.log.server().hangs = hangs,
             Step::Empty => self.log.server().entries.clear(),
-            // Another server takes over that had not heard the last of it.
+            // Another server without the latest entries takes over.
             Step::LoseEnd(count) => {
                 let mut server = self.log.server();
                 let left = server.entries.len().saturating_sub(count);
@@ -384,7 +384,7 @@ impl World {
                     Poison::Event { user, seq, ahead } => Record::Event {
                         user: name(user),
                         event: Event {
-                            // No delivery has it.
+                            // No delivery has such a time.
                             seq: 2 * seq + 1,
                             at: now + ahead,
                             ends: true,
@@ -404,7 +404,7 @@ impl World {
         self.log.1.notify_waiters();
     }
 
-    /// What must hold at any time: nothing known is forgotten, and nobody waits for long.
+    /// The invariants at any time: no current record is removed, and no request waits for long.
     fn check(&self) {
         for replica in &self.replicas {
             let known = replica.revocations.store();
@@ -417,7 +417,7 @@ impl World {
         }
     }
 
-    /// Whether the table knows of it, or need not any more.
+    /// Whether the table has it, or it is out of date.
     fn is_known(&self, table: &Table, record: &Record) -> bool {
         let now = self.leading.now().unix().as_secs();
         let revoked_before = match record {
@@ -429,11 +429,11 @@ impl World {
             Record::Token { .. } => return true,
             Record::Client { .. } | Record::All { .. } => return !table.apply(record, now),
         };
-        // An event that was ahead may count as of its arrival, and be out of date as much sooner.
+        // An event from the future can count as of its arrival, and be out of date that much earlier.
         table.is_past(revoked_before - MAX_AHEAD, now) || !table.apply(record, now)
     }
 
-    /// Everything is in order again; after a while all know the same.
+    /// All faults end. After a while, all replicas have the same records.
     async fn heal(&mut self) {
         {
             let mut server = self.log.server();
@@ -443,8 +443,8 @@ impl World {
             server.refusal = None;
         }
         self.log.1.notify_waiters();
-        // Contact is made in a minute. What will leave the log while it is still needed is seen by
-        // the next audit, which comes within a quarter of the retention.
+        // The log is reachable within a minute. The next audit, within a quarter of the retention, finds
+        // records that would leave the log too early.
         sleep(Duration::from_secs(60 + RETENTION / 4)).await;
     }
 
@@ -465,9 +465,9 @@ impl World {
                     .map(|replica| {
                         let table = &replica.revocations.store().table;
                         let revoked_before = table.user(&user, *time);
-                        // At the very end of the retention they may differ by as much as an
-                        // event's clock was ahead, if it arrived first where contact was lost; and
-                        // by as much as a replica's is.
+                        // At the end of the retention, replicas can differ by the lead of an event's
+                        // clock, if the event arrived first during an outage, and by the lead of a
+                        // replica's clock.
                         revoked_before.filter(|revoked_before| {
                             !table.is_past(revoked_before - MAX_AHEAD - MAX_LEAD, now)
                         })
@@ -479,7 +479,7 @@ impl World {
                 );
             }
         }
-        // A token that has expired, by any clock, may be forgotten or not.
+        // The record of an expired token, by any clock, can be removed or not.
         let latest = self.leading.now().unix().as_secs();
         for replica in &self.replicas {
             replica.revocations.store().table.sweep(latest);
@@ -512,7 +512,7 @@ impl World {
             clients.windows(2).all(|pair| pair[0] == pair[1]),
             "{clients:?}"
         );
-        // What one of them took and lived to tell, all know.
+        // All replicas have each record that one received before a restart.
         for appender in &self.replicas {
             for record in &appender.taken {
                 for replica in &self.replicas {
@@ -575,14 +575,14 @@ enum Step {
     Hang(bool),
     Empty,
     LoseEnd(usize),
-    /// Something that no replica appends.
+    /// An entry that no replica appends.
     Poison(Option<Poison>),
     Refuse(Option<&'static str>),
     SkipIds(u64),
     Wait(u64),
 }
 
-/// Of a clock that is ahead.
+/// From a clock that is ahead.
 #[derive(Clone, Copy, Debug)]
 enum Poison {
     End { ended: Ended, ahead: u64 },
@@ -597,7 +597,7 @@ enum Ended {
 }
 
 impl Ended {
-    /// With everything that was issued until this second.
+    /// Includes all tokens that were issued until this second.
     fn record(self, second: u64) -> Record {
         match self {
             Self::User(user) => Record::User {
@@ -751,7 +751,7 @@ fn a_window_far_ahead_outlives_the_log_and_its_taking_back_too() {
         for step in [back, deliver(0)] {
             world.step(step).await;
         }
-        // Others come and go, and learn it from the log alone.
+        // Other replicas start and stop, and read it only from the log.
         for _ in 0..8 {
             sleep(Duration::from_secs(RETENTION / 2)).await;
             world.step(Step::Restart(1)).await;
@@ -763,7 +763,7 @@ fn a_window_far_ahead_outlives_the_log_and_its_taking_back_too() {
         let later = NOW + 7 * RETENTION;
         assert_eq!(table.user("user-0", later), Some(NOW + 6 * RETENTION));
         assert_eq!(table.user("user-1", later), None);
-        // Each record is in the log a few times, not more and more often.
+        // Each record is in the log a few times, and the number does not grow.
         assert!(world.log.server().entries.len() < 40);
     });
 }
@@ -841,7 +841,7 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
             event: EventType::Disabled.event(seq, NOW + LEAD, None),
         };
         let ahead = world.replicas[REPLICAS - 1].revocations.store();
-        // Out of contact from the start, in contact, and out of contact later on.
+        // Unreachable at the start, then reachable, then unreachable again.
         ahead.revoke_user("before");
         let delivery = from_ahead(1);
         ahead.take(delivery.user, delivery.event);
@@ -879,7 +879,7 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
         }
         let appended = world.log.server().appended;
         assert!((6..=8).contains(&appended), "{appended}");
-        // Audits, and a reading of all by one that starts.
+        // Audits, and a full read by a starting replica.
         sleep(Duration::from_secs(20 * 60 * 60)).await;
         world.step(Step::Restart(0)).await;
         sleep(Duration::from_secs(10)).await;
@@ -887,7 +887,7 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
     });
 }
 
-/// An entry of the future counts as of its own time for all, and who owed it has told it.
+/// An entry from the future counts as of its own time in all replicas, and is no longer pending.
 #[test]
 fn an_entry_of_the_future_counts_as_of_its_own_time() {
     paused(async {
@@ -958,9 +958,9 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
             sleep(Duration::from_secs(30 * 60)).await;
             let after = counts();
             let (asked, connections) = (after.0 - before.0, after.1 - before.1);
-            // Every 5 s at most, and not at the same time as others.
+            // At most every 5 s, and not at the same time as others.
             assert!((350..=750).contains(&asked), "{code}: {asked}");
-            // Two for each attempt where another server may have taken over.
+            // Two for each attempt if another server may have taken over.
             assert!(
                 connections <= asked * most,
                 "{code}: {connections} of {asked}"
@@ -969,7 +969,7 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
             assert!(!outage.refuses && outage.error.to_string().contains(code));
             assert!(other.revocations.store().outage().is_none());
 
-            // What is written in another way is read.
+            // Another notation is parsed, too.
             world.log.server().push(Some(Record::User {
                 user: "elsewhere".into(),
                 revoked_before: NOW,
@@ -1047,7 +1047,7 @@ fn replicas_that_know_a_lot_share_the_work_of_telling_it() {
     });
 }
 
-/// What the log still names must not be forgotten while it is compared with what is known.
+/// A record that is still in the log must not be removed while the log is compared with the table.
 #[test]
 fn nothing_is_forgotten_while_the_log_is_read() {
     let policy = RevocationPolicy {

@@ -1,4 +1,4 @@
-//! Gateway mode: a proxy in front has asked the resolver, and its headers are the user.
+//! Gateway mode: a proxy in front has called the resolver, and its headers name the user.
 
 mod proof;
 
@@ -14,20 +14,20 @@ use crate::error::{AuthError, AuthErrorKind};
 use crate::macros::redacted_debug;
 use crate::user::{AuthUser, Principal, Session, VerifiedUser};
 
-/// Takes the word of a gateway that has proved itself.
+/// Accepts the identity headers of a gateway that has proved its identity.
 pub(crate) struct GatewayVerifier<C> {
     pub(crate) proof: Proof,
-    /// Whose users the gateway may name. The first is meant where it names none.
+    /// The issuers that the gateway can name. The first is the default.
     pub(crate) issuers: Vec<String>,
-    /// What there is of a user without a token.
+    /// The data of a user without a token.
     pub(crate) base: Arc<VerifiedUser<C>>,
 }
 
-/// What a gateway says of a request: `None` if it says nothing, or is not the gateway.
+/// The gateway's statement about a request. `None` if there is none, or if the sender is not the gateway.
 pub(crate) type GatewayIdentity = Option<Result<Arc<Session>, AuthErrorKind>>;
 
 impl<C> GatewayVerifier<C> {
-    /// The word of the gateway. It takes the proof out of the request; the identity headers are
+    /// Reads the gateway's statement, and removes the proof from the request. The identity headers are
     /// removed in every mode.
     pub(crate) fn take_gateway_identity(
         &self,

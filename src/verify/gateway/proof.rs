@@ -10,8 +10,8 @@ use crate::error::ConfigError;
 use crate::networks::{is_in, read_networks};
 use crate::secret::Secret;
 
-/// How a gateway proves that it is the gateway: without it, anyone who reaches the service could
-/// write the headers. There is no proof that everyone passes.
+/// How a gateway proves its identity. Without a proof, anyone who reaches the service could write the
+/// headers. No proof accepts everyone.
 #[derive(Clone, Debug)]
 #[must_use = "this does nothing until it is given to a builder"]
 pub struct GatewayProof(Kind);
@@ -23,8 +23,8 @@ enum Kind {
 }
 
 impl GatewayProof {
-    /// The gateway sends this secret, of at least 32 characters, in the header `x-gateway-secret`. It
-    /// is compared in constant time, and no handler sees it.
+    /// The gateway sends this secret, of at least 32 characters, in the header `x-gateway-secret`. It is
+    /// compared in constant time, and no handler sees it.
     pub fn secret(secret: impl Into<String>) -> Self {
         Self::secret_in_header("x-gateway-secret", secret)
     }
@@ -37,12 +37,12 @@ impl GatewayProof {
         })
     }
 
-    /// The gateway's connections come from these networks (`10.1.2.0/24`, or a single address), and
-    /// nobody else's do. The address is that of axum's
-    /// [`ConnectInfo`](axum::extract::ConnectInfo)`<SocketAddr>`: where there is none, nobody is
-    /// trusted. IPv4 that is written as IPv6 (`::ffff:10.0.0.0/104`) counts as IPv4.
+    /// The gateway's connections come from these networks (`10.1.2.0/24`, or a single address), and no other
+    /// connections do. The address is that of axum's
+    /// [`ConnectInfo`](axum::extract::ConnectInfo)`<SocketAddr>`. Without it, no request is trusted. An IPv4
+    /// address in IPv6 form (`::ffff:10.0.0.0/104`) counts as IPv4.
     ///
-    /// Whatever runs in these networks can be any user: prefer the [`secret`](Self::secret).
+    /// Every program in these networks can act as any user. Prefer the [`secret`](Self::secret).
     pub fn networks<I: IntoIterator<Item: Into<String>>>(networks: I) -> Self {
         Self(Kind::Networks(
             networks.into_iter().map(Into::into).collect(),
@@ -92,7 +92,7 @@ pub(crate) enum Proof {
 }
 
 impl Proof {
-    /// Whether the request comes from the gateway. A secret is taken out of it in any case.
+    /// Whether the request comes from the gateway. A secret is always removed from it.
     pub(super) fn holds(&self, headers: &mut HeaderMap, peer: Option<IpAddr>) -> bool {
         match self {
             Self::Secret(name, secret) => {
@@ -140,7 +140,7 @@ mod tests {
             GatewayProof::networks(["::ffff:0.0.0.0/96"]),
             GatewayProof::networks(["::ffff:0.0.0.0/97", "128.0.0.0/1"]),
             GatewayProof::networks(["10.0.0.0/33"]),
-            // Elsewhere `010` is eight.
+            // Elsewhere `010` is eight (octal).
             GatewayProof::networks(["010.0.0.0/8"]),
             GatewayProof::networks(["10.0.0.010"]),
             GatewayProof::networks(["10.0.0.0/08"]),

@@ -1,4 +1,4 @@
-//! The claim `act` (RFC 8693 §4.1): who acts for the subject, and who did before.
+//! The claim `act` (RFC 8693 §4.1): the acting party, and the earlier ones.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,10 +8,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use super::json::{Str, duplicate};
 use crate::user::{ActorPart, TextReader};
 
-/// How many actors a token may name. Nobody hands a token on so often.
+/// The maximum number of actors in a token. Real delegation chains are shorter.
 const MAX_ACTORS: usize = 8;
 
-/// Reads an actor and those before it, and adds their parts to the list: the first actor first.
+/// Reads an actor and the earlier ones, and adds their parts to the list, the first actor first.
 pub(super) struct ActorReader<'r> {
     reader: &'r mut TextReader,
     left: usize,
@@ -30,7 +30,7 @@ impl<'de> DeserializeSeed<'de> for ActorReader<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        // Unlike a derived implementation, this takes no array.
+        // Unlike a derived implementation, this refuses an array.
         deserializer.deserialize_map(self)
     }
 }

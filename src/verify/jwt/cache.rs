@@ -1,20 +1,20 @@
-//! Tokens that were verified before, so that the signature is checked once and not on every request.
+//! Caches verified tokens, so that a signature is checked once and not for every request.
 //!
-//! # What is kept, and under which key
+//! # What is cached, and under which key
 //!
-//! Only a token that passed every check gets in, so that a flood of forged ones cannot push a good
-//! one out; the cache itself resists a scan of good one-shot tokens (it is an S3-FIFO). The token
-//! is not kept: an entry's key is the 128-bit `HighwayHash` of the *whole* token, header and
-//! signature included, under a random key of 256 bits that this cache draws and shows to nobody.
+//! Only a token that passed every check is cached, so a flood of forged tokens cannot evict a valid one. The
+//! cache also resists a scan of valid one-shot tokens, because it is an S3-FIFO. The token itself is not
+//! stored. The key of an entry is the 128-bit `HighwayHash` of the *whole* token, including header and
+//! signature. The hash has a random 256-bit key, which never leaves this cache.
 //!
 //! # Why no two tokens share an entry
 //!
-//! `HighwayHash` is a keyed pseudorandom function (Alakuijala, Cox, Wassenberg, 2016). An attacker
-//! sees neither key nor digests, and the answer says nothing of how near a guess was: each forged
-//! token meets one of *n* entries with probability *n* · 2⁻¹²⁸. With a full cache of 10,000 entries
-//! and a million guesses a second that is once in 10²¹ years.
+//! `HighwayHash` is a keyed pseudorandom function (Alakuijala, Cox, Wassenberg, 2016). An attacker sees
+//! neither the key nor the digests, and a response does not show how near a guess was. Each forged token
+//! matches one of *n* entries with probability *n* · 2⁻¹²⁸. With a full cache of 10,000 entries and a
+//! million guesses a second, that is once in 10²¹ years.
 //!
-//! # Why these
+//! # Why this digest and this cache
 //!
 //! Nanoseconds for a token of 1.3 KB, and for one of 10,000 entries, as `benches/peers` measures them
 //! (`--bin cache`), most of them in no near cache of the processor:
@@ -23,26 +23,26 @@
 //! |---|---|---|
 //! | `HighwayHash`, 128 bits | 167 | |
 //! | SipHash-1-3 | 206 | 64 bits are too few |
-//! | AES-GMAC | 135 | with a nonce that repeats, one digest that gets out gives the key away; twice as slow where AES is not done in wide registers |
-//! | SHA-256 | 615 | needs no secret, and costs as much as all the rest of a hit |
+//! | AES-GMAC | 135 | with a repeated nonce, one leaked digest reveals the key; twice as slow without wide AES registers |
+//! | SHA-256 | 615 | needs no secret, and costs as much as the rest of a hit |
 //! | BLAKE3, with a key | 1,644 | |
 //!
 //! | look-up | | |
 //! |---|---|---|
-//! | `quick_cache` | 72 | bounded by weight; keeps what is used, whatever else is put in |
-//! | `scc::HashCache` | 53 | bounded by number alone; a scan pushes everything out |
+//! | `quick_cache` | 72 | bounded by weight; keeps used entries, independent of new ones |
+//! | `scc::HashCache` | 53 | bounded by number only; a scan evicts everything |
 //! | `moka` | 329 | |
 //!
-//! A hit is not the last word: time, key and freshness are checked each time, and that the project
-//! is still in, see [`ProjectSet::verify`](crate::verify::ProjectSet::verify).
+//! A cache hit is not enough. The time, the key, the freshness and the presence of the project are checked
+//! each time, see [`ProjectSet::verify`](crate::verify::ProjectSet::verify).
 //!
 //! # Several projects
 //!
-//! They share one cache. An entry holds the project that verified the token, as it was set up then: a
-//! pointer, so that a project which is removed and added again finds nothing of what was kept before.
-//! While there are several, half of the room (at most 4,096 entries) is divided among them evenly:
-//! entries of a project that has no more than its part of this are not evicted. So no project pushes
-//! out all of another's.
+//! They share one cache. An entry holds a pointer to the project that verified the token, in its
+//! configuration at that time. So a project that is removed and added again finds no earlier entries. If
+//! there are several projects, half of the capacity (at most 4,096 entries) is divided evenly among them.
+//! Entries of a project that has no more than its share are not evicted. So no project can evict all entries
+//! of another.
 
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -59,8 +59,8 @@ use crate::jwks::VerificationKey;
 use crate::user::Principal;
 use crate::verify::projects::TrustedProject;
 
-/// What an entry may weigh, claims and bookkeeping together, to count as one. A token of Authgear's
-/// weighs about half of it.
+/// The maximum weight of an entry that counts as one, with claims and bookkeeping. A token of Authgear has
+/// about half of it.
 const USUAL_WEIGHT: u64 = 2 * 1024;
 
 /// A bounded set of verified tokens.
@@ -68,19 +68,19 @@ pub(crate) struct TokenCache<C> {
     entries: Cache<TokenDigest, Arc<VerifiedToken<C>>, Weight, AsItIs, FairShare>,
     key: Key,
     capacity: usize,
-    /// How many entries of each project are not evicted.
+    /// The number of protected entries of each project.
     share: Arc<AtomicUsize>,
 }
 
-/// A token that was verified, and what must still hold when it comes again.
+/// A verified token, and what must still hold for its next use.
 pub(in crate::verify) struct VerifiedToken<C> {
     project: Arc<TrustedProject<C>>,
     pub(in crate::verify) principal: Principal<C>,
     pub(in crate::verify) key: Arc<VerificationKey>,
     pub(in crate::verify) times: Times,
-    /// Of the token's text, as a measure of what the entry holds in memory.
+    /// The length of the token, as a measure of the memory that the entry holds.
     length: usize,
-    /// Whether its audience is one of the project's own. Else it may be that of a resource alone.
+    /// Whether its audience is one of the project's own. Otherwise it can be that of a single resource.
     pub(in crate::verify) is_for_project: bool,
 }
 
@@ -112,13 +112,13 @@ impl<C> Drop for VerifiedToken<C> {
     }
 }
 
-/// A digest of one token, whole.
+/// The digest of a whole token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::verify) struct TokenDigest([u64; 2]);
 
 impl<C> TokenCache<C> {
-    /// A cache of at most `capacity` tokens, and of 2 KiB for each of them in all. `None` without a
-    /// source of randomness: no secret, no cache.
+    /// A cache of at most `capacity` tokens, and of 2 KiB for each of them in total. `None` without a source
+    /// of randomness: without a secret there is no cache.
     pub(crate) fn new(capacity: usize) -> Option<Self> {
         if capacity == 0 {
             return None;
@@ -142,7 +142,7 @@ impl<C> TokenCache<C> {
         })
     }
 
-    /// Says among how many projects the room is divided.
+    /// Sets the number of projects that share the capacity.
     pub(in crate::verify) fn divide_among(&self, projects: usize) {
         let kept = (self.capacity / 2).min(MAX_KEPT);
         let share = if projects > 1 { kept / projects } else { 0 };
@@ -161,13 +161,13 @@ impl<C> TokenCache<C> {
         self.entries.insert(digest, Arc::new(token));
     }
 
-    /// Forgets all tokens of a project that is not in any more: they would keep its keys in memory.
+    /// Removes all tokens of a removed project, because they would keep its keys in memory.
     pub(in crate::verify) fn remove_all_of(&self, project: &Arc<TrustedProject<C>>) {
         self.entries
             .retain(|_, token| !Arc::ptr_eq(&token.project, project));
     }
 
-    /// Forgets a token whose time is over.
+    /// Removes an expired token.
     pub(in crate::verify) fn remove(&self, digest: TokenDigest) {
         self.entries.remove(&digest);
     }
@@ -192,19 +192,19 @@ impl<C> Weighter<TokenDigest, Arc<VerifiedToken<C>>> for Weight {
     }
 }
 
-/// What an entry takes beside the text of the claims: the user, the list of spans, the cache's own
+/// The memory of an entry besides the text of the claims: the user, the list of spans, the cache's own
 /// slots.
 const OVERHEAD: u64 = 768;
 
-/// How many entries in all are not evicted: whoever looks for one that may be passes these by.
+/// The maximum number of protected entries. The eviction skips these in its search.
 const MAX_KEPT: usize = 4_096;
 
-/// How many entries of each project are not evicted: 0 where there is one project.
+/// The number of protected entries of each project; 0 with one project.
 #[derive(Clone)]
 struct FairShare(Arc<AtomicUsize>);
 
 impl<C> Lifecycle<TokenDigest, Arc<VerifiedToken<C>>> for FairShare {
-    /// What was evicted is dropped after the shard's lock was released.
+    /// Evicted values are dropped after the lock of the shard was released.
     type RequestState = [Option<Arc<VerifiedToken<C>>>; 2];
 
     fn on_evict(
@@ -229,7 +229,7 @@ impl Hash for TokenDigest {
     }
 }
 
-/// A digest is as good a hash as any.
+/// A digest is already a good hash.
 type AsItIs = BuildHasherDefault<Taken>;
 
 #[derive(Default)]
@@ -241,7 +241,7 @@ impl Hasher for Taken {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // Not reached by digests; still a hash.
+        // Digests do not reach this; it is still a hash.
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
@@ -359,7 +359,7 @@ mod tests {
                 .map(|n| insert(cache_of, &format!("quiet {n}"), 0))
                 .collect()
         };
-        // Without a share of its own, a project that is busy takes it all.
+        // Without a reserved share, a busy project evicts all others.
         let digests = quiet(&one);
         for n in 0..20_000 {
             insert(&other, &format!("busy {n}"), 3);
@@ -373,13 +373,13 @@ mod tests {
         }
         assert!(left(&digests) >= 190, "{} are left", left(&digests));
         assert!(cache.entries.len() <= 1_000);
-        // What it has beyond its share makes way.
+        // Its entries beyond its share are evicted.
         for n in 0..2_000 {
             insert(&one, &format!("more {n}"), 0);
         }
         assert!(one.cached_tokens().load(Ordering::Relaxed) < 900);
 
-        // Of a project that was removed nothing is left, and of the others all that was.
+        // The removed project has no entries left, and the others keep theirs.
         let others = other.cached_tokens().load(Ordering::Relaxed);
         cache.remove_all_of(&one);
         assert_eq!(one.cached_tokens().load(Ordering::Relaxed), 0);
@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&one), 1);
     }
 
-    /// Ten million entries where the environment asks for the full count.
+    /// Ten million entries if the environment requests the full count.
     #[test]
     fn property_memory_stays_flat_whatever_is_put_in() {
         let full = std::env::var("AXUM_AUTHGEAR_CASES").is_ok_and(|cases| cases == "full");

@@ -1,4 +1,4 @@
-//! The inside of a token: its claims, read in one pass.
+//! The claims of a token, parsed in one pass.
 
 use std::fmt;
 
@@ -18,8 +18,8 @@ pub(in crate::verify) struct Claims {
 }
 
 impl Claims {
-    /// Reads decoded claims: a JSON object whose members that we read are each there at most once
-    /// and of the right type.
+    /// Parses decoded claims: a JSON object in which every known member occurs at most once and has the
+    /// right type.
     pub(in crate::verify) fn parse(text: String) -> Result<Self, AuthErrorKind> {
         let mut reader = TextReader::new(&text);
         let mut claims = json::read(&text, ClaimsVisitor(&mut reader))
@@ -41,14 +41,14 @@ impl Claims {
     }
 }
 
-/// The identity in claims that nobody has verified: for a caller that a test makes.
+/// The identity in unverified claims: for a caller that a test constructs.
 #[cfg(feature = "testkit")]
 pub(crate) fn unverified_identity(claims: String) -> Identity {
     let claims = Claims::parse(claims);
     claims.expect("claims of the right types").identity
 }
 
-/// The name of a claim; escapes in it make no difference.
+/// The name of a claim. Escapes in it make no difference.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 pub(in crate::verify) enum Claim {
@@ -82,7 +82,7 @@ pub(in crate::verify) enum Claim {
     CanReauthenticate,
     #[serde(rename = "https://authgear.com/claims/user/roles")]
     Roles,
-    /// One that we do not read.
+    /// A claim that is not read.
     #[serde(other)]
     Other,
 }
@@ -137,10 +137,10 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 Claim::IsAnonymous => identity.is_identified = !members.next_value::<bool>()?,
                 Claim::IsVerified => identity.is_verified = members.next_value()?,
                 Claim::CanReauthenticate => identity.can_reauthenticate = members.next_value()?,
-                // RFC 7519 §4.1.3: one audience may stand alone.
+                // RFC 7519 §4.1.3: a single audience can be a string.
                 Claim::Audience => identity.audiences = list(&mut members, reader, true, false)?,
                 Claim::Amr => identity.amr = list(&mut members, reader, false, false)?,
-                // A server that has no roles to tell may say `null`.
+                // A server without roles can send `null`.
                 Claim::Roles => identity.roles = list(&mut members, reader, false, true)?,
                 Claim::Actor => {
                     let mark = reader.mark();
@@ -179,7 +179,7 @@ fn list<'de, A: MapAccess<'de>>(
     Ok(reader.list_since(mark))
 }
 
-/// The claims that are compared with the clock, each time that the token comes.
+/// The claims that are compared with the clock at each use of the token.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::verify) struct Times {
     pub(super) expires_at: NumericDate,

@@ -1,7 +1,6 @@
-//! What a token would have had to say: for the log, at DEBUG.
+//! The expected values for a refused token: for the log, at DEBUG.
 //!
-//! What is configured is no secret. Of the token itself nothing is told but by how much a time of it is
-//! off.
+//! The configuration is no secret. Of the token itself, only the difference of a time is logged.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use super::validation::{Audiences, Validation, name};
 use crate::error::AuthErrorKind as Kind;
 use crate::telemetry::{self, Expectation};
 
-/// Logs it, if anybody listens. `times` are the token's, where they could be read.
+/// Logs it, if DEBUG is on. `times` are the token's, if they could be parsed.
 #[cold]
 pub(super) fn log(
     validation: &Validation,
@@ -56,7 +55,7 @@ pub(super) fn log(
     }
 }
 
-/// Logs which issuers are trusted, where they are several projects'.
+/// Logs the trusted issuers, if there are several projects.
 #[cold]
 pub(in crate::verify) fn log_issuers(kind: Kind, issuers: impl FnOnce() -> Vec<String>) {
     if telemetry::is_debug() && matches!(kind, Kind::WrongIssuer | Kind::MissingIssuer) {
@@ -70,7 +69,7 @@ pub(in crate::verify) fn log_issuers(kind: Kind, issuers: impl FnOnce() -> Vec<S
     }
 }
 
-/// The members, but for those of a very long list.
+/// The members, without the rest of a very long list.
 fn list<T: AsRef<str>>(members: &[T]) -> String {
     let shown: Vec<&str> = members.iter().take(MAX_SHOWN).map(AsRef::as_ref).collect();
     let mut list = shown.join(", ");

@@ -1,4 +1,4 @@
-//! Strict reading of JSON: objects only, no type taken for another, no text copied.
+//! Strict parsing of JSON: only objects, no type conversion, no copied text.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,29 +6,29 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-/// Reads one JSON object, and nothing after it.
+/// Parses one JSON object, and refuses trailing content.
 pub(in crate::verify) fn read<'t, V: Visitor<'t>>(
     text: &'t str,
     visitor: V,
 ) -> Result<V::Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    // Unlike a derived implementation, this takes no array.
+    // Unlike a derived implementation, this refuses an array.
     let value = deserializer.deserialize_map(visitor)?;
     deserializer.end()?;
     Ok(value)
 }
 
-/// The same member twice (RFC 8725 §2.4: parsers differ in which one they take).
+/// A repeated member (RFC 8725 §2.4: parsers differ in which one they use).
 pub(in crate::verify) fn duplicate<E: Error>() -> E {
     E::custom("duplicate member")
 }
 
-/// A string, borrowed where it stands in the text as it is.
+/// A string, borrowed from the text if it has no escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(in crate::verify) struct Str<'t>(#[serde(borrow)] pub(in crate::verify) Cow<'t, str>);
 
-/// Strings, each given to a function: an array of them, a single one, or `null` for none.
+/// Passes each string to a function: those of an array, a single string, or none for `null`.
 pub(in crate::verify) struct Strings<F> {
     pub(in crate::verify) each: F,
     pub(in crate::verify) one: bool,

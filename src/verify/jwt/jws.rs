@@ -1,4 +1,4 @@
-//! The outside of a token: JWS compact serialization (RFC 7515 §3.1) and its header.
+//! The encoding of a token: JWS compact serialization (RFC 7515 §3.1) and its header.
 //!
 //! Nothing here needs a key, and nothing here is trusted.
 
@@ -12,15 +12,15 @@ use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use super::json::{self, Str};
 use crate::error::AuthErrorKind;
 
-/// Longest token that is looked at.
+/// The maximum length of a token.
 pub(in crate::verify) const MAX_TOKEN: usize = 8 * 1024;
 /// An RSA signature of 8,192 bits.
 const MAX_SIGNATURE: usize = 1024;
-/// What has up to this size is decoded without an allocation. Authgear's headers have about 90 bytes,
-/// and its signatures 256.
+/// Up to this size, decoding needs no allocation. Authgear's headers have about 90 bytes, and its signatures
+/// 256.
 const USUAL_SIZE: usize = 512;
-/// Members of a header that we do not read; Authgear's have none. Each is compared with those before
-/// it: hundreds would cost more than the signature of a good token.
+/// The maximum number of unknown header members; Authgear's headers have none. Each is compared with the
+/// earlier ones: hundreds would cost more than the signature of a valid token.
 const MAX_OTHER_MEMBERS: usize = 32;
 
 /// The parts of a token.
@@ -33,7 +33,7 @@ pub(in crate::verify) struct Jws<'t> {
 }
 
 impl<'t> Jws<'t> {
-    /// Takes a token apart. A dot too many fails later, as no character of base64url.
+    /// Splits a token into its parts. An extra dot fails later, because it is no character of base64url.
     pub(in crate::verify) fn split(token: &'t [u8]) -> Result<Self, AuthErrorKind> {
         let (message, signature) = memrchr(b'.', token)
             .and_then(|dot| around(token, dot))
@@ -52,12 +52,12 @@ impl<'t> Jws<'t> {
         })
     }
 
-    /// What is signed.
+    /// The signed part.
     pub(in crate::verify) fn message(&self) -> &'t [u8] {
         self.message
     }
 
-    /// The header as it came.
+    /// The undecoded header.
     pub(in crate::verify) fn encoded_header(&self) -> &'t [u8] {
         self.header
     }
@@ -72,7 +72,7 @@ impl<'t> Jws<'t> {
         json::read(text, HeaderVisitor).map_err(|_| AuthErrorKind::MalformedTokenHeader)
     }
 
-    /// The claims, decoded. They are not parsed yet.
+    /// The decoded claims, not parsed yet.
     pub(in crate::verify) fn claims(&self) -> Result<String, AuthErrorKind> {
         let decoded = URL_SAFE_NO_PAD
             .decode_to_vec(self.claims)
@@ -80,7 +80,7 @@ impl<'t> Jws<'t> {
         String::from_utf8(decoded).map_err(|_| AuthErrorKind::MalformedClaims)
     }
 
-    /// Sees that the signature can be decoded.
+    /// Checks that the signature can be decoded.
     pub(in crate::verify) fn check_signature(&self) -> Result<(), AuthErrorKind> {
         let is_fit = URL_SAFE_NO_PAD.estimated_decoded_length(self.signature.len())
             <= MAX_SIGNATURE
@@ -97,7 +97,7 @@ impl<'t> Jws<'t> {
     }
 }
 
-/// An opaque token has letters and digits alone; what begins as a JWT does has lost the rest.
+/// An opaque token has only letters and digits. A token that begins like a JWT is a truncated one.
 fn without_dots(token: &[u8]) -> AuthErrorKind {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if token.is_empty() || token.starts_with(START_OF_JWT) || !token.iter().all(is_plain) {
@@ -110,12 +110,12 @@ fn without_dots(token: &[u8]) -> AuthErrorKind {
 /// `{"` in base64url.
 const START_OF_JWT: &[u8] = b"eyJ";
 
-/// What stands before and after the byte at `place`.
+/// The parts before and after the byte at `place`.
 fn around(text: &[u8], place: usize) -> Option<(&[u8], &[u8])> {
     Some((text.get(..place)?, text.get(place + 1..)?))
 }
 
-/// Where a header or a signature is decoded: most fit without an allocation.
+/// A buffer for a decoded header or signature: most fit without an allocation.
 pub(in crate::verify) struct DecodeBuffer {
     usual: [u8; USUAL_SIZE],
     large: Vec<u8>,
@@ -142,14 +142,13 @@ impl DecodeBuffer {
     }
 }
 
-/// The members of a header that we read. `jku`, `x5u`, `x5c` and `jwk`, which bring a key along,
-/// are not among them.
+/// The known members of a header. `jku`, `x5u`, `x5c` and `jwk`, which bring a key, are not among them.
 #[derive(Default)]
 pub(in crate::verify) struct Header<'h> {
     pub(in crate::verify) algorithm: Option<Cow<'h, str>>,
     pub(in crate::verify) token_type: Option<Cow<'h, str>>,
     pub(in crate::verify) key_id: Option<Cow<'h, str>>,
-    /// `crit`, `zip` or `b64`: each changes what the token means.
+    /// `crit`, `zip` or `b64`: each changes the meaning of the token.
     pub(in crate::verify) has_extension: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Verification of a JWT access token with the keys of one project.
 //!
-//! What needs no key refuses first. If the key is known, everything happens at once, without
-//! waiting; only an unknown key, or a set that is too old, makes the request wait for the refresher.
+//! The checks that need no key run first. If the key is known, the whole verification runs without a wait.
+//! Only an unknown key, or a key set that is too old, makes the request wait for the refresher.
 
 mod actor;
 pub(super) mod cache;
@@ -35,7 +35,7 @@ use crate::user::{
     VerifiedUser,
 };
 
-/// Reads the custom claims from the text of all claims.
+/// Parses the custom claims from the text of all claims.
 pub(crate) type ReadClaims<C> = fn(&str) -> Result<C, serde_json::Error>;
 
 /// Verifies access tokens of one project.
@@ -43,20 +43,20 @@ pub(crate) struct JwtVerifier<C> {
     pub(crate) validation: Validation,
     pub(crate) clock: Clock,
     pub(crate) keys: Arc<KeyStore>,
-    /// Where the keys come from, besides the issuer.
+    /// The configured source of the keys, besides the issuer.
     pub(crate) addresses: KeyAddresses,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) read_claims: ReadClaims<C>,
-    /// What the API declares that scopes include.
+    /// The scopes that other scopes include, as the API configures it.
     pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
-    /// Stops with the last verifier.
+    /// Stops when the last verifier is dropped.
     pub(crate) refresher: Refresher,
 }
 
-/// What the verification of a token has come to.
+/// The result of a token's verification.
 pub(super) enum Outcome<C> {
     Verified(Verified<C>),
-    /// It depends on something that is not here yet: see [`JwtVerifier::verify_later`].
+    /// The result depends on a pending fetch: see [`JwtVerifier::verify_later`].
     Waits {
         kid: Secret,
         issued_at: Option<NumericDate>,
@@ -68,7 +68,7 @@ pub(super) struct Verified<C> {
     pub(super) principal: Principal<C>,
     pub(super) key: Arc<VerificationKey>,
     pub(super) times: Times,
-    /// Of the text of its claims.
+    /// The length of the text of its claims.
     pub(super) length: usize,
 }
 
@@ -78,13 +78,13 @@ impl<C> JwtVerifier<C> {
     }
 
     /// # Errors
-    /// When the keys that there are will not be renewed any more.
+    /// The known keys will not be renewed any more.
     pub(crate) fn check_runtime(&self) -> Result<(), RuntimeEnded> {
         self.refresher.check()
     }
 
-    /// Whether a known key of this project made the signature, whatever the claims say. It is no
-    /// verdict: nothing else is checked.
+    /// Whether a known key of this project made the signature, whatever the claims contain. This is no
+    /// verification: nothing else is checked.
     pub(crate) fn is_signed_by_project(&self, token: &[u8]) -> bool {
         if token.len() > MAX_TOKEN {
             return false;
@@ -105,8 +105,8 @@ impl<C> JwtVerifier<C> {
         })
     }
 
-    /// Verifies a token, whose claims may have been read already. It must be for one of `audiences`:
-    /// without them, for one of the project's own.
+    /// Verifies a token. Its claims can be parsed already. The token must be for one of `audiences`; without
+    /// them, for one of the project's own.
     pub(super) fn verify(
         &self,
         jws: Jws<'_>,
@@ -137,8 +137,8 @@ impl<C> JwtVerifier<C> {
         }
     }
 
-    /// Checks once more what can have changed since the token was verified: what is taken here, the
-    /// time, the keys, and what is known of ended users.
+    /// Checks again what can have changed since the token was verified: the configuration, the time, the
+    /// keys, and the revocations.
     pub(crate) fn recheck(
         &self,
         verified: &VerifiedUser<C>,
@@ -158,8 +158,7 @@ impl<C> JwtVerifier<C> {
         self.revocations.store().check(&verified.identity, now)
     }
 
-    /// Waits for the key and for what is known of ended users, then verifies the token once more:
-    /// time has passed.
+    /// Waits for the key and the revocations, then verifies the token again, because time has passed.
     pub(super) async fn verify_later(
         &self,
         token: &str,
@@ -179,9 +178,9 @@ impl<C> JwtVerifier<C> {
         Ok(verified.principal)
     }
 
-    /// Whether a token that was verified before still counts; `None` where it must be verified once
-    /// more. All that can change since is checked: the times, the key, whose material must be in the
-    /// current set, and what is known of ended users.
+    /// Whether a verified token is still valid. `None` if it must be verified again. It checks everything
+    /// that can have changed: the times, the revocations, and the key, whose material must be in the current
+    /// set.
     pub(super) fn check_known(
         &self,
         known: &VerifiedToken<C>,
@@ -192,7 +191,7 @@ impl<C> JwtVerifier<C> {
         if !self.keys.current(now)?.contains(&known.key) {
             return None;
         }
-        // Another resource of ours may have kept it.
+        // Another resource of this `Authgear` can have cached it.
         if !(known.is_for_project && audiences.is_none()) {
             let identity = known.principal.identity();
             if let Err(kind) = self.validation.check_audience(identity, audiences) {
@@ -206,7 +205,7 @@ impl<C> JwtVerifier<C> {
         })
     }
 
-    /// Finds out which key a token asks for; `keys` are those to look among.
+    /// Finds the key that a token names, in `keys`.
     fn parse_header<'v>(
         &self,
         jws: Jws<'v>,
@@ -235,7 +234,7 @@ impl<C> JwtVerifier<C> {
         })
     }
 
-    /// Checks the rest of what needs no key.
+    /// Checks the rest that needs no key.
     fn check_claims(
         &self,
         opened: &ParsedToken<'_>,
@@ -259,7 +258,7 @@ impl<C> JwtVerifier<C> {
         opened.jws.check_signature()?;
         // A token without an expiry was refused.
         let times = claims.times().ok_or(AuthErrorKind::MissingExpiry)?;
-        // One user of a project is one user, whichever name of the issuer the token has.
+        // A user of a project is one user, whichever issuer name the token has.
         claims.identity.set_issuer(&self.validation.issuer);
         Ok(Unverified {
             claims,
@@ -268,7 +267,7 @@ impl<C> JwtVerifier<C> {
         })
     }
 
-    /// The signature, and what is only worth reading once it holds.
+    /// Checks the signature, and then the parts that only need a check if it is valid.
     fn check_signature(
         &self,
         opened: &ParsedToken<'_>,
@@ -290,7 +289,7 @@ impl<C> JwtVerifier<C> {
             }
             Subject::User => {
                 self.revocations.store().check(&identity, now)?;
-                // The reader's own error would quote the claims.
+                // The parser's own error would quote the claims.
                 let claims = (self.read_claims)(identity.text.original())
                     .map_err(|_| AuthErrorKind::MalformedCustomClaims)?;
                 Principal::User(AuthUser::new(Arc::new(VerifiedUser {
@@ -314,16 +313,16 @@ impl<C> JwtVerifier<C> {
     }
 }
 
-/// A token whose header has been understood.
+/// A token with a valid header.
 struct ParsedToken<'v> {
     jws: Jws<'v>,
     algorithm: Algorithm,
     kid: Cow<'v, str>,
-    /// The key of that name, if it is known.
+    /// The key with that name, if it is known.
     key: Option<&'v Arc<VerificationKey>>,
 }
 
-/// The rest of a token that has passed every check but that of its signature.
+/// The rest of a token that has passed every check except the signature's.
 struct Unverified {
     claims: Claims,
     bearer: Subject,

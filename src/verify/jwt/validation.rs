@@ -1,4 +1,4 @@
-//! The rules that a token must keep, as pure functions of token and time.
+//! The rules for tokens, as pure functions of token and time.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,14 +14,14 @@ use super::jws::Header;
 use crate::error::AuthErrorKind;
 use crate::user::{Identity, NumericDate};
 
-/// What tokens may be for. Shared by all requests to a resource.
+/// The accepted audiences. All requests to a resource share them.
 pub(crate) type Audiences = Arc<[String]>;
 
-/// What a token must look like to be good here.
+/// The requirements for a valid token.
 #[derive(Clone, Debug)]
 pub(crate) struct Validation {
     pub(crate) issuer: String,
-    /// Where a resource does not name its own.
+    /// Used if a resource does not name its own.
     pub(crate) audiences: Audiences,
     pub(crate) former_issuers: Vec<FormerIssuer>,
     /// `None`: any client.
@@ -30,14 +30,14 @@ pub(crate) struct Validation {
     pub(crate) leeway: Duration,
 }
 
-/// What the issuer was called before: its tokens are the project's as well.
+/// A former name of the issuer. Tokens with it belong to the project, too.
 #[derive(Clone, Debug)]
 pub(crate) struct FormerIssuer {
     pub(crate) issuer: String,
     pub(crate) audiences: Vec<String>,
 }
 
-/// Whose token it is.
+/// The subject of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     User,
@@ -45,7 +45,7 @@ pub(crate) enum Subject {
 }
 
 impl Validation {
-    /// Which algorithm and key the token asks for, if both may be asked for.
+    /// The algorithm and the key that the token names, if both are allowed.
     pub(super) fn check_header<'h>(
         &self,
         header: Header<'h>,
@@ -73,7 +73,7 @@ impl Validation {
         Ok((algorithm, kid))
     }
 
-    /// Everything that the claims alone decide.
+    /// Checks everything that depends on the claims only.
     pub(super) fn check_claims(
         &self,
         claims: &Claims,
@@ -99,7 +99,7 @@ impl Validation {
         Ok(bearer)
     }
 
-    /// What may have been configured anew since a token was verified.
+    /// Checks what can have been reconfigured since the token was verified.
     pub(super) fn check_identity(
         &self,
         identity: &Identity,
@@ -129,7 +129,7 @@ impl Validation {
         Ok(())
     }
 
-    /// The audiences that a token of its issuer may have, any of which will do.
+    /// The audiences of which a token of its issuer must have one.
     fn audiences_of(&self, identity: &Identity) -> &[String] {
         let issuer = identity.named_issuer();
         if issuer == self.issuer {
@@ -140,13 +140,13 @@ impl Validation {
         former.map_or(&[], |former| &former.audiences)
     }
 
-    /// Every issuer whose tokens are accepted: the endpoint first.
+    /// All accepted issuers, the endpoint first.
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> + Clone {
         let former = self.former_issuers.iter();
         iter::once(&*self.issuer).chain(former.map(|former| &*former.issuer))
     }
 
-    /// What a token may be for, whichever issuer it names.
+    /// The accepted audiences of all issuers.
     pub(crate) fn all_audiences(&self) -> impl Iterator<Item = &str> {
         let former = self
             .former_issuers
@@ -157,7 +157,7 @@ impl Validation {
         all.filter(move |audience| seen.insert(*audience))
     }
 
-    /// RFC 7519 §4.1.3: whether the token is for one of `audiences`, or else of our own.
+    /// RFC 7519 §4.1.3: whether the token is for one of `audiences`, or else for one of the project's own.
     pub(super) fn check_audience(
         &self,
         identity: &Identity,
@@ -172,7 +172,7 @@ impl Validation {
         }
     }
 
-    /// RFC 7519 §4.1.4 to §4.1.6, each with the leeway in the token's favour.
+    /// RFC 7519 §4.1.4 to §4.1.6, each with the leeway in favour of the token.
     pub(super) fn check_times(&self, times: &Times, at: Duration) -> Result<(), AuthErrorKind> {
         let now = at.as_secs_f64();
         let leeway = self.leeway.as_secs_f64();
@@ -186,7 +186,7 @@ impl Validation {
         Ok(())
     }
 
-    /// RFC 7519 §4.1.4: on or after which a token must not be accepted.
+    /// RFC 7519 §4.1.4: the time from which a token must not be accepted.
     pub(super) fn check_expiry(
         &self,
         expires_at: NumericDate,
@@ -205,7 +205,7 @@ fn is_access_token(token_type: &str) -> bool {
         || token_type.eq_ignore_ascii_case("application/at+jwt")
 }
 
-/// A machine's subject is its client: by RFC 9068 §2.2 the very id, at Authgear with a prefix.
+/// The subject of a machine's token is its client: by RFC 9068 §2.2 the same id, at Authgear with a prefix.
 fn bearer(identity: &Identity) -> Result<Subject, AuthErrorKind> {
     let subject = identity.subject();
     if subject.is_empty() {
@@ -222,13 +222,13 @@ fn bearer(identity: &Identity) -> Result<Subject, AuthErrorKind> {
     }
 }
 
-/// Whether `alg` means this algorithm. `Ed25519` is the name that RFC 9864 §2.2 gives to `EdDSA`
-/// with that curve, the only one that is known here.
+/// Whether `alg` names this algorithm. `Ed25519` is the name of RFC 9864 §2.2 for `EdDSA` with that curve,
+/// which is the only supported one.
 fn is_named(algorithm: Algorithm, alg: &str) -> bool {
     name(algorithm) == Some(alg) || (algorithm == Algorithm::EdDSA && alg == "Ed25519")
 }
 
-/// The name of an algorithm (RFC 7518 §3.1), if it is an asymmetric one that we know.
+/// Parses the name of an algorithm (RFC 7518 §3.1), if it is a supported asymmetric one.
 pub(crate) fn name(algorithm: Algorithm) -> Option<&'static str> {
     Some(match algorithm {
         Algorithm::ES256 => "ES256",

@@ -1,5 +1,4 @@
-//! The live session: a JWT that was verified here, and whose session the resolver has confirmed
-//! within a bound.
+//! Live sessions: a JWT that is verified here, and whose session the resolver has confirmed within a bound.
 
 mod options;
 
@@ -17,17 +16,17 @@ use crate::user::{
     VerifiedUser,
 };
 
-/// Has the sessions of one project's users confirmed by its resolver.
+/// Confirms the sessions of one project's users at its resolver.
 pub(crate) struct LiveVerifier<C> {
     pub(crate) resolver: Arc<ResolverClient>,
     pub(crate) bound: Duration,
     pub(crate) grace_period: Duration,
-    /// What there is of a user without a token. `None`: Authgear's cookies are not taken.
+    /// The data of a user without a token. `None`: Authgear's cookies are not accepted.
     pub(crate) cookie_base: Option<Arc<VerifiedUser<C>>>,
 }
 
 impl<C: Send + Sync + 'static> LiveVerifier<C> {
-    /// The same, which keeps no answer.
+    /// The same, without caching answers.
     pub(crate) fn without_keeping(&self) -> Self {
         Self {
             resolver: Arc::new(self.resolver.without_keeping()),
@@ -37,7 +36,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         }
     }
 
-    /// Whether Authgear's own cookies are a credential, which have no audience.
+    /// Whether Authgear's own cookies, which have no audience, are a credential.
     pub(crate) fn accepts_cookies(&self) -> bool {
         self.cookie_base.is_some()
     }
@@ -46,12 +45,12 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         &self.resolver
     }
 
-    /// After this time a session is confirmed anew.
+    /// After this time, a session is confirmed again.
     pub(crate) fn half(&self) -> Duration {
         self.bound / 2
     }
 
-    /// Verifies Authgear's own cookies, which stand for a session without a token.
+    /// Verifies Authgear's own cookies, which represent a session without a token.
     pub(crate) fn verify_cookies(
         self: &Arc<Self>,
         form: CredentialForm,
@@ -69,7 +68,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         }
     }
 
-    /// Lets a verified user pass whose session is confirmed, and asks where it is not.
+    /// Accepts a verified user whose session is confirmed, and calls the resolver if it is not.
     pub(super) fn confirm(
         self: &Arc<Self>,
         user: AuthUser<C>,
@@ -98,7 +97,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         let requester = requester();
         let credential = Arc::new(SessionCredential::new(form, value, digest));
         if self.is_in_grace(&user) {
-            // Nobody waits for a resolver that is known to be away; it is asked all the same.
+            // No request waits for a resolver that is known to be unreachable; it is called in any case.
             self.resolver
                 .renew(Arc::clone(&credential), requester.client, self.bound);
             let outcome = self.without_resolver(user, credential, self.resolver.error());
@@ -111,7 +110,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         }))
     }
 
-    /// The same for a credential of which nothing is known yet.
+    /// The same for a credential without a known answer.
     pub(super) async fn confirm_later(
         &self,
         user: AuthUser<C>,
@@ -155,8 +154,8 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         Ok(user.with_session(Some(Arc::clone(session))))
     }
 
-    /// Whether the resolver has been away for no longer than the grace, and the user has a token
-    /// that can stand alone.
+    /// Whether the resolver has been unreachable for no longer than the grace period, and the user has a
+    /// token that is enough.
     fn is_in_grace(&self, user: &AuthUser<C>) -> bool {
         self.may_have_grace(user)
             && self
@@ -165,7 +164,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
                 .is_some_and(|time| time < self.grace_period)
     }
 
-    /// The same, once a probe has said whether a question has failed because of the resolver.
+    /// The same, after a probe has found whether a call failed because of the resolver.
     async fn grace_opens(&self, user: &AuthUser<C>, error: &CallError) -> bool {
         if self.may_have_grace(user) && self.resolver.away_for().is_none() {
             self.resolver.verdict(error).await;
@@ -177,7 +176,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         !self.grace_period.is_zero() && user.verified().method == VerifiedBy::Jwt
     }
 
-    /// The token alone, and what the resolver said last.
+    /// The token and the last answer of the resolver.
     fn without_resolver(
         &self,
         user: AuthUser<C>,
@@ -185,7 +184,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         error: Option<Arc<CallError>>,
     ) -> Result<AuthUser<C>, AuthError> {
         let last = match self.resolver.last(credential.digest()) {
-            // It had ended already: that it came back is for the resolver to say.
+            // The session had ended already. Only the resolver can report that it is valid again.
             Some(answer) if answer.session().is_none() => {
                 return Err(unavailable(
                     error.unwrap_or_else(|| Arc::new(CallError::QueueTimeout)),
@@ -203,10 +202,10 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
         Ok(user.with_session(Some(Arc::new(session))))
     }
 
-    /// Checks a user's session once more, if it was confirmed longer ago than half of the bound.
+    /// Confirms a user's session again, if its confirmation is older than half of the bound.
     pub(crate) async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
         let bare = AuthUser::new(Arc::clone(user.shared()));
-        // Without one nobody was asked when the user was let in: that is new.
+        // Without a token, the resolver was not called when the user was accepted: that is new.
         let credential = user
             .session()
             .and_then(|session| session.credential.clone())
@@ -230,7 +229,7 @@ impl<C: Send + Sync + 'static> LiveVerifier<C> {
             }
         };
         let again = Self::conclude(bare, &answer)?;
-        // A cookie's session has no token to compare with.
+        // A session of a cookie has no token to compare with.
         if again.id() == user.id() {
             Ok(again)
         } else {

@@ -1,11 +1,11 @@
-//! [`LiveSessions`]: how sessions are kept confirmed.
+//! [`LiveSessions`]: how sessions are confirmed.
 
 use std::time::Duration;
 
 use crate::error::ConfigError;
 use crate::verify::resolver::{CachePolicy, MAX_COUNT, SessionResolver};
 
-/// How sessions are kept confirmed, for
+/// How sessions are confirmed, for
 /// [`AuthgearBuilder::live_sessions`](crate::AuthgearBuilder::live_sessions).
 ///
 /// ```
@@ -30,12 +30,11 @@ pub struct LiveSessions {
 }
 
 impl LiveSessions {
-    /// A session must have been confirmed within this time, counted from when the question was sent:
-    /// a disabled user is out no later. 10 seconds are a good choice.
+    /// The maximum age of a session's confirmation, counted from the start of the resolver call. A disabled
+    /// user is refused after this time at the latest. 10 seconds are a good choice.
     ///
-    /// While its user is active, a session is confirmed anew in the background once half of the
-    /// bound is over; a request waits for the resolver only with a token that is new here, or when
-    /// the bound has passed.
+    /// While its user is active, a session is confirmed again in the background after half of the bound. A
+    /// request waits for the resolver only if its token is new here, or if the bound has passed.
     pub fn within(bound: Duration) -> Self {
         Self {
             bound,
@@ -46,45 +45,44 @@ impl LiveSessions {
         }
     }
 
-    /// While the resolver is away, lets the JWT count alone for this long, counted from when that was
-    /// found out. Default: zero: 503 as soon as the bound has passed.
+    /// While the resolver is unreachable, the JWT is enough for this long, counted from the detection.
+    /// Default: zero. Then the response is 503 as soon as the bound has passed.
     ///
-    /// A probe finds it out, whose credential is an invented one: a connection that cannot be made or
-    /// is cut, no answer within the timeout, or a status of 500 to 599. One is sent as soon as a
-    /// question fails, and the request waits for its word; one question that fails while probes are
-    /// answered is that request's 503. So is every failed question where the probe meets another
-    /// status or an answer that makes no sense: then something answers, and nothing is away.
+    /// A probe with an invented credential detects this. The resolver is unreachable if the connection fails
+    /// or is cut, if no response comes within the timeout, or if the status is 500 to 599. A probe is sent
+    /// as soon as a resolver call fails, and the request waits for its result. If the probe is answered, the
+    /// failed call is a 503 for its own request only. The same holds if the probe gets another status or a
+    /// malformed response: then a server answers, so it is not unreachable.
     ///
-    /// In that time a user who was disabled stays in until the token expires, and
-    /// [`verified_by`](crate::AuthUser::verified_by) is `jwt`. What the resolver said last of a
-    /// session still counts: its roles, and that it has ended.
+    /// In that time, a disabled user can continue until the token expires, and
+    /// [`verified_by`](crate::AuthUser::verified_by) is `jwt`. The last answer of the resolver about a
+    /// session still counts: its roles, and its end.
     pub fn grace_period(mut self, grace_period: Duration) -> Self {
         self.grace_period = grace_period;
         self
     }
 
-    /// Also takes Authgear's own cookies, after all other sources: for an API that serves both
-    /// mobile applications (with a JWT) and a website on the same parent domain. They are
-    /// [one credential](SessionResolver::cookie_prefix). The resolver says whose it is, with the same bound;
-    /// there is no grace for it.
+    /// Also accepts Authgear's own cookies, after all other sources. This is for an API that serves both
+    /// mobile applications (with a JWT) and a website on the same parent domain. The cookies are [one
+    /// credential](SessionResolver::cookie_prefix). The resolver verifies them, with the same bound and
+    /// without a grace period.
     ///
-    /// The client of such a session is not known, so that
-    /// [`client_ids`](crate::AuthgearBuilder::client_ids) are not asked of it: the cookies are
-    /// Authgear's own.
+    /// The client of such a session is unknown. So [`client_ids`](crate::AuthgearBuilder::client_ids) do not
+    /// apply to it: the cookies are Authgear's own.
     pub fn session_cookies(mut self) -> Self {
         self.session_cookies = true;
         self
     }
 
-    /// Remembers at most so many sessions, those in use first. Default: 65,536. One takes some
-    /// 0.5 KiB, and as much again as its token is long (1 KiB as a rule); 24 KiB at the very most. A
-    /// session that is forgotten is asked for again.
+    /// The maximum number of sessions in memory. Sessions in use are kept first. Default: 65,536. A session
+    /// takes about 0.5 KiB plus the length of its token (usually 1 KiB), and at most 24 KiB. A session that
+    /// was evicted is confirmed again.
     pub fn cache_capacity(mut self, sessions: usize) -> Self {
         self.cache_capacity = sessions;
         self
     }
 
-    /// How the resolver is asked. Its cache plays no part here: the bound does.
+    /// How the resolver is called. Its cache has no effect here, because the bound decides.
     pub fn session_resolver(mut self, resolver: SessionResolver) -> Self {
         self.resolver = resolver;
         self
@@ -132,5 +130,5 @@ const MAX_BOUND: Duration = Duration::from_secs(60 * 60);
 
 const MAX_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A fault at Authgear can make a good session nobody's for a moment.
+/// A fault at Authgear can make the resolver report no session for a valid one for a moment.
 const MAX_INVALID_TTL: Duration = Duration::from_secs(2);

@@ -1,11 +1,11 @@
-//! [`ProjectChange`]: a project comes, goes, or is set up in another way, while requests run.
+//! [`ProjectChange`]: adds, removes or replaces a project while requests run.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::{ProjectSet, TrustedProject};
 
 impl<C: Send + Sync + 'static> ProjectSet<C> {
-    /// Begins a change. Others who want one wait for its end; no request does.
+    /// Begins a change. Other changes wait for its end, but no request does.
     pub(crate) fn begin_change(&self) -> ProjectChange<'_, C> {
         ProjectChange {
             set: self,
@@ -21,18 +21,18 @@ pub(crate) struct ProjectChange<'s, C> {
 }
 
 impl<C: Send + Sync + 'static> ProjectChange<'_, C> {
-    /// The project whose endpoint this is.
+    /// The project with this endpoint.
     pub(crate) fn project(&self, endpoint: &str) -> Option<Arc<TrustedProject<C>>> {
         self.set
             .find(endpoint)
             .filter(|project| project.issuer() == endpoint)
     }
 
-    /// Sees that none of these issuers is another project's than `own`. To be asked before anything of the
-    /// new project is started.
+    /// Checks that no project other than `own` has one of these issuers. Call it before anything of the new
+    /// project is started.
     ///
     /// # Errors
-    /// The issuer that is another project's.
+    /// The issuer of another project.
     pub(crate) fn check_free<'i>(
         &self,
         mut issuers: impl Iterator<Item = &'i str>,
@@ -48,10 +48,10 @@ impl<C: Send + Sync + 'static> ProjectChange<'_, C> {
         }
     }
 
-    /// Puts a project in, and takes another one out in the same moment.
+    /// Adds a project, and removes another one at the same time.
     ///
     /// # Errors
-    /// The issuer that another project has too: nothing has changed then.
+    /// The issuer that another project has too. Then nothing has changed.
     pub(crate) fn finish(
         &self,
         out: Option<&Arc<TrustedProject<C>>>,
@@ -66,7 +66,7 @@ impl<C: Send + Sync + 'static> ProjectChange<'_, C> {
         }
         let projects = table.len();
         self.set.table.store(Arc::new(table));
-        // Only now, so that whoever begins again finds the new table.
+        // Only now, so that a verification that begins again finds the new table.
         if let Some(out) = out {
             out.take_out();
         }

@@ -1,4 +1,4 @@
-//! How projects are doing, and when they can verify.
+//! The health of projects, and when they can verify.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use crate::runtime::RuntimeEnded;
 use crate::verify::verifier::{VerifierStatus, resolver_error};
 
 impl<C: Send + Sync + 'static> ProjectSet<C> {
-    /// Returns when credentials can be verified: with several projects, when the first attempt to
-    /// fetch keys of each has ended, and one of them can verify. At once where there are none.
+    /// Returns when credentials can be verified. With several projects, this is when the first key fetch of
+    /// each has ended, and one of them can verify. Without projects it returns at once.
     ///
     /// # Errors
-    /// When they cannot, and will not be.
+    /// Credentials cannot be verified, and never will be.
     pub(crate) async fn ready(&self) -> Result<(), RuntimeEnded> {
         let projects = self.all();
         if let [project] = &projects[..] {
@@ -52,7 +52,7 @@ impl<C: Send + Sync + 'static> TrustedProject<C> {
     /// Returns when its credentials can be verified.
     ///
     /// # Errors
-    /// When they cannot, and will not be.
+    /// Its credentials cannot be verified, and never will be.
     async fn ready(&self) -> Result<(), RuntimeEnded> {
         let jwt = self.jwt();
         if !jwt.keys().status().usable {
@@ -74,7 +74,7 @@ impl<C: Send + Sync + 'static> TrustedProject<C> {
             key_age: keys.age,
             error: keys.error.map(|error| error as _).or(resolver),
         };
-        // It is the reason for whatever else has failed, or will.
+        // It is the reason for every other failure, now or later.
         if let Err(ended) = self.jwt().check_runtime() {
             status.error = Some(Arc::new(ended));
         }

@@ -1,8 +1,8 @@
-//! The projects whose tokens count: one as a rule, or several.
+//! The trusted projects: usually one, or several.
 //!
-//! A token's issuer (`iss`) names the project, whose header rules, keys, times and revocations then
-//! decide: see [`token`]. Projects come and go while requests run: the table is replaced as a whole, and
-//! a project that is out ends whatever still waits for it.
+//! A token's issuer (`iss`) names the project. The header rules, keys, times and revocations of that project
+//! decide: see [`token`]. Projects are added and removed while requests run. The table is replaced as a
+//! whole, and a removed project ends all waits for it.
 
 mod changes;
 mod health;
@@ -29,13 +29,13 @@ use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::user::{AuthUser, CredentialForm, VerifiedBy};
 
-/// The projects whose tokens count.
+/// The trusted projects.
 pub(crate) struct ProjectSet<C> {
     table: ArcSwap<Table<C>>,
-    /// Held by those who change the table, and by no request.
+    /// Held while the table is changed, and by no request.
     changing: Mutex<()>,
     cache: Option<TokenCache<C>>,
-    /// What further projects are made with. `None`: there will be none.
+    /// The shared resources for further projects. `None`: there will be none.
     resources: Option<ProjectResources<C>>,
 }
 
@@ -62,7 +62,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
         })
     }
 
-    /// Verifies Authgear's own cookies, which name no issuer: only where one project takes them.
+    /// Verifies Authgear's own cookies, which name no issuer: only if the single project accepts them.
     pub(crate) fn verify_cookies(
         &self,
         cookies: &str,
@@ -77,7 +77,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
         }
     }
 
-    /// Checks once more a user who was let in some time ago.
+    /// Checks again a user who was accepted earlier.
     pub(crate) async fn recheck(
         &self,
         user: &AuthUser<C>,
@@ -85,8 +85,8 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
     ) -> Result<AuthUser<C>, AuthError> {
         for _ in 0..MAX_REPLACEMENTS {
             let project = self.find(user.issuer()).ok_or(AuthErrorKind::WrongIssuer)?;
-            // What ends tokens ends no session that came by a cookie, and a request with one does not
-            // ask whether it has.
+            // A revocation of tokens does not end the session of a cookie, and a request with a cookie does
+            // not check it.
             if user.verified().method == VerifiedBy::Jwt {
                 project.jwt().recheck(user.verified(), audiences)?;
             }
@@ -100,7 +100,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
         Err(being_replaced(AuthErrorKind::SessionUnavailable))
     }
 
-    /// What further projects are made with, if there may be any.
+    /// The shared resources for further projects, if there can be any.
     pub(crate) fn resources(&self) -> Option<&ProjectResources<C>> {
         self.resources.as_ref()
     }
@@ -110,7 +110,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
         self.table.load().find(issuer).cloned()
     }
 
-    /// The only project, if there is one alone.
+    /// The only project, if there is exactly one.
     pub(crate) fn sole(&self) -> Option<Arc<TrustedProject<C>>> {
         self.table.load().sole().cloned()
     }
@@ -121,10 +121,10 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
     }
 }
 
-/// How often one question is begun again because its project was replaced.
+/// The maximum number of restarts of one verification because its project was replaced.
 const MAX_REPLACEMENTS: usize = 8;
 
-/// The project is in, and was replaced so often that nobody can say what the credential is worth.
+/// The project exists, and was replaced too often during the verification to give a result.
 fn being_replaced(kind: AuthErrorKind) -> AuthError {
     AuthError::unavailable(kind, Duration::from_secs(1), None)
 }

@@ -1,4 +1,4 @@
-//! [`TrustedProject`]: what verifies the tokens of one project, as it is set up now.
+//! [`TrustedProject`]: verifies the tokens of one project, in its current configuration.
 
 use std::fmt;
 use std::future::Future;
@@ -19,15 +19,15 @@ use crate::verify::live::LiveVerifier;
 use crate::verify::resolver::Requester;
 use crate::verify::verification::Verification;
 
-/// One project as it is set up now. Whoever replaces its options, or removes it and adds it again,
-/// makes another one.
+/// One project in its current configuration. A change of its options, or a removal and addition, makes a new
+/// one.
 pub(crate) struct TrustedProject<C> {
     jwt: Arc<JwtVerifier<C>>,
     live: Option<Arc<LiveVerifier<C>>>,
     telemetry: Arc<ProjectTelemetry>,
     is_out: AtomicBool,
     taken_out: Notify,
-    /// How many tokens of this project the cache holds.
+    /// The number of this project's tokens in the cache.
     cached_tokens: AtomicUsize,
 }
 
@@ -52,7 +52,7 @@ impl<C> TrustedProject<C> {
         &self.jwt.validation.issuer
     }
 
-    /// All issuers whose tokens are this project's.
+    /// All issuers whose tokens belong to this project.
     pub(super) fn issuers(&self) -> impl Iterator<Item = &str> {
         self.jwt.validation.issuers()
     }
@@ -69,7 +69,7 @@ impl<C> TrustedProject<C> {
         &self.cached_tokens
     }
 
-    /// Forgets what the resolver said of a user.
+    /// Removes the cached answers of the resolver about a user.
     pub(crate) fn invalidate_user(&self, user_id: &str)
     where
         C: Send + Sync + 'static,
@@ -84,28 +84,28 @@ impl<C> TrustedProject<C> {
         self.jwt.keys().status().usable
     }
 
-    /// Tells what has become of one of its tokens.
+    /// Reports the result of one of its tokens.
     pub(super) fn tell<T>(&self, outcome: &Result<T, AuthError>) {
         let refusal = outcome.as_ref().err().map(AuthError::kind);
         self.telemetry.decided(refusal);
     }
 
-    /// Whether its tokens count.
+    /// Whether its tokens are accepted.
     pub(super) fn is_in(&self) -> bool {
         !self.is_out.load(Ordering::Acquire)
     }
 
-    /// Ends whatever waits for it. It stays out.
+    /// Ends all waits for it, permanently.
     pub(super) fn take_out(&self) {
         self.is_out.store(true, Ordering::Release);
         self.taken_out.notify_waiters();
     }
 
-    /// The outcome of this work, or `None` as soon as the project is out: what comes of it afterwards
-    /// does not count.
+    /// The outcome of this work, or `None` as soon as the project is removed: a later outcome does not
+    /// count.
     pub(in crate::verify) async fn while_in<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut taken_out = pin!(self.taken_out.notified());
-        // Before the look, so that nothing happens in between.
+        // Before the check, so that no removal is missed in between.
         taken_out.as_mut().enable();
         if !self.is_in() {
             return None;
@@ -119,7 +119,7 @@ impl<C> TrustedProject<C> {
 }
 
 impl<C: Send + Sync + 'static> TrustedProject<C> {
-    /// What is left to do once the token has been verified.
+    /// The remaining steps after the token was verified.
     pub(super) fn confirm(
         &self,
         principal: Principal<C>,
@@ -130,7 +130,7 @@ impl<C: Send + Sync + 'static> TrustedProject<C> {
     ) -> Verification<C> {
         match (&self.live, principal) {
             (Some(live), Principal::User(user)) => {
-                // A good token is plain ASCII.
+                // A valid token is plain ASCII.
                 let token = str::from_utf8(token).unwrap_or_default();
                 let form = CredentialForm::Bearer;
                 let quiet;
@@ -147,7 +147,7 @@ impl<C: Send + Sync + 'static> TrustedProject<C> {
         }
     }
 
-    /// Verifies a token whose key, or whose revocation, is not known yet.
+    /// Verifies a token whose key or revocation is not known yet.
     pub(super) async fn verify_later(
         self: Arc<Self>,
         asked: Asked,
@@ -197,13 +197,13 @@ mod tests {
     fn what_comes_of_a_project_that_went_does_not_count() {
         let project = stub::project("https://auth.example");
         assert_eq!(project.while_in(ready(1)).now_or_never(), Some(Some(1)));
-        // It goes while the work is done.
+        // The project is removed during the work.
         let work = async {
             project.take_out();
             1
         };
         assert_eq!(project.while_in(work).now_or_never(), Some(None));
-        // It is gone before anybody waits, who would not be woken.
+        // The project is removed before the wait, which would then miss the signal.
         let waiting = project.while_in(pending::<()>());
         assert_eq!(waiting.now_or_never(), Some(None));
     }

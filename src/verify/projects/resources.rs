@@ -1,4 +1,4 @@
-//! [`ProjectResources`]: what projects have in common.
+//! [`ProjectResources`]: the resources that projects share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::telemetry::MetricScope;
 use crate::user::ScopeInclusions;
 use crate::verify::jwt::ReadClaims;
 
-/// What a project is made with, besides options of its own.
+/// The inputs of a project, besides its own options.
 pub(crate) struct ProjectResources<C> {
     pub(crate) runtime: Handle,
     pub(crate) clock: Clock,
     pub(crate) outbound: OutboundPool,
-    /// `None`: there is one project alone, which waits for nobody.
+    /// `None`: there is only one project, whose fetches need no limit.
     pub(crate) spread: Option<FetchSpread>,
     pub(crate) ledger: Arc<RevocationLedger>,
     pub(crate) metrics: MetricScope,

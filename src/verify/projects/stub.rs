@@ -28,7 +28,7 @@ impl KeySource for Nowhere {
     fn start_over(&mut self) {}
 }
 
-/// Its tasks end at once, with their runtime.
+/// Its tasks end at once, because their runtime ends.
 pub(in crate::verify) fn project(issuer: &str) -> Arc<TrustedProject<NoClaims>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

@@ -1,4 +1,4 @@
-//! [`Table`]: which project an issuer is.
+//! [`Table`]: finds the project of an issuer.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,14 +9,14 @@ use super::project::TrustedProject;
 /// Projects by the issuers of their tokens, compared byte by byte. Replaced as a whole.
 pub(super) struct Table<C> {
     by_issuer: HashMap<Box<str>, Arc<TrustedProject<C>>>,
-    /// The only project, if there is one alone.
+    /// The only project, if there is exactly one.
     sole: Option<Arc<TrustedProject<C>>>,
     projects: usize,
 }
 
 impl<C> Table<C> {
     /// # Errors
-    /// An issuer that is one of another project here.
+    /// An issuer that another project in this table has.
     pub(super) fn insert(&mut self, project: &Arc<TrustedProject<C>>) -> Result<(), Box<str>> {
         let taken = project
             .issuers()
@@ -31,7 +31,7 @@ impl<C> Table<C> {
         Ok(())
     }
 
-    /// Takes a project out, with all its issuers.
+    /// Removes a project and all its issuers.
     pub(super) fn remove(&mut self, project: &Arc<TrustedProject<C>>) {
         self.by_issuer.retain(|_, own| !Arc::ptr_eq(own, project));
         self.count();
@@ -56,7 +56,7 @@ impl<C> Table<C> {
         self.projects
     }
 
-    /// All issuers that are trusted, in their order.
+    /// All trusted issuers, in order.
     pub(super) fn issuers(&self) -> Vec<String> {
         let mut issuers: Vec<_> = self.by_issuer.keys().map(ToString::to_string).collect();
         issuers.sort();

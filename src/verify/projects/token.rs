@@ -1,7 +1,7 @@
 //! The verification of a token, by the project that its issuer names.
 //!
-//! The issuer is read once, by the parser of the claims: there is no other reader that could find another
-//! one.
+//! The issuer is parsed once, by the parser of the claims. There is no second parser that could find another
+//! issuer.
 
 use std::sync::Arc;
 
@@ -20,18 +20,18 @@ use crate::verify::jwt::{Audiences, Outcome, TokenCache};
 use crate::verify::resolver::Requester;
 use crate::verify::verification::{PendingVerification, Verification};
 
-/// What is asked about a token.
+/// The parameters of a token's verification.
 #[derive(Clone, Copy)]
 struct Question<'q> {
-    /// What it must be for, instead of what the project names.
+    /// The required audience, instead of the project's own.
     audiences: Option<&'q Audiences>,
-    /// Whether the answer is kept for those who ask after this one.
+    /// Whether the result is cached for later requests.
     keeps: bool,
-    /// How often it may begin again.
+    /// The remaining number of restarts.
     restarts: usize,
 }
 
-/// A token and its question, for as long as they wait.
+/// A token and its parameters, while they wait.
 pub(super) struct Asked {
     pub(super) token: Secret,
     pub(super) audiences: Option<Audiences>,
@@ -40,8 +40,8 @@ pub(super) struct Asked {
 }
 
 impl<C: Send + Sync + 'static> ProjectSet<C> {
-    /// Verifies a token that is for one of `audiences`, or else of the project's own. If it is refused,
-    /// `malformed` may name another reason: the characters of a good one need not be looked at twice.
+    /// Verifies a token that is for one of `audiences`, or else for the project's own. If it is refused,
+    /// `malformed` can give another reason: then the characters of a valid token are not checked twice.
     pub(crate) fn verify(
         self: &Arc<Self>,
         token: &[u8],
@@ -53,8 +53,8 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
         self.answer(audiences, true, token, now, malformed, requester)
     }
 
-    /// Verifies a token as [`verify`](Self::verify) does, and keeps neither token nor answer. What was kept
-    /// before is used.
+    /// Verifies a token as [`verify`](Self::verify) does. It uses cached results, but caches neither token
+    /// nor answer.
     pub(crate) fn verify_without_keeping(
         self: &Arc<Self>,
         token: &[u8],
@@ -89,7 +89,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
     }
 
     /// # Errors
-    /// Why the token is refused.
+    /// The reason for the refusal.
     fn start(
         self: &Arc<Self>,
         question: Question<'_>,
@@ -134,7 +134,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                 {
                     let token = VerifiedToken::new(project, verified, audiences.is_none());
                     cache.insert(digest, token);
-                    // Whoever took the project out meanwhile may have looked before it was there.
+                    // A concurrent removal of the project can have cleared the cache before this insertion.
                     if !project.is_in() {
                         cache.remove(digest);
                     }
@@ -151,7 +151,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
         }
     }
 
-    /// What is left to do once the token has been verified.
+    /// The remaining steps after the token was verified.
     fn conclude(
         self: &Arc<Self>,
         project: &Arc<TrustedProject<C>>,
@@ -192,8 +192,8 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
         Verification::Pending(Box::pin(waiting))
     }
 
-    /// Waits for the outcome, and begins again where the project was replaced meanwhile: what a project
-    /// says after it went does not count.
+    /// Waits for the outcome, and restarts if the project was replaced meanwhile: an outcome of a removed
+    /// project does not count.
     async fn follow(
         self: Arc<Self>,
         project: Arc<TrustedProject<C>>,
@@ -208,7 +208,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
             return outcome;
         }
         let now = project.jwt().clock.now();
-        // It is of no use any more, and what follows may take its time.
+        // The old value is not needed any more, and the next steps can take time.
         drop(project);
         let Some(restarts) = restarts.checked_sub(1) else {
             return Err(being_replaced(AuthErrorKind::KeysUnavailable));
@@ -229,7 +229,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
 impl Question<'_> {
     fn kept(self, token: &[u8], requester: Requester) -> Asked {
         Asked {
-            // Only text gets as far as to wait.
+            // Only text can reach the wait.
             token: Secret::new(String::from_utf8_lossy(token)),
             audiences: self.audiences.cloned(),
             keeps: self.keeps,
@@ -238,10 +238,10 @@ impl Question<'_> {
     }
 }
 
-/// Whether a token still counts, or why it does not.
+/// Whether a token is still valid, or why not.
 type Checked = Result<(), AuthError>;
 
-/// A token that was verified before, if it need not be verified once more.
+/// A verified token, if it need not be verified again.
 fn find_known<C>(
     cache: &TokenCache<C>,
     digest: TokenDigest,
@@ -262,12 +262,12 @@ fn find_known<C>(
     None
 }
 
-/// The project that must verify a token, and the claims if they were read to find out.
+/// The project that must verify a token, and the claims if they were already parsed.
 fn choose<'t, C>(
     table: &'t Table<C>,
     jws: Jws<'_>,
 ) -> Result<(&'t Arc<TrustedProject<C>>, Option<Claims>), AuthErrorKind> {
-    // It compares the issuer itself, after it has looked at the header.
+    // The project compares the issuer itself, after it has checked the header.
     if let Some(project) = table.sole() {
         return Ok((project, None));
     }

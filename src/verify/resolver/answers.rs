@@ -1,4 +1,4 @@
-//! What the resolver said, and for how long that counts.
+//! The answers of the resolver, and how long they are used.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,11 +19,11 @@ use crate::verify::session_headers::{self, SessionHeaders};
 
 /// One answer of the resolver.
 pub(crate) struct Answer {
-    /// When the question was sent: what happened at Authgear after that is not in the answer.
+    /// The start of the call: the answer does not reflect later changes at Authgear.
     asked_at: Timestamp,
     /// `None`: there is no session with this credential.
     session: Option<Arc<Session>>,
-    /// When the credential expires, as its token says.
+    /// The expiry of the credential, from its token.
     expires_at: Option<NumericDate>,
     set_cookies: Box<[HeaderValue]>,
     is_being_renewed: AtomicBool,
@@ -72,13 +72,13 @@ impl Answer {
         now.elapsed(self.asked_at)
     }
 
-    /// Whether it is for the caller to renew it: once, however many see that it is time.
+    /// Whether this caller must renew it: exactly one of those who see that it is due.
     pub(crate) fn claim_renewal(&self) -> bool {
         !self.is_being_renewed.swap(true, Ordering::Relaxed)
     }
 
     fn counts(&self, now: Timestamp, max_age: Duration) -> bool {
-        // The resolver allows for no leeway either.
+        // The resolver applies no leeway either.
         self.age(now) < max_age
             && self
                 .expires_at
@@ -97,8 +97,8 @@ impl Answer {
     }
 }
 
-/// When a credential ends. One that looks like a JWT and is none that we can read ends at once: its
-/// answer is valid, but is not kept.
+/// The expiry of a credential. If it looks like a JWT but cannot be parsed, it expires at once: its answer
+/// is valid, but is not cached.
 fn expiry(credential: &SessionCredential, asked_at: Timestamp) -> Option<NumericDate> {
     let (token, may_be_passed_over) = match credential.form() {
         CredentialForm::Bearer => (credential.value().as_bytes(), false),
@@ -115,20 +115,20 @@ fn expiry(credential: &SessionCredential, asked_at: Timestamp) -> Option<Numeric
     let Some(end) = claims.ok().and_then(|claims| claims.identity.expires_at) else {
         return Some(NumericDate(0.0));
     };
-    // Whichever of several cookies the resolver took: not this one.
+    // The resolver did not use this one of the cookies.
     let is_long_over = end.0 + CLOCKS_APART.as_secs_f64() <= asked_at.unix().as_secs_f64();
     (!(may_be_passed_over && is_long_over)).then_some(end)
 }
 
-/// As far as Authgear's clock may be from ours.
+/// The maximum difference between Authgear's clock and this machine's.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 
-/// The answers that are kept.
+/// The cached answers.
 pub(super) struct Answers {
     valid: BoundedMap<Arc<Answer>>,
-    /// Kept apart, so that a flood of invented credentials pushes no valid answer out.
+    /// Stored separately, so that a flood of invented credentials evicts no valid answer.
     invalid: BoundedMap<Arc<Answer>>,
-    /// Counts the purges.
+    /// The number of purges.
     generation: AtomicU64,
     keep: CachePolicy,
 }
@@ -147,7 +147,7 @@ impl Answers {
         self.generation.load(Ordering::SeqCst)
     }
 
-    /// The answer that counts now, if it is not older than this.
+    /// The valid answer, if it is not older than this.
     pub(super) fn current(
         &self,
         digest: &Digest,
@@ -166,14 +166,14 @@ impl Answers {
             })
     }
 
-    /// The last answer, however old.
+    /// The last answer, of any age.
     pub(super) fn last(&self, digest: &Digest) -> Option<Arc<Answer>> {
         self.valid
             .find(digest)
             .or_else(|| self.invalid.find(digest))
     }
 
-    /// Keeps an answer that was asked for in this generation.
+    /// Stores an answer whose call began in this generation.
     pub(super) fn keep(&self, digest: Digest, answer: &Arc<Answer>, generation: u64) {
         if self.keep.valid_ttl.is_zero() {
             return;
@@ -183,7 +183,8 @@ impl Answers {
         } else {
             (&self.invalid, &self.valid)
         };
-        // A purge counts first and clears then: whatever this lets pass, the purge still finds.
+        // A purge increments the counter first, and then clears. So a purge finds every answer that passes
+        // this check.
         to.insert_if(digest, Arc::clone(answer), |current| {
             self.generation() == generation
                 && current.is_none_or(|current| !answer.is_older_than(current))
@@ -199,7 +200,7 @@ impl Answers {
 
 redacted_debug!(Answers { keep });
 
-/// Cookies that are passed on of one answer.
+/// The maximum number of forwarded cookies of one answer.
 const MAX_SET_COOKIES: usize = 4;
-/// Answers without a session that are kept. Each counts for a second or two.
+/// The maximum number of cached answers without a session. Each is used for a second or two.
 const MAX_INVALID: usize = 10_000;

@@ -8,11 +8,12 @@ use crate::user::Digest;
 
 /// Keeps about the last `capacity` entries that were written or read, and never more.
 ///
-/// Each shard has two generations: what is read in the old one moves to the young one, and when
-/// the young one is full it becomes the old one, whose entries go. So there is no order to keep.
+/// Each shard has two generations. A read moves an entry from the old one to the young one. When the young
+/// one is full, it becomes the old one, and the entries of the old one are dropped. So there is no order to
+/// maintain.
 pub(super) struct BoundedMap<V> {
     shards: Box<[Mutex<Generations<V>>]>,
-    /// Of one generation of one shard.
+    /// The capacity of one generation of one shard.
     limit: usize,
 }
 
@@ -23,7 +24,7 @@ struct Generations<V> {
 
 impl<V: Clone> BoundedMap<V> {
     pub(super) fn new(capacity: usize) -> Self {
-        // A small map is one shard, so that its capacity is exact enough.
+        // A small map has one shard, so that its capacity is exact enough.
         let shards = (capacity / 64).clamp(1, MAX_SHARDS);
         let generations = || {
             Mutex::new(Generations {
@@ -47,7 +48,7 @@ impl<V: Clone> BoundedMap<V> {
         Some(value)
     }
 
-    /// Adds an entry if `still` says so while nobody else can change this part of the map.
+    /// Adds an entry if `still` returns true. During that call, no other thread can change this shard.
     pub(super) fn insert_if(
         &self,
         digest: Digest,
@@ -62,7 +63,7 @@ impl<V: Clone> BoundedMap<V> {
         }
     }
 
-    /// Removes an entry if it is still the one that is meant.
+    /// Removes an entry if it is still this one.
     pub(super) fn remove_if(&self, digest: &Digest, is_meant: impl Fn(&V) -> bool) {
         let mut shard = self.shard(digest);
         if shard.young.get(digest).is_some_and(&is_meant) {
@@ -72,7 +73,7 @@ impl<V: Clone> BoundedMap<V> {
         }
     }
 
-    /// Removes all entries that are not to be kept.
+    /// Removes all entries for which the function returns false.
     pub(super) fn retain(&self, keep: impl Fn(&V) -> bool) {
         for shard in &self.shards {
             let mut shard = lock(shard);

@@ -1,5 +1,5 @@
-//! One question to the resolver, over HTTP: a single credential, and nothing else of the request
-//! but who sent it.
+//! One call of the resolver, over HTTP. It sends a single credential and the sender's data, and nothing else
+//! of the request.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -14,55 +14,54 @@ use crate::outbound::{FetchError, Outbound, Target};
 use crate::runtime::RuntimeEnded;
 use crate::user::{CredentialForm, SessionCredential};
 
-/// Where answers come from: a server or, in a simulation, a function.
+/// The source of answers: a server or, in a simulation, a function.
 pub(crate) trait Ask: Send + Sync + 'static {
-    /// The headers of an answer of status 200.
+    /// The headers of a response with status 200.
     fn ask<'a>(&'a self, credential: &'a SessionCredential, client: &'a ClientInfo) -> Asking<'a>;
 }
 
 pub(crate) type Asking<'a> =
     Pin<Box<dyn Future<Output = Result<HeaderMap, CallError>> + Send + 'a>>;
 
-/// What the resolver is told of whoever sends the credential.
+/// The sender's data for the resolver.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientInfo {
     pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) address: Option<IpAddr>,
 }
 
-/// Why the resolver gave no answer that says anything.
+/// Why the resolver gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    #[error("the resolver could not be asked")]
+    #[error("the resolver call failed")]
     Fetch(#[source] FetchError),
     #[error(
         "there is no resolver at this address (without Authgear's own nginx in front it has a port of \
          its own: name it with `SessionResolver::url`)"
     )]
     NotFound(#[source] FetchError),
-    #[error("the answer of the resolver is malformed")]
+    #[error("the response of the resolver is malformed")]
     Malformed,
-    #[error("too many questions wait for the resolver")]
+    #[error("too many calls wait for the resolver")]
     QueueFull,
-    #[error("the question to the resolver waited too long for its turn")]
+    #[error("the resolver call waited too long in the queue")]
     QueueTimeout,
-    #[error("the question to the resolver was given up")]
+    #[error("the resolver call was abandoned")]
     Abandoned,
-    /// The runtime exists, and nobody drives it; or it is overloaded.
-    #[error("the runtime on which the `Authgear` was built did not ask the resolver in time")]
+    /// The runtime exists but does not run, or it is overloaded.
+    #[error("the runtime on which the `Authgear` was built did not call the resolver in time")]
     Stalled,
     #[error(transparent)]
     RuntimeEnded(#[from] RuntimeEnded),
 }
 
 impl CallError {
-    /// Whether nothing answered, or a server that says of itself that it cannot: only then may a
-    /// token stand alone.
+    /// Whether no server answered, or the server reported its own failure. Only then can a token be enough.
     pub(super) fn is_away(&self) -> bool {
         matches!(self, Self::Fetch(error) if error.is_away())
     }
 
-    /// Whether it may be for the resolver that there is no answer, rather than for us.
+    /// Whether the reason can be the resolver, and not this process.
     pub(super) fn may_be_resolver(&self) -> bool {
         matches!(
             self,
@@ -116,7 +115,7 @@ impl HttpResolver {
         headers
     }
 
-    /// A credential was checked to be of plain characters before it came here: it has a header.
+    /// The credential was checked to have plain characters before, so it fits into a header.
     fn header(credential: &SessionCredential) -> Option<(HeaderName, HeaderValue)> {
         let (name, text) = match credential.form() {
             CredentialForm::Bearer => (

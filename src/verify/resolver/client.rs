@@ -1,4 +1,4 @@
-//! [`ResolverClient`]: asks the resolver, once for all who want to know the same.
+//! [`ResolverClient`]: calls the resolver once for all requests with the same question.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use crate::runtime::{BackgroundTask, RuntimeEnded};
 use crate::telemetry::{self, Cache};
 use crate::user::{Digest, SessionCredential};
 
-/// The sessions of a project, as its resolver knows them.
+/// The sessions of a project, from its resolver.
 #[derive(Clone)]
 pub(crate) struct ResolverClient {
     lookups: Arc<Lookups>,
     probing: BackgroundTask,
     purges: Arc<Purges>,
-    /// Those who wait for the word of a probe take no place from those who wait for an answer.
+    /// Requests that wait for a probe take no place from those that wait for an answer.
     undecided: Arc<Semaphore>,
-    /// Whether answers are kept for whoever comes next.
+    /// Whether answers are cached for later requests.
     keeps_answers: bool,
-    /// How long a question, or the word of a probe, is waited for: its turn and its answer.
+    /// The time limit for a call with its queue, and for a probe's result.
     patience: Duration,
 }
 
@@ -58,8 +58,7 @@ impl ResolverClient {
         }
     }
 
-    /// The same client, within the same bounds. It uses the answers that are kept, and keeps none
-    /// itself.
+    /// The same client, within the same limits. It uses the cached answers, but caches none.
     pub(crate) fn without_keeping(&self) -> Self {
         Self {
             keeps_answers: false,
@@ -71,7 +70,7 @@ impl ResolverClient {
         &self.lookups.clock
     }
 
-    /// The answer that is kept about a credential, if it is not older than this.
+    /// The cached answer about a credential, if it is not older than this.
     pub(crate) fn current(
         &self,
         digest: &Digest,
@@ -83,14 +82,14 @@ impl ResolverClient {
         answer
     }
 
-    /// The last answer that was kept, however old.
+    /// The last cached answer, of any age.
     pub(crate) fn last(&self, digest: &Digest) -> Option<Arc<Answer>> {
         self.lookups.answers.last(digest)
     }
 
-    /// Asks, unless there is an answer that is not older than `max_age`, or somebody has asked
-    /// already. Dropping the future does not disturb the others who wait. It never takes much longer than
-    /// twice the timeout, whatever becomes of the runtime that asks.
+    /// Calls the resolver, unless there is an answer that is not older than `max_age`. It joins a running
+    /// call. Dropping the future does not affect the other waiting requests. It takes little more than twice
+    /// the timeout, whatever happens to the runtime of the call.
     pub(crate) async fn ask(
         &self,
         credential: Arc<SessionCredential>,
@@ -121,7 +120,7 @@ impl ResolverClient {
         })
     }
 
-    /// Asks in the background, for whoever comes next.
+    /// Calls in the background, for later requests.
     pub(crate) fn renew(
         &self,
         credential: Arc<SessionCredential>,
@@ -129,13 +128,13 @@ impl ResolverClient {
         max_age: Duration,
     ) {
         if self.keeps_answers {
-            // If there is no room, whoever comes next asks.
+            // If the queue is full, the next request calls.
             let purpose = Purpose::Renewal;
             let _ = self.lookups.join(credential, client, max_age, purpose);
         }
     }
 
-    /// Whether it is for the caller to renew this answer: once, however many see that it is time.
+    /// Whether this caller must renew this answer: exactly one of those who see that it is due.
     pub(crate) fn claim_renewal(&self, answer: &Answer) -> bool {
         self.keeps_answers && answer.claim_renewal()
     }
@@ -148,30 +147,30 @@ impl ResolverClient {
         }
     }
 
-    /// Forgets what is known of a user: the next request asks, and an answer that was asked for
-    /// before is not kept.
+    /// Removes the answers about a user. The next request calls, and the answer of an earlier call is not
+    /// cached.
     pub(crate) fn invalidate_user(&self, user_id: &str) {
         self.lookups.answers.invalidate_user(user_id);
         self.purges.tell(user_id);
     }
 
-    /// Tells of purges of this user.
+    /// Subscribes to the purges of this user.
     pub(crate) fn watch(&self, user_id: &str) -> PurgeWatch {
         self.purges.watch(user_id)
     }
 
-    /// When a credential was last found good: when that question was sent.
+    /// When a credential was last confirmed: the start of that call.
     pub(crate) fn confirmed_at(&self, digest: &Digest) -> Option<Timestamp> {
         self.lookups.confirmed.find(digest)
     }
 
     /// # Errors
-    /// When nothing can be asked any more.
+    /// No more calls are possible.
     pub(crate) fn check_runtime(&self) -> Result<(), RuntimeEnded> {
         self.probing.check()
     }
 
-    /// Why the resolver is out of reach, if it is: for the last probe, whatever callers met.
+    /// Why the resolver is unreachable, if it is: by the last probe, independent of callers' results.
     pub(crate) fn error(&self) -> Option<Arc<CallError>> {
         match self.probing.check() {
             Ok(()) => self.lookups.probes.error(),
@@ -179,13 +178,13 @@ impl ResolverClient {
         }
     }
 
-    /// For how long probes have found the resolver away, if the last one did.
+    /// How long probes have found the resolver unreachable, if the last one did.
     pub(crate) fn away_for(&self) -> Option<Duration> {
         self.probing.check().ok()?;
         self.lookups.probes.away_for()
     }
 
-    /// Waits, for a bounded time, until a probe has said whether that was the resolver's fault.
+    /// Waits, for a bounded time, until a probe has found whether the resolver caused the failure.
     pub(crate) async fn verdict(&self, error: &CallError) {
         if error.may_be_resolver()
             && let Ok(_place) = self.undecided.try_acquire()
@@ -197,7 +196,7 @@ impl ResolverClient {
     /// Returns when a probe was answered.
     ///
     /// # Errors
-    /// When none will be sent any more.
+    /// No more probes will be sent.
     pub(crate) async fn ready(&self) -> Result<(), RuntimeEnded> {
         self.probing.check()?;
         self.lookups.probes.ready().await;
@@ -207,5 +206,5 @@ impl ResolverClient {
 
 redacted_debug!(ResolverClient { lookups });
 
-/// For what is between the waits.
+/// The extra time for the steps between the waits.
 const SLACK: Duration = Duration::from_secs(2);

@@ -1,5 +1,5 @@
-//! Who may ask the resolver, and when: so many at once, so many who wait, and a share of both that
-//! invented credentials cannot use up.
+//! Limits the concurrent and the queued calls of the resolver. A share of both is reserved, so that invented
+//! credentials cannot use it up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Bounds on the questions to the resolver.
+/// The limits of the resolver calls.
 #[derive(Debug)]
 pub(super) struct Limits {
-    /// For everyone.
+    /// For all credentials.
     open: Share,
-    /// For credentials that were confirmed a short while ago.
+    /// For recently confirmed credentials.
     reserved: Share,
     max_wait: Duration,
 }
@@ -30,20 +30,20 @@ pub(super) struct QueueSlot {
     is_known: bool,
 }
 
-/// The turn to ask: over when dropped.
+/// The permit for a call. Dropping it releases the permit.
 #[derive(Debug)]
 pub(super) struct Permit {
     _turn: OwnedSemaphorePermit,
 }
 
 impl Limits {
-    /// `in_flight` questions at once, a quarter of them reserved; `queued` that wait, and a quarter
-    /// as many more that may use the reserved share.
+    /// `in_flight` concurrent calls, of which a quarter is reserved; `queued` waiting calls, and a quarter
+    /// as many more that can use the reserved share.
     pub(super) fn new(in_flight: usize, queued: usize, max_wait: Duration) -> Self {
         let reserved = in_flight / 4;
         let share = |permits, queue| Share {
             permits: Arc::new(Semaphore::new(permits)),
-            // Whoever has its turn keeps its place.
+            // A call with a permit keeps its place in the queue.
             queue: Arc::new(Semaphore::new(permits + queue)),
         };
         Self {
@@ -53,7 +53,7 @@ impl Limits {
         }
     }
 
-    /// A place to wait, if there is one.
+    /// A free place in the queue, if there is one.
     pub(super) fn place(&self, is_known: bool) -> Option<QueueSlot> {
         let place = |share: &Share| Arc::clone(&share.queue).try_acquire_owned().ok();
         let found = if is_known {
@@ -67,7 +67,7 @@ impl Limits {
         })
     }
 
-    /// Waits for the turn to ask, for a bounded time.
+    /// Waits for a permit, for a bounded time.
     pub(super) async fn turn(&self, place: &QueueSlot) -> Option<Permit> {
         let open = Arc::clone(&self.open.permits).acquire_owned();
         let turn = if place.is_known {
@@ -106,7 +106,7 @@ mod tests {
         }
         assert!(limits.turn(&strangers[6]).await.is_none());
 
-        // Two turns are left, and they are for friends.
+        // Two permits are left, for recently confirmed credentials.
         let friends: Vec<_> = (0..3).filter_map(|_| limits.place(true)).collect();
         assert_eq!(friends.len(), 3);
         let first = limits.turn(&friends[0]).await.unwrap();
@@ -114,7 +114,7 @@ mod tests {
         assert!(limits.turn(&friends[2]).await.is_none());
         drop(first);
         assert!(limits.turn(&friends[2]).await.is_some());
-        // A free turn of the open share is for friends, too.
+        // Recently confirmed credentials can also use a free permit of the open share.
         permits.pop();
         assert!(limits.turn(&friends[2]).await.is_some());
     }

@@ -1,4 +1,4 @@
-//! Questions to the resolver, each asked once for all who want to know the same.
+//! Resolver calls. One call serves all requests with the same question.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,7 +19,7 @@ use crate::macros::redacted_debug;
 use crate::telemetry;
 use crate::user::{Digest, SessionCredential};
 
-/// The questions that are asked, and what is remembered of them.
+/// The running calls, and the recorded confirmations.
 pub(super) struct Lookups {
     source: Arc<dyn Ask>,
     issuer: Box<str>,
@@ -29,31 +29,31 @@ pub(super) struct Lookups {
     pub(super) waiters: Semaphore,
     listed: [Mutex<Listed>; LOOKUP_SHARDS],
     pub(super) answers: Answers,
-    /// When a credential was last found good: these may use the reserved share.
+    /// When a credential was last confirmed: confirmed ones can use the reserved share.
     pub(super) confirmed: BoundedMap<Timestamp>,
     pub(super) probes: Arc<Probes>,
 }
 
-/// The outcome of one question, shared by all who wait for it.
+/// The outcome of one call, shared by all that wait for it.
 pub(crate) type LookupResult = Result<Arc<Answer>, Arc<CallError>>;
 
 type Listed = HashMap<Digest, Arc<Lookup>>;
 
-/// A question that is waiting for its turn or its answer.
+/// A call that waits for its permit or its answer.
 struct Lookup {
-    /// Who comes after a purge does not join a question from before it.
+    /// A request after a purge does not join a call that began before it.
     generation: u64,
     done: watch::Sender<Option<LookupResult>>,
 }
 
-/// What a question is asked for.
+/// The purpose of a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Somebody waits for the answer.
+    /// A request waits for the answer.
     Request,
-    /// Whoever comes next.
+    /// The next request.
     Renewal,
-    /// Somebody waits, and nothing is kept.
+    /// A request waits, and the answer is not cached.
     Explanation,
 }
 
@@ -111,8 +111,8 @@ impl Lookups {
             lookup,
             keeps_answer: purpose != Purpose::Explanation,
         };
-        // No lock is held here: a runtime that has ended drops the task at once, and that takes the
-        // lookup off the list.
+        // No lock is held here. A runtime that has ended drops the task at once, and the drop removes the
+        // lookup from the list.
         self.runtime.spawn(async move {
             let _interest = interest;
             task.run(&slot, credential, client).await;
@@ -120,7 +120,7 @@ impl Lookups {
         Ok(Joined::Lookup(done))
     }
 
-    /// The answer or the lookup that there is, or a new one, which is listed and has yet to begin.
+    /// The cached answer or the running lookup; otherwise a new lookup, which is listed but has not begun.
     fn find_or_add(
         &self,
         digest: &Digest,
@@ -130,7 +130,8 @@ impl Lookups {
         let now = self.clock.now();
         let generation = self.answers.generation();
         let mut listed = self.listed(digest);
-        // An answer is kept before its lookup ends: whoever finds no lookup here finds the answer.
+        // An answer is cached before its lookup ends. So a request that finds no lookup here finds the
+        // answer.
         if let Some(answer) = self.answers.current(digest, now, max_age) {
             return Ok(Found::Joined(Joined::Known(answer)));
         }
@@ -149,7 +150,7 @@ impl Lookups {
             generation,
             done: watch::Sender::new(None),
         });
-        // A request that comes now asks for itself, and its answer is kept.
+        // A later request calls for itself, and its answer is cached.
         let replaced = (purpose != Purpose::Explanation)
             .then(|| listed.insert(*digest, Arc::clone(&lookup)))
             .flatten();
@@ -186,7 +187,7 @@ impl Lookups {
     }
 }
 
-/// A lookup that runs: taken off the list however it ends.
+/// A running lookup. It is removed from the list however it ends.
 struct LookupTask {
     lookups: Arc<Lookups>,
     digest: Digest,
@@ -224,14 +225,14 @@ impl LookupTask {
             () = self.abandoned() => return Err(Arc::new(CallError::Abandoned)),
         };
         let Some(_turn) = turn else {
-            // Those before it wait for long, or are many.
+            // The calls before it are slow, or many.
             self.lookups.probes.note_answer(false);
             return Err(Arc::new(CallError::QueueTimeout));
         };
         self.lookups.call(credential, client).await.map(Arc::new)
     }
 
-    /// Returns when nobody waits any more and nobody can join.
+    /// Returns when no request waits any more, and none can join.
     async fn abandoned(&self) {
         loop {
             self.lookup.done.closed().await;
@@ -263,9 +264,9 @@ impl Drop for LookupTask {
 
 redacted_debug!(Lookups { limits, answers });
 
-/// Requests that may wait for the resolver, whatever they ask.
+/// The maximum number of requests that wait for the resolver, for any question.
 pub(super) const MAX_WAITERS: usize = 16_384;
-/// Credentials that are remembered as confirmed: some 100 bytes each.
+/// The maximum number of recorded confirmations: about 100 bytes each.
 const MAX_CONFIRMED: usize = 65_536;
 const LOOKUP_SHARDS: usize = 32;
 const CONFIRMED_LATELY: Duration = Duration::from_secs(5 * 60);

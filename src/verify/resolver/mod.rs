@@ -1,8 +1,9 @@
-//! Forward authentication: Authgear's resolver says whose a credential is.
+//! Forward authentication: Authgear's resolver identifies the user of a credential.
 //!
-//! [`call`] is one question, [`limits`] decides who may ask, [`answers`] keeps what was said,
-//! [`probe`] knows whether the resolver is there, [`purges`] tells long connections what was
-//! forgotten; [`lookups`] asks each question once; [`client`] brings them together; [`ResolverVerifier`] is the mode that has nothing else.
+//! [`call`] makes one call, [`limits`] bounds the concurrent calls, [`answers`] caches the answers,
+//! [`probe`] checks whether the resolver is reachable, and [`purges`] notifies long connections of removed
+//! answers. [`lookups`] shares one call among equal requests, and [`client`] combines all of these.
+//! [`ResolverVerifier`] is the mode with only the resolver.
 
 mod answers;
 mod bounded_map;

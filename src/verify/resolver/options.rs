@@ -1,10 +1,10 @@
-//! [`SessionResolver`]: how the resolver is asked.
+//! [`SessionResolver`]: how the resolver is called.
 
 use std::time::Duration;
 
 use crate::error::ConfigError;
 
-/// How Authgear's session resolver is asked, for
+/// How Authgear's session resolver is called, for
 /// [`AuthgearBuilder::session_resolver`](crate::AuthgearBuilder::session_resolver) and
 /// [`LiveSessions::session_resolver`](crate::LiveSessions::session_resolver).
 ///
@@ -55,68 +55,68 @@ impl SessionResolver {
         }
     }
 
-    /// Asks at this URL, inside of a cluster for example. Where its origin is not the endpoint's, it
-    /// is asked with the endpoint's `Host`, `X-Forwarded-Host` and `X-Forwarded-Proto`: without the
-    /// right ones every JWT is nobody's.
+    /// Calls the resolver at this URL, for example inside a cluster. If its origin is not the endpoint's,
+    /// the call has the endpoint's `Host`, `X-Forwarded-Host` and `X-Forwarded-Proto`. Without the right
+    /// ones, Authgear finds no session for any JWT.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self
     }
 
-    /// The prefix of Authgear's own cookies, as the project is configured. Default: none.
+    /// The prefix of Authgear's own cookies, as the project configures it. Default: none.
     ///
     /// The cookies `{prefix}app_session`, `{prefix}app_access_token` and `{prefix}session` are one
-    /// credential: those that a request has are sent to the resolver together, and the resolver takes
-    /// the first good one in this order. Their values have 8 KiB at most, all together.
+    /// credential. All of them that a request has are sent to the resolver together. The resolver uses the
+    /// first valid one in this order. Their values have at most 8 KiB together.
     pub fn cookie_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.cookie_prefix = prefix.into();
         self
     }
 
-    /// Keeps a good answer for this long, counted from when the question was sent, but not beyond
-    /// the expiry of a JWT. Default: zero, off. At most an hour.
+    /// Caches a valid answer for this long, counted from the start of the call, but not beyond the expiry of
+    /// a JWT. Default: zero, off. At most an hour.
     ///
-    /// A JWT in the cookie `app_access_token` bounds the answer too, whichever of the cookies it is
-    /// about; one that had expired a minute before the question does not.
+    /// A JWT in the cookie `app_access_token` limits this time too, whichever of the cookies the answer is
+    /// about. A JWT that had expired a minute before the call does not.
     ///
-    /// This is for how long a disabled user may still be let in. "Nobody" is kept for a second at
-    /// most, failures never.
+    /// A disabled user can pass for this long. An answer without a session is cached for a second at most,
+    /// and a failure never.
     pub fn cache_ttl(mut self, ttl: Duration) -> Self {
         self.cache_ttl = ttl;
         self
     }
 
-    /// Keeps at most so many answers. Default: 10,000. An answer takes some 0.5 KiB, and about as
-    /// much again as the credential is long; 24 KiB at the very most.
+    /// The maximum number of cached answers. Default: 10,000. An answer takes about 0.5 KiB plus the length
+    /// of the credential, and at most 24 KiB.
     pub fn cache_capacity(mut self, answers: usize) -> Self {
         self.capacity = answers;
         self
     }
 
-    /// Waits this long for an answer, and as long before that for its turn. Default: 5 seconds.
+    /// The time limit for an answer, and also for the wait in the queue before the call. Default: 5 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Asks at most so many questions at once. Default: 64; at least 4. A quarter of them is for
-    /// credentials alone that were confirmed in the last 5 minutes, so that a flood of invented ones
-    /// cannot keep signed-in users out.
+    /// The maximum number of concurrent calls. Default: 64; at least 4. A quarter is reserved for
+    /// credentials that were confirmed in the last 5 minutes, so that a flood of invented credentials cannot
+    /// keep signed-in users out.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
         self.in_flight = calls;
         self
     }
 
-    /// Lets at most so many questions wait for their turn, and a quarter as many more about
-    /// credentials that were confirmed in the last 5 minutes. Default: 1,024. What comes on top is
-    /// answered with 503 at once. Requests with the same credential are one question.
+    /// The maximum number of queued calls. A quarter as many more can be queued for credentials that were
+    /// confirmed in the last 5 minutes. Default: 1,024. Further requests are answered with 503 at once.
+    /// Requests with the same credential share one call.
     pub fn max_queued(mut self, calls: usize) -> Self {
         self.queued = calls;
         self
     }
 
     /// Whether the client's `User-Agent` is forwarded, which Authgear shows in its list of sessions.
-    /// Default: true. One that is longer than 512 bytes is not.
+    /// Default: true. A value longer than 512 bytes is not forwarded.
     pub fn forward_user_agent(mut self, forward: bool) -> Self {
         self.forward_user_agent = forward;
         self
@@ -124,18 +124,18 @@ impl SessionResolver {
 
     /// Whether the client's address is forwarded, in `X-Forwarded-For`. Default: true.
     ///
-    /// It is that of the connection (axum's
-    /// [`ConnectInfo`](axum::extract::ConnectInfo)`<SocketAddr>`; without it none is sent), or of
-    /// whom the proxies name that
-    /// [`AuthgearBuilder::trusted_proxies`](crate::AuthgearBuilder::trusted_proxies) trusts.
+    /// This is the address of the connection (axum's
+    /// [`ConnectInfo`](axum::extract::ConnectInfo)`<SocketAddr>`; without it, no address is sent). Behind
+    /// [`AuthgearBuilder::trusted_proxies`](crate::AuthgearBuilder::trusted_proxies), it is the client
+    /// address that these proxies name.
     pub fn forward_client_address(mut self, forward: bool) -> Self {
         self.forward_client_address = forward;
         self
     }
 
-    /// Passes the `Set-Cookie` of the resolver's answer on to the client: it clears a cookie that is
-    /// no good any more. Each request that the answer is for gets it, also where the answer was kept.
-    /// Default: false, because the cookie is Authgear's.
+    /// Forwards the `Set-Cookie` of the resolver's answer to the client: it clears an invalid cookie. Every
+    /// request with this answer gets it, also when the answer is cached. Default: false, because the cookie
+    /// is Authgear's.
     pub fn forward_set_cookie(mut self, forward: bool) -> Self {
         self.forward_set_cookie = forward;
         self
@@ -183,13 +183,13 @@ impl Default for SessionResolver {
     }
 }
 
-/// A fault at Authgear can make a good session nobody's for a moment.
+/// A fault at Authgear can make the resolver report no session for a valid one for a moment.
 const MAX_INVALID_TTL: Duration = Duration::from_secs(1);
 const MAX_CACHE: Duration = Duration::from_secs(60 * 60);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const MAX_COUNT: usize = 1_000_000;
 
-/// How long answers count.
+/// How long answers are used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CachePolicy {
     pub(crate) capacity: usize,

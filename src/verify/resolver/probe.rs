@@ -1,8 +1,8 @@
-//! Whether the resolver is there: what probes say, and nothing else.
+//! Whether the resolver is reachable, by the result of probes only.
 //!
-//! A caller chooses much of a question: the credential, the `User-Agent`, and with them what some
-//! proxy on the way makes of it. So what one question meets decides that question alone. It prompts
-//! a probe, which holds nothing that a caller chose, and the probe decides for all.
+//! A caller controls much of a call: the credential, the `User-Agent`, and so the behaviour of a proxy on
+//! the way. So the failure of one call affects only that call. It triggers a probe, which has no data of a
+//! caller, and the result of the probe counts for all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::telemetry;
 use crate::user::{CredentialForm, SessionCredential};
 use crate::verify::session_headers;
 
-/// Sends the probes, and remembers what they say.
+/// Sends the probes, and keeps their results.
 pub(super) struct Probes {
     source: Arc<dyn Ask>,
     issuer: Box<str>,
@@ -32,7 +32,7 @@ struct ResolverHealth {
     ended: u64,
     /// Why the last one failed, if it did.
     error: Option<Arc<CallError>>,
-    /// When the first one was sent, of those since one succeeded, that found the resolver away.
+    /// The start of the first probe since the last success that found the resolver unreachable.
     away_since: Option<Timestamp>,
 }
 
@@ -47,7 +47,7 @@ impl Probes {
         }
     }
 
-    /// Sends a probe when one is prompted, and while the last one has failed by itself, one at a
+    /// Sends a probe when it is triggered, and repeats it while the last one has failed. Only one runs at a
     /// time.
     pub(super) async fn run(self: Arc<Self>) {
         let mut pause = FIRST_PAUSE;
@@ -63,13 +63,13 @@ impl Probes {
             } else {
                 (pause * 2).min(LAST_PAUSE)
             };
-            // Whoever prompts does not bring it forward.
+            // A trigger does not shorten this pause.
             sleep(jittered(LEAST_PAUSE)).await;
         }
     }
 
-    /// Takes note of what a caller's question has met: where the last probe says otherwise, it is
-    /// time for the next.
+    /// Compares the result of a caller's call with the last probe. If they differ, the next probe is
+    /// triggered.
     pub(super) fn note_answer(&self, has_answered: bool) {
         if has_answered == self.error().is_some() {
             self.prompted.notify_one();
@@ -81,7 +81,7 @@ impl Probes {
         self.health.borrow().error.clone()
     }
 
-    /// For how long the resolver has been away, if the last probe found it away.
+    /// How long the resolver has been unreachable, if the last probe found that.
     pub(super) fn away_for(&self) -> Option<Duration> {
         let since = {
             let health = self.health.borrow();
@@ -91,8 +91,8 @@ impl Probes {
         Some(self.clock.now().elapsed(since?))
     }
 
-    /// Waits, for a bounded time, for the word of a probe that is sent from now on, unless one has
-    /// found the resolver away. That an earlier one met something else says nothing of now.
+    /// Waits, for a bounded time, for the result of a probe that starts from now on, unless a probe has
+    /// already found the resolver unreachable. Another earlier result does not describe the present.
     pub(super) async fn verdict(&self, patience: Duration) {
         let mut health = self.health.subscribe();
         let next = health.borrow().sent + 1;
@@ -100,7 +100,7 @@ impl Probes {
         let is_away =
             |health: &ResolverHealth| health.error.as_ref().is_some_and(|error| error.is_away());
         let spoken = health.wait_for(|health| is_away(health) || health.ended >= next);
-        // Without a word, it stays as it is.
+        // Without a result, the state does not change.
         let _ = timeout(patience, spoken).await;
     }
 
@@ -147,7 +147,7 @@ impl Probes {
                 Some(error) if error.is_away() => {
                     health.away_since.get_or_insert(sent_at);
                 }
-                // Whatever answered is no reason for more time.
+                // Another answer does not restart the grace period.
                 Some(_) => {}
             }
             health.error.clone_from(&error);
@@ -161,8 +161,8 @@ impl Probes {
     }
 }
 
-/// What looks like an opaque token of Authgear's, and is none: without a credential a resolver has
-/// nothing to look up, and answers while its own store is out of reach.
+/// It looks like an opaque token of Authgear, but is none. Without a credential, a resolver has nothing to
+/// look up, and would answer while its own store is unreachable.
 fn stranger() -> SessionCredential {
     let token: String = std::iter::repeat_with(fastrand::alphanumeric)
         .take(OPAQUE_LENGTH)
@@ -171,17 +171,17 @@ fn stranger() -> SessionCredential {
     SessionCredential::new(form, &token, form.digest(&token))
 }
 
-/// Up to a fifth longer, so that many processes do not ask in step.
+/// Up to a fifth longer, so that many processes do not call at the same time.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(1.0 + 0.2 * fastrand::f64())
 }
 
-/// Before a probe that was prompted: one is enough for all that fails at about the same time.
+/// The delay before a triggered probe: one probe is enough for failures at about the same time.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
-/// Between a probe's end and the next one, whoever asks for it.
+/// The minimum time between the end of a probe and the next one.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
-/// The same where nobody does, while they fail.
+/// The same without a trigger, while they fail.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
-/// Of Authgear's opaque tokens.
+/// The length of Authgear's opaque tokens.
 const OPAQUE_LENGTH: usize = 32;

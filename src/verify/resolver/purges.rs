@@ -1,4 +1,4 @@
-//! Tells long connections that what is known of their user was forgotten.
+//! Notifies long connections that the answers about their user were removed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,13 +7,13 @@ use tokio::sync::watch;
 
 use crate::lock::lock;
 
-/// The users of whom somebody wants to know, and who that is.
+/// The users with waiting connections, and these connections.
 #[derive(Default)]
 pub(super) struct Purges(Mutex<Watched>);
 
 type Watched = HashMap<Box<str>, watch::Sender<()>>;
 
-/// Waits for purges of one user. While there is one, the user has an entry; no longer.
+/// Waits for purges of one user. The user has an entry only while such a wait exists.
 pub(crate) struct PurgeWatch {
     purges: Arc<Purges>,
     user: Box<str>,
@@ -34,7 +34,7 @@ impl Purges {
         }
     }
 
-    /// Wakes those who wait for this user, and nobody else.
+    /// Wakes only the connections of this user.
     pub(super) fn tell(&self, user: &str) {
         let sender = self.watched().get(user).cloned();
         if let Some(sender) = sender {
@@ -48,10 +48,10 @@ impl Purges {
 }
 
 impl PurgeWatch {
-    /// Returns when the user was purged since the last time.
+    /// Returns when the user was purged since the last call.
     pub(crate) async fn purged(&mut self) {
         if self.purged.changed().await.is_err() {
-            // It cannot be: the entry stays for as long as this does.
+            // This cannot happen: the entry exists as long as this value.
             std::future::pending::<()>().await;
         }
     }
@@ -60,7 +60,7 @@ impl PurgeWatch {
 impl Drop for PurgeWatch {
     fn drop(&mut self) {
         let mut watched = self.purges.watched();
-        // This one counts itself.
+        // This value is included in the count.
         let is_last = watched
             .get(&self.user)
             .is_some_and(|sender| sender.receiver_count() <= 1);

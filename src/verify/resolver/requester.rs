@@ -1,4 +1,4 @@
-//! [`Requester`]: what the resolver learns of a request, and where its cookies go.
+//! [`Requester`]: the request's data for the resolver, and where its cookies go.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,14 +7,14 @@ use http::HeaderValue;
 use super::answers::Answer;
 use super::call::ClientInfo;
 
-/// Who asks: what the resolver is told of the request, and where its cookies go.
+/// The sender of a request: the data for the resolver, and where its cookies go.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Requester {
     pub(crate) client: ClientInfo,
     pub(crate) set_cookies: Option<Arc<SetCookies>>,
 }
 
-/// The `Set-Cookie` fields of an answer, to be passed on.
+/// The `Set-Cookie` fields of an answer, for the response.
 #[derive(Debug, Default)]
 pub(crate) struct SetCookies(OnceLock<Box<[HeaderValue]>>);
 
@@ -29,7 +29,7 @@ impl Requester {
         if let Some(cookies) = &self.set_cookies
             && !answer.set_cookies().is_empty()
         {
-            // There is one answer to a request; another would change nothing.
+            // A request has one answer; a second one would change nothing.
             let _ = cookies.0.set(answer.set_cookies().into());
         }
     }

@@ -15,7 +15,7 @@ use crate::simulation::cases::cases;
 use crate::user::{CredentialForm, SessionCredential};
 use crate::verify::session_headers::{SESSION_VALID, USER_ID};
 
-/// A resolver that decides when it is asked, and tells when it is let.
+/// A resolver that decides at the time of the call, and answers when the test lets it.
 #[derive(Clone, Default)]
 struct Held(Arc<Mutex<State>>);
 
@@ -50,13 +50,13 @@ impl Ask for Held {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Request,
-    /// A request whose client goes away.
+    /// A request whose client disconnects.
     Cancelled,
     ReleaseFirst,
     ReleaseLast,
-    /// Authgear ends the session, and then a webhook tells of it.
+    /// Authgear ends the session, and then sends a webhook.
     EndAndPurge,
-    /// A purge that nothing has happened for.
+    /// A purge without a change at Authgear.
     Purge,
     Advance(u64),
 }
@@ -79,7 +79,7 @@ async fn settle() {
     }
 }
 
-/// Runs a schedule. Whoever comes after the purge that follows the end must not be let in.
+/// Runs a schedule. Requests after the purge that follows the session's end must be refused.
 async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let held = Held::default();
     let keep = CachePolicy {
@@ -127,7 +127,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         }
         settle().await;
     }
-    // Nobody is forgotten.
+    // Every request gets an answer.
     while pop(&held, VecDeque::pop_front).is_some() {
         settle().await;
     }
@@ -142,7 +142,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Lets the answer to one question go.
+/// Releases the answer to one call.
 fn pop(
     held: &Held,
     which: fn(&mut VecDeque<oneshot::Sender<()>>) -> Option<oneshot::Sender<()>>,

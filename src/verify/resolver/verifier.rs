@@ -1,4 +1,4 @@
-//! [`ResolverVerifier`]: the mode that asks the resolver, and nothing else.
+//! [`ResolverVerifier`]: the mode with only the resolver.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use crate::macros::redacted_debug;
 use crate::user::{AuthUser, CredentialForm, Principal, SessionCredential, VerifiedUser};
 use crate::verify::verification::Verification;
 
-/// Verifies credentials by asking the resolver, and by that alone.
+/// Verifies credentials by calling the resolver.
 pub(crate) struct ResolverVerifier<C> {
     pub(crate) resolver: Arc<ResolverClient>,
-    /// What there is of a user without a token.
+    /// The data of a user without a token.
     pub(crate) base: Arc<VerifiedUser<C>>,
-    /// How old an answer may be.
+    /// The maximum age of an answer.
     pub(crate) max_age: Duration,
 }
 
 impl<C: Send + Sync + 'static> ResolverVerifier<C> {
-    /// The same verifier, which keeps no answer.
+    /// The same verifier, without caching answers.
     pub(crate) fn without_keeping(&self) -> Self {
         Self {
             resolver: Arc::new(self.resolver.without_keeping()),
@@ -57,7 +57,7 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
         }))
     }
 
-    /// Asks about a user once more.
+    /// Calls again about a user.
     pub(crate) async fn recheck(&self, user: &AuthUser<C>) -> Result<AuthUser<C>, AuthError> {
         let credential = user
             .session()
@@ -93,7 +93,7 @@ impl<C: Send + Sync + 'static> ResolverVerifier<C> {
     }
 }
 
-/// Refuses what cannot be a credential of this form by its characters and length alone.
+/// Refuses text that cannot be a credential of this form, by its characters and length.
 pub(crate) fn check(form: CredentialForm, value: &str) -> Result<(), AuthErrorKind> {
     let length = match form {
         CredentialForm::Bearer => value.len(),
@@ -116,10 +116,10 @@ pub(crate) fn check(form: CredentialForm, value: &str) -> Result<(), AuthErrorKi
     }
 }
 
-/// The same as for tokens that are verified here; of cookies, their values together.
+/// The same limit as for locally verified tokens; for cookies, of their values together.
 const MAX_CREDENTIAL: usize = 8 * 1024;
 
-/// What a caller is told when there is no answer.
+/// The error for a request without an answer.
 pub(crate) fn unavailable(error: Arc<CallError>) -> AuthError {
     AuthError::unavailable(
         AuthErrorKind::SessionUnavailable,

@@ -455,7 +455,7 @@ async fn a_seed_that_is_too_old_or_from_the_future_is_not_used_and_a_bad_one_is_
         let authgear = stage.builder().jwks_seed(text.clone(), time).build();
         let authgear = authgear.unwrap();
         assert_eq!(authgear.status().key_age().is_some(), serves, "{time:?}");
-        assert_eq!(log.text().contains("kept keys serve"), serves);
+        assert_eq!(log.text().contains("kept keys are used"), serves);
         assert_eq!(log.text().contains("not used"), !serves);
         assert_names_issuer(&stage, &log);
     }

@@ -231,7 +231,10 @@ async fn every_button_keeps_the_promises() {
 
     page.press("repeat", "").await;
     let story = page.press("delete", "Alice").await;
-    assert!(story.text.contains("the webhook came 3 times"), "{story:?}");
+    assert!(
+        story.text.contains("the webhook arrived 3 times"),
+        "{story:?}"
+    );
     page.went_out("Alice", &story, true).await;
     page.came_back("Alice").await;
 

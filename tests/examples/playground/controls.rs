@@ -45,7 +45,7 @@ async fn users_go_out_and_come_back() {
         "{sentence}"
     );
     assert!(
-        sentence.contains("JWT alone after ") && sentence.contains("the webhook came once"),
+        sentence.contains("JWT alone after ") && sentence.contains("the webhook arrived once"),
         "{sentence}"
     );
     assert!(sentence.contains("nobody else was refused ("), "{sentence}");
@@ -102,7 +102,7 @@ async fn a_webhook_that_is_lost_leaves_the_token_and_one_that_comes_again_change
     timelines.sentence("repeat", "").await;
     let sentence = timelines.sentence("disable", "Bob").await;
     assert!(
-        sentence.contains("the webhook came 3 times")
+        sentence.contains("the webhook arrived 3 times")
             && sentence.contains("nobody else was refused"),
         "{sentence}"
     );
@@ -205,13 +205,13 @@ async fn no_attack_passes_and_nobody_pays_for_it() {
         ("forged", "60 forged or misused tokens: 60 × 401;"),
         (
             "spoofed",
-            "7 requests with the headers of a gateway: 7 × 401; with a token of their own beside them, 6 APIs",
+            "7 requests with the headers of a gateway: 7 × 401; with the attacker's own token added, 6 APIs",
         ),
         (
             "cross-site",
-            "the cookie of its victim: 6 × 403; the same form on the API's own site passed 6 times",
+            "the victim's cookie: 6 × 403; the same form on the API's own site passed 6 times",
         ),
-        ("flood", "240 tokens of keys that nobody has: "),
+        ("flood", "240 tokens with unknown keys: "),
     ] {
         let sentence = timelines.sentence(attack, "").await;
         assert!(sentence.contains(words), "{sentence}");

@@ -1,4 +1,4 @@
-//! Where the server is, and how to sign in.
+//! The address of the server, and the credentials for it.
 
 use ::redis::RedisConnectionInfo;
 use url::{Host, Url};
@@ -16,7 +16,7 @@ pub(super) struct Address {
 
 impl Address {
     pub(super) fn new(redis: &RedisConfig) -> Result<Self, ConfigError> {
-        // The URL itself is never shown: it may hold a password.
+        // An error never shows the URL, because it can contain a password.
         let invalid = |reason| ConfigError::invalid("redis", "", reason);
         let url = Url::parse(redis.url.expose()).map_err(|_| invalid("is not a URL"))?;
         let is_tls = match url.scheme() {
@@ -76,7 +76,7 @@ fn info(redis: &RedisConfig, url: &Url) -> Option<RedisConnectionInfo> {
     Some(info)
 }
 
-/// A part of a URL without its escapes (RFC 3986 §2.1).
+/// Decodes a part of a URL (RFC 3986 §2.1).
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use super::super::log::LogError;
 use super::address::Address;
 
-/// It answers in the order of the questions, and closes when this is dropped.
+/// It answers commands in order, and closes when this is dropped.
 pub(super) struct Connection {
     connection: MultiplexedConnection,
     driver: AbortHandle,
@@ -34,8 +34,8 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Whoever asks does not wait for ever; a time of the library's own would end the question that
-        // waits for something new.
+        // The caller sets the timeout. A timeout of the library would end the command that waits for new
+        // entries.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&address.info, stream, config).await?;
@@ -45,8 +45,8 @@ impl Connection {
         })
     }
 
-    /// The answer as it is: the library's own types of answers refuse all of it for one part that
-    /// is not as they expect.
+    /// The raw response, because the library's own types refuse the whole response if one part is
+    /// unexpected.
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, LogError> {
         match self.connection.clone().req_packed_command(command).await? {
             Value::ServerError(error) => Err(error.into()),
@@ -54,7 +54,7 @@ impl Connection {
         }
     }
 
-    /// Asks all of these at one time. The first refusal counts.
+    /// Sends all of these commands together. The first error counts.
     pub(super) async fn ask_all(&self, commands: &Pipeline) -> Result<(), LogError> {
         let mut connection = self.connection.clone();
         let answers = connection.req_packed_commands(commands, 0, commands.len());

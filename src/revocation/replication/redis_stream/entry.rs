@@ -1,8 +1,7 @@
-//! Records as entries of a stream: fields with names.
+//! Records as entries of a stream: named fields.
 //!
-//! Others may write to the stream, by mistake or by another version. What cannot be read costs that
-//! one entry and no other, whatever it is made of: nothing here is taken to be text, a number, or a
-//! pair before it was looked at.
+//! Other programs or versions can write to the stream. A malformed entry is skipped, and affects no other
+//! entry. The types of all parts are checked: text, numbers and pairs.
 
 use std::collections::HashSet;
 
@@ -11,7 +10,7 @@ use ::redis::Value;
 use super::super::log::{Entry, LogPosition};
 use crate::revocation::record::{Event, MAX_NAME, Record};
 
-/// The id of the entry at this place.
+/// The id of the entry at this position.
 pub(super) fn id(position: LogPosition) -> String {
     format!("{}-{}", position.millis, position.number)
 }
@@ -50,10 +49,10 @@ pub(super) fn write(record: &Record, mut field: impl FnMut(&'static str, &str)) 
     }
 }
 
-/// The entries of this stream in an answer to `XREAD`, and about how many bytes they take.
+/// The entries of this stream in a response to `XREAD`, and their approximate size in bytes.
 ///
-/// `None` if it is no such answer, or if none of the entries leads on from `after`: reading on
-/// would bring the same ones for ever.
+/// `None` if the response is malformed, or if no entry is after `after`: the next read would return the same
+/// entries forever.
 pub(super) fn page(answer: &Value, key: &str, after: LogPosition) -> Option<(Vec<Entry>, usize)> {
     let streams = match answer {
         Value::Nil => return Some((Vec::new(), 0)),
@@ -82,7 +81,7 @@ pub(super) fn page(answer: &Value, key: &str, after: LogPosition) -> Option<(Vec
     (entries.is_empty() || last > after).then(|| (entries, size(answer)))
 }
 
-/// The keys of the streams that an answer to `XREAD` has something of.
+/// The keys of the streams with entries in a response to `XREAD`.
 pub(super) fn keys(answer: &Value) -> Option<HashSet<Vec<u8>>> {
     let streams = match answer {
         Value::Nil => return Some(HashSet::new()),
@@ -96,7 +95,7 @@ pub(super) fn keys(answer: &Value) -> Option<HashSet<Vec<u8>>> {
     streams.iter().map(key).collect()
 }
 
-/// Whether an answer to `XRANGE` has the entry of this place.
+/// Whether a response to `XRANGE` has the entry at this position.
 pub(super) fn has(answer: &Value, expected: LogPosition) -> Option<bool> {
     match answer {
         Value::Array(entries) => Some(
@@ -119,7 +118,7 @@ fn position(entry: &Value) -> Option<LogPosition> {
     })
 }
 
-/// The record of an entry. Fields of other names are passed over.
+/// Parses the record of an entry. Unknown fields are ignored.
 fn record(entry: &Value) -> Option<Record> {
     let Value::Array(parts) = entry else {
         return None;
@@ -170,7 +169,7 @@ fn record(entry: &Value) -> Option<Record> {
     Some(Record::Event { user, event })
 }
 
-/// What the fields of our names hold, unread.
+/// The unparsed values of the known fields.
 #[derive(Default)]
 struct Fields<'v> {
     user: Option<&'v [u8]>,
@@ -186,7 +185,7 @@ struct Fields<'v> {
 }
 
 impl<'v> Fields<'v> {
-    /// Names and values by turns, each of our names once.
+    /// Names and values alternate, and each known name occurs once.
     fn new(values: &'v [Value]) -> Option<Self> {
         let mut fields = Self::default();
         for pair in values.chunks(2) {
@@ -223,7 +222,7 @@ fn number(bytes: &[u8]) -> Option<u64> {
     digits(std::str::from_utf8(bytes).ok()?)
 }
 
-/// A number as it is written here: of digits alone.
+/// A number in the format of this crate: digits only.
 fn digits(text: &str) -> Option<u64> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)
@@ -241,7 +240,7 @@ fn bytes(value: &Value) -> Option<&[u8]> {
     }
 }
 
-/// About how many bytes this takes in memory. Answers are not nested deeply: the library sees to it.
+/// The approximate memory of this. The library limits the nesting of responses.
 fn size(value: &Value) -> usize {
     size_of::<Value>()
         + match value {
@@ -252,7 +251,7 @@ fn size(value: &Value) -> usize {
         }
 }
 
-/// Far more than a record has; a later version may write some more.
+/// Far more than a record has, because a later version can add fields.
 const MAX_FIELDS: usize = 32;
 const MAX_SIZE: usize = 64 * 1024;
 
@@ -379,7 +378,7 @@ mod tests {
         })
     }
 
-    /// Whatever a server or a proxy answers: reading leads on, or it is an error.
+    /// For every response of a server or a proxy: reading advances, or it is an error.
     #[test]
     fn property_reading_leads_on_whatever_is_answered() {
         let value = prop_oneof![
@@ -541,12 +540,12 @@ mod tests {
             assert_eq!(found, [true, is_good, true], "{what}");
             assert_eq!(entries[2].position, position(6, 0), "{what}");
 
-            // As the last one it is the place, if it has one.
+            // As the last entry, it sets the position, if it has one.
             let at_the_end = answer(vec![first(), foreign.clone()]);
             let (entries, _) = page(&at_the_end, KEY, LogPosition::START).expect(what);
             assert!(entries[1].position >= position(4, 10), "{what}");
 
-            // As the only one it leads on, or the answer is not one.
+            // As the only entry, it advances the position, or the response is malformed.
             let alone = page(&answer(vec![foreign]), KEY, position(4, 10));
             assert!(
                 alone.is_none_or(|(entries, _)| entries[0].position == position(5, 1)),

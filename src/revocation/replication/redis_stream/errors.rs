@@ -1,4 +1,4 @@
-//! What the server's and the library's errors mean.
+//! The meaning of errors from the server and the library.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use ::redis::{ErrorKind, RedisError, ServerError};
 use super::super::log::LogError;
 
 impl From<RedisError> for LogError {
-    /// What the server says besides its code is left out: it may quote what it was sent.
+    /// Only the server's code is used, because its text can quote the command.
     fn from(error: RedisError) -> Self {
         match error.kind() {
             ErrorKind::AuthenticationFailed => Self::Authentication,
@@ -24,7 +24,7 @@ impl From<RedisError> for LogError {
 
 impl From<ServerError> for LogError {
     fn from(error: ServerError) -> Self {
-        // The server has no code of its own for this.
+        // The server has no code for this.
         if error.code() == "ERR" && error.details().is_some_and(|text| text.contains(EXHAUSTED)) {
             return Self::Exhausted;
         }

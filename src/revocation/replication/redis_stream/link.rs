@@ -1,4 +1,4 @@
-//! The two connections that all projects have in common.
+//! The two connections that all projects share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use super::address::Address;
 use super::connection::Connection;
 use super::news::{News, watch};
 
-/// One connection answers the questions of all projects, in their order: none of these questions
-/// waits in the server. The other one waits for news, which is all that it does: without it, each project
-/// still looks once a second.
+/// One connection answers the commands of all projects in order, and none of these commands waits in the
+/// server. The other connection only waits for new entries. Without it, each project still reads once a
+/// second.
 pub(super) struct Link {
     asking: Connection,
     pub(super) news: Arc<News>,
@@ -24,7 +24,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The second connection is opened as soon as somebody waits for news.
+    /// The second connection is opened when the first project waits for new entries.
     pub(super) async fn open(address: &Arc<Address>) -> Result<Self, LogError> {
         let asking = Connection::open(address).await?;
         let news = Arc::new(News::default());
@@ -47,12 +47,12 @@ impl Link {
         answer.inspect_err(|error| self.doubt(error))
     }
 
-    /// Gives the connections up for all, if this is a reason to.
+    /// Closes the connections for all projects, if this error is a reason to.
     pub(super) fn doubt(&self, error: &LogError) {
         let is_over = match error {
             LogError::Closed | LogError::Timeout => true,
             error if error.is_answer() && !error.is_demotion() => false,
-            // One project that hears this again and again must not keep the others busy.
+            // A project with this error again and again must not disturb the others.
             _ => self.opened.elapsed() >= MIN_AGE,
         };
         if is_over {
@@ -67,6 +67,6 @@ impl Drop for Link {
     }
 }
 
-/// Shorter than whoever asks would wait, so that it is here that a connection that hangs is noticed.
+/// Shorter than the callers' timeout, so that a hanging connection is noticed here.
 const ANSWER_TIMEOUT: Duration = REPLY_TIMEOUT.saturating_sub(Duration::from_millis(100));
 const MIN_AGE: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
-//! The log as a stream of Redis or Valkey.
+//! The log as a stream in Redis or Valkey.
 //!
-//! Each project has a stream (`stream`). All of them are read and written over the two connections of a
-//! `link`, which `server` opens and replaces; on one of these, `news` waits.
+//! Each project has a stream (`stream`). All streams are read and written over the two connections of a
+//! `link`, which `server` opens and replaces. On one of these, `news` waits.
 
 mod address;
 mod connection;
@@ -23,8 +23,8 @@ use super::log::{Log, LogError};
 use crate::secret::Secret;
 use crate::telemetry::LogName;
 
-/// A Redis (6.2 or later) or Valkey server that all replicas of an API share: what one of them
-/// learns of ended users, all know.
+/// A Redis (6.2 or later) or Valkey server that all replicas of an API share. A revocation in one replica
+/// reaches all others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,8 +41,8 @@ use crate::telemetry::LogName;
 /// # }
 /// ```
 ///
-/// The server is trusted: whoever can write to it can end users. All replicas of an API must use
-/// the same [`revocation_retention`](crate::AuthgearBuilder::revocation_retention).
+/// The server is trusted: everyone who can write to it can revoke users. All replicas of an API must use the
+/// same [`revocation_retention`](crate::AuthgearBuilder::revocation_retention).
 #[derive(Clone)]
 #[must_use = "this does nothing until it is given to a builder"]
 pub struct RedisConfig {
@@ -55,10 +55,10 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// The server at `redis://[user:password@]host[:port][/database]`, or the same with `rediss`
-    /// for TLS. The port is 6379 and the database 0 where none is named.
+    /// The server at `redis://[user:password@]host[:port][/database]`, or with `rediss` for TLS. The default
+    /// port is 6379, and the default database is 0.
     ///
-    /// Without TLS, whoever is on the network between can read the password and end users.
+    /// Without TLS, an attacker on the network can read the password and revoke users.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: Secret::new(url.into()),
@@ -70,38 +70,36 @@ impl RedisConfig {
         }
     }
 
-    /// Signs in with this name, whatever the URL says. Default: the URL's, or the server's default
-    /// user.
+    /// Uses this user name instead of the URL's. Default: the URL's, or the server's default user.
     pub fn username(mut self, name: impl Into<String>) -> Self {
         self.username = Some(name.into());
         self
     }
 
-    /// Signs in with this password, whatever the URL says. Default: the URL's, or none.
+    /// Uses this password instead of the URL's. Default: the URL's, or none.
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(Secret::new(password.into()));
         self
     }
 
-    /// Begins the key of the stream with this; the project's endpoint follows. Default:
-    /// `axum-authgear:`. Replicas that are to share must have the same.
+    /// The prefix of the stream's key; the project's endpoint follows. Default: `axum-authgear:`. Replicas
+    /// that share revocations must have the same prefix.
     pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.key_prefix = prefix.into();
         self
     }
 
-    /// Trusts the root certificates in this PEM file's text instead of the system's. May be called
-    /// several times.
+    /// Trusts the root certificates in this PEM text instead of the system's. Can be called several times.
     pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.root_certificates.push(pem.as_ref().to_owned());
         self
     }
 
-    /// Refuses tokens (503) once the server has been out of contact for this long, until contact is
-    /// regained. At least 10 seconds. Default: never; what is known is refused, and all else goes
-    /// on.
+    /// Refuses tokens with 503 if the server has been unreachable for this long, until it is reachable
+    /// again. At least 10 seconds. Default: never. Then known revocations still apply, and other requests
+    /// continue.
     ///
-    /// Contact is that the stream can be read. A server that takes no writes is in contact.
+    /// The server is reachable if the stream can be read, also if the server refuses writes.
     pub fn max_staleness(mut self, time: Duration) -> Self {
         self.max_staleness = Some(time);
         self
@@ -120,7 +118,7 @@ impl From<String> for RedisConfig {
     }
 }
 
-/// Shows no secret; the URL may hold one.
+/// Shows no secret, because the URL can contain one.
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis")

@@ -1,13 +1,12 @@
-//! One question that waits for something new in the streams of all projects.
+//! One command that waits for new entries in the streams of all projects.
 //!
-//! A question that waits in the server cannot be changed. A stream that joins meanwhile is read every now
-//! and then, until the next question: a second later at most. So nothing has to interrupt the question:
-//! `CLIENT UNBLOCK` needs the permission of an administrator, and a key that is written to for this
-//! purpose needs a server that takes writes.
+//! A command that waits in the server cannot be changed. A stream that joins meanwhile is read periodically
+//! until the next command, at most a second later. So the command need not be interrupted: `CLIENT UNBLOCK`
+//! needs the permission of an administrator, and a key for this purpose needs a server that accepts writes.
 //!
-//! News are a hint, and each project reads its own stream. A stream that makes the question fail for all (its
-//! key is of another type, or forbidden) makes the next read of its own project fail; the others find nothing
-//! new, and wait again.
+//! The result is only a hint, and each project reads its own stream. A stream can make the command fail for
+//! all (its key has another type, or is forbidden). Then the next read of its own project fails. The other
+//! projects find no new entries, and wait again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,7 +23,7 @@ use super::address::Address;
 use super::connection::Connection;
 use super::entry;
 
-/// The streams that somebody waits for.
+/// The streams with waiting projects.
 #[derive(Default)]
 pub(super) struct News {
     awaited: Mutex<HashMap<u64, Awaited>>,
@@ -36,13 +35,13 @@ pub(super) struct News {
 struct Awaited {
     key: Arc<str>,
     after: LogPosition,
-    /// Whether the question that waits now is about this place.
+    /// Whether the running command covers this position.
     is_asked: bool,
     changed: Arc<Notify>,
 }
 
 impl News {
-    /// Whether whoever uses the connections should get others.
+    /// Whether the users of the connections should reconnect.
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
     }
@@ -52,7 +51,7 @@ impl News {
         self.notify(|_| true);
     }
 
-    /// Each stream that somebody waits for, with the place from where.
+    /// Each stream with a waiting project, and the position to read from.
     fn question(&self) -> BTreeMap<Arc<str>, LogPosition> {
         let mut question = BTreeMap::new();
         for awaited in self.awaited().values_mut() {
@@ -65,8 +64,8 @@ impl News {
         question
     }
 
-    /// Wakes those who wait for one of these streams. They are not in the next question, unless they wait
-    /// again.
+    /// Wakes the projects that wait for one of these streams. The next command does not include them, unless
+    /// they wait again.
     fn notify(&self, is_new: impl Fn(&Awaited) -> bool) {
         self.awaited().retain(|_, awaited| {
             let is_new = is_new(awaited);
@@ -82,7 +81,7 @@ impl News {
     }
 }
 
-/// Waits for news of one stream.
+/// Waits for new entries of one stream.
 pub(super) struct Subscription {
     news: Arc<News>,
     id: u64,
@@ -100,8 +99,8 @@ impl Subscription {
         }
     }
 
-    /// Returns when there may be something after this place, and at `until` at the latest: at `look` where
-    /// the question that waits now is not about it.
+    /// Returns when there can be an entry after this position, and at the latest at `until`, or at `look` if
+    /// the running command does not cover it.
     pub(super) async fn news(&self, after: LogPosition, until: Instant, look: Instant) {
         let is_asked = self.is_asked(after);
         if !is_asked {
@@ -133,7 +132,7 @@ impl Drop for Subscription {
     }
 }
 
-/// Asks for news until others should be asked over other connections.
+/// Waits for new entries until the connections must be replaced.
 pub(super) async fn watch(address: Arc<Address>, news: Arc<News>) {
     let mut connection = None;
     let mut retries = Retries::new();
@@ -147,7 +146,7 @@ pub(super) async fn watch(address: Arc<Address>, news: Arc<News>) {
             Ok(answer) => {
                 retries = Retries::new();
                 news.notify(|awaited| awaited.is_asked && answer.contains(awaited.key.as_bytes()));
-                // Each stream costs the server something, each time.
+                // Each stream has a cost for the server, each time.
                 sleep(REST_PER_STREAM * u32::try_from(question.len()).unwrap_or(u32::MAX)).await;
             }
             Err(error) if error.is_demotion() => news.end(),
@@ -155,7 +154,7 @@ pub(super) async fn watch(address: Arc<Address>, news: Arc<News>) {
                 if !error.is_answer() {
                     connection = None;
                 }
-                // Each project reads its own stream, and finds out whose fault it is.
+                // Each project reads its own stream, and so finds its own error.
                 news.notify(|_| true);
                 sleep(retries.next().min(WAIT)).await;
             }
@@ -163,7 +162,7 @@ pub(super) async fn watch(address: Arc<Address>, news: Arc<News>) {
     }
 }
 
-/// The keys of those streams that have something new.
+/// The keys of the streams with new entries.
 async fn ask(
     address: &Address,
     connection: &mut Option<Connection>,
@@ -180,7 +179,7 @@ async fn ask(
 
 fn command(question: &BTreeMap<Arc<str>, LogPosition>) -> Cmd {
     let mut command = cmd("XREAD");
-    // One entry of each stream is enough to know.
+    // One entry of each stream is enough for the hint.
     command.arg("COUNT").arg(1);
     command.arg("BLOCK").arg(WAIT.as_millis().to_string());
     command.arg("STREAMS");
@@ -193,7 +192,7 @@ fn command(question: &BTreeMap<Arc<str>, LogPosition>) -> Cmd {
     command
 }
 
-/// How long a question waits in the server.
+/// How long a command waits in the server.
 const WAIT: Duration = Duration::from_secs(1);
-/// With a thousand streams, one question in 50 ms.
+/// With a thousand streams, one command every 50 ms.
 const REST_PER_STREAM: Duration = Duration::from_micros(50);

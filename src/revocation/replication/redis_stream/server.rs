@@ -12,13 +12,13 @@ use super::address::Address;
 use super::link::Link;
 use crate::error::ConfigError;
 
-/// The server, and the connections to it for as long as a project needs them.
+/// The server, and the connections to it while a project needs them.
 pub(crate) struct RedisServer {
     address: Arc<Address>,
     key_prefix: String,
     max_staleness: Option<Duration>,
     link: Mutex<Weak<Link>>,
-    /// One at a time connects, and the others get what it has got.
+    /// One project connects at a time, and the others get its result.
     connecting: Semaphore,
 }
 
@@ -50,7 +50,7 @@ impl RedisServer {
         self.max_staleness
     }
 
-    /// The connections of all projects. They close when nobody uses them.
+    /// The connections of all projects. They close when no project uses them.
     pub(super) async fn link(&self) -> Result<Arc<Link>, LogError> {
         let turn = self.connecting.acquire().await;
         let _turn = turn.map_err(|_| LogError::Closed)?;

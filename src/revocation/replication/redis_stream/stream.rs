@@ -1,4 +1,4 @@
-//! The stream of one project, over the connections of all.
+//! The stream of one project, over the shared connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ impl StreamConnection {
         }
     }
 
-    /// What there is now.
+    /// The current entries.
     async fn page(&self, after: LogPosition) -> Result<Vec<Entry>, LogError> {
         let mut command = cmd("XREAD");
         command.arg("COUNT").arg(self.page.take());
@@ -70,7 +70,7 @@ impl LogConnection for StreamConnection {
             if !entries.is_empty() || Instant::now() >= until {
                 return Ok(entries);
             }
-            // What was news elsewhere may take a while to be here.
+            // An entry that another server announced can arrive here later.
             sleep_until(next).await;
             look *= 2;
         }
@@ -89,7 +89,7 @@ impl LogConnection for StreamConnection {
         for (number, record) in records.iter().enumerate() {
             let command = pipeline.cmd("XADD").arg(&*self.key);
             if number == 0 {
-                // About: as far as it costs nothing.
+                // Approximate, because that costs the server almost nothing.
                 command.arg("MINID").arg("~").arg(entry::id(keep));
             }
             command.arg("*");
@@ -114,37 +114,37 @@ impl LogConnection for StreamConnection {
     }
 }
 
-/// How soon a stream is looked at that nobody waits for yet.
+/// The interval for a stream that the waiting command does not include yet.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 
-/// How many entries are asked for at one time: few where they are large, since an answer is in
-/// memory as a whole, and must come in time.
+/// The number of entries of one read: few if they are large, because a response is in memory as a whole, and
+/// must arrive in time.
 pub(super) struct PageSize(AtomicUsize);
 
 impl PageSize {
     const FIRST: usize = 8;
     const MOST: usize = 1000;
-    /// How many bytes an answer should have at most.
+    /// The maximum size of a response in bytes.
     const BYTES: usize = 1024 * 1024;
 
     pub(super) fn new() -> Self {
         Self(AtomicUsize::new(Self::FIRST))
     }
 
-    /// How many to ask for. Where no answer comes, the next time it is fewer.
+    /// The number to request. After a timeout, the next number is smaller.
     fn take(&self) -> usize {
         let count = self.0.load(Ordering::Relaxed);
         self.0.store((count / 8).max(1), Ordering::Relaxed);
         count
     }
 
-    /// So many came, with so many bytes.
+    /// A response had this many entries, with this many bytes.
     fn was(&self, entries: usize, bytes: usize) {
         let fitting = match bytes.checked_div(entries) {
             None => Self::FIRST,
             Some(each) => (Self::BYTES / each.max(1)).clamp(1, Self::MOST),
         };
-        // The next ones may be larger than these.
+        // The next entries can be larger than these.
         let most = entries.max(Self::FIRST).saturating_mul(4);
         self.0.store(fitting.min(most), Ordering::Relaxed);
     }
@@ -158,10 +158,10 @@ mod tests {
     fn pages_are_small_where_entries_are_large() {
         let page = PageSize::new();
         assert_eq!(page.take(), PageSize::FIRST);
-        // No answer came.
+        // No response arrived.
         assert_eq!(page.take(), 1);
         assert_eq!(page.take(), 1);
-        // Small ones: more and more.
+        // Small entries: the number grows.
         page.was(1, 200);
         let mut asked = Vec::new();
         while asked.last() != Some(&PageSize::MOST) {
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(page.take(), 10);
         page.was(10, 10 * 100 * 1024 * 1024);
         assert_eq!(page.take(), 1);
-        // Nothing new.
+        // No new entries.
         page.was(0, 0);
         assert_eq!(page.take(), PageSize::FIRST);
     }

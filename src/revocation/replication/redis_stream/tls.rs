@@ -1,7 +1,7 @@
 //! TLS to the server.
 //!
-//! The provider of cryptography is named, not looked up: the program's own choice of one for the
-//! whole process, or its lack of a choice, makes no difference.
+//! The cryptography provider is set explicitly, so that the program's own choice of a process default, or
+//! its absence, has no effect.
 
 use std::io;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// For this host; the system's root certificates are trusted if none are given as PEM.
+    /// For this host. Without PEM certificates, the system's root certificates are trusted.
     pub(super) fn new(host: &str, pem: &[Vec<u8>]) -> Result<Self, ConfigError> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| invalid("has a host that cannot have a certificate"))?;
@@ -34,7 +34,7 @@ impl Tls {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| invalid("cannot be reached by TLS: no version of it is supported"))?
-            // A verifier of rustls' own kind, with roots of the system or of the builder.
+            // The verifier is rustls' own, with the roots of the system or of the builder.
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
