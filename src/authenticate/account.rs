@@ -55,8 +55,15 @@ impl AccountGuard {
         &mut self,
         authentication: Authentication,
     ) -> Authentication {
+        self.identify::<C>(&authentication);
         let draft = &mut self.0;
         draft.outcome = Some(authentication.outcome().as_str());
+        authentication.with_notes(Arc::clone(&draft.notes))
+    }
+
+    /// The caller is known, whether the request passes or not.
+    pub(super) fn identify<C: Send + Sync + 'static>(&mut self, authentication: &Authentication) {
+        let draft = &mut self.0;
         if let Ok(Some(principal)) = authentication.principal::<C>() {
             draft.issuer = draft.names_issuer.then(|| principal.issuer().to_owned());
             draft.client_id = principal.client_id().map(str::to_owned);
@@ -66,7 +73,6 @@ impl AccountGuard {
                 draft.verified_by = Some(user.verified_by().as_str());
             }
         }
-        authentication.with_notes(Arc::clone(&draft.notes))
     }
 
     pub(super) fn refused(&mut self, kind: AuthErrorKind) {

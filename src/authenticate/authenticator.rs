@@ -8,18 +8,17 @@ use http::{Extensions, Request};
 use super::account::AccountGuard;
 use super::authentication::{Authentication, AuthgearId};
 use super::client_info;
-use super::client_info::ClientInfoRules;
-use super::csrf::CsrfCheck;
 use super::identity_headers;
 use super::request_record::RequestRecord;
 use super::seal::Judgement;
-use crate::clock::{Clock, Timestamp};
-use crate::credential::{self, KeptToken, Sources};
+use super::shared::{Audit, SharedAuthenticator};
+use crate::clock::Timestamp;
+use crate::credential::{self, KeptToken};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::rejection::{AuthRejection, ChallengeParameters};
 use crate::revocation::RevocationLedger;
 use crate::telemetry::{AuthenticationSpan, RequestOutcome};
-use crate::user::{Principal, ScopeInclusions};
+use crate::user::Principal;
 use crate::verify::{
     Audiences, GatewayIdentity, PendingVerification, Requester, SetCookies, Verification, Verifier,
 };
@@ -30,45 +29,6 @@ pub(crate) struct Authenticator<C> {
     pub(crate) authgear_id: AuthgearId,
     /// The required audience, instead of the options' own.
     pub(crate) audiences: Option<Audiences>,
-}
-
-/// The parts that all resources of an `Authgear` share.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of its own"
-)]
-pub(crate) struct SharedAuthenticator<C> {
-    pub(crate) sources: Sources,
-    pub(crate) csrf: CsrfCheck,
-    pub(crate) verifier: Verifier<C>,
-    pub(crate) ledger: Arc<RevocationLedger>,
-    #[cfg(feature = "webhook")]
-    pub(crate) webhook_secrets: Arc<crate::webhook::ProjectSecrets>,
-    /// The issuers, if `verifier` has no projects.
-    pub(crate) fixed_issuers: Vec<String>,
-    /// Whether there can be several projects.
-    pub(crate) is_union: bool,
-    /// Whether forward auth names the issuer: if tokens of several issuers are accepted.
-    pub(crate) names_issuer: bool,
-    pub(crate) client_info_rules: ClientInfoRules,
-    pub(crate) forward_set_cookie: bool,
-    /// The issuer of the tokens, for log lines. `None`: several projects.
-    pub(crate) issuer: Option<Arc<str>>,
-    pub(crate) realm: Option<String>,
-    pub(crate) scope_inclusions: Option<Arc<ScopeInclusions>>,
-    pub(crate) clock: Clock,
-    pub(crate) trace_user_ids: bool,
-    pub(crate) keep_access_tokens: bool,
-    pub(crate) audit: Audit,
-}
-
-/// Whether each decision is logged as an account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Audit {
-    #[default]
-    Off,
-    WithoutUsers,
-    WithUsers,
 }
 
 /// The next step for a request.

@@ -64,7 +64,7 @@ impl<C: Send + Sync + 'static> ForwardAuth<C> {
         mut self,
         filter: impl Fn(&Parts, &str) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.issuers = Some(IssuerFilter::new(filter));
+        self.issuers = Some(IssuerFilter::new(self.issuers.take(), filter));
         self
     }
 }
@@ -103,7 +103,7 @@ impl<B, C: Send + Sync + 'static> Service<Request<B>> for ForwardAuth<C> {
                 decision => decision,
             };
             if let Some(filter) = issuers {
-                (_, decision) = filter.apply(original, decision);
+                (_, decision) = filter.apply(original, decision, account.as_mut());
             }
             let set_cookies = set_cookies.as_deref();
             let response = respond(

@@ -117,7 +117,9 @@ where
                     let token = mem::replace(&mut suspended.token, KeptToken::None);
                     let mut decision = suspended.authenticator.conclude(outcome, || token);
                     if let Some(filter) = &suspended.issuers {
-                        (suspended.request, decision) = filter.apply(suspended.request, decision);
+                        let account = this.account.as_mut();
+                        (suspended.request, decision) =
+                            filter.apply(suspended.request, decision, account);
                     }
                     let Suspended {
                         mut request,

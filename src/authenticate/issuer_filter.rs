@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Request;
 use http::request::Parts;
 
+use super::account::AccountGuard;
 use super::authentication::Authentication;
 use super::authenticator::Decision;
 use super::request_record::RequestRecord;
@@ -18,8 +19,17 @@ pub(super) struct IssuerFilter(Arc<Filter>);
 type Filter = dyn Fn(&Parts, &str) -> bool + Send + Sync;
 
 impl IssuerFilter {
-    pub(super) fn new(filter: impl Fn(&Parts, &str) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(filter))
+    /// A filter that accepts what `filter` and the `outer` one accept.
+    pub(super) fn new(
+        outer: Option<Self>,
+        filter: impl Fn(&Parts, &str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self(match outer {
+            None => Arc::new(filter),
+            Some(Self(outer)) => {
+                Arc::new(move |parts, issuer| outer(parts, issuer) && filter(parts, issuer))
+            }
+        })
     }
 
     /// The request and its decision, which is a refusal if the issuer of the caller is not accepted.
@@ -27,6 +37,7 @@ impl IssuerFilter {
         &self,
         request: Request<B>,
         decision: Decision<C>,
+        account: Option<&mut AccountGuard>,
     ) -> (Request<B>, Decision<C>) {
         let (parts, body) = request.into_parts();
         let record = RequestRecord::of(&parts.extensions);
@@ -37,6 +48,9 @@ impl IssuerFilter {
             Decision::Reject(_) | Decision::Wait(..) => None,
         };
         let outcome = authentication.map(|own| self.check::<C>(&parts, own));
+        if let (Some(Err(_)), Decision::Pass(own), Some(account)) = (&outcome, &decision, account) {
+            account.identify::<C>(own);
+        }
         let request = Request::from_parts(parts, body);
         match outcome {
             Some(Err(kind)) => (request, Decision::Reject(kind.into())),

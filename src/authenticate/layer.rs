@@ -73,8 +73,8 @@ impl<C, R> AuthenticateLayer<C, R> {
     ///
     /// Other callers are refused: with 403 if the credential is valid, and as usual if it is not. The
     /// function is called after the credential was verified, with the issuer of
-    /// [`AuthUser::issuer`](crate::AuthUser::issuer). It should be quick and have no side effect. An inner
-    /// layer can only narrow the choice of an outer one.
+    /// [`AuthUser::issuer`](crate::AuthUser::issuer). It should be quick and have no side effect. A
+    /// second call, or an inner layer, can only narrow the choice further.
     ///
     /// ```
     /// # fn example(authgear: axum_authgear::Authgear) {
@@ -99,7 +99,8 @@ impl<C, R> AuthenticateLayer<C, R> {
         mut self,
         filter: impl Fn(&Parts, &str) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.settings.issuers = Some(IssuerFilter::new(filter));
+        let outer = self.settings.issuers.take();
+        self.settings.issuers = Some(IssuerFilter::new(outer, filter));
         self
     }
 

@@ -21,13 +21,15 @@ pub(crate) mod preflight;
 mod request_record;
 pub mod seal;
 pub(crate) mod service;
+mod shared;
 mod trusted_origins;
 
 pub(crate) use self::authentication::{Authentication, AuthgearId};
-pub(crate) use self::authenticator::{Audit, Authenticator, SharedAuthenticator};
+pub(crate) use self::authenticator::Authenticator;
 pub(crate) use self::client_info::ClientInfoRules;
 pub(crate) use self::csrf::CsrfCheck;
 pub(crate) use self::forward_auth::ForwardAuth;
 pub(crate) use self::layer::AuthenticateLayer;
 #[cfg(feature = "testkit")]
 pub(crate) use self::request_record::RequestRecord;
+pub(crate) use self::shared::{Audit, SharedAuthenticator};

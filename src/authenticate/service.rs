@@ -76,7 +76,7 @@ where
         });
         let (mut request, decision) = match &self.settings.issuers {
             None => (request, decision),
-            Some(filter) => filter.apply(request, decision),
+            Some(filter) => filter.apply(request, decision, account.as_mut()),
         };
         let outcome = match decision {
             Decision::Pass(authentication) => Ok(authentication),

@@ -119,7 +119,7 @@ impl Identity {
     }
 }
 
-// Shows which members are present, but not their values, because claims must not be logged.
+// Claims must not be logged.
 redacted_debug!(Identity);
 
 /// RFC 7519 §2: seconds since the Unix epoch, with an optional fraction.

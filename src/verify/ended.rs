@@ -21,7 +21,7 @@ impl<C: Send + Sync + 'static> Verifier<C> {
     ) -> AuthError {
         match self {
             Self::Projects(projects) => loop {
-                let Some(project) = projects.find(user.issuer()) else {
+                let Some(project) = projects.of_user(user) else {
                     return AuthErrorKind::WrongIssuer.into();
                 };
                 let ended = self.ended_by(user, audiences, Watch::of_project(&project));

@@ -127,3 +127,16 @@ async fn a_real_layer_inside_believes_credentials_alone() {
         (StatusCode::OK, bob.id())
     );
 }
+
+/// A test of a long connection has a user without a token.
+#[tokio::test]
+async fn a_user_without_a_token_is_checked_again_by_the_only_project() {
+    let fake = FakeAuthgear::start().await;
+    let authgear = ready(Authgear::builder(fake.endpoint())).await;
+    let alice = testkit::auth_user("alice").build();
+    assert!(authgear.recheck(&alice).await.is_ok());
+    authgear.revoke_user(alice.id()).unwrap();
+    let refused = authgear.recheck(&alice).await.unwrap_err();
+    assert_eq!(refused.kind(), AuthErrorKind::Revoked);
+    assert_eq!(authgear.ended(&alice).await.kind(), AuthErrorKind::Revoked);
+}

@@ -82,6 +82,34 @@ async fn an_issuer_is_a_label_only_if_asked() {
 }
 
 #[tokio::test]
+async fn tokens_of_other_issuers_are_not_counted_for_the_only_project() {
+    let stage = Stage::new().await;
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let (handle, _guard) = (
+        recorder.handle(),
+        metrics::set_default_local_recorder(&recorder),
+    );
+    let only = stage.builders().into_iter().take(1);
+    let authgear = Authgear::any_of(only).label_metrics_by_issuer();
+    let authgear = authgear.build().unwrap();
+    all_have_keys(&authgear).await;
+    let api = api(&authgear);
+    let others = stage.other.token(&stage.other_alice).sign();
+    assert_refused(&ask(&api, &others).await, 401, AuthErrorKind::WrongIssuer);
+    let forged = stage.one.token(&stage.alice).tamper_signature().sign();
+    assert_refused(&ask(&api, &forged).await, 401, AuthErrorKind::BadSignature);
+    let exposition = handle.render();
+    let counted = |kind: &str| {
+        let issuer = stage.one.endpoint();
+        let labels = format!("issuer=\"{issuer}\",kind=\"{kind}\"");
+        let name = "axum_authgear_project_verifications_total";
+        sample(&exposition, &format!("{name}{{{labels}}}"))
+    };
+    assert_eq!(counted("wrong_issuer"), None, "{exposition}");
+    assert_eq!(counted("bad_signature"), Some(1.0), "{exposition}");
+}
+
+#[tokio::test]
 async fn one_gauge_for_all_is_of_the_oldest_keys() {
     let stage = Stage::new().await;
     let recorder = PrometheusBuilder::new().build_recorder();

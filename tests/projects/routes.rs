@@ -64,6 +64,32 @@ async fn a_good_token_of_another_tenant_is_forbidden() {
 }
 
 #[tokio::test]
+async fn a_second_filter_of_one_layer_narrows_the_first() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let suspended = stage.other.endpoint().to_owned();
+    let layer = authgear
+        .layer()
+        .issuers(tenants(&stage))
+        .issuers(move |_, issuer| issuer != suspended);
+    let api = Router::new()
+        .nest("/one", who())
+        .nest("/other", who())
+        .layer(layer);
+    let own = stage.one.token(&stage.alice).sign();
+    let others = stage.other.token(&stage.other_alice).sign();
+    assert_is(
+        &get_path(&api, "/one/user", &own).await,
+        &stage.one,
+        &stage.alice,
+    );
+    for (path, token) in [("/other/user", &own), ("/other/user", &others)] {
+        let refused = get_path(&api, path, token).await;
+        assert_refused(&refused, 403, AuthErrorKind::IssuerNotAllowed);
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_had_to_wait_is_forbidden_as_well() {
     let stage = Stage::new().await;
     let authgear = Authgear::any_of(stage.builders()).build().unwrap();

@@ -444,4 +444,27 @@ async fn accounts_name_the_callers_project_and_the_log_the_issuers_that_are_trus
         assert!(expectation.contains(endpoint), "{expectation}");
     }
     assert!(!log.text().contains(stranger.endpoint()));
+
+    // An attempt on another tenant's route is what an audit looks for.
+    let only_other = stage.other.endpoint().to_owned();
+    let narrow = crate::support::routes().layer(
+        authgear
+            .layer()
+            .issuers(move |_, issuer| issuer == only_other),
+    );
+    let token = stage.one.token(&stage.alice).sign();
+    assert_refused(
+        &ask(&narrow, &token).await,
+        403,
+        AuthErrorKind::IssuerNotAllowed,
+    );
+    let account = line("request decided");
+    for part in [
+        &*format!("issuer=\"{}\"", stage.one.endpoint()),
+        "user_id=\"alice\"",
+        "kind=\"issuer_not_allowed\"",
+        "outcome=\"refused\"",
+    ] {
+        assert!(account.contains(part), "{part} is not in {account}");
+    }
 }

@@ -1,15 +1,16 @@
 //! [`ProjectChange`]: adds, removes or replaces a project while requests run.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use super::{ProjectSet, TrustedProject};
+use crate::lock::lock;
 
 impl<C: Send + Sync + 'static> ProjectSet<C> {
     /// Begins a change. Other changes wait for its end, but no request does.
     pub(crate) fn begin_change(&self) -> ProjectChange<'_, C> {
         ProjectChange {
             set: self,
-            _turn: self.changing.lock().unwrap_or_else(PoisonError::into_inner),
+            _turn: lock(&self.changing),
         }
     }
 }

@@ -123,7 +123,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
         let (project, claims) = choose(&table, jws)
             .inspect_err(|kind| expectation::log_issuers(*kind, || table.issuers()))?;
         let outcome = project.jwt().verify(jws, claims, audiences, now);
-        if keeps && outcome.is_err() {
+        if keeps && outcome.as_ref().is_err_and(names_the_project) {
             project.tell(&outcome);
         }
         match outcome? {
@@ -250,16 +250,21 @@ fn find_known<C>(
 ) -> Option<(Arc<VerifiedToken<C>>, Checked)> {
     let known = cache.get(digest)?;
     let project = known.project();
-    let outcome = if project.is_in() {
-        project.jwt().check_known(&known, audiences, now)
-    } else {
-        None
-    };
-    if let Some(outcome) = outcome {
-        return Some((known, outcome));
+    if !project.is_in() {
+        cache.remove(digest);
+        return None;
     }
-    cache.remove(digest);
-    None
+    // Else the entry stays: an outage of the keys ends, and the next verification replaces the entry.
+    let outcome = project.jwt().check_known(&known, audiences, now)?;
+    Some((known, outcome))
+}
+
+/// Whether a refused token names the project that refused it: the only project refuses other issuers, too.
+fn names_the_project(error: &AuthError) -> bool {
+    !matches!(
+        error.kind(),
+        AuthErrorKind::WrongIssuer | AuthErrorKind::MissingIssuer
+    )
 }
 
 /// The project that must verify a token, and the claims if they were already parsed.

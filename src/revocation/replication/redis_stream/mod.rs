@@ -121,7 +121,7 @@ impl From<String> for RedisConfig {
 /// Shows no secret, because the URL can contain one.
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis")
+        f.debug_struct("RedisConfig")
             .field("key_prefix", &self.key_prefix)
             .field("max_staleness", &self.max_staleness)
             .finish_non_exhaustive()
