@@ -100,6 +100,7 @@ impl<C: Send + Sync + 'static> Projects<C> {
         change
             .finish(previous.as_ref(), Some(project))
             .map_err(|issuer| issuer_taken(&issuer))?;
+        resources.ledger.finish(&issuer);
         #[cfg(feature = "webhook")]
         self.webhook_secrets().set(&issuer, secrets);
         self.forget_unused(set, resources);
