@@ -97,7 +97,8 @@ impl<C: Send + Sync + 'static> AuthgearBuilder<C> {
         let webhook_secrets = ProjectSecrets::default();
         #[cfg(feature = "webhook")]
         for plan in &plans {
-            webhook_secrets.set(&plan.endpoint.issuer, plan.webhook_secrets.clone());
+            let issuer = [&*plan.endpoint.issuer];
+            webhook_secrets.set(issuer, plan.webhook_secrets.as_ref());
         }
         let ledger = Arc::clone(&resources.ledger);
         let capacity = options.token_cache_capacity;

@@ -95,13 +95,19 @@ impl<C: Send + Sync + 'static> Projects<C> {
             .check_free(plan.validation.issuers(), previous.as_ref())
             .map_err(|issuer| issuer_taken(&issuer))?;
         #[cfg(feature = "webhook")]
-        let secrets = plan.webhook_secrets.clone();
+        let (secrets, validation) = (plan.webhook_secrets.clone(), plan.validation.clone());
         let project = plan.start(resources, previous.as_deref())?;
         change
             .finish(previous.as_ref(), Some(project))
             .map_err(|issuer| issuer_taken(&issuer))?;
+        resources.ledger.finish(&issuer);
         #[cfg(feature = "webhook")]
-        self.webhook_secrets().set(&issuer, secrets);
+        {
+            // Also those that are no longer its issuers: they keep no secret that it no longer has.
+            let previous = previous.iter().flat_map(|project| project.issuers());
+            let issuers = validation.issuers().chain(previous);
+            self.webhook_secrets().set(issuers, secrets.as_ref());
+        }
         self.forget_unused(set, resources);
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::iter;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
@@ -18,6 +20,9 @@ pub(crate) struct RevocationLedger(Mutex<HashMap<Box<str>, Known>>);
 /// The revocations of one issuer.
 struct Known {
     revocations: Arc<Revocations>,
+    /// Those that a project can still check, until its replacement has finished. They are few: each lives
+    /// only as long as its project.
+    replaced: Vec<Weak<Revocations>>,
     /// Whether a route feeds it, for the lifetime of the process.
     is_fed: bool,
     /// The time of the project's removal, if it was removed.
@@ -27,9 +32,11 @@ struct Known {
 impl RevocationLedger {
     /// The revocations of this issuer from now on, with the existing records of its users. This includes the
     /// users under former issuers of the project, whose names also lead here from now on.
+    ///
+    /// Until [`finish`](Self::finish), writes also reach the earlier revocations of these names.
     pub(crate) fn open<'i>(
         &self,
-        issuer: &str,
+        issuer: &'i str,
         former: impl Iterator<Item = &'i str> + Clone,
         plan: RevocationPlan,
         clock: &Clock,
@@ -40,29 +47,36 @@ impl RevocationLedger {
         let mut previous = Vec::new();
         {
             let mut ledger = self.lock();
-            let known = Known {
+            let own = ledger.entry(issuer.into()).or_insert_with(|| Known {
                 revocations: Arc::clone(&revocations),
-                is_fed: ledger.get(issuer).is_some_and(|known| known.is_fed),
+                replaced: Vec::new(),
+                is_fed: false,
                 out_since: None,
-            };
-            previous.extend(ledger.insert(issuer.into(), known));
-            for former in former {
-                if let Some(known) = ledger.get(former) {
-                    let known = Known {
-                        revocations: Arc::clone(&revocations),
-                        ..*known
-                    };
-                    previous.extend(ledger.insert(former.into(), known));
+            });
+            own.out_since = None;
+            for name in iter::once(issuer).chain(former) {
+                if let Some(known) = ledger.get_mut(name) {
+                    previous.extend(known.lead_to(&revocations));
                 }
             }
         }
         // A later write to the old store also checks the new one, see `write`.
         for previous in previous {
-            if !Arc::ptr_eq(&previous.revocations, &revocations) {
-                revocations.store.take_over(&previous.revocations.store);
-            }
+            revocations.store.take_over(&previous.store);
         }
         revocations
+    }
+
+    /// The project of this issuer checks its current revocations from now on, and no others.
+    pub(crate) fn finish(&self, issuer: &str) {
+        let mut ledger = self.lock();
+        let Some(current) = ledger.get(issuer).map(|own| Arc::clone(&own.revocations)) else {
+            return;
+        };
+        let names = ledger.values_mut();
+        for known in names.filter(|known| Arc::ptr_eq(&known.revocations, &current)) {
+            known.replaced.clear();
+        }
     }
 
     /// The existing revocations of the issuer, if they can stay. They cannot if they were made for another
@@ -87,18 +101,31 @@ impl RevocationLedger {
 
     /// Writes to the revocations of this issuer, also of a removed project. Returns whether there are any.
     ///
-    /// A concurrent replacement can copy the store before or after this write. In both cases the current
+    /// During a replacement, these are the current ones and those that the project still checks. A
+    /// concurrent replacement can copy the store before or after this write. In both cases the current
     /// store has the record in the end. A repeated write changes nothing.
     pub(crate) fn write(&self, issuer: &str, write: impl Fn(&RevocationStore)) -> bool {
-        let mut written: Option<Arc<Revocations>> = None;
-        while let Some(current) = self.find(issuer) {
-            if written.is_some_and(|written| Arc::ptr_eq(&written, &current)) {
+        let mut written: Vec<Arc<Revocations>> = Vec::new();
+        while let Some(mut checked) = self.checked(issuer) {
+            checked.retain(|checked| !written.iter().any(|done| Arc::ptr_eq(done, checked)));
+            if checked.is_empty() {
                 return true;
             }
-            write(current.store());
-            written = Some(current);
+            for revocations in &checked {
+                write(revocations.store());
+            }
+            written.append(&mut checked);
         }
         false
+    }
+
+    /// The revocations of this issuer that a project can check now.
+    fn checked(&self, issuer: &str) -> Option<Vec<Arc<Revocations>>> {
+        let ledger = self.lock();
+        let known = ledger.get(issuer)?;
+        let replaced = known.replaced.iter().filter_map(Weak::upgrade);
+        let current = iter::once(Arc::clone(&known.revocations));
+        Some(current.chain(replaced).collect())
     }
 
     /// The revocations of this issuer, also of a removed project.
@@ -146,6 +173,19 @@ impl RevocationLedger {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Returns the earlier revocations, if these are others.
+    fn lead_to(&mut self, revocations: &Arc<Revocations>) -> Option<Arc<Revocations>> {
+        if Arc::ptr_eq(&self.revocations, revocations) {
+            return None;
+        }
+        let earlier = mem::replace(&mut self.revocations, Arc::clone(revocations));
+        self.replaced.retain(|replaced| replaced.strong_count() > 0);
+        self.replaced.push(Arc::downgrade(&earlier));
+        Some(earlier)
     }
 }
 
@@ -229,6 +269,38 @@ mod tests {
                 .ledger
                 .write("https://other.example", |_| unreachable!())
         );
+    }
+
+    #[tokio::test]
+    async fn a_project_that_still_serves_gets_what_is_written_during_its_replacement() {
+        let stage = Stage::new();
+        let serving = stage.open(ISSUER, 1);
+        let is_revoked = |revocations: &Revocations, user: &str| {
+            let now = stage.clock.now().unix().as_secs();
+            revocations.store().table.user(user, now).is_some()
+        };
+        let revoke = |user: &str| {
+            assert!(stage.ledger.write(ISSUER, |store| store.revoke_user(user)));
+        };
+        // The first two replacements are never finished.
+        for (hours, user) in [(2, "alice"), (2, "bob"), (3, "carol")] {
+            stage.open(ISSUER, hours);
+            revoke(user);
+            assert!(
+                is_revoked(&serving, user) && stage.is_revoked(user),
+                "{user}"
+            );
+        }
+        assert!(!is_revoked(&serving, "dave"));
+        // One of another issuer does not end those of this one.
+        stage.open("https://other.example", 1);
+        stage.ledger.finish("https://other.example");
+        revoke("erin");
+        assert!(is_revoked(&serving, "erin") && stage.is_revoked("erin"));
+
+        stage.ledger.finish(ISSUER);
+        revoke("dave");
+        assert!(!is_revoked(&serving, "dave") && stage.is_revoked("dave"));
     }
 
     #[tokio::test]

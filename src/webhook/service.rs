@@ -88,18 +88,24 @@ impl Service<(String, Request<Body>)> for WebhookService {
 // Shows no secret.
 redacted_debug!(WebhookService);
 
-/// The secrets of each project that has some.
+/// The secrets of each project that has some, under each of its issuers.
 #[derive(Default)]
 pub(crate) struct ProjectSecrets(RwLock<HashMap<Box<str>, Arc<WebhookSecrets>>>);
 
 impl ProjectSecrets {
-    /// Replaces the secrets of the project.
-    pub(crate) fn set(&self, issuer: &str, secrets: Option<Arc<WebhookSecrets>>) {
+    /// Replaces the secrets of the project with these issuers.
+    pub(crate) fn set<'i>(
+        &self,
+        issuers: impl IntoIterator<Item = &'i str>,
+        secrets: Option<&Arc<WebhookSecrets>>,
+    ) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        match secrets {
-            Some(secrets) => all.insert(issuer.into(), secrets),
-            None => all.remove(issuer),
-        };
+        for issuer in issuers {
+            match secrets {
+                Some(secrets) => all.insert(issuer.into(), Arc::clone(secrets)),
+                None => all.remove(issuer),
+            };
+        }
     }
 
     /// Forgets the secrets of all issuers but these.

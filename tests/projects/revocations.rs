@@ -285,6 +285,66 @@ async fn what_ends_users_while_their_project_is_out_counts_when_it_is_back() {
     assert_is(&ask(&api, daves).await, &stage.one, dave);
 }
 
+#[tokio::test]
+async fn new_secrets_count_under_each_name_of_the_project() {
+    let stage = Stage::new().await;
+    let (new, old) = (stage.one.endpoint(), "https://old.example");
+    let first = stage.one.webhook_secret();
+    let authgear = Authgear::any_of([]).build().unwrap();
+    let (projects, service) = (authgear.projects(), authgear.webhook_service());
+    let deliver = |issuer: &str| {
+        let webhook = stage.one.webhook(WebhookEvent::UserDeleted, &stage.alice);
+        let request = Request::post("/")
+            .header("x-authgear-body-signature", webhook.signature())
+            .body(Body::from(webhook.body()))
+            .unwrap();
+        let answer = service.clone().oneshot((issuer.to_owned(), request));
+        async move { answer.await.unwrap().status() }
+    };
+    let with = |issuer: &str, secret: &str| Authgear::builder(issuer).webhook_secrets([secret]);
+    projects.add(with(old, "before")).unwrap();
+    // Moved, as documented, with the secret that signs here.
+    projects.remove(old).unwrap();
+    projects.add(with(new, &first).former_issuer(old)).unwrap();
+    all_have_keys(&authgear).await;
+    let api = api(&authgear);
+    for issuer in [new, old] {
+        assert_eq!(deliver(issuer).await, StatusCode::NO_CONTENT, "{issuer}");
+    }
+    let token = stage.one.token(&stage.alice).sign();
+    assert_refused(&ask(&api, &token).await, 401, AuthErrorKind::Revoked);
+
+    for changed in [
+        with(new, "second").former_issuer(old),
+        // A name that leaves the project keeps no secret that the project no longer has.
+        with(new, "third"),
+    ] {
+        projects
+            .replace(with(new, &first).former_issuer(old))
+            .unwrap();
+        assert_eq!(deliver(old).await, StatusCode::NO_CONTENT);
+        projects.replace(changed).unwrap();
+        for issuer in [new, old] {
+            assert_eq!(deliver(issuer).await, StatusCode::UNAUTHORIZED, "{issuer}");
+        }
+    }
+    // Without secrets, no name has any.
+    projects
+        .replace(with(new, &first).former_issuer(old))
+        .unwrap();
+    projects
+        .replace(Authgear::builder(new).former_issuer(old))
+        .unwrap();
+    for issuer in [new, old] {
+        assert_eq!(deliver(issuer).await, StatusCode::NOT_FOUND, "{issuer}");
+    }
+    // Near miss: the secret of another project stays.
+    let other = stage.other.endpoint();
+    projects.add(with(other, &first)).unwrap();
+    projects.replace(with(new, "fourth")).unwrap();
+    assert_eq!(deliver(other).await, StatusCode::NO_CONTENT);
+}
+
 /// A body that comes in two parts.
 fn in_two_parts(body: &[u8]) -> (Body, tokio::sync::mpsc::Sender<Vec<u8>>, Vec<u8>) {
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(2);

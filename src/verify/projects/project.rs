@@ -53,7 +53,7 @@ impl<C> TrustedProject<C> {
     }
 
     /// All issuers whose tokens belong to this project.
-    pub(super) fn issuers(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
         self.jwt.validation.issuers()
     }
 
