@@ -97,12 +97,11 @@ async fn behind_a_gateway_the_issuer_is_read_and_must_be_trusted() {
         .unwrap();
     let layered = |authgear: &Authgear| who().layer(authgear.layer());
     let (alone, both) = (layered(&alone), layered(&both));
+    let answer = behind(&alone, &[]).await;
+    assert_eq!(answer.body, format!("{one}#alice"), "{answer:?}");
     for api in [&alone, &both] {
-        // Where none is named, the (first) endpoint is meant.
-        for issuers in [&[][..], &[one.as_bytes()]] {
-            let answer = behind(api, issuers).await;
-            assert_eq!(answer.body, format!("{one}#alice"), "{answer:?}");
-        }
+        let answer = behind(api, &[one.as_bytes()]).await;
+        assert_eq!(answer.body, format!("{one}#alice"), "{answer:?}");
         let slash = format!("{one}/");
         for untrusted in [&b"https://untrusted.example"[..], slash.as_bytes(), b""] {
             let refused = behind(api, &[untrusted]).await;
@@ -119,6 +118,53 @@ async fn behind_a_gateway_the_issuer_is_read_and_must_be_trusted() {
     assert_eq!(answer.body, format!("{other}#alice"), "{answer:?}");
 }
 
+/// The client's request, as a proxy passes it on that removes the fields which the client names in `Connection`.
+fn passed_on(told: &Answer, removed: &[&str]) -> Request<Body> {
+    let mut request = Request::get("/user").header("x-gateway-secret", SECRET);
+    for (name, value) in &told.headers {
+        if !removed.contains(&name.as_str()) {
+            request = request.header(name, value);
+        }
+    }
+    request.body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_who_removes_the_issuer_does_not_become_a_user_of_the_first_one() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let in_reverse = stage.builders().into_iter().rev().collect();
+    let tokens = [
+        (&stage.one, stage.one.token(&stage.alice).sign()),
+        (&stage.other, stage.other.token(&stage.other_alice).sign()),
+    ];
+    for builders in [Vec::from(stage.builders()), in_reverse] {
+        let builder = Authgear::any_of(builders);
+        let behind = builder.dangerous().gateway(proof()).build().unwrap();
+        let api = who().layer(behind.layer());
+        for (fake, token) in &tokens {
+            let told = get(&server(&authgear), "/_auth", token).await;
+            for removed in [
+                &["x-authgear-issuer"][..],
+                &["x-authgear-issuer", "x-authgear-user-roles"],
+            ] {
+                let refused = send(&api, passed_on(&told, removed)).await;
+                assert_refused(&refused, 401, AuthErrorKind::MalformedIdentityHeaders);
+            }
+            // Every other field may be absent.
+            let answer = send(&api, passed_on(&told, &["x-authgear-user-roles"])).await;
+            let user = format!("{}#alice", fake.endpoint());
+            assert_eq!(answer.body, user, "{answer:?}");
+        }
+        // Without a session there is nothing of which to name the issuer.
+        let request = Request::get("/user")
+            .header("x-gateway-secret", SECRET)
+            .header("x-authgear-session-valid", "false");
+        let refused = send(&api, request.body(Body::empty()).unwrap()).await;
+        assert_refused(&refused, 401, AuthErrorKind::SessionInvalid);
+    }
+}
+
 #[tokio::test]
 async fn what_forward_auth_says_is_what_is_read_behind_it() {
     let stage = Stage::new().await;
@@ -130,11 +176,7 @@ async fn what_forward_auth_says_is_what_is_read_behind_it() {
         let (server, api, issuer) = (server(&authgear), api.clone(), fake.endpoint().to_owned());
         async move {
             let told = get(&server, "/_auth", &token).await;
-            let mut request = Request::get("/user").header("x-gateway-secret", SECRET);
-            for (name, value) in &told.headers {
-                request = request.header(name, value);
-            }
-            let answer = send(&api, request.body(Body::empty()).unwrap()).await;
+            let answer = send(&api, passed_on(&told, &[])).await;
             assert_eq!(answer.body, format!("{issuer}#alice"), "{answer:?}");
         }
     };

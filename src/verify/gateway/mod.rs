@@ -17,7 +17,7 @@ use crate::user::{AuthUser, Principal, Session, VerifiedUser};
 /// Accepts the identity headers of a gateway that has proved its identity.
 pub(crate) struct GatewayVerifier<C> {
     pub(crate) proof: Proof,
-    /// The issuers that the gateway can name. The first is the default.
+    /// The issuers that the gateway can name. If there are several, it must name one.
     pub(crate) issuers: Vec<String>,
     /// The data of a user without a token.
     pub(crate) base: Arc<VerifiedUser<C>>,
@@ -49,6 +49,10 @@ impl<C> GatewayVerifier<C> {
         };
         let issuer = issuer.ok_or(AuthErrorKind::WrongIssuer)?;
         match session_headers::read(headers, issuer) {
+            // A client can make a proxy remove a field, but may not choose a project by that.
+            Ok(SessionHeaders::Valid(_)) if named.is_none() && self.issuers.len() > 1 => {
+                Err(AuthErrorKind::MalformedIdentityHeaders)
+            }
             Ok(SessionHeaders::Valid(identity)) => Ok(Arc::new(Session {
                 identity: Some(Arc::new(identity)),
                 credential: None,

@@ -16,7 +16,7 @@ const CADDY: Kind = Kind {
     down: 502,
     passes_body: true,
     speaks_grpc: false,
-    obeys_connection: true,
+    refuses_connection: true,
     answers_every_options: false,
     passes_host: true,
 };

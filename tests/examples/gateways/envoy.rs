@@ -16,7 +16,7 @@ const ENVOY: Kind = Kind {
     down: 503,
     passes_body: true,
     speaks_grpc: true,
-    obeys_connection: false,
+    refuses_connection: false,
     answers_every_options: false,
     passes_host: true,
 };

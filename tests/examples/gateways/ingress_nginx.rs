@@ -19,7 +19,7 @@ const INGRESS_NGINX: Kind = Kind {
     down: 500,
     passes_body: false,
     speaks_grpc: false,
-    obeys_connection: false,
+    refuses_connection: false,
     answers_every_options: true,
     passes_host: false,
 };

@@ -4,6 +4,7 @@
 //! Each gateway passes the same table ([`table`]), and says in its [`Kind`] where it differs.
 
 mod caddy;
+mod connection;
 mod envoy;
 mod ingress_nginx;
 mod nginx;
@@ -48,8 +49,8 @@ struct Kind {
     passes_body: bool,
     /// Whether it refuses a gRPC client in the words of gRPC: 200 with `grpc-status`.
     speaks_grpc: bool,
-    /// Whether it takes fields away that the client names in `Connection`.
-    obeys_connection: bool,
+    /// Whether it refuses a `Connection` that names an identity header, which it would remove.
+    refuses_connection: bool,
     /// Whether it answers each `OPTIONS` of a page, be it a preflight or not.
     answers_every_options: bool,
     /// Whether `forward_auth` learns the client's `Host`.
@@ -128,7 +129,7 @@ impl Gateway {
         lines.extend(headers.iter().map(ToString::to_string));
         if !headers
             .iter()
-            .any(|header| header.starts_with("Connection"))
+            .any(|header| header.to_ascii_lowercase().starts_with("connection"))
         {
             lines.push("Connection: close".to_owned());
         }

@@ -16,7 +16,7 @@ const NGINX: Kind = Kind {
     down: 503,
     passes_body: false,
     speaks_grpc: false,
-    obeys_connection: false,
+    refuses_connection: false,
     answers_every_options: false,
     passes_host: true,
 };

@@ -1,7 +1,6 @@
 //! What a gateway asks, and what it makes of each answer: with a [`Stub`] in the place of
 //! `forward_auth`.
 
-use axum_authgear::testkit::FakeAuthgear;
 use http::request::Parts;
 
 use super::stack::assert_clean;
@@ -10,7 +9,7 @@ use super::upstream::Api;
 use super::{Addresses, Gateway, Kind, PAGE, RetryAfter, Unavailable, free_address};
 use crate::process::Answer;
 
-/// A user of another project, with all that can be said.
+/// A user, with all that can be said.
 const USER: &[(&str, &str)] = &[
     ("x-authgear-session-valid", "true"),
     ("x-authgear-user-id", "alice"),
@@ -20,8 +19,10 @@ const USER: &[(&str, &str)] = &[
     ("x-authgear-user-roles", "admin,editor"),
     ("x-authgear-session-amr", "pwd otp"),
     ("x-authgear-session-authenticated-at", "1700000000"),
-    ("x-authgear-issuer", "https://other.shop.example"),
+    ("x-authgear-issuer", ISSUER),
 ];
+
+const ISSUER: &str = "https://auth.shop.example";
 
 struct Stack<'k> {
     kind: &'k Kind,
@@ -32,8 +33,7 @@ struct Stack<'k> {
 
 /// Everything that holds of the questions of this gateway.
 pub(super) async fn hold(kind: &Kind) {
-    let fake = FakeAuthgear::start().await;
-    let api = Api::start(fake.endpoint()).await;
+    let api = Api::start(ISSUER).await;
     let stub = Stub::start().await;
     let addresses = Addresses {
         gateway: free_address().await,

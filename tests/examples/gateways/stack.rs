@@ -95,18 +95,6 @@ impl<'k> Stack<'k> {
     }
 
     pub(super) async fn expect(&self, method: &str, path: &str, headers: &[&str], gets: Gets) {
-        let reached = matches!(gets, Gets::Alice);
-        self.expect_at(method, path, headers, gets, reached).await;
-    }
-
-    pub(super) async fn expect_at(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[&str],
-        gets: Gets,
-        reached: bool,
-    ) {
         self.api.take();
         let answer = self.gateway.send(method, path, headers).await;
         match gets {
@@ -132,7 +120,7 @@ impl<'k> Stack<'k> {
                 assert_challenge(&answer, challenge);
             }
         }
-        self.assert_reached(reached, headers);
+        self.assert_reached(matches!(gets, Gets::Alice), headers);
     }
 
     /// Whether the API was asked, and by the gateway.
