@@ -216,6 +216,10 @@ impl Options {
         Ok((!declared.is_empty()).then(|| Arc::new(ScopeInclusions::new(declared))))
     }
 
+    #[cfg_attr(
+        not(feature = "metrics"),
+        expect(clippy::unused_self, reason = "an option of the feature")
+    )]
     pub(super) fn metric_scope(&self) -> MetricScope {
         #[cfg(feature = "metrics")]
         let scope = MetricScope::new(self.label_metrics_by_issuer);

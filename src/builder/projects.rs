@@ -133,6 +133,10 @@ impl<C: Send + Sync + 'static> Projects<C> {
         Ok(true)
     }
 
+    #[cfg_attr(
+        not(feature = "webhook"),
+        expect(clippy::unused_self, reason = "the secrets are of the feature")
+    )]
     fn forget_unused(&self, set: &ProjectSet<C>, resources: &ProjectResources<C>) {
         let ledger = &resources.ledger;
         ledger.forget_unused(resources.clock.now(), |issuer| set.find(issuer).is_some());

@@ -10,10 +10,6 @@ pub(crate) enum Record {
     /// The user's tokens that were issued until this time are revoked.
     User { user: Box<str>, revoked_before: u64 },
     /// An event of the user's account.
-    #[cfg_attr(
-        not(any(feature = "redis", feature = "webhook")),
-        expect(dead_code, reason = "nobody tells of events")
-    )]
     Event { user: Box<str>, event: Event },
     /// One token is revoked. It has expired at `until`.
     Token { token: Box<str>, until: u64 },

@@ -80,6 +80,10 @@ impl ProjectTelemetry {
     }
 
     /// Keys are used whose fetch began at this time, in this process or another.
+    #[cfg_attr(
+        not(feature = "metrics"),
+        expect(clippy::unused_self, reason = "a metric only")
+    )]
     pub(crate) fn keys_asked_at(&self, asked_at: Duration) {
         #[cfg(feature = "metrics")]
         self.metrics.keys_asked_at(asked_at);
@@ -88,6 +92,10 @@ impl ProjectTelemetry {
     }
 
     /// A token of this project was accepted or refused.
+    #[cfg_attr(
+        not(feature = "metrics"),
+        expect(clippy::unused_self, reason = "a metric only")
+    )]
     pub(crate) fn decided(&self, refusal: Option<AuthErrorKind>) {
         #[cfg(feature = "metrics")]
         self.metrics.decided(refusal);
