@@ -165,10 +165,10 @@ impl Outbox {
     }
 
     /// The log does not answer. Returns whether that is new.
-    pub(in crate::revocation) fn lost(&self, error: Arc<LogError>) -> bool {
+    pub(in crate::revocation) fn lost(&self, error: &Arc<LogError>) -> bool {
         let contact = self.contact.rcu(|contact| Contact {
             last: contact.last,
-            error: Some(Arc::clone(&error)),
+            error: Some(Arc::clone(error)),
             has_answered: contact.has_answered,
         });
         self.caught_up();
