@@ -232,7 +232,7 @@ impl RevocationStore {
             && table.all_issued_before() == 0
     }
 
-    /// Copies all records of another store of the same users.
+    /// Copies all records of another store of the same users, and continues its outage.
     pub(super) fn take_over(&self, other: &Self) {
         if other.is_on.load(Ordering::Acquire) {
             self.is_on.store(true, Ordering::Release);
@@ -240,6 +240,8 @@ impl RevocationStore {
         other.table.for_each(other.now(), |record, _| {
             self.apply(&record);
         });
+        #[cfg(feature = "redis")]
+        self.replication.take_over(&other.replication);
     }
 
     /// Applies a local record, and sends it to the other replicas.

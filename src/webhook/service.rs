@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use http::{Request, Response};
+use tokio::sync::Semaphore;
 use tower::Service;
 
 use super::{Receiver, Refused, WebhookSecrets};
@@ -74,12 +75,15 @@ impl Service<(String, Request<Body>)> for WebhookService {
     fn call(&mut self, (issuer, request): (String, Request<Body>)) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            let Some(secrets) = this.secrets.find(&issuer) else {
+            let Some(project) = this.secrets.find(&issuer) else {
                 return Ok(super::refuse(&Refused::UnknownProject));
+            };
+            let Ok(_place) = project.places.try_acquire() else {
+                return Ok(super::refuse(&Refused::Busy));
             };
             let receiver = &this.receiver;
             Ok(receiver
-                .answer(request, &secrets, &issuer, &this.ledger)
+                .answer(request, &project.secrets, &issuer, &this.ledger)
                 .await)
         })
     }
@@ -90,7 +94,17 @@ redacted_debug!(WebhookService);
 
 /// The secrets of each project that has some, under each of its issuers.
 #[derive(Default)]
-pub(crate) struct ProjectSecrets(RwLock<HashMap<Box<str>, Arc<WebhookSecrets>>>);
+pub(crate) struct ProjectSecrets(RwLock<HashMap<Box<str>, Arc<ProjectReceiver>>>);
+
+/// What the service needs for one project.
+struct ProjectReceiver {
+    secrets: Arc<WebhookSecrets>,
+    places: Semaphore,
+}
+
+/// The maximum number of deliveries for one project at a time. Slow ones for a few projects leave places for
+/// the others.
+const MAX_DELIVERIES: usize = super::MAX_BODIES / 8;
 
 impl ProjectSecrets {
     /// Replaces the secrets of the project with these issuers.
@@ -99,10 +113,16 @@ impl ProjectSecrets {
         issuers: impl IntoIterator<Item = &'i str>,
         secrets: Option<&Arc<WebhookSecrets>>,
     ) {
+        let receiver = secrets.map(|secrets| {
+            Arc::new(ProjectReceiver {
+                secrets: Arc::clone(secrets),
+                places: Semaphore::new(MAX_DELIVERIES),
+            })
+        });
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for issuer in issuers {
-            match secrets {
-                Some(secrets) => all.insert(issuer.into(), Arc::clone(secrets)),
+            match &receiver {
+                Some(receiver) => all.insert(issuer.into(), Arc::clone(receiver)),
                 None => all.remove(issuer),
             };
         }
@@ -114,7 +134,7 @@ impl ProjectSecrets {
         all.retain(|issuer, _| is_known(issuer));
     }
 
-    fn find(&self, issuer: &str) -> Option<Arc<WebhookSecrets>> {
+    fn find(&self, issuer: &str) -> Option<Arc<ProjectReceiver>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.get(issuer).cloned()
     }

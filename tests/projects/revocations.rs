@@ -409,3 +409,48 @@ async fn a_webhook_that_is_under_way_counts_whatever_becomes_of_the_project() {
         assert_is(&ask(&api, &others).await, &stage.other, &stage.other_alice);
     }
 }
+
+#[tokio::test]
+async fn slow_deliveries_for_one_project_refuse_none_for_another() {
+    let stage = Stage::new().await;
+    let projects = [&stage.one, &stage.other]
+        .map(|fake| Authgear::builder(fake.endpoint()).webhook_secrets([fake.webhook_secret()]));
+    let authgear = Authgear::any_of(projects).build().unwrap();
+    let service = authgear.webhook_service();
+    let deliver = |fake: &FakeAuthgear, user: &User, is_slow: bool| {
+        let webhook = fake.webhook(WebhookEvent::UserDeleted, user);
+        let (slow, sender, _) = in_two_parts(webhook.body().as_bytes());
+        let body = if is_slow {
+            slow
+        } else {
+            Body::from(webhook.body())
+        };
+        let request = Request::post("/")
+            .header("x-authgear-body-signature", webhook.signature())
+            .body(body)
+            .unwrap();
+        let answer = service
+            .clone()
+            .oneshot((fake.endpoint().to_owned(), request));
+        async move {
+            let status = answer.await.unwrap().status();
+            drop(sender);
+            status
+        }
+    };
+    let flood: Vec<_> = (0..300)
+        .map(|_| tokio::spawn(deliver(&stage.one, &stage.alice, true)))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let refused = deliver(&stage.one, &stage.alice, false).await;
+    assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
+    let taken = deliver(&stage.other, &stage.other_alice, false).await;
+    assert_eq!(taken, StatusCode::NO_CONTENT);
+    // Near miss: the project's own places are free again when its bodies are gone.
+    for delivery in flood {
+        delivery.abort();
+        let _ = delivery.await;
+    }
+    let taken = deliver(&stage.one, &stage.alice, false).await;
+    assert_eq!(taken, StatusCode::NO_CONTENT);
+}

@@ -61,7 +61,7 @@ struct End(Arc<Outbox>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.lost(Arc::new(RuntimeEnded.into()));
+        self.0.lost(&Arc::new(RuntimeEnded.into()));
     }
 }
 
@@ -101,7 +101,7 @@ impl<L: Log> Follower<L> {
             } else {
                 self.is_in_contact = false;
                 let error = Arc::new(error);
-                if self.outbox.lost(Arc::clone(&error)) {
+                if self.outbox.lost(&error) {
                     telemetry::revocation_log_lost(self.log.name(), &*error);
                 }
             }

@@ -102,4 +102,12 @@ impl Replication {
             Self::On(outbox) => outbox.push(record),
         }
     }
+
+    /// Continues an outage of the earlier replication of the same project.
+    #[cfg(feature = "redis")]
+    pub(super) fn take_over(&self, earlier: &Self) {
+        if let (Self::On(own), Self::On(earlier)) = (self, earlier) {
+            own.take_over(earlier);
+        }
+    }
 }

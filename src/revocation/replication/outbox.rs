@@ -35,10 +35,11 @@ pub(in crate::revocation) struct Outbox {
 }
 
 struct Contact {
-    /// The time of the log's last answer; before that, the start.
+    /// The time of the log's last answer, also to an earlier follower; before that, the start.
     last: Timestamp,
     /// Why it does not answer, if it does not.
     error: Option<Arc<LogError>>,
+    has_answered: bool,
 }
 
 /// Local records that were not seen in the log.
@@ -67,6 +68,7 @@ impl Outbox {
             contact: ArcSwap::from_pointee(Contact {
                 last: now,
                 error: None,
+                has_answered: false,
             }),
             refusal: ArcSwapOption::empty(),
             log_time: ArcSwapOption::empty(),
@@ -115,6 +117,22 @@ impl Outbox {
             .is_some_and(|max| now.elapsed(self.contact.load().last) > max)
     }
 
+    /// Until the log answers, its last answer is that to the earlier follower.
+    pub(in crate::revocation) fn take_over(&self, earlier: &Self) {
+        let earlier = earlier.contact.load();
+        self.contact.rcu(|own| {
+            let is_older = !own.last.elapsed(earlier.last).is_zero();
+            if own.has_answered || !is_older {
+                return Arc::clone(own);
+            }
+            Arc::new(Contact {
+                last: earlier.last,
+                error: own.error.clone().or_else(|| earlier.error.clone()),
+                has_answered: false,
+            })
+        });
+    }
+
     /// Adds a local record to the pending ones.
     pub(in crate::revocation) fn push(&self, record: Record) {
         let mut owed = self.owed();
@@ -135,6 +153,7 @@ impl Outbox {
         self.contact.store(Arc::new(Contact {
             last: now,
             error: None,
+            has_answered: true,
         }));
     }
 
@@ -146,12 +165,12 @@ impl Outbox {
     }
 
     /// The log does not answer. Returns whether that is new.
-    pub(in crate::revocation) fn lost(&self, error: Arc<LogError>) -> bool {
-        let contact = self.contact.load();
-        self.contact.store(Arc::new(Contact {
+    pub(in crate::revocation) fn lost(&self, error: &Arc<LogError>) -> bool {
+        let contact = self.contact.rcu(|contact| Contact {
             last: contact.last,
-            error: Some(error),
-        }));
+            error: Some(Arc::clone(error)),
+            has_answered: contact.has_answered,
+        });
         self.caught_up();
         contact.error.is_none()
     }

@@ -811,6 +811,40 @@ fn out_of_contact_for_too_long_refuses_users_until_contact_is_regained() {
 }
 
 #[test]
+fn an_outage_goes_on_when_the_revocations_are_replaced() {
+    paused(async {
+        let mut world = World::new();
+        let clock = world.clock.clone();
+        let most = Duration::from_secs(30);
+        let kind = |revocations: &Revocations| {
+            let now = clock.now().unix().as_secs();
+            let user = identity("user-0", Some(now), now + 1800, 0);
+            let checked = revocations.store().check(&user, clock.now());
+            checked.err().map(|error| error.kind())
+        };
+        let earlier = world.replica(7, Some(most)).revocations;
+        let other = world.replica(8, Some(most)).revocations;
+        sleep(Duration::from_secs(10)).await;
+        world.step(Step::Cut(7)).await;
+        sleep(Duration::from_secs(20)).await;
+        let replaced = world.replica(7, Some(most)).revocations;
+        replaced.store().take_over(earlier.store());
+        assert!(replaced.store().outage().is_some());
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(kind(&replaced), None);
+        sleep(Duration::from_secs(6)).await;
+        assert_eq!(kind(&replaced), Some(AuthErrorKind::RevocationsUnavailable));
+        // Near miss: an answer of its own counts, and no earlier outage.
+        other.store().take_over(earlier.store());
+        assert!(other.store().outage().is_none());
+        assert_eq!(kind(&other), None);
+        world.heal().await;
+        assert_eq!(kind(&replaced), None);
+        assert!(replaced.store().outage().is_none());
+    });
+}
+
+#[test]
 fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
     const LEAD: u64 = 60 * 60;
     paused(async {
