@@ -53,6 +53,9 @@ impl<C> Dangerous<C> {
     /// This API then reads no token, fetches no key and does not ask Authgear: a sender with the proof can
     /// be any user. The gateway must remove the identity headers of the client. It must pass `Host` and
     /// `Origin`, or cookies have no protection against cross-site request forgery.
+    ///
+    /// With several projects ([`any_of`](crate::Authgear::any_of)) the gateway must name the issuer of each
+    /// session in `x-authgear-issuer`; without it the request is refused with 401.
     pub fn gateway(mut self, proof: GatewayProof) -> AuthgearBuilder<C> {
         self.builder.options.gateway = Some(proof);
         self.builder

@@ -120,7 +120,7 @@ kinds! {
         SessionInvalid = "session_invalid": "the session does not exist or has ended",
         /// The token and its session belong to different users.
         SessionMismatch = "session_mismatch": "the session and the access token belong to different users",
-        /// The gateway sent a correct proof and malformed identity headers.
+        /// The gateway sent a correct proof and malformed identity headers, or with several projects no issuer.
         MalformedIdentityHeaders = "malformed_identity_headers": "the identity headers of the gateway are malformed",
         /// [`Authgear::verify`](crate::Authgear::verify) was called in the mode gateway, which reads no
         /// tokens.
