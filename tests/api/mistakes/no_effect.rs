@@ -95,7 +95,7 @@ async fn behind_a_gateway() {
         &default_log,
         &[
             "`redis` does nothing behind a gateway",
-            "where the gateway asks",
+            "in the server that the gateway asks",
         ],
     );
 }
