@@ -354,7 +354,7 @@ async fn a_stream_that_has_come_to_its_last_id_is_told_clearly() {
         let (bob, meanwhile) = user(&fake, "bob");
         a.hears(&fake, WebhookEvent::UserDisabled, &bob).await;
         within(20, async || error(&a).contains("largest possible")).await;
-        assert!(error(&a).contains("delete the key"), "{}", error(&a));
+        assert!(error(&a).contains("Delete the key"), "{}", error(&a));
         // After the restart both have something to tell: what the server had lost.
         let telling = 1 + usize::from(is_restarted);
         within(20, async || lines.count(TAKES_NOTHING) == said + telling).await;

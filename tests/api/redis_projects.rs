@@ -583,7 +583,7 @@ async fn projects_that_come_and_go_in_a_hurry_cost_no_connection_and_no_news() {
     }
     assert!(server.connections().await - made <= 1 + asked);
 
-    // Without projects, and with nothing to remember, there is nobody to read for.
+    // The revocations of a removed project are followed for the retention, over the same connections.
     let c = Process::of([], server.url());
     let none = |number| Authgear::builder(format!("http://localhost:{}", 1 + number));
     for _ in 0..2 {
@@ -595,8 +595,11 @@ async fn projects_that_come_and_go_in_a_hurry_cost_no_connection_and_no_news() {
             let issuer = format!("http://localhost:{}", 1 + number);
             assert!(c.authgear.projects().remove(&issuer).unwrap());
         }
-        within(10, async || open_connections(&server).await == 4).await;
+        sleep(Duration::from_millis(500)).await;
+        assert_eq!(open_connections(&server).await, 6);
     }
+    drop(c);
+    within(10, async || open_connections(&server).await == 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
