@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::iter;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::runtime::Handle;
 
 use super::{RevocationPlan, RevocationPolicy, RevocationStore, Revocations};
 use crate::clock::{Clock, Timestamp};
+use crate::lock::lock;
 
 /// The revocations of each issuer. They outlive the project. A project that is added again, or replaced,
 /// gets its earlier revocations and those from the time between, for as long as they are remembered. All
@@ -172,7 +173,7 @@ impl RevocationLedger {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

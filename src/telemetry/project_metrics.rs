@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics::{Key, Label, Unit, describe_counter, with_recorder};
 
 use super::metrics::{KEY_FETCHES, KEYS_FETCHED_AT, METADATA, counter};
 use crate::error::AuthErrorKind;
+use crate::lock::lock;
 
 /// How the metrics of one `Authgear`'s projects are distinguished.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +82,7 @@ impl ProjectMetrics {
     /// The lock is held until the gauge is set, so that the gauge has the last value.
     fn set_oldest(&self, change: impl FnOnce(&mut HashMap<u64, Duration>)) {
         let asked_at = &self.scope.asked_at;
-        let mut asked_at = asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked_at = lock(asked_at);
         change(&mut asked_at);
         if let Some(oldest) = asked_at.values().min() {
             set_gauge(&Key::from_static_name(KEYS_FETCHED_AT), *oldest);

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use ::redis::{Cmd, cmd};
@@ -22,6 +22,7 @@ use super::super::retries::{REPLY_TIMEOUT, Retries, within};
 use super::address::Address;
 use super::connection::Connection;
 use super::entry;
+use crate::lock::lock;
 
 /// The streams with waiting projects.
 #[derive(Default)]
@@ -77,7 +78,7 @@ impl News {
     }
 
     fn awaited(&self) -> MutexGuard<'_, HashMap<u64, Awaited>> {
-        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.awaited)
     }
 }
 

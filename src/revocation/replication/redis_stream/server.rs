@@ -50,7 +50,8 @@ impl RedisServer {
         self.max_staleness
     }
 
-    /// The connections of all projects. They close when no project uses them.
+    /// The connections of all projects. They close when no project uses them: a removed project does while
+    /// its revocations are remembered.
     pub(super) async fn link(&self) -> Result<Arc<Link>, LogError> {
         let turn = self.connecting.acquire().await;
         let _turn = turn.map_err(|_| LogError::Closed)?;
