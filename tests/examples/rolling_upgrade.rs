@@ -2,7 +2,7 @@
 //! replicas are while an upgrade replaces them one after the other.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,7 +10,7 @@ use axum_authgear::testkit::{FakeAuthgear, User, WebhookEvent};
 use axum_authgear::{AuthUser, Authgear};
 use tokio::net::TcpStream;
 
-use crate::process::PATIENCE;
+use crate::process::{PATIENCE, path};
 use crate::resource_server::Server;
 
 /// Names the program of the first release. `.ci/run full` builds it.
@@ -171,16 +171,17 @@ impl Stage {
     }
 
     async fn start_old(&self) -> Server {
-        let (secret, url) = (self.fake.webhook_secret(), self.redis.url());
-        let environment = [("AUTHGEAR_WEBHOOK_SECRET", &*secret), ("REDIS_URL", &*url)];
-        let endpoint = self.fake.endpoint();
-        Server::start_program(&self.first_release, endpoint, &environment).await
+        self.start(&self.first_release).await
     }
 
     async fn start_new(&self) -> Server {
+        self.start(&path("resource_server")).await
+    }
+
+    async fn start(&self, program: &Path) -> Server {
         let (secret, url) = (self.fake.webhook_secret(), self.redis.url());
         let environment = [("AUTHGEAR_WEBHOOK_SECRET", &*secret), ("REDIS_URL", &*url)];
-        Server::start(self.fake.endpoint(), &environment).await
+        Server::start_program(program, self.fake.endpoint(), &environment).await
     }
 
     /// A replica of today in this process, which can revoke more than a webhook can.
