@@ -18,6 +18,14 @@ pub fn on(processors: &str, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Moves this very process there, with the threads that it starts from now on.
+pub fn stay_on(processors: &str) {
+    let own = std::process::id().to_string();
+    let mut command = Command::new("taskset");
+    let status = command.args(["--cpu-list", "--pid", processors, &own]);
+    assert!(status.stdout(Stdio::null()).status().unwrap().success());
+}
+
 /// A server process, which says on its first line where it listens.
 pub struct Server {
     pub url: String,
@@ -49,12 +57,18 @@ impl Drop for Server {
 
 /// The example beside this very program: `target/release/examples/`.
 pub fn resource_server() -> PathBuf {
+    built("examples/resource_server")
+}
+
+/// The program that serves by other crates, of `peers/`.
+pub fn peer() -> PathBuf {
+    built("serve")
+}
+
+fn built(name: &str) -> PathBuf {
     let program = std::env::current_exe().unwrap();
-    let path = program
-        .parent()
-        .unwrap()
-        .join("../examples/resource_server");
-    assert!(path.exists(), "{}: build the example first", path.display());
+    let path = program.parent().unwrap().join("..").join(name);
+    assert!(path.exists(), "{}: build it first", path.display());
     path
 }
 
