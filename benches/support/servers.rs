@@ -55,20 +55,15 @@ impl Drop for Server {
     }
 }
 
-/// The example beside this very program: `target/release/examples/`.
 pub fn resource_server() -> PathBuf {
-    built("examples/resource_server")
+    example("resource_server")
 }
 
-/// The program that serves by other crates, of `peers/`.
-pub fn peer() -> PathBuf {
-    built("serve")
-}
-
-fn built(name: &str) -> PathBuf {
+/// The example beside this very program, and so of the same profile: `target/release/examples/`.
+pub fn example(name: &str) -> PathBuf {
     let program = std::env::current_exe().unwrap();
-    let path = program.parent().unwrap().join("..").join(name);
-    assert!(path.exists(), "{}: build it first", path.display());
+    let path = program.parent().unwrap().join("../examples").join(name);
+    assert!(path.exists(), "{}: build the example first", path.display());
     path
 }
 
@@ -101,4 +96,9 @@ fn ticks_of(process: &str, fields: std::ops::Range<usize>) -> u64 {
         .take(fields.len())
         .map(|ticks| ticks.parse::<u64>().unwrap_or_default())
         .sum()
+}
+
+/// The program of `peers/` that serves by other crates: it is built beside the examples' folder.
+pub fn peer() -> PathBuf {
+    example("../serve")
 }
