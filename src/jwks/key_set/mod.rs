@@ -138,3 +138,5 @@ pub(crate) enum KeySetError {
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, wycheproof))]
+mod wycheproof;
