@@ -137,6 +137,8 @@ pub(crate) enum KeySetError {
 }
 
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests;
-#[cfg(all(test, wycheproof))]
+#[cfg(test)]
 mod wycheproof;
