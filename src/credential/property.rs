@@ -62,7 +62,7 @@ fn expected(fields: &[(HeaderName, Vec<u8>)]) -> Found {
         let separators = b"\"(),/:;<=>?@[\\]{}";
         let is_name = |byte: &u8| byte.is_ascii_graphic() && !separators.contains(byte);
         let scheme: Vec<u8> = field.iter().copied().take_while(is_name).collect();
-        if scheme.to_ascii_lowercase() == b"bearer" {
+        if scheme.eq_ignore_ascii_case(b"bearer") {
             let rest = &field[scheme.len()..];
             let token = rest.iter().position(|byte| *byte != b' ');
             return match token {

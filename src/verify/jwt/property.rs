@@ -196,7 +196,8 @@ fn subject(members: Vec<(String, Value)>) -> Option<(String, bool)> {
     let (subject, client) = (text("sub")?, text("client_id").unwrap_or_default());
     let is_machine = subject == client || subject == format!("client_id_{client}");
     let is_whole = is_machine || !subject.starts_with("client_id_");
-    let is_named = !subject.is_empty() && !(client.is_empty() && subject.starts_with("client_id_"));
+    let is_of_nobody = client.is_empty() && subject.starts_with("client_id_");
+    let is_named = !subject.is_empty() && !is_of_nobody;
     let is_good = types && is_ours && in_time && is_named && is_whole;
     (is_good && text("iss") == Some(ISSUER) && !claims.contains_key("cnf"))
         .then(|| (subject.to_owned(), is_machine))
@@ -208,9 +209,9 @@ fn is_actor(act: &Value, left: usize) -> bool {
         return false;
     };
     let texts = ["sub", "iss", "client_id"].map(|name| act.get(name));
-    let names = |value: &Option<&Value>| value.is_some_and(|value| value != "");
+    let names = |value: Option<&Value>| value.is_some_and(|value| value != "");
     texts.iter().flatten().all(|value| value.is_string())
-        && (names(&texts[0]) || names(&texts[2]))
+        && (names(texts[0]) || names(texts[2]))
         && act
             .get("act")
             .is_none_or(|earlier| is_actor(earlier, left - 1))

@@ -86,8 +86,7 @@ fn only<'f>(fields: &'f [(HeaderName, Vec<u8>)], name: &HeaderName) -> Result<Op
         .transpose()?;
     let is_plain = value.is_none_or(|value| {
         let at_the_ends = value.chars().next().into_iter().chain(value.chars().last());
-        !value.chars().any(|char| char.is_control())
-            && !at_the_ends.into_iter().any(char::is_whitespace)
+        !value.chars().any(char::is_control) && !at_the_ends.into_iter().any(char::is_whitespace)
     });
     if values.next().is_some() || !is_plain {
         Err(())
