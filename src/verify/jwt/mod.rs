@@ -330,3 +330,6 @@ struct Unverified {
 }
 
 redacted_debug!(<C> JwtVerifier<C> { validation, keys });
+
+#[cfg(test)]
+mod property;
