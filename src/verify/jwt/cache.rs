@@ -54,7 +54,9 @@ use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
 use super::Verified;
+use super::admission::Admission;
 use super::claims::Times;
+use crate::clock::Timestamp;
 use crate::jwks::VerificationKey;
 use crate::user::Principal;
 use crate::verify::projects::TrustedProject;
@@ -68,6 +70,7 @@ pub(crate) struct TokenCache<C> {
     entries: Cache<TokenDigest, Arc<VerifiedToken<C>>, Weight, AsItIs, FairShare>,
     key: Key,
     capacity: usize,
+    admission: Admission,
     /// The number of protected entries of each project.
     share: Arc<AtomicUsize>,
 }
@@ -116,6 +119,15 @@ impl<C> Drop for VerifiedToken<C> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::verify) struct TokenDigest([u64; 2]);
 
+impl TokenDigest {
+    /// One of `places`, and a number that is independent of it.
+    #[expect(clippy::cast_possible_truncation, reason = "any bits are as good")]
+    pub(super) fn place_and_fingerprint(self, places: usize) -> (usize, u16) {
+        let [one, other] = self.0;
+        (one as usize % places.max(1), other as u16)
+    }
+}
+
 impl<C> TokenCache<C> {
     /// A cache of at most `capacity` tokens, and of 2 KiB for each of them in total. `None` without a source
     /// of randomness: without a secret there is no cache.
@@ -128,14 +140,16 @@ impl<C> TokenCache<C> {
         let share = Arc::new(AtomicUsize::new(0));
         let (lanes, _) = seed.as_chunks::<8>();
         let lane = |index: usize| lanes.get(index).map_or(0, |lane| u64::from_le_bytes(*lane));
+        let entries = Cache::with(
+            capacity,
+            capacity as u64 * USUAL_WEIGHT,
+            Weight,
+            AsItIs::default(),
+            FairShare(Arc::clone(&share)),
+        );
         Some(Self {
-            entries: Cache::with(
-                capacity,
-                capacity as u64 * USUAL_WEIGHT,
-                Weight,
-                AsItIs::default(),
-                FairShare(Arc::clone(&share)),
-            ),
+            admission: Admission::new(entries.num_shards(), capacity),
+            entries,
             key: Key([lane(0), lane(1), lane(2), lane(3)]),
             capacity,
             share,
@@ -157,14 +171,42 @@ impl<C> TokenCache<C> {
         self.entries.get(&digest)
     }
 
-    pub(in crate::verify) fn insert(&self, digest: TokenDigest, token: VerifiedToken<C>) {
-        self.entries.insert(digest, Arc::new(token));
+    /// Whether a token that was just verified gets an entry, see [`Admission`]. Others can not fill the
+    /// cache before a project has its share.
+    pub(in crate::verify) fn admits(
+        &self,
+        digest: TokenDigest,
+        project: &TrustedProject<C>,
+    ) -> bool {
+        project.cached_tokens().load(Ordering::Relaxed) < self.share.load(Ordering::Relaxed)
+            || self
+                .admission
+                .admits(self.entries.shard_index(&digest), digest)
+    }
+
+    pub(in crate::verify) fn insert(
+        &self,
+        digest: TokenDigest,
+        token: VerifiedToken<C>,
+        now: Timestamp,
+    ) {
+        let mut evicted = Evicted::<C>::default();
+        self.entries
+            .insert_with_lifecycle(digest, Arc::new(token), &mut evicted);
+        let now = now.unix().as_secs_f64();
+        let has_evicted = evicted.iter().flatten().any(|(other, token)| {
+            // An earlier entry of the same token is not evicted, but replaced.
+            *other != digest && now < token.times.expires_at.0
+        });
+        self.admission
+            .inserted(self.entries.shard_index(&digest), has_evicted);
     }
 
     /// Removes all tokens of a removed project, because they would keep its keys in memory.
     pub(in crate::verify) fn remove_all_of(&self, project: &Arc<TrustedProject<C>>) {
         self.entries
             .retain(|_, token| !Arc::ptr_eq(&token.project, project));
+        self.admission.clear();
     }
 
     /// Removes an expired token.
@@ -199,22 +241,24 @@ const OVERHEAD: u64 = 768;
 /// The maximum number of protected entries. The eviction skips these in its search.
 const MAX_KEPT: usize = 4_096;
 
+/// What an insertion evicted. It is dropped after the lock of the shard was released.
+type Evicted<C> = [Option<(TokenDigest, Arc<VerifiedToken<C>>)>; 2];
+
 /// The number of protected entries of each project; 0 with one project.
 #[derive(Clone)]
 struct FairShare(Arc<AtomicUsize>);
 
 impl<C> Lifecycle<TokenDigest, Arc<VerifiedToken<C>>> for FairShare {
-    /// Evicted values are dropped after the lock of the shard was released.
-    type RequestState = [Option<Arc<VerifiedToken<C>>>; 2];
+    type RequestState = Evicted<C>;
 
     fn on_evict(
         &self,
-        evicted: &mut Self::RequestState,
-        _: TokenDigest,
+        evicted: &mut Evicted<C>,
+        digest: TokenDigest,
         token: Arc<VerifiedToken<C>>,
     ) {
         if let Some(place) = evicted.iter_mut().find(|place| place.is_none()) {
-            *place = Some(token);
+            *place = Some((digest, token));
         }
     }
 
@@ -266,7 +310,22 @@ mod tests {
 
     type Project = Arc<TrustedProject<NoClaims>>;
 
+    const NOW: u64 = 1_800_000_000;
+
+    fn now() -> Timestamp {
+        Clock::starting_at(NOW).now()
+    }
+
     fn token(project: &Project, key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
+        token_until(NOW + 300, 700, project, key)
+    }
+
+    fn token_until(
+        expires_at: u64,
+        length: usize,
+        project: &Project,
+        key: &Arc<VerificationKey>,
+    ) -> VerifiedToken<NoClaims> {
         let user = AuthUser::new(Arc::new(VerifiedUser {
             identity: Identity::default(),
             claims: NoClaims,
@@ -281,13 +340,198 @@ mod tests {
             principal: Principal::User(user),
             key: Arc::clone(key),
             times: Times {
-                expires_at: NumericDate(0.0),
+                expires_at: NumericDate::from_unix(expires_at),
                 not_before: None,
                 issued_at: None,
             },
-            length: 700,
+            length,
         };
         VerifiedToken::new(project, verified, true)
+    }
+
+    /// A cache, and what a request does with it.
+    struct Service {
+        cache: TokenCache<NoClaims>,
+        key: Arc<VerificationKey>,
+    }
+
+    impl Service {
+        fn new(capacity: usize) -> Self {
+            Self {
+                cache: TokenCache::new(capacity).unwrap(),
+                key: Arc::new(VerificationKey::for_tests()),
+            }
+        }
+
+        fn is_cached(&self, name: &str) -> bool {
+            self.cache.get(self.cache.digest(name.as_bytes())).is_some()
+        }
+
+        /// A request with this token.
+        fn request(&self, project: &Project, name: &str) {
+            self.request_until(NOW + 300, project, name);
+        }
+
+        fn request_until(&self, expires_at: u64, project: &Project, name: &str) {
+            let digest = self.cache.digest(name.as_bytes());
+            if self.cache.get(digest).is_none() && self.cache.admits(digest, project) {
+                let token = token_until(expires_at, 700, project, &self.key);
+                self.cache.insert(digest, token, now());
+            }
+        }
+
+        /// The same tokens in a cache that was just filled by others.
+        fn fill(&self, project: &Project, name: &str) {
+            for n in 0..3 * self.cache.capacity {
+                self.request(project, &format!("{name} {n}"));
+            }
+        }
+
+        fn entries(&self) -> usize {
+            self.cache.entries.len()
+        }
+    }
+
+    fn https(name: &str) -> Project {
+        stub::project(&format!("https://{name}.example"))
+    }
+
+    #[test]
+    fn while_there_is_room_a_token_is_admitted_at_its_first_sight() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        for n in 0..700 {
+            service.request(&project, &format!("{n}"));
+            assert!(service.is_cached(&format!("{n}")), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_full_cache_admits_a_token_at_its_second_sight() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        service.fill(&project, "fill");
+        assert!(service.entries() > 990, "{}", service.entries());
+        for n in 0..700 {
+            let name = format!("new {n}");
+            service.request(&project, &name);
+            assert!(!service.is_cached(&name), "{name}");
+            service.request(&project, &name);
+            assert!(service.is_cached(&name), "{name}");
+        }
+        assert!(service.entries() <= 1_000);
+    }
+
+    #[test]
+    fn a_token_is_admitted_although_others_came_between_its_two_sights() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        service.fill(&project, "fill");
+        let names = || (0..500).map(|n| format!("new {n}"));
+        for name in names() {
+            service.request(&project, &name);
+        }
+        let mut admitted = 0;
+        for name in names() {
+            service.request(&project, &name);
+            admitted += usize::from(service.is_cached(&name));
+        }
+        // Two of them can have the same place: then the later one counts.
+        assert!((250..=400).contains(&admitted), "{admitted} of 500");
+    }
+
+    #[test]
+    fn a_full_cache_is_not_changed_by_tokens_that_are_used_once() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        service.fill(&project, "fill");
+        let filled = || (0..3_000).map(|n| format!("fill {n}"));
+        let before: Vec<_> = filled().filter(|name| service.is_cached(name)).collect();
+        for n in 0..30_000 {
+            service.request(&project, &format!("once {n}"));
+        }
+        let left = before.iter().filter(|name| service.is_cached(name)).count();
+        // One in 65,536 has the fingerprint of another one.
+        assert!(left + 10 >= before.len(), "{left} of {}", before.len());
+    }
+
+    #[test]
+    fn a_cache_of_expired_tokens_has_room() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        for n in 0..3_000 {
+            service.request_until(NOW - 1, &project, &format!("expired {n}"));
+        }
+        assert!(service.entries() > 990, "{}", service.entries());
+        for n in 0..20 {
+            service.request(&project, &format!("new {n}"));
+            assert!(service.is_cached(&format!("new {n}")), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_cache_whose_tokens_have_not_expired_yet_has_none() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        for n in 0..3_000 {
+            service.request_until(NOW + 1, &project, &format!("about to expire {n}"));
+        }
+        service.request(&project, "new");
+        assert!(!service.is_cached("new"));
+    }
+
+    #[test]
+    fn a_removed_project_makes_room() {
+        let (service, one, other) = (Service::new(1_000), https("one"), https("other"));
+        service.fill(&one, "fill");
+        service.cache.remove_all_of(&one);
+        assert_eq!(service.entries(), 0);
+        for n in 0..700 {
+            service.request(&other, &format!("{n}"));
+            assert!(service.is_cached(&format!("{n}")), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_project_gets_its_share_of_a_full_cache_at_first_sight_and_no_more() {
+        let (service, one, other) = (Service::new(1_000), https("one"), https("other"));
+        service.cache.divide_among(2);
+        service.fill(&other, "fill");
+        let share = 250;
+        for n in 0..share {
+            service.request(&one, &format!("one {n}"));
+            assert!(service.is_cached(&format!("one {n}")), "{n}");
+        }
+        service.request(&one, "one more");
+        assert!(!service.is_cached("one more"));
+        service.request(&one, "one more");
+        assert!(service.is_cached("one more"));
+        // It evicted none of its own, and the rest is still of the other.
+        assert_eq!(one.cached_tokens().load(Ordering::Relaxed), share + 1);
+        assert!(other.cached_tokens().load(Ordering::Relaxed) > 700);
+    }
+
+    #[test]
+    fn the_same_token_again_evicts_nothing() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        let digest = service.cache.digest(b"token");
+        for _ in 0..3 {
+            service
+                .cache
+                .insert(digest, token(&project, &service.key), now());
+        }
+        for n in 0..100 {
+            service.request(&project, &format!("{n}"));
+            assert!(service.is_cached(&format!("{n}")), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_token_too_large_for_the_cache_does_not_fill_it() {
+        let (service, project) = (Service::new(4), https("auth"));
+        let digest = service.cache.digest(b"large");
+        for _ in 0..3 {
+            let large = token_until(NOW + 300, 8 * 1024, &project, &service.key);
+            service.cache.insert(digest, large, now());
+            assert_eq!(service.entries(), 0);
+        }
+        assert!(service.cache.admits(digest, &project));
+        service.request(&project, "small");
+        assert!(service.is_cached("small"));
     }
 
     #[test]
@@ -313,12 +557,13 @@ mod tests {
             .map(|n| cache.digest(format!("used {n}").as_bytes()))
             .collect();
         for digest in &in_use {
-            cache.insert(*digest, token(&project, &key));
+            cache.insert(*digest, token(&project, &key), now());
         }
         for n in 0..100_000 {
             cache.insert(
                 cache.digest(format!("once {n}").as_bytes()),
                 token(&project, &key),
+                now(),
             );
             if n % 50 == 0 {
                 for digest in &in_use {
@@ -341,7 +586,7 @@ mod tests {
         let key = Arc::new(VerificationKey::for_tests());
         let insert = |project: &Project, name: &str, times: usize| {
             let digest = cache.digest(name.as_bytes());
-            cache.insert(digest, token(project, &key));
+            cache.insert(digest, token(project, &key), now());
             for _ in 0..times {
                 cache.get(digest);
             }
@@ -399,7 +644,7 @@ mod tests {
         for round in 0..rounds {
             for n in 0..10 * capacity {
                 let digest = cache.digest(format!("{round} {n}").as_bytes());
-                cache.insert(digest, token(&project, &key));
+                cache.insert(digest, token(&project, &key), now());
             }
             assert!(cache.entries.len() <= capacity);
             resident.push(resident_bytes());

@@ -131,9 +131,10 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                 let principal = verified.principal.clone();
                 if let Some((cache, digest)) = slot
                     && keeps
+                    && cache.admits(digest, project)
                 {
                     let token = VerifiedToken::new(project, verified, audiences.is_none());
-                    cache.insert(digest, token);
+                    cache.insert(digest, token, now);
                     // A concurrent removal of the project can have cleared the cache before this insertion.
                     if !project.is_in() {
                         cache.remove(digest);
