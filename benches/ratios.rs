@@ -29,8 +29,6 @@ mod support;
 
 /// How many tokens are seen again and again.
 const SEEN: usize = 50;
-/// The usual capacity of the cache, and enough beyond it to fill every part of it.
-const FILL: usize = 12_000;
 /// Entries of which each call uses another one: more than a near cache of the processor holds.
 const DISTINCT: usize = 5_000;
 /// Projects beside the one of the tokens.
@@ -44,7 +42,7 @@ use axum::Router;
 use http::StatusCode;
 use support::race::{Contender, Course, Scaling, Team, Timing, race, scaling};
 use support::report::{self, Arguments, BARE, RAW};
-use support::{World, expect, forged, garbage, plot, request};
+use support::{FILL, World, expect, forged, garbage, plot, request};
 use tokio::runtime::Runtime;
 
 fn main() {

@@ -24,6 +24,9 @@ use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
+/// Tokens that fill a cache: its usual capacity, and enough beyond it to fill every part of it.
+pub const FILL: usize = 12_000;
+
 /// An issuer, its public key parsed, and a supply of distinct good tokens.
 pub struct World {
     pub fake: FakeAuthgear,

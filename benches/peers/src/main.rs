@@ -24,7 +24,7 @@ use axum::Router;
 use http::StatusCode;
 use support::race::{Contender, Course, race};
 use support::report::{self, Arguments, BARE, RAW};
-use support::{World, at_once, plot};
+use support::{FILL, World, at_once, plot};
 use tower::ServiceExt;
 
 fn main() {
@@ -45,6 +45,7 @@ fn main() {
     let oauth2_resource_server = runtime.block_on(peers::tower_oauth2_resource_server(fake));
     let axum_jwt_auth = runtime.block_on(peers::axum_jwt_auth(fake));
     let decode = peers::Decode::new(fake);
+    let full = runtime.block_on(world.router_after(&world.more_tokens(FILL)));
     let _entered = runtime.enter();
 
     let tokens = &world.tokens;
@@ -83,7 +84,8 @@ fn main() {
             assert!(world.raw_verify_parsing(&tokens[n]));
         }),
         Contender::of_work(RAW, course, |n| assert!(world.raw_verify(&tokens[n]))),
-        routed("axum-authgear, first seen", world.our_router(), |n| n),
+        routed("axum-authgear, first seen", world.our_router(), |n| n).cold(),
+        routed("axum-authgear, first seen, full cache", full, |n| n).cold(),
         routed("axum-authgear, seen before", world.our_router(), |n| n % 50),
         routed(BARE, world.bare_router(), |n| n),
     ];

@@ -353,6 +353,8 @@ mod tests {
     struct Service {
         cache: TokenCache<NoClaims>,
         key: Arc<VerificationKey>,
+        /// In Unix seconds.
+        now: u64,
     }
 
     impl Service {
@@ -360,6 +362,7 @@ mod tests {
             Self {
                 cache: TokenCache::new(capacity).unwrap(),
                 key: Arc::new(VerificationKey::for_tests()),
+                now: NOW,
             }
         }
 
@@ -376,7 +379,8 @@ mod tests {
             let digest = self.cache.digest(name.as_bytes());
             if self.cache.get(digest).is_none() && self.cache.admits(digest, project) {
                 let token = token_until(expires_at, 700, project, &self.key);
-                self.cache.insert(digest, token, now());
+                let now = Clock::starting_at(self.now).now();
+                self.cache.insert(digest, token, now);
             }
         }
 
@@ -399,7 +403,7 @@ mod tests {
     #[test]
     fn while_there_is_room_a_token_is_admitted_at_its_first_sight() {
         let (service, project) = (Service::new(1_000), https("auth"));
-        for n in 0..700 {
+        for n in 0..300 {
             service.request(&project, &format!("{n}"));
             assert!(service.is_cached(&format!("{n}")), "{n}");
         }
@@ -475,12 +479,81 @@ mod tests {
     }
 
     #[test]
+    fn a_full_cache_has_room_again_when_its_tokens_have_expired() {
+        let (mut service, project) = (Service::new(1_000), https("auth"));
+        service.fill(&project, "fill");
+        service.now += 300;
+        let request = |name: &str| {
+            service.request_until(NOW + 600, &project, name);
+            service.is_cached(name)
+        };
+        assert!(!request("new"));
+        // The next insertion into each part of the cache notices it.
+        for n in 0..1_000 {
+            request(&format!("noticed {n}"));
+            assert!(request(&format!("noticed {n}")), "{n}");
+        }
+        for n in 0..100 {
+            assert!(request(&format!("later {n}")), "{n}");
+        }
+    }
+
+    #[test]
+    fn without_a_share_a_project_is_admitted_at_second_sight() {
+        let (service, one, other) = (Service::new(1_000), https("one"), https("other"));
+        service.cache.divide_among(2);
+        service.fill(&other, "fill");
+        service.cache.divide_among(1);
+        service.request(&one, "new");
+        assert!(!service.is_cached("new"));
+        service.request(&one, "new");
+        assert!(service.is_cached("new"));
+    }
+
+    #[test]
+    fn the_smallest_caches_admit_at_second_sight_and_stay_bounded() {
+        for capacity in [2, 3, 10, 31, 32, 33] {
+            let (service, project) = (Service::new(capacity), https("auth"));
+            service.fill(&project, "fill");
+            for n in 0..100 {
+                let name = format!("new {n}");
+                service.request(&project, &name);
+                service.request(&project, &name);
+                assert!(service.is_cached(&name), "{capacity}: {name}");
+                assert!(service.entries() <= capacity, "{capacity}");
+            }
+        }
+    }
+
+    #[test]
+    fn threads_that_fill_it_at_once_leave_it_full_and_usable() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (service, project) = (&service, &project);
+                scope.spawn(move || {
+                    for n in 0..3_000 {
+                        service.request(project, &format!("own {thread} {n}"));
+                        service.request(project, &format!("common {}", n % 700));
+                    }
+                });
+            }
+        });
+        assert!((990..=1_000).contains(&service.entries()));
+        service.request(&project, "new");
+        service.request(&project, "new");
+        assert!(service.is_cached("new"));
+        let cached = project.cached_tokens().load(Ordering::Relaxed);
+        assert_eq!(cached, service.entries());
+    }
+
+    #[test]
     fn a_removed_project_makes_room() {
         let (service, one, other) = (Service::new(1_000), https("one"), https("other"));
         service.fill(&one, "fill");
         service.cache.remove_all_of(&one);
         assert_eq!(service.entries(), 0);
-        for n in 0..700 {
+        for n in 0..300 {
             service.request(&other, &format!("{n}"));
             assert!(service.is_cached(&format!("{n}")), "{n}");
         }
