@@ -171,8 +171,8 @@ impl<C> TokenCache<C> {
         self.entries.get(&digest)
     }
 
-    /// Whether a token that was just verified gets an entry, see [`Admission`]. Others can not fill the
-    /// cache before a project has its share.
+    /// Whether a token that was just verified gets an entry, see [`Admission`]. A project that has less than
+    /// its share always gets one, however full the others have made the cache.
     pub(in crate::verify) fn admits(
         &self,
         digest: TokenDigest,
