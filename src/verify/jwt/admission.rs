@@ -1,12 +1,13 @@
 //! Which tokens get an entry of a full cache: those that are verified for the second time.
 //!
 //! While there is room, every verified token gets an entry. An insertion into a full cache is dearer: it
-//! takes the memory of an entry that was last used long ago, and so waits for the memory of the machine. A
-//! token that is used once is not worth that, nor the entry of a token that is still in use. So the first
-//! verification only stores a fingerprint, and the second one inserts.
+//! frees the memory of an entry that was last used long ago, which is in no near cache of the processor. A
+//! token that is used once is not worth that. So the first verification only stores a fingerprint, and the
+//! second one inserts.
 //!
-//! A part of the cache counts as full while its last insertion evicted a token that had not expired. So a
-//! cache that filled up with expired tokens still has room.
+//! A part of the cache counts as full while its last insertion evicted a token that was not used again.
+//! Where tokens are used again, insertions evict others, and each token gets its entry at once: a second
+//! verification would cost more than it saves.
 //!
 //! The fingerprint decides nothing but this. A token without an entry is verified, and so is one whose
 //! fingerprint equals that of another token: it gets its entry one time too early. The fingerprints take two
@@ -48,7 +49,7 @@ impl Admission {
         is_second
     }
 
-    /// Reports whether an insertion evicted a token that had not expired.
+    /// Reports whether an insertion evicted a token that was not used again.
     pub(super) fn inserted(&self, shard: usize, evicted: bool) {
         if let Some(is_full) = self.is_full.get(shard)
             // All requests read it: it is only written if it changes.

@@ -56,7 +56,6 @@ use quick_cache::{Lifecycle, Weighter};
 use super::Verified;
 use super::admission::Admission;
 use super::claims::Times;
-use crate::clock::Timestamp;
 use crate::jwks::VerificationKey;
 use crate::user::Principal;
 use crate::verify::projects::TrustedProject;
@@ -184,20 +183,13 @@ impl<C> TokenCache<C> {
                 .admits(self.entries.shard_index(&digest), digest)
     }
 
-    pub(in crate::verify) fn insert(
-        &self,
-        digest: TokenDigest,
-        token: VerifiedToken<C>,
-        now: Timestamp,
-    ) {
+    pub(in crate::verify) fn insert(&self, digest: TokenDigest, token: VerifiedToken<C>) {
         let mut evicted = Evicted::<C>::default();
         self.entries
             .insert_with_lifecycle(digest, Arc::new(token), &mut evicted);
-        let now = now.unix().as_secs_f64();
-        let has_evicted = evicted.iter().flatten().any(|(other, token)| {
-            // An earlier entry of the same token is not evicted, but replaced.
-            *other != digest && now < token.times.expires_at.0
-        });
+        let (_, unused) = evicted;
+        // An earlier entry of the same token is not evicted, but replaced.
+        let has_evicted = unused.is_some_and(|other| other != digest);
         self.admission
             .inserted(self.entries.shard_index(&digest), has_evicted);
     }
@@ -241,8 +233,9 @@ const OVERHEAD: u64 = 768;
 /// The maximum number of protected entries. The eviction skips these in its search.
 const MAX_KEPT: usize = 4_096;
 
-/// What an insertion evicted. It is dropped after the lock of the shard was released.
-type Evicted<C> = [Option<(TokenDigest, Arc<VerifiedToken<C>>)>; 2];
+/// What an insertion evicted, which is dropped after the lock of the shard was released. The last one of
+/// them that was not used since its own insertion.
+type Evicted<C> = ([Option<Arc<VerifiedToken<C>>>; 2], Option<TokenDigest>);
 
 /// The number of protected entries of each project; 0 with one project.
 #[derive(Clone)]
@@ -253,13 +246,24 @@ impl<C> Lifecycle<TokenDigest, Arc<VerifiedToken<C>>> for FairShare {
 
     fn on_evict(
         &self,
+        (evicted, _): &mut Evicted<C>,
+        _: TokenDigest,
+        token: Arc<VerifiedToken<C>>,
+    ) {
+        if let Some(place) = evicted.iter_mut().find(|place| place.is_none()) {
+            *place = Some(token);
+        }
+    }
+
+    /// A used token is moved out of the cold queue before its turn to be evicted.
+    fn on_evict_cold(
+        &self,
         evicted: &mut Evicted<C>,
         digest: TokenDigest,
         token: Arc<VerifiedToken<C>>,
     ) {
-        if let Some(place) = evicted.iter_mut().find(|place| place.is_none()) {
-            *place = Some((digest, token));
-        }
+        evicted.1 = Some(digest);
+        self.on_evict(evicted, digest, token);
     }
 
     fn is_pinned(&self, _: &TokenDigest, token: &Arc<VerifiedToken<C>>) -> bool {
@@ -310,18 +314,11 @@ mod tests {
 
     type Project = Arc<TrustedProject<NoClaims>>;
 
-    const NOW: u64 = 1_800_000_000;
-
-    fn now() -> Timestamp {
-        Clock::starting_at(NOW).now()
-    }
-
     fn token(project: &Project, key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
-        token_until(NOW + 300, 700, project, key)
+        token_of(700, project, key)
     }
 
-    fn token_until(
-        expires_at: u64,
+    fn token_of(
         length: usize,
         project: &Project,
         key: &Arc<VerificationKey>,
@@ -340,7 +337,7 @@ mod tests {
             principal: Principal::User(user),
             key: Arc::clone(key),
             times: Times {
-                expires_at: NumericDate::from_unix(expires_at),
+                expires_at: NumericDate(0.0),
                 not_before: None,
                 issued_at: None,
             },
@@ -353,8 +350,6 @@ mod tests {
     struct Service {
         cache: TokenCache<NoClaims>,
         key: Arc<VerificationKey>,
-        /// In Unix seconds.
-        now: u64,
     }
 
     impl Service {
@@ -362,25 +357,20 @@ mod tests {
             Self {
                 cache: TokenCache::new(capacity).unwrap(),
                 key: Arc::new(VerificationKey::for_tests()),
-                now: NOW,
             }
         }
 
         fn is_cached(&self, name: &str) -> bool {
-            self.cache.get(self.cache.digest(name.as_bytes())).is_some()
+            // This is no use of it.
+            let digest = self.cache.digest(name.as_bytes());
+            self.cache.entries.peek(&digest).is_some()
         }
 
         /// A request with this token.
         fn request(&self, project: &Project, name: &str) {
-            self.request_until(NOW + 300, project, name);
-        }
-
-        fn request_until(&self, expires_at: u64, project: &Project, name: &str) {
             let digest = self.cache.digest(name.as_bytes());
             if self.cache.get(digest).is_none() && self.cache.admits(digest, project) {
-                let token = token_until(expires_at, 700, project, &self.key);
-                let now = Clock::starting_at(self.now).now();
-                self.cache.insert(digest, token, now);
+                self.cache.insert(digest, token(project, &self.key));
             }
         }
 
@@ -456,49 +446,6 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_of_expired_tokens_has_room() {
-        let (service, project) = (Service::new(1_000), https("auth"));
-        for n in 0..3_000 {
-            service.request_until(NOW - 1, &project, &format!("expired {n}"));
-        }
-        assert!(service.entries() > 990, "{}", service.entries());
-        for n in 0..20 {
-            service.request(&project, &format!("new {n}"));
-            assert!(service.is_cached(&format!("new {n}")), "{n}");
-        }
-    }
-
-    #[test]
-    fn a_cache_whose_tokens_have_not_expired_yet_has_none() {
-        let (service, project) = (Service::new(1_000), https("auth"));
-        for n in 0..3_000 {
-            service.request_until(NOW + 1, &project, &format!("about to expire {n}"));
-        }
-        service.request(&project, "new");
-        assert!(!service.is_cached("new"));
-    }
-
-    #[test]
-    fn a_full_cache_has_room_again_when_its_tokens_have_expired() {
-        let (mut service, project) = (Service::new(1_000), https("auth"));
-        service.fill(&project, "fill");
-        service.now += 300;
-        let request = |name: &str| {
-            service.request_until(NOW + 600, &project, name);
-            service.is_cached(name)
-        };
-        assert!(!request("new"));
-        // The next insertion into each part of the cache notices it.
-        for n in 0..1_000 {
-            request(&format!("noticed {n}"));
-            assert!(request(&format!("noticed {n}")), "{n}");
-        }
-        for n in 0..100 {
-            assert!(request(&format!("later {n}")), "{n}");
-        }
-    }
-
-    #[test]
     fn without_a_share_a_project_is_admitted_at_second_sight() {
         let (service, one, other) = (Service::new(1_000), https("one"), https("other"));
         service.cache.divide_among(2);
@@ -560,22 +507,50 @@ mod tests {
     }
 
     #[test]
-    fn a_project_gets_its_share_of_a_full_cache_at_first_sight_and_no_more() {
+    fn a_project_gets_its_share_of_a_full_cache_at_first_sight() {
         let (service, one, other) = (Service::new(1_000), https("one"), https("other"));
         service.cache.divide_among(2);
         service.fill(&other, "fill");
+        service.request(&other, "beyond the share");
+        assert!(!service.is_cached("beyond the share"));
         let share = 250;
         for n in 0..share {
             service.request(&one, &format!("one {n}"));
             assert!(service.is_cached(&format!("one {n}")), "{n}");
         }
-        service.request(&one, "one more");
-        assert!(!service.is_cached("one more"));
-        service.request(&one, "one more");
-        assert!(service.is_cached("one more"));
-        // It evicted none of its own, and the rest is still of the other.
-        assert_eq!(one.cached_tokens().load(Ordering::Relaxed), share + 1);
+        assert_eq!(one.cached_tokens().load(Ordering::Relaxed), share);
         assert!(other.cached_tokens().load(Ordering::Relaxed) > 700);
+    }
+
+    #[test]
+    fn where_tokens_are_used_again_a_full_cache_admits_them_at_first_sight() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        let used = |name: &str| {
+            service.request(&project, name);
+            let is_admitted = service.is_cached(name);
+            service.request(&project, name);
+            service.request(&project, name);
+            is_admitted
+        };
+        for n in 0..3_000 {
+            used(&format!("fill {n}"));
+        }
+        assert!(service.entries() > 990, "{}", service.entries());
+        for n in 0..3_000 {
+            assert!(used(&format!("new {n}")), "{n}");
+        }
+        // One-shot tokens fill the queue of new ones: from then on a token has to come twice.
+        for n in 0..3_000 {
+            service.request(&project, &format!("once {n}"));
+        }
+        assert!(!used("first after them"));
+        // Until the queue has only used ones again.
+        for n in 0..1_000 {
+            used(&format!("again {n}"));
+        }
+        for n in 0..100 {
+            assert!(used(&format!("later {n}")), "{n}");
+        }
     }
 
     #[test]
@@ -583,9 +558,7 @@ mod tests {
         let (service, project) = (Service::new(1_000), https("auth"));
         let digest = service.cache.digest(b"token");
         for _ in 0..3 {
-            service
-                .cache
-                .insert(digest, token(&project, &service.key), now());
+            service.cache.insert(digest, token(&project, &service.key));
         }
         for n in 0..100 {
             service.request(&project, &format!("{n}"));
@@ -598,8 +571,8 @@ mod tests {
         let (service, project) = (Service::new(4), https("auth"));
         let digest = service.cache.digest(b"large");
         for _ in 0..3 {
-            let large = token_until(NOW + 300, 8 * 1024, &project, &service.key);
-            service.cache.insert(digest, large, now());
+            let large = token_of(8 * 1024, &project, &service.key);
+            service.cache.insert(digest, large);
             assert_eq!(service.entries(), 0);
         }
         assert!(service.cache.admits(digest, &project));
@@ -630,13 +603,12 @@ mod tests {
             .map(|n| cache.digest(format!("used {n}").as_bytes()))
             .collect();
         for digest in &in_use {
-            cache.insert(*digest, token(&project, &key), now());
+            cache.insert(*digest, token(&project, &key));
         }
         for n in 0..100_000 {
             cache.insert(
                 cache.digest(format!("once {n}").as_bytes()),
                 token(&project, &key),
-                now(),
             );
             if n % 50 == 0 {
                 for digest in &in_use {
@@ -659,7 +631,7 @@ mod tests {
         let key = Arc::new(VerificationKey::for_tests());
         let insert = |project: &Project, name: &str, times: usize| {
             let digest = cache.digest(name.as_bytes());
-            cache.insert(digest, token(project, &key), now());
+            cache.insert(digest, token(project, &key));
             for _ in 0..times {
                 cache.get(digest);
             }
@@ -717,7 +689,7 @@ mod tests {
         for round in 0..rounds {
             for n in 0..10 * capacity {
                 let digest = cache.digest(format!("{round} {n}").as_bytes());
-                cache.insert(digest, token(&project, &key), now());
+                cache.insert(digest, token(&project, &key));
             }
             assert!(cache.entries.len() <= capacity);
             resident.push(resident_bytes());

@@ -133,7 +133,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                     && cache.admits(digest, project)
                 {
                     let token = VerifiedToken::new(project, verified, audiences.is_none());
-                    cache.insert(digest, token, now);
+                    cache.insert(digest, token);
                     // A concurrent removal of the project can have cleared the cache before this insertion.
                     if !project.is_in() {
                         cache.remove(digest);
