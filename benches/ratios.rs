@@ -78,16 +78,16 @@ fn one_thread(course: Course, world: &World, runtime: &Runtime) -> (Vec<Timing>,
     let (in_cooldown, of_unknown_key) = runtime.block_on(world.unknown_key());
     let of_many = runtime.block_on(world.router_beside(OTHERS));
     let of_changing = runtime.block_on(world.router_beside_changes(OTHERS));
-    let fill = world.more_tokens(FILL);
-    let full = runtime.block_on(world.router_after(&fill));
-    let evicting = runtime.block_on(world.router_after(&fill));
-    let of_distinct = runtime.block_on(world.router_after(&fill[..DISTINCT]));
+    let earlier = world.more_tokens(FILL);
+    let full = runtime.block_on(world.router_after(&earlier));
+    let evicting = runtime.block_on(world.router_after(&earlier));
+    let of_distinct = runtime.block_on(world.router_after(&earlier[..DISTINCT]));
     let _entered = runtime.enter();
     let (ours, uncached) = (&world.our_router(), &world.uncached_router());
     let tokens = &world.tokens;
     let new = |n: usize| tokens[n].clone();
     let seen = |n: usize| tokens[n % SEEN].clone();
-    let distinct = |n: usize| fill[n % DISTINCT].clone();
+    let distinct = |n: usize| earlier[n % DISTINCT].clone();
     // Its first request is no part of the time.
     let again = |n: usize| {
         expect(&evicting, request(&tokens[n]), OK);
