@@ -3,8 +3,8 @@
 //! # What is cached, and under which key
 //!
 //! Only a token that passed every check is cached, so a flood of forged tokens cannot evict a valid one. The
-//! cache also resists a scan of valid one-shot tokens, because it is an S3-FIFO. The token itself is not
-//! stored. The key of an entry is the 128-bit `HighwayHash` of the *whole* token, including header and
+//! cache also resists a scan of valid one-shot tokens, because it is an S3-FIFO; which of them get an entry is
+//! only a matter of cost ([`admission`](super::admission)). The token itself is not stored. The key of an entry is the 128-bit `HighwayHash` of the *whole* token, including header and
 //! signature. The hash has a random 256-bit key, which never leaves this cache.
 //!
 //! # Why no two tokens share an entry
