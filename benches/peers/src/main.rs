@@ -30,7 +30,7 @@ use decode::Decode;
 use http::{Request, Response, StatusCode};
 use support::race::{Contender, Course, race};
 use support::report::{self, Arguments, BARE, RAW};
-use support::{World, at_once, forged, plot, request};
+use support::{FILL, World, at_once, forged, plot, request};
 use tower::ServiceExt;
 
 fn main() {
@@ -50,6 +50,7 @@ fn main() {
     let (jwt_authorizer, oauth2_resource_server, axum_jwt_auth, huskarl_axum) =
         runtime.block_on(others(fake));
     let decode = Decode::new(fake);
+    let full = runtime.block_on(world.router_after(&world.more_tokens(FILL)));
     let _entered = runtime.enter();
 
     let tokens = &world.tokens;
@@ -89,7 +90,8 @@ fn main() {
             assert!(world.raw_verify_parsing(&tokens[n]));
         }),
         Contender::of_work(RAW, course, |n| assert!(world.raw_verify(&tokens[n]))),
-        routed("axum-authgear, first seen", world.our_router(), |n| n),
+        routed("axum-authgear, first seen", world.our_router(), |n| n).cold(),
+        routed("axum-authgear, first seen, full cache", full, |n| n).cold(),
         routed("axum-authgear, seen before", world.our_router(), |n| n % 50),
         routed(BARE, world.bare_router(), |n| n),
     ];
