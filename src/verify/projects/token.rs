@@ -130,7 +130,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                 let principal = verified.principal.clone();
                 if let Some((cache, digest)) = slot
                     && keeps
-                    && cache.admits(digest, project)
+                    && cache.record_verification(digest, project)
                 {
                     let token = VerifiedToken::new(project, verified, audiences.is_none());
                     cache.insert(digest, token);
@@ -254,7 +254,7 @@ fn find_known<C>(
         cache.remove(digest);
         return None;
     }
-    // Else the entry stays: an outage of the keys ends, and the next verification replaces the entry.
+    // Else the entry stays: an outage of the keys ends.
     let outcome = project.jwt().check_known(&known, audiences, now)?;
     Some((known, outcome))
 }
