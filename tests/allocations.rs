@@ -101,18 +101,45 @@ async fn a_token_seen_before_allocates_nothing() {
     }
 }
 
+/// A token that is not cached is verified again, and its user is a new one.
+fn is_cached(authgear: &Authgear, token: &str) -> bool {
+    verify(authgear, token).0.count_total == 0
+}
+
 #[tokio::test]
 async fn a_full_cache_keeps_a_token_at_its_second_verification() {
     let fake = FakeAuthgear::start().await;
     let authgear = ready(&fake, 10).await;
     let alice = fake.add_user(User::new("alice"));
-    for _ in 0..40 {
-        verify(&authgear, &fake.token(&alice).sign());
+    let mut kept = 0;
+    for _ in 0..10 {
+        for _ in 0..40 {
+            verify(&authgear, &fake.token(&alice).sign());
+        }
+        let token = fake.token(&alice).sign();
+        let is_cached = [(); 4].map(|()| is_cached(&authgear, &token));
+        kept += usize::from(is_cached == [false, false, true, true]);
     }
-    let token = fake.token(&alice).sign();
-    // A token that is not cached is verified again, and its user is a new one.
-    let is_cached = [(); 4].map(|()| verify(&authgear, &token).0.count_total == 0);
-    assert_eq!(is_cached, [false, false, true, true]);
+    // One in 65,536 has the fingerprint of another token.
+    assert!(kept >= 9, "{kept} of 10");
+}
+
+#[tokio::test]
+async fn a_token_whose_header_begins_with_whitespace_is_verified_each_time() {
+    let fake = FakeAuthgear::start().await;
+    let authgear = ready(&fake, 100).await;
+    let token = fake.token(&fake.add_user(User::new("alice")));
+    let kid = fake.jwks()["keys"][0]["kid"].clone();
+    for (before, expected) in [
+        ("", [false, true, true]),
+        (" ", [false; 3]),
+        ("\n", [false; 3]),
+    ] {
+        let header = format!(r#"{before}{{"alg":"RS256","kid":{kid},"typ":"at+jwt"}}"#);
+        let token = token.clone().raw_header(&header).sign();
+        let is_cached = [(); 3].map(|()| is_cached(&authgear, &token));
+        assert_eq!(is_cached, expected, "{before:?}");
+    }
 }
 
 /// How many allocations a request costs, from the router's clone until the response is dropped.

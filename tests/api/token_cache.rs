@@ -173,7 +173,7 @@ async fn a_token_that_differs_in_one_bit_finds_nothing() {
 
 /// JSON allows whitespace (RFC 8259 §2), although no library writes it here.
 #[tokio::test]
-async fn a_header_that_begins_with_whitespace_is_one() {
+async fn whitespace_before_the_header_changes_no_answer() {
     let world = World::new().await;
     let authgear = ready(world.builder()).await;
     let kid = world.fake.jwks()["keys"][0]["kid"].clone();

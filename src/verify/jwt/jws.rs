@@ -52,8 +52,8 @@ impl<'t> Jws<'t> {
         })
     }
 
-    /// Whether the header begins with `{"`, as libraries write it. JSON allows other whitespace, too.
-    pub(in crate::verify) fn begins_as_usual(&self) -> bool {
+    /// Whether the header begins with `{"` and a letter, as libraries write it. JSON also allows whitespace.
+    pub(in crate::verify) fn looks_like_jwt(&self) -> bool {
         self.header.starts_with(START_OF_JWT)
     }
 
@@ -112,7 +112,7 @@ fn without_dots(token: &[u8]) -> AuthErrorKind {
     }
 }
 
-/// `{"` in base64url.
+/// `{"` in base64url, with a letter after it.
 const START_OF_JWT: &[u8] = b"eyJ";
 
 /// The parts before and after the byte at `place`.

@@ -104,8 +104,8 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
             return Err(AuthErrorKind::TokenTooLong.into());
         }
         let jws = Jws::split(token)?;
-        // No digest for garbage. A token with an unusual header is verified each time.
-        let cache = self.cache.as_ref().filter(|_| jws.begins_as_usual());
+        // No digest for garbage. A token whose header begins in another way is verified each time.
+        let cache = self.cache.as_ref().filter(|_| jws.looks_like_jwt());
         let slot = cache.map(|cache| (cache, cache.digest(token)));
         if let Some((cache, digest)) = slot {
             let known = find_known(cache, digest, audiences, now);
