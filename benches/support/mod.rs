@@ -25,7 +25,9 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 /// Tokens that fill a cache: its usual capacity, and enough beyond it to fill every part of it.
-pub const FILL: usize = 12_000;
+pub const FILL: usize = 20_000;
+/// A capacity of the cache with which each part of it has room for all tokens of a run.
+const ROOM: usize = 40_000;
 
 /// An issuer, its public key parsed, and a supply of distinct good tokens.
 pub struct World {
@@ -125,7 +127,7 @@ impl World {
     async fn beside(&self, others: u16) -> Authgear {
         let others = (1..=others).map(other_project);
         let projects = [builder(&self.fake)].into_iter().chain(others);
-        ready(Authgear::any_of(projects)).await
+        ready(Authgear::any_of(projects).token_cache_capacity(ROOM)).await
     }
 
     /// The same, and one more project is added and removed each second.
@@ -152,6 +154,11 @@ impl World {
 
     pub fn uncached_router(&self) -> Router {
         protected(&self.uncached)
+    }
+
+    /// A router of a fresh instance, whose cache does not become full.
+    pub async fn roomy_router(&self) -> Router {
+        protected(&ready(builder(&self.fake).token_cache_capacity(ROOM)).await)
     }
 
     /// A router of a fresh instance, which has seen no token yet.
