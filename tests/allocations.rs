@@ -125,6 +125,23 @@ async fn a_full_cache_keeps_a_token_at_its_second_verification() {
 }
 
 #[tokio::test]
+async fn a_large_cache_takes_no_memory_before_it_is_used() {
+    let held_with = |capacity| {
+        let mut authgear = None;
+        let info = measure(|| {
+            let builder = Authgear::builder("http://127.0.0.1:1");
+            authgear = Some(builder.token_cache_capacity(capacity).build().unwrap());
+        });
+        info.bytes_current
+    };
+    // The first one fills what belongs to the thread.
+    held_with(10_000);
+    let (usual, large) = (held_with(10_000), held_with(10_000_000));
+    assert!(usual > 0, "nothing was counted");
+    assert!(large < usual + 16 * 1024, "{large} bytes, not {usual}");
+}
+
+#[tokio::test]
 async fn a_token_whose_header_begins_with_whitespace_is_verified_each_time() {
     let fake = FakeAuthgear::start().await;
     let authgear = ready(&fake, 100).await;
