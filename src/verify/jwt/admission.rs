@@ -5,8 +5,8 @@
 //! token that is used once is not worth that. So the first verification only stores a fingerprint, and the
 //! second one inserts.
 //!
-//! A part of the cache counts as full while its last [`MANY`] insertions evicted tokens that were not used
-//! again. Where tokens are used again, insertions evict others, and each token gets its entry at once: a
+//! A part of the cache counts as full while its last insertions, about [`MANY`], evicted tokens that were
+//! not used again. Where tokens are used again, insertions evict others, and each token gets its entry at once: a
 //! second verification would cost more than it saves. An insertion into a full part counts as a use of the
 //! token, because it was verified twice. So tokens that are used twice end this state, and one-shot tokens
 //! usually cost each of the others at most one more verification.
@@ -25,7 +25,8 @@ use super::cache::TokenDigest;
 const MANY: u8 = 16;
 
 pub(super) struct Admission {
-    /// For each shard of the cache, how many of its last insertions evicted an unused token; at most `MANY`.
+    /// For each shard of the cache, how many insertions evicted an unused token since one evicted a used token,
+    /// less those that found room. At most `MANY`.
     unused: Box<[AtomicU8]>,
     capacity: usize,
     /// Allocated at the first verification that finds a full shard.
@@ -59,16 +60,17 @@ impl Admission {
         })
     }
 
-    /// Records whether an insertion evicted a token that was not used again.
-    pub(super) fn record_insertion(&self, shard: usize, evicted_unused: bool) {
+    /// Records an insertion. `evicted`: whether the evicted token was used again.
+    pub(super) fn record_insertion(&self, shard: usize, evicted: Option<bool>) {
         let Some(unused) = self.unused.get(shard) else {
             return;
         };
         let before = unused.load(Ordering::Relaxed);
-        let after = if evicted_unused {
-            MANY.min(before + 1)
-        } else {
-            0
+        let after = match evicted {
+            Some(false) => MANY.min(before + 1),
+            Some(true) => 0,
+            // An expired token was removed, or an evicted one was larger than the next ones.
+            None => before.saturating_sub(1),
         };
         // All requests read it: it is only written if it changes.
         if after != before {
@@ -78,8 +80,8 @@ impl Admission {
 
     /// There is room in all shards.
     pub(super) fn clear(&self) {
-        for shard in 0..self.unused.len() {
-            self.record_insertion(shard, false);
+        for unused in &self.unused {
+            unused.store(0, Ordering::Relaxed);
         }
     }
 }

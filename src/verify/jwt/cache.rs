@@ -201,8 +201,8 @@ impl<C> TokenCache<C> {
             // The earlier entry of the token, or the token itself, because it is too large.
             [Some((other, ..)), _] if *other == digest => {}
             [first, _] => {
-                let was_unused = first.as_ref().is_some_and(|(_, was_used, _)| !was_used);
-                self.admission.record_insertion(shard, was_unused);
+                let was_used = first.as_ref().map(|(_, was_used, _)| *was_used);
+                self.admission.record_insertion(shard, was_used);
             }
         }
     }
@@ -456,13 +456,13 @@ mod tests {
         for name in names() {
             service.request(&project, &name);
         }
-        // Tokens that share a place replace the fingerprints of each other: none of them is admitted.
-        let mut admitted = 0;
-        for name in names() {
-            service.request(&project, &name);
-            admitted += usize::from(service.is_cached(&name));
-        }
-        assert!((250..=450).contains(&admitted), "{admitted} of 500");
+        // Of those that share a place, the later ones replace the fingerprints of the earlier ones.
+        let is_admitted = |name: &String| {
+            let digest = service.cache.digest(name.as_bytes());
+            service.cache.record_verification(digest, &project)
+        };
+        let admitted = names().filter(is_admitted).count();
+        assert!((270..=340).contains(&admitted), "{admitted} of 500");
     }
 
     #[test]
@@ -477,6 +477,21 @@ mod tests {
         let left = before.iter().filter(|name| service.is_cached(name)).count();
         // One in 65,536 has the fingerprint of another one.
         assert!(left + 10 >= before.len(), "{left} of {}", before.len());
+    }
+
+    #[test]
+    fn one_shot_tokens_of_different_lengths_fill_a_cache_too() {
+        let (service, project) = (Service::new(32), https("auth"));
+        let mut admitted = 0;
+        for n in 0..1_000 {
+            let digest = service.cache.digest(format!("{n}").as_bytes());
+            if service.cache.record_verification(digest, &project) {
+                admitted += 1;
+                let token = token_of(if n % 8 == 0 { 6_000 } else { 700 }, &project, &service.key);
+                service.cache.insert(digest, token);
+            }
+        }
+        assert!(admitted < 150, "{admitted} of 1,000");
     }
 
     #[test]
@@ -595,19 +610,19 @@ mod tests {
                 service.known_when_repeated(&project, &format!("fill {n}"), distance);
             }
             let before = service.known_when_repeated(&project, "before", distance);
-            assert!(before > 980, "{before}");
+            assert!(before > 950, "{before}");
             service.fill(&project, "flood");
             let after = service.known_when_repeated(&project, "after", distance);
             // Until the new entries of the flood are evicted: a thirtieth of the capacity.
-            assert!((900..990).contains(&after), "{after}");
+            assert!((900..before).contains(&after), "{after}, not {before}");
             let later = service.known_when_repeated(&project, "later", distance);
-            assert_eq!(later, before);
+            assert!(later.abs_diff(before) < 20, "{later}, not {before}");
         }
     }
 
     #[test]
     fn beside_one_shot_tokens_most_tokens_that_are_used_twice_are_verified_once() {
-        for (one_shots, least) in [(1, 3_950), (4, 3_000)] {
+        for (one_shots, least) in [(1, 3_900), (4, 3_000)] {
             let (service, project) = (Service::new(1_000), https("auth"));
             service.fill(&project, "fill");
             let mut known = 0;
