@@ -88,7 +88,7 @@ fn is_ours(name: &str) -> bool {
     name.contains("seen") || name.starts_with("refused")
 }
 
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -47,13 +47,14 @@ impl Drop for Server {
     }
 }
 
-/// The example beside this very program: `target/release/examples/`.
 pub fn resource_server() -> PathBuf {
+    example("resource_server")
+}
+
+/// The example beside this very program, and so of the same profile: `target/release/examples/`.
+pub fn example(name: &str) -> PathBuf {
     let program = std::env::current_exe().unwrap();
-    let path = program
-        .parent()
-        .unwrap()
-        .join("../examples/resource_server");
+    let path = program.parent().unwrap().join("../examples").join(name);
     assert!(path.exists(), "{}: build the example first", path.display());
     path
 }

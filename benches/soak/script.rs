@@ -1,0 +1,247 @@
+//! A minute, which is played again and again: everything that can happen to the servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
+use tokio::time::{Instant, sleep_until};
+
+use crate::contenders::{Jwt, Sessions};
+use crate::credentials::{never_good, token};
+use crate::judge::Sender;
+use crate::lane::{Case, Lane};
+use crate::ledger::Ledger;
+use crate::stage::{BOUND, CACHE, Stage};
+use crate::streams::{Streams, Viewer};
+
+pub struct Script {
+    pub stage: Arc<Stage>,
+    pub ledger: Arc<Ledger>,
+    pub jwt: Arc<Lane>,
+    pub live: Arc<Lane>,
+    pub resolver: Arc<Lane>,
+    pub streams: Arc<Streams>,
+}
+
+/// What a busy machine may add to a bound.
+const SLACK: Duration = Duration::from_secs(2);
+/// The longest pause between two attempts to reach Redis.
+const REDIS_RETRY: Duration = Duration::from_secs(5);
+/// How long the resolver is waited for: the excuse after a hang.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Script {
+    pub async fn play_minute(&self) {
+        let began = Instant::now();
+        let at = |second| sleep_until(began + Duration::from_secs(second));
+        let Stage {
+            jwt,
+            live,
+            resolver,
+            clocked,
+            ..
+        } = &*self.stage;
+        let fetches = self.fetches();
+        // Listed before it signs ...
+        let announced = live.fake.add_key();
+        live.keys.listed(&live.fake, announced.clone());
+        let viewer = Viewer::new(&live.fake);
+        tokio::spawn(Arc::clone(&self.streams).watch(viewer.clone()));
+
+        at(5).await;
+        self.ledger.moment("users disabled");
+        self.disable_by_webhook(Duration::ZERO).await;
+        self.disable_at_resolver(live, &self.live, BOUND).await;
+        self.disable_at_resolver(resolver, &self.resolver, CACHE)
+            .await;
+        live.fake.disable(&viewer.user);
+        let _ = viewer.disabled.set(std::time::Instant::now());
+
+        at(9).await;
+        self.ledger.moment("key rotation");
+        live.fake.sign_with(&announced);
+        live.renew();
+        resolver.renew();
+        clocked.renew(None);
+
+        at(10).await;
+        let issuers = self.stage.issuers();
+        self.ledger.begin("Authgear refuses", Some(SLACK));
+        issuers.into_iter().for_each(FakeAuthgear::stop);
+        at(14).await;
+        for issuer in issuers {
+            issuer.restart().await;
+        }
+        self.ledger.end("Authgear refuses");
+
+        at(18).await;
+        self.ledger.begin("Authgear hangs", Some(TIMEOUT + SLACK));
+        fail(issuers, &Fault::Hang);
+        at(22).await;
+        heal(issuers);
+        self.ledger.end("Authgear hangs");
+
+        // ... and at once: the first token of the new key brings it to each replica. Ten seconds before
+        // that nothing is fetched on demand.
+        at(26).await;
+        self.ledger.moment("key rotation");
+        jwt.keys.listed(&jwt.fake, jwt.fake.rotate());
+
+        at(30).await;
+        self.ledger.begin("Authgear fails", Some(SLACK));
+        fail(issuers, &Fault::Status(500));
+        at(33).await;
+        heal(issuers);
+        self.ledger.end("Authgear fails");
+
+        at(36).await;
+        self.ledger.begin("Redis is away", None);
+        self.stage.redis.lock().await.stop();
+        at(38).await;
+        self.disable_by_webhook(Duration::from_secs(3) + REDIS_RETRY)
+            .await;
+        at(41).await;
+        self.stage.redis.lock().await.restart().await;
+        self.ledger.end("Redis is away");
+
+        at(46).await;
+        self.ledger.begin("floods", None);
+        let before = jwt.fake.requests(Endpoint::Jwks);
+        for sender in [Sender::Forged, Sender::Garbage, Sender::UnknownKey] {
+            self.flood(sender).await;
+        }
+        self.ledger.end("floods");
+        let count = jwt.fake.requests(Endpoint::Jwks) - before;
+        self.at_most("fetches of keys in a flood", count, jwt.urls.len());
+
+        at(54).await;
+        self.ledger.begin("clock ahead", None);
+        clocked.step(true);
+        at(57).await;
+        clocked.step(false);
+        self.ledger.end("clock ahead");
+
+        at(60).await;
+        let [keys, live_keys, answers] = self.fetches();
+        // A rotation, a flood, and once more.
+        self.at_most("fetches of keys", keys - fetches[0], 3 * jwt.urls.len());
+        // Each 4 s, and at most as often again while they fail; those of the streams.
+        self.at_most("fetches of renewed keys", live_keys - fetches[1], 45);
+        // Each session once in half of the bound; viewers each second, if nothing was shared.
+        let sessions = 60 * 2 * Sessions::COUNT / usize::try_from(BOUND.as_secs()).unwrap();
+        let viewers = 60 * (VIEWERS + 1);
+        self.at_most(
+            "calls of the resolver",
+            answers - fetches[2],
+            sessions + viewers,
+        );
+    }
+
+    fn fetches(&self) -> [usize; 3] {
+        let (jwt, live) = (&self.stage.jwt.fake, &self.stage.live.fake);
+        [
+            jwt.requests(Endpoint::Jwks),
+            live.requests(Endpoint::Jwks),
+            live.requests(Endpoint::Resolver),
+        ]
+    }
+
+    fn at_most(&self, what: &str, count: usize, most: usize) {
+        if count > most {
+            let context = format!("{count} and not {most} at most");
+            self.ledger.violation("Authgear", what, &context);
+        }
+    }
+
+    /// Disables a user, of whom one replica learns by a webhook, and the other one through Redis, which
+    /// takes so much longer.
+    async fn disable_by_webhook(&self, longer: Duration) {
+        let Jwt {
+            fake,
+            urls,
+            disabled,
+            ..
+        } = &*self.stage.jwt;
+        let user = fake.add_user(User::new("disabled"));
+        let token = token(fake, &user).sign();
+        for url in urls {
+            self.jwt.ask(Case::bearer(Sender::Good, url, &token)).await;
+        }
+        fake.disable(&user);
+        fake.webhooks_settled().await;
+        let status = fake.deliveries().last().and_then(|last| last.status());
+        if status.is_none_or(|status| !(200..300).contains(&status)) {
+            let context = format!("{status:?}");
+            self.ledger
+                .violation("jwt", "a webhook was not taken", &context);
+        }
+        let now = std::time::Instant::now();
+        let case = |url| Case::bearer(Sender::Disabled, url, &token);
+        disabled.add(now, case(&urls[0]));
+        disabled.add(now + longer + SLACK, case(&urls[1]));
+    }
+
+    async fn disable_at_resolver(&self, sessions: &Sessions, lane: &Lane, bound: Duration) {
+        let user = sessions.fake.add_user(User::new("disabled"));
+        let session = sessions.fake.sign_in(&user);
+        let mut case = sessions.credential(Sender::Good, &session);
+        lane.ask(case.clone()).await;
+        sessions.fake.disable(&user);
+        case.sender = Sender::Disabled;
+        let from = std::time::Instant::now() + bound + SLACK;
+        sessions.disabled.add(from, case);
+    }
+
+    /// Bad tokens for two seconds, as fast as a few connections allow.
+    async fn flood(&self, sender: Sender) {
+        let Stage { jwt, live, .. } = &*self.stage;
+        let urls = [&jwt.urls[0], &jwt.urls[1], &live.url];
+        let until = Instant::now() + Duration::from_secs(2);
+        let clients = (0..CLIENTS).map(|client| {
+            let (lane, fake, foreign) = match client % 3 {
+                2 => (&self.live, &live.fake, &live.foreign),
+                _ => (&self.jwt, &jwt.fake, &jwt.foreign),
+            };
+            let (lane, url) = (Arc::clone(lane), urls[client % 3].clone());
+            // Made beforehand: it is the servers that are to be busy.
+            let tokens: Vec<String> = (0..8)
+                .map(|turn| never_good(sender, fake, &jwt.users[client], foreign, turn))
+                .collect();
+            tokio::spawn(async move {
+                let mut tokens = tokens.iter().cycle();
+                while Instant::now() < until
+                    && let Some(token) = tokens.next()
+                {
+                    lane.ask(Case::bearer(sender, &url, token)).await;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            })
+        });
+        for client in clients.collect::<Vec<_>>() {
+            client.await.unwrap();
+        }
+    }
+}
+
+/// Long-lived streams.
+pub const VIEWERS: usize = 10;
+/// Connections of a flood.
+const CLIENTS: usize = 18;
+
+fn fail(issuers: [&FakeAuthgear; 3], fault: &Fault) {
+    for endpoint in ENDPOINTS {
+        for issuer in issuers {
+            issuer.fail(endpoint, fault.clone());
+        }
+    }
+}
+
+fn heal(issuers: [&FakeAuthgear; 3]) {
+    for endpoint in ENDPOINTS {
+        for issuer in issuers {
+            issuer.heal(endpoint);
+        }
+    }
+}
+
+const ENDPOINTS: [Endpoint; 3] = [Endpoint::Discovery, Endpoint::Jwks, Endpoint::Resolver];
