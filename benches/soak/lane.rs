@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::interval;
 
 use crate::judge::{self, Sender};
 use crate::ledger::{Ledger, lock};
@@ -55,7 +55,6 @@ impl Lane {
     /// Sends what `next` makes, so many times a second, whether or not the answers come.
     pub async fn drive(self: Arc<Self>, rate: u32, mut next: impl FnMut() -> Option<Case>) {
         let mut ticks = interval(Duration::from_secs(1) / rate);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             if let Some(case) = next() {

@@ -7,7 +7,8 @@
 //! cargo bench --all-features --bench soak -- --minutes 60 --svg soak.svg --json soak.json
 //! ```
 //!
-//! It needs `redis-server`. Each minute has all events (`script.rs`), so that one minute is a run, too.
+//! It needs `redis-server`. Each minute has all events (`script.rs`), so that one minute is a run, too;
+//! each tenth is one long outage of Authgear.
 //! Nobody good may be refused, nobody bad may be let in, streams end with their users, and what is fetched
 //! and held stays bounded (`judge.rs`): each violation is printed with its time, and the exit status
 //! is 1 if there was any.
@@ -62,7 +63,7 @@ use crate::streams::{Streams, Viewer};
 use crate::support::report::write;
 
 /// Requests in a second. With those for mode `jwt`, a million tokens are new in an hour.
-const JWT_RATE: u32 = 450;
+const JWT_RATE: u32 = 500;
 const LIVE_RATE: u32 = 80;
 const RESOLVER_RATE: u32 = 60;
 const GATEWAY_RATE: u32 = 100;
@@ -132,7 +133,7 @@ async fn soak(minutes: u64, svg: Option<String>, json: Option<String>) -> ExitCo
         streams,
     };
     for minute in 1..=minutes {
-        script.play_minute().await;
+        script.play(minute).await;
         let violations: u64 = ledger.violations().values().sum();
         println!("minute {minute} of {minutes}: {violations} violations so far");
     }

@@ -23,6 +23,14 @@ pub struct Script {
     pub streams: Arc<Streams>,
 }
 
+/// What Authgear does instead of an answer.
+#[derive(Clone, Copy)]
+pub enum Outage {
+    Refuses,
+    Hangs,
+    Fails,
+}
+
 /// What a busy machine may add to a bound.
 const SLACK: Duration = Duration::from_secs(2);
 /// The longest pause between two attempts to reach Redis.
@@ -31,7 +39,17 @@ const REDIS_RETRY: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Script {
-    pub async fn play_minute(&self) {
+    /// Most minutes are alike. Each tenth one is an outage, each time of another kind.
+    pub async fn play(&self, minute: u64) {
+        match minute % 30 {
+            10 => self.play_long_outage(Outage::Refuses).await,
+            20 => self.play_long_outage(Outage::Hangs).await,
+            0 => self.play_long_outage(Outage::Fails).await,
+            _ => self.play_minute().await,
+        }
+    }
+
+    async fn play_minute(&self) {
         let began = Instant::now();
         let at = |second| sleep_until(began + Duration::from_secs(second));
         let Stage {
@@ -65,21 +83,9 @@ impl Script {
         clocked.renew(None);
 
         at(10).await;
-        let issuers = self.stage.issuers();
-        self.ledger.begin("Authgear refuses", Some(SLACK));
-        issuers.into_iter().for_each(FakeAuthgear::stop);
-        at(14).await;
-        for issuer in issuers {
-            issuer.restart().await;
-        }
-        self.ledger.end("Authgear refuses");
-
+        self.away(Outage::Refuses, at(14)).await;
         at(18).await;
-        self.ledger.begin("Authgear hangs", Some(TIMEOUT + SLACK));
-        fail(issuers, &Fault::Hang);
-        at(22).await;
-        heal(issuers);
-        self.ledger.end("Authgear hangs");
+        self.away(Outage::Hangs, at(22)).await;
 
         // ... and at once: the first token of the new key brings it to each replica. Ten seconds before
         // that nothing is fetched on demand.
@@ -88,11 +94,7 @@ impl Script {
         jwt.keys.listed(&jwt.fake, jwt.fake.rotate());
 
         at(30).await;
-        self.ledger.begin("Authgear fails", Some(SLACK));
-        fail(issuers, &Fault::Status(500));
-        at(33).await;
-        heal(issuers);
-        self.ledger.end("Authgear fails");
+        self.away(Outage::Fails, at(33)).await;
 
         at(36).await;
         self.ledger.begin("Redis is away", None);
@@ -135,6 +137,45 @@ impl Script {
             answers - fetches[2],
             sessions + viewers,
         );
+    }
+
+    /// Authgear is away for most of a minute, and a user is disabled all the same.
+    async fn play_long_outage(&self, outage: Outage) {
+        let began = Instant::now();
+        let at = |second| sleep_until(began + Duration::from_secs(second));
+        let away = self.away(outage, at(45));
+        let disabled = async {
+            at(20).await;
+            self.disable_by_webhook(Duration::ZERO).await;
+        };
+        tokio::join!(away, disabled);
+        at(60).await;
+    }
+
+    /// All issuers are away for some time.
+    async fn away(&self, outage: Outage, time: impl Future<Output = ()>) {
+        let issuers = self.stage.issuers();
+        let (name, excuse) = match outage {
+            Outage::Refuses => ("Authgear refuses", SLACK),
+            Outage::Hangs => ("Authgear hangs", TIMEOUT + SLACK),
+            Outage::Fails => ("Authgear fails", SLACK),
+        };
+        self.ledger.begin(name, Some(excuse));
+        for issuer in issuers {
+            match outage {
+                Outage::Refuses => issuer.stop(),
+                Outage::Hangs => fail(issuer, &Fault::Hang),
+                Outage::Fails => fail(issuer, &Fault::Status(500)),
+            }
+        }
+        time.await;
+        for issuer in issuers {
+            match outage {
+                Outage::Refuses => issuer.restart().await,
+                Outage::Hangs | Outage::Fails => heal(issuer),
+            }
+        }
+        self.ledger.end(name);
     }
 
     fn fetches(&self) -> [usize; 3] {
@@ -228,19 +269,15 @@ pub const VIEWERS: usize = 10;
 /// Connections of a flood.
 const CLIENTS: usize = 18;
 
-fn fail(issuers: [&FakeAuthgear; 3], fault: &Fault) {
+fn fail(issuer: &FakeAuthgear, fault: &Fault) {
     for endpoint in ENDPOINTS {
-        for issuer in issuers {
-            issuer.fail(endpoint, fault.clone());
-        }
+        issuer.fail(endpoint, fault.clone());
     }
 }
 
-fn heal(issuers: [&FakeAuthgear; 3]) {
+fn heal(issuer: &FakeAuthgear) {
     for endpoint in ENDPOINTS {
-        for issuer in issuers {
-            issuer.heal(endpoint);
-        }
+        issuer.heal(endpoint);
     }
 }
 
