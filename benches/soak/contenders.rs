@@ -79,13 +79,13 @@ pub struct Sessions {
     pub foreign: SigningKey,
     /// Whether it takes tokens that are no JWT, and cookies.
     takes_opaque: bool,
-    sessions: Vec<(User, Session)>,
+    users: Vec<(User, Session)>,
     good: Mutex<Vec<Case>>,
 }
 
 impl Sessions {
     pub fn new(fake: FakeAuthgear, url: &str, takes_opaque: bool) -> Arc<Self> {
-        let sessions = (0..Self::COUNT)
+        let users = (0..Self::COUNT)
             .map(|n| {
                 let user = fake.add_user(User::new(format!("user {n}")));
                 let session = fake.sign_in(&user);
@@ -99,7 +99,7 @@ impl Sessions {
             disabled: Refused::default(),
             foreign: SigningKey::rsa(),
             takes_opaque,
-            sessions,
+            users,
             good: Mutex::default(),
         };
         this.renew();
@@ -111,7 +111,7 @@ impl Sessions {
     /// New credentials for all sessions.
     pub fn renew(&self) {
         let of = |session| self.credential(Sender::Good, session);
-        let good = self.sessions.iter().map(|(_, session)| of(session));
+        let good = self.users.iter().map(|(_, session)| of(session));
         *lock(&self.good) = good.collect();
     }
 
@@ -132,7 +132,7 @@ impl Sessions {
         let mut turn = 0;
         move || {
             turn += 1;
-            let user = &self.sessions[turn % Self::COUNT].0;
+            let user = &self.users[turn % Self::COUNT].0;
             let bad = |sender| {
                 let token = never_good(sender, &self.fake, user, &self.foreign, turn / ROUND);
                 Some(Case::bearer(sender, &self.url, &token))

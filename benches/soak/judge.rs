@@ -26,9 +26,8 @@ pub enum Sender {
 pub fn answer(sender: Sender, status: Option<u16>, is_excused: bool) -> Option<&'static str> {
     match (sender, status) {
         (_, None) => Some("no answer"),
-        (Sender::Good, Some(200)) => None,
-        // The key may be a new one, which cannot be fetched more often.
-        (Sender::UnknownKey, Some(503)) => None,
+        // An unknown key may be a new one, and keys cannot be fetched more often.
+        (Sender::Good, Some(200)) | (Sender::UnknownKey, Some(503)) => None,
         (_, Some(503)) if is_excused => None,
         (Sender::Good, Some(_)) => Some("somebody good was refused"),
         (_, Some(401)) => None,

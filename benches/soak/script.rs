@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User};
+use axum_authgear::testkit::{Delivery, Endpoint, FakeAuthgear, Fault, User};
 use tokio::time::{Instant, sleep_until};
 
 use crate::contenders::{Jwt, Sessions};
@@ -210,7 +210,7 @@ impl Script {
         }
         fake.disable(&user);
         fake.webhooks_settled().await;
-        let status = fake.deliveries().last().and_then(|last| last.status());
+        let status = fake.deliveries().last().and_then(Delivery::status);
         if status.is_none_or(|status| !(200..300).contains(&status)) {
             let context = format!("{status:?}");
             self.ledger
