@@ -54,32 +54,42 @@ pub fn never_good(
 
 /// Requests that must be refused from a moment on.
 #[derive(Default)]
-pub struct Refused(Mutex<VecDeque<(Instant, Case)>>);
+pub struct Refused(Mutex<Cases>);
+
+#[derive(Default)]
+struct Cases {
+    /// The oldest first.
+    list: VecDeque<(Instant, Case)>,
+    turn: usize,
+}
 
 impl Refused {
-    /// Only the latest are kept: the keys of older ones are not listed any more.
-    const CAPACITY: usize = 64;
+    /// Then they are forgotten: the key of a token is listed for as long at least, and a token that is
+    /// refused for another reason says nothing.
+    const KEPT: Duration = Duration::from_secs(120);
 
     pub fn add(&self, from: Instant, case: Case) {
-        let mut cases = lock(&self.0);
-        cases.push_back((from, case));
-        if cases.len() > Self::CAPACITY {
-            cases.pop_front();
-        }
+        lock(&self.0).list.push_back((from, case));
     }
 
     /// One of them whose moment has come, by turns.
     pub fn next(&self) -> Option<Case> {
-        let mut cases = lock(&self.0);
-        let at = cases.iter().position(|(from, _)| *from <= Instant::now())?;
-        let found = cases.remove(at)?;
-        let case = found.1.clone();
-        cases.push_back(found);
-        Some(case)
+        let now = Instant::now();
+        let Cases { list, turn } = &mut *lock(&self.0);
+        while list
+            .front()
+            .is_some_and(|(from, _)| *from + Self::KEPT < now)
+        {
+            list.pop_front();
+        }
+        let due = list.iter().take_while(|(from, _)| *from <= now).count();
+        *turn += 1;
+        let (_, case) = list.get(turn.checked_rem(due)?)?;
+        Some(case.clone())
     }
 }
 
-/// The keys of a fake that were listed one after the other: the first stays, and the latest three.
+/// The keys of a fake that were listed one after the other: the first stays, and the latest four.
 #[derive(Default)]
 pub struct Rotation(Mutex<VecDeque<String>>);
 
@@ -87,7 +97,7 @@ impl Rotation {
     pub fn listed(&self, fake: &FakeAuthgear, kid: String) {
         let mut kids = lock(&self.0);
         kids.push_back(kid);
-        if kids.len() > 3
+        if kids.len() > 4
             && let Some(kid) = kids.pop_front()
         {
             fake.remove_key(&kid);

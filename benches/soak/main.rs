@@ -60,7 +60,7 @@ use crate::sample::Sampler;
 use crate::script::{Script, VIEWERS};
 use crate::stage::{GATEWAY_SECRET, Stage};
 use crate::streams::{Streams, Viewer};
-use crate::support::report::write;
+use crate::support::report::{Arguments, write};
 
 /// Requests in a second. With those for mode `jwt`, a million tokens are new in an hour.
 const JWT_RATE: u32 = 500;
@@ -69,23 +69,12 @@ const RESOLVER_RATE: u32 = 60;
 const GATEWAY_RATE: u32 = 100;
 const CLOCKED_RATE: u32 = 60;
 
-fn main() -> ExitCode {
-    let mut minutes = 1;
-    let (mut svg, mut json) = (None, None);
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--minutes" => minutes = words.next().and_then(|n| n.parse().ok()).unwrap(),
-            "--svg" => svg = words.next(),
-            "--json" => json = words.next(),
-            _ => {}
-        }
-    }
-    soak(minutes, svg, json)
-}
-
 #[tokio::main]
-async fn soak(minutes: u64, svg: Option<String>, json: Option<String>) -> ExitCode {
+async fn main() -> ExitCode {
+    let Arguments {
+        minutes, svg, json, ..
+    } = Arguments::read();
+    let minutes = minutes.unwrap_or(1);
     let stage = Arc::new(Stage::set().await);
     let ledger = Arc::new(Ledger::new());
     let lane = |name, needs_resolver| Lane::new(name, needs_resolver, &ledger);
@@ -104,7 +93,7 @@ async fn soak(minutes: u64, svg: Option<String>, json: Option<String>) -> ExitCo
     load.spawn(Arc::clone(&clocked).drive(CLOCKED_RATE, Arc::clone(&stage.clocked).traffic()));
     let from_gateway = gateway_traffic(&stage.gateway, GATEWAY_SECRET);
     load.spawn(Arc::clone(&gateway).drive(GATEWAY_RATE, from_gateway));
-    let streams = Streams::new(&stage.streams, &ledger);
+    let streams = Streams::new(&stage.live.fake, &stage.streams, &ledger);
     for _ in 0..VIEWERS {
         let viewer = Viewer::new(&stage.live.fake);
         load.spawn(Arc::clone(&streams).watch(viewer));
@@ -136,6 +125,13 @@ async fn soak(minutes: u64, svg: Option<String>, json: Option<String>) -> ExitCo
         script.play(minute).await;
         let violations: u64 = ledger.violations().values().sum();
         println!("minute {minute} of {minutes}: {violations} violations so far");
+    }
+    while let Some(ended) = load.try_join_next() {
+        ledger.violation(
+            "load",
+            "a part of the load has ended",
+            &format!("{ended:?}"),
+        );
     }
     load.shutdown().await;
     // For the last answers.

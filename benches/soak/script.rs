@@ -204,7 +204,8 @@ impl Script {
             ..
         } = &*self.stage.jwt;
         let user = fake.add_user(User::new("disabled"));
-        let token = token(fake, &user).sign();
+        let lifetime = Duration::from_secs(3_600);
+        let token = token(fake, &user).lifetime(lifetime).sign();
         for url in urls {
             self.jwt.ask(Case::bearer(Sender::Good, url, &token)).await;
         }

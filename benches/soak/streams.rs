@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use axum_authgear::testkit::{FakeAuthgear, Session, User};
+use axum_authgear::testkit::{FakeAuthgear, Session, SigningKey, User};
 use tokio::time::{sleep, timeout};
 
 use crate::judge::{self, Sender};
@@ -17,6 +17,8 @@ pub struct Streams {
     client: reqwest::Client,
     url: String,
     ledger: Arc<Ledger>,
+    /// One that stays: a stream ends with the key of its token, too.
+    key: SigningKey,
 }
 
 /// A user with a stream.
@@ -40,11 +42,12 @@ impl Viewer {
 }
 
 impl Streams {
-    pub fn new(url: &str, ledger: &Arc<Ledger>) -> Arc<Self> {
+    pub fn new(fake: &FakeAuthgear, url: &str, ledger: &Arc<Ledger>) -> Arc<Self> {
         Arc::new(Self {
             client: client(),
             url: url.to_owned(),
             ledger: Arc::clone(ledger),
+            key: fake.signing_key(),
         })
     }
 
@@ -59,7 +62,8 @@ impl Streams {
     /// Opens one stream, and reads it to its end.
     async fn follow(&self, viewer: &Viewer) {
         let lifetime = Duration::from_secs(7_200);
-        let token = viewer.session.token().lifetime(lifetime).sign();
+        let token = viewer.session.token().lifetime(lifetime);
+        let token = token.signed_by(&self.key).sign();
         let began = Instant::now();
         let request = self.client.get(&self.url).bearer_auth(token);
         let answer = request.send().await;
