@@ -50,7 +50,7 @@ impl Jwt {
                     .get(turn * 7 % recent.len().max(1))
                     .map(|token: &String| Case::bearer(Sender::Good, url, token)),
                 7 => {
-                    let lifetime = Duration::from_secs(5);
+                    let lifetime = Duration::from_secs(20);
                     let token = token(&self.fake, user).lifetime(lifetime).sign();
                     let from = Instant::now() + lifetime + LEEWAY + Duration::from_secs(1);
                     self.expired

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use tokio::time::interval;
 
 use crate::judge::{self, Sender};
@@ -18,7 +19,13 @@ pub struct Lane {
     ledger: Arc<Ledger>,
     /// Milliseconds until good answers, since they were last taken.
     times: Mutex<Vec<f64>>,
+    /// Of each request that waits for its answer.
+    places: Arc<Semaphore>,
 }
+
+/// More requests do not wait at once: an outage of some seconds makes fewer, and a busy machine cannot be
+/// made less busy by more of them.
+const PLACES: usize = 600;
 
 /// A request, and who sends it.
 #[derive(Clone)]
@@ -49,17 +56,23 @@ impl Lane {
             client: client(),
             ledger: Arc::clone(ledger),
             times: Mutex::default(),
+            places: Arc::new(Semaphore::new(PLACES)),
         })
     }
 
-    /// Sends what `next` makes, so many times a second, whether or not the answers come.
+    /// Sends what `next` makes, so many times a second, whether or not the answers come in time.
     pub async fn drive(self: Arc<Self>, rate: u32, mut next: impl FnMut() -> Option<Case>) {
         let mut ticks = interval(Duration::from_secs(1) / rate);
         loop {
             ticks.tick().await;
-            if let Some(case) = next() {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
+                && let Some(case) = next()
+            {
                 let this = Arc::clone(&self);
-                tokio::spawn(async move { this.ask(case).await });
+                tokio::spawn(async move {
+                    this.ask(case).await;
+                    drop(place);
+                });
             }
         }
     }
@@ -94,7 +107,17 @@ impl Lane {
                 "{:?} was answered with {status:?} after {time:.1?} at {}: {text}",
                 case.sender, case.url
             );
-            self.ledger.violation(self.name, what, &context);
+            let is_bound_to_time = match status {
+                None | Some(503) => true,
+                Some(200..=299) => case.sender == Sender::Disabled,
+                Some(_) => false,
+            };
+            if is_bound_to_time {
+                let ledger = &self.ledger;
+                ledger.late_violation(began, self.name, what, &context);
+            } else {
+                self.ledger.violation(self.name, what, &context);
+            }
         }
     }
 

@@ -11,7 +11,22 @@ pub struct Ledger {
     tried: Mutex<BTreeMap<(&'static str, Sender), u64>>,
     violations: Mutex<BTreeMap<String, u64>>,
     events: Mutex<Vec<Event>>,
+    machine: Mutex<Machine>,
 }
+
+/// Whether the machine was too busy for anything to be in time.
+struct Machine {
+    last_answer: Instant,
+    /// When it answered late, and how late.
+    late: Vec<(Instant, Duration)>,
+    /// How many violations that excuses.
+    excused: u64,
+}
+
+/// Later than this is late.
+const LATE: Duration = Duration::from_millis(500);
+/// How long it takes until what was late has no consequences any more.
+const AFTER: Duration = Duration::from_secs(15);
 
 /// Something that happened to the servers, at a moment or for a time.
 #[derive(Clone, Copy)]
@@ -34,6 +49,11 @@ impl Ledger {
             tried: Mutex::default(),
             violations: Mutex::default(),
             events: Mutex::default(),
+            machine: Mutex::new(Machine {
+                last_answer: Instant::now(),
+                late: Vec::new(),
+                excused: 0,
+            }),
         }
     }
 
@@ -56,6 +76,40 @@ impl Ledger {
             let time = self.seconds(Instant::now());
             println!("VIOLATION at {time:.1} s: {contender}: {what}: {context}");
         }
+    }
+
+    /// A violation of something that takes its time: none where the machine was too busy since then.
+    pub fn late_violation(&self, since: Instant, contender: &str, what: &str, context: &str) {
+        let mut machine = lock(&self.machine);
+        let is_late_now = machine.last_answer.elapsed() > LATE;
+        if is_late_now
+            || machine
+                .late
+                .last()
+                .is_some_and(|(at, _)| *at + AFTER >= since)
+        {
+            machine.excused += 1;
+        } else {
+            drop(machine);
+            self.violation(contender, what, context);
+        }
+    }
+
+    /// The machine has done the least that it can be asked for, which was due then.
+    pub fn machine_answered(&self, due: Instant) {
+        let mut machine = lock(&self.machine);
+        machine.last_answer = Instant::now();
+        let time = due.elapsed();
+        if time > LATE {
+            machine.late.push((Instant::now(), time));
+        }
+    }
+
+    /// How long the machine was late in all, and how many violations that excused.
+    pub fn busy(&self) -> (Duration, u64) {
+        let machine = lock(&self.machine);
+        let late = machine.late.iter().map(|(_, time)| *time).sum();
+        (late, machine.excused)
     }
 
     /// A moment, for the picture.

@@ -13,6 +13,9 @@
 //! and held stays bounded (`judge.rs`): each violation is printed with its time, and the exit status
 //! is 1 if there was any.
 //!
+//! What is bound to a time is not judged while the machine has no time at all for this (`machine.rs`): the
+//! last lines say for how long that was.
+//!
 //! The load is paced, and leaves the servers idle most of the time: the figures say what stays the same
 //! over time, not how much a server can do.
 #![allow(
@@ -36,6 +39,7 @@ mod credentials;
 mod judge;
 mod lane;
 mod ledger;
+mod machine;
 mod redis;
 mod report;
 mod sample;
@@ -93,6 +97,7 @@ async fn main() -> ExitCode {
     load.spawn(Arc::clone(&clocked).drive(CLOCKED_RATE, Arc::clone(&stage.clocked).traffic()));
     let from_gateway = gateway_traffic(&stage.gateway, GATEWAY_SECRET);
     load.spawn(Arc::clone(&gateway).drive(GATEWAY_RATE, from_gateway));
+    load.spawn(machine::watch(Arc::clone(&ledger)));
     let streams = Streams::new(&stage.live.fake, &stage.streams, &ledger);
     for _ in 0..VIEWERS {
         let viewer = Viewer::new(&stage.live.fake);

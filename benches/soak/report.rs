@@ -37,6 +37,8 @@ pub fn print(lines: &[Line], ledger: &Ledger) {
     for ((contender, sender), count) in ledger.counts() {
         println!("  {:<34}{count:>10}", format!("{contender}, {sender:?}"));
     }
+    let (busy, excused) = ledger.busy();
+    println!("\nthe machine answered late for {busy:.1?}, which excuses {excused} violations");
     let violations = ledger.violations();
     println!("\nviolations: {}", violations.values().sum::<u64>());
     for (what, count) in violations {
@@ -70,6 +72,8 @@ pub fn json(lines: &[Line], ledger: &Ledger, seconds: f64) -> String {
     });
     let report = json!({
         "seconds": seconds,
+        "machine_late_seconds": ledger.busy().0.as_secs_f64(),
+        "excused_by_that": ledger.busy().1,
         "violations": ledger.violations(),
         "requests": counts.collect::<Vec<_>>(),
         "events": events.collect::<Vec<Value>>(),

@@ -109,7 +109,8 @@ impl Sampler {
             && name != OWN
         {
             let context = format!("{value:.0}, and not {most:.0} at most");
-            self.ledger.violation(name, measure.name(), &context);
+            self.ledger
+                .late_violation(Instant::now(), name, measure.name(), &context);
         }
         let mut lines = lock(&self.lines);
         let is_it = |line: &&mut Line| line.measure == measure && line.name == name;

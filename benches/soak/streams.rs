@@ -71,7 +71,8 @@ impl Streams {
         self.ledger.tried(NAME, Sender::Good);
         let is_excused = self.ledger.is_excused(began);
         if let Some(what) = judge::answer(Sender::Good, status, is_excused) {
-            self.ledger.violation(NAME, what, &format!("{answer:?}"));
+            self.ledger
+                .late_violation(began, NAME, what, &format!("{answer:?}"));
         }
         let Ok(mut answer) = answer.and_then(reqwest::Response::error_for_status) else {
             return;
@@ -95,7 +96,7 @@ impl Streams {
             if let Some(what) = judge::stream(is_open, disabled, Self::LIMIT, is_excused) {
                 let text = String::from_utf8_lossy(&text);
                 let context = format!("disabled {disabled:?} ago; the last event: {text:?}");
-                self.ledger.violation(NAME, what, &context);
+                self.ledger.late_violation(last_event, NAME, what, &context);
                 return;
             }
             if !is_open {
