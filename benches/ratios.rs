@@ -8,6 +8,9 @@
 //!
 //! A path is relative to the package. Other crates for the same job are measured in `peers/`, a
 //! package of its own.
+//!
+//! *Hot* rows use the same memory in each call. *Cold* rows use memory that is in no near cache of the
+//! processor: an entry of the cache that was last used thousands of calls ago, or a new one.
 #![allow(
     clippy::unwrap_used,
     missing_docs,
@@ -26,6 +29,8 @@ mod support;
 
 /// How many tokens are seen again and again.
 const SEEN: usize = 50;
+/// Entries of which each call uses another one: more than a near cache of the processor holds.
+const DISTINCT: usize = 5_000;
 /// Projects beside the one of the tokens.
 const OTHERS: u16 = 99;
 const OK: StatusCode = StatusCode::OK;
@@ -37,7 +42,7 @@ use axum::Router;
 use http::StatusCode;
 use support::race::{Contender, Course, Scaling, Team, Timing, race, scaling};
 use support::report::{self, Arguments, BARE, RAW};
-use support::{World, forged, garbage, plot, request};
+use support::{FILL, World, expect, forged, garbage, plot, request};
 use tokio::runtime::Runtime;
 
 fn main() {
@@ -73,11 +78,21 @@ fn one_thread(course: Course, world: &World, runtime: &Runtime) -> (Vec<Timing>,
     let (in_cooldown, of_unknown_key) = runtime.block_on(world.unknown_key());
     let of_many = runtime.block_on(world.router_beside(OTHERS));
     let of_changing = runtime.block_on(world.router_beside_changes(OTHERS));
+    let earlier = world.more_tokens(FILL);
+    let full = runtime.block_on(world.router_after(&earlier));
+    let evicting = runtime.block_on(world.router_after(&earlier));
+    let of_distinct = runtime.block_on(world.router_after(&earlier[..DISTINCT]));
     let _entered = runtime.enter();
     let (ours, uncached) = (&world.our_router(), &world.uncached_router());
     let tokens = &world.tokens;
     let new = |n: usize| tokens[n].clone();
     let seen = |n: usize| tokens[n % SEEN].clone();
+    let distinct = |n: usize| earlier[n % DISTINCT].clone();
+    // Its first request is no part of the time.
+    let again = |n: usize| {
+        expect(&evicting, request(&tokens[n]), OK);
+        tokens[n].clone()
+    };
     let long = garbage(world.token(0));
 
     let bare = (BARE, &world.bare_router(), OK, &seen as Tokens<'_>);
@@ -102,19 +117,11 @@ fn one_thread(course: Course, world: &World, runtime: &Runtime) -> (Vec<Timing>,
             &|_| of_unknown_key.clone(),
         ),
     ];
-    let calls = [
+    let hot = [
         bare,
-        ("first seen", ours, OK, &new),
         ("first seen, cache off", uncached, OK, &new),
         known,
-        ("first seen, 100 projects", &of_many, OK, &new),
         ("seen before, 100 projects", &of_many, OK, &seen),
-        (
-            "first seen, 100 projects that come and go",
-            &of_changing,
-            OK,
-            &new,
-        ),
         (
             "seen before, 100 projects that come and go",
             &of_changing,
@@ -122,13 +129,25 @@ fn one_thread(course: Course, world: &World, runtime: &Runtime) -> (Vec<Timing>,
             &seen,
         ),
     ];
+    let cold: [(_, _, _, Tokens<'_>); 6] = [
+        ("first seen", ours, OK, &new),
+        ("first seen, full cache", &full, OK, &new),
+        ("seen twice, full cache", &evicting, OK, &again),
+        ("seen before, one of 5,000", &of_distinct, OK, &distinct),
+        ("first seen, 100 projects", &of_many, OK, &new),
+        (
+            "first seen, 100 projects that come and go",
+            &of_changing,
+            OK,
+            &new,
+        ),
+    ];
     let raw = Contender::of_work(RAW, course, |n| assert!(world.raw_verify(world.token(n))));
-    let calls = calls
-        .into_iter()
-        .chain(refused)
-        .map(|(name, router, status, token)| {
-            Contender::of_router(name, course, router.clone(), status, token)
-        });
+    let of_router = |(name, router, status, token): (_, &Router, _, _)| {
+        Contender::of_router(name, course, router.clone(), status, token)
+    };
+    let hot = hot.into_iter().chain(refused).map(of_router);
+    let calls = hot.chain(cold.map(|row| of_router(row).cold()));
     let requests = [bare, known].into_iter().chain(refused);
     let requests = requests.map(|(name, router, status, token)| {
         Contender::of_server(name, course, router.clone(), status, token)

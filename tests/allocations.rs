@@ -101,6 +101,20 @@ async fn a_token_seen_before_allocates_nothing() {
     }
 }
 
+#[tokio::test]
+async fn a_full_cache_keeps_a_token_at_its_second_verification() {
+    let fake = FakeAuthgear::start().await;
+    let authgear = ready(&fake, 10).await;
+    let alice = fake.add_user(User::new("alice"));
+    for _ in 0..40 {
+        verify(&authgear, &fake.token(&alice).sign());
+    }
+    let token = fake.token(&alice).sign();
+    // A token that is not cached is verified again, and its user is a new one.
+    let is_cached = [(); 4].map(|()| verify(&authgear, &token).0.count_total == 0);
+    assert_eq!(is_cached, [false, false, true, true]);
+}
+
 /// How many allocations a request costs, from the router's clone until the response is dropped.
 fn of_request(router: &Router, token: &str, status: StatusCode) -> u64 {
     let request = Request::get("/me")

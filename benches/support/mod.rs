@@ -24,6 +24,9 @@ use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
+/// Tokens that fill a cache: its usual capacity, and enough beyond it to fill every part of it.
+pub const FILL: usize = 12_000;
+
 /// An issuer, its public key parsed, and a supply of distinct good tokens.
 pub struct World {
     pub fake: FakeAuthgear,
@@ -34,6 +37,7 @@ pub struct World {
     pub uncached: Authgear,
     pub key: ParsedPublicKey,
     pub tokens: Vec<String>,
+    user: User,
     pub user_id: String,
 }
 
@@ -51,15 +55,7 @@ impl World {
 
     async fn around(fake: FakeAuthgear, count: usize) -> Self {
         let user = fake.add_user(User::new("alice").roles(["editor", "customer", "billing:admin"]));
-        let now = unix_now();
-        let tokens = (0..count)
-            .map(|n| {
-                fake.token(&user)
-                    .issued_at(now - 30)
-                    .expires_at(now + 3_600 + n as u64)
-                    .sign()
-            })
-            .collect();
+        let tokens = sign(&fake, &user, count);
         let user_id = user.id().to_owned();
         let components = key_components(&fake);
         let key = components
@@ -74,8 +70,14 @@ impl World {
             uncached,
             key,
             tokens,
+            user,
             user_id,
         }
+    }
+
+    /// Tokens that no other contender sees.
+    pub fn more_tokens(&self, count: usize) -> Vec<String> {
+        sign(&self.fake, &self.user, count)
     }
 
     /// A good token, as new as it can be: each number below the count is another one.
@@ -157,6 +159,15 @@ impl World {
         protected(&ready(builder(&self.fake)).await)
     }
 
+    /// A router that has seen these tokens, and no other.
+    pub async fn router_after(&self, tokens: &[String]) -> Router {
+        let router = self.fresh_router().await;
+        for token in tokens {
+            expect(&router, request(token), StatusCode::OK);
+        }
+        router
+    }
+
     /// A router inside the cooldown, and a token of an unknown key that is too old to be worth a
     /// fetch.
     pub async fn unknown_key(&self) -> (Router, String) {
@@ -184,6 +195,19 @@ fn protected(authgear: &Authgear) -> Router {
             get(|user: AuthUser| async move { user.id().to_owned() }),
         )
         .layer(authgear.layer())
+}
+
+/// Good tokens, each another one.
+fn sign(fake: &FakeAuthgear, user: &User, count: usize) -> Vec<String> {
+    let now = unix_now();
+    (0..count)
+        .map(|n| {
+            fake.token(user)
+                .issued_at(now - 30)
+                .expires_at(now + 3_600 + n as u64)
+                .sign()
+        })
+        .collect()
 }
 
 fn other_project(port: u16) -> AuthgearBuilder {

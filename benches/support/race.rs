@@ -30,6 +30,8 @@ impl Course {
 
 pub struct Contender<'a> {
     pub name: &'static str,
+    /// See [`Contender::cold`].
+    is_cold: bool,
     /// Calls in one round.
     calls: usize,
     /// Runs one round's batch, and says how long the part that counts took.
@@ -37,6 +39,14 @@ pub struct Contender<'a> {
 }
 
 impl<'a> Contender<'a> {
+    /// A call takes memory that was last used thousands of calls ago, or never: it is in no near
+    /// cache of the processor. All others are hot: they use the same memory in each call. A request
+    /// is hot in both, since a server has just read it.
+    pub fn cold(mut self) -> Self {
+        self.is_cold = true;
+        self
+    }
+
     /// Calls `work` with the number of the call, which no two calls of the race share.
     pub fn of_work(name: &'static str, course: Course, work: impl Fn(usize) + 'a) -> Self {
         Self::timed(name, course, |n| n, work)
@@ -88,6 +98,7 @@ impl<'a> Contender<'a> {
     ) -> Self {
         Self {
             name,
+            is_cold: false,
             calls: course.calls,
             batch: Box::new(move |round| {
                 let numbers = round * course.calls..(round + 1) * course.calls;
@@ -104,6 +115,7 @@ impl<'a> Contender<'a> {
 #[derive(Clone, Debug)]
 pub struct Timing {
     pub name: String,
+    pub is_cold: bool,
     pub median: f64,
     /// The quarter of the rounds that was fastest took at most this.
     pub lower_quartile: f64,
@@ -128,6 +140,7 @@ pub fn race(course: Course, contenders: &mut [Contender<'_>]) -> Vec<Timing> {
         .zip(&mut times)
         .map(|(contender, times)| Timing {
             name: contender.name.to_owned(),
+            is_cold: contender.is_cold,
             median: quantile(times, 0.5),
             lower_quartile: quantile(times, 0.25),
             upper_quartile: quantile(times, 0.75),

@@ -45,20 +45,21 @@ pub fn median_of(timings: &[Timing], name: &str) -> f64 {
 pub fn print(title: &str, timings: &[Timing]) {
     let (raw, bare) = (median_of(timings, RAW), median_of(timings, BARE));
     println!(
-        "\n{title:<42}{:>9}{:>9}{:>9}{:>17}",
-        "ns", "× raw", "× bare", "quartiles"
+        "\n{title:<42}{:>9}{:>9}{:>9}{:>17}{:>8}",
+        "ns", "× raw", "× bare", "quartiles", "memory"
     );
     for timing in timings {
         // There is no check without a request, and none is made or read for it.
         let of_raw = Some(timing.median / raw).filter(|ratio| ratio.is_finite());
         println!(
-            "{:<42}{:>9.0}{:>9}{:>9.2}{:>8.0} {:>8.0}",
+            "{:<42}{:>9.0}{:>9}{:>9.2}{:>8.0} {:>8.0}{:>8}",
             timing.name,
             timing.median,
             of_raw.map_or_else(String::new, |ratio| format!("{ratio:.3}")),
             timing.median / bare,
             timing.lower_quartile,
             timing.upper_quartile,
+            if timing.is_cold { "cold" } else { "hot" },
         );
     }
 }
@@ -107,6 +108,7 @@ fn contenders(timings: &[Timing]) -> Vec<Value> {
         .map(|timing| {
             json!({
                 "name": timing.name,
+                "memory": if timing.is_cold { "cold" } else { "hot" },
                 "nanoseconds": timing.median,
                 "quartiles": [timing.lower_quartile, timing.upper_quartile],
                 "of_raw": timing.median / raw,

@@ -18,6 +18,14 @@ pub fn on(processors: &str, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Moves this very process there, with the threads that it starts from now on.
+pub fn stay_on(processors: &str) {
+    let own = std::process::id().to_string();
+    let mut command = Command::new("taskset");
+    let status = command.args(["--cpu-list", "--pid", processors, &own]);
+    assert!(status.stdout(Stdio::null()).status().unwrap().success());
+}
+
 /// A server process, which says on its first line where it listens.
 pub struct Server {
     pub url: String,
@@ -47,13 +55,14 @@ impl Drop for Server {
     }
 }
 
-/// The example beside this very program: `target/release/examples/`.
 pub fn resource_server() -> PathBuf {
+    example("resource_server")
+}
+
+/// The example beside this very program, and so of the same profile: `target/release/examples/`.
+pub fn example(name: &str) -> PathBuf {
     let program = std::env::current_exe().unwrap();
-    let path = program
-        .parent()
-        .unwrap()
-        .join("../examples/resource_server");
+    let path = program.parent().unwrap().join("../examples").join(name);
     assert!(path.exists(), "{}: build the example first", path.display());
     path
 }
@@ -87,4 +96,9 @@ fn ticks_of(process: &str, fields: std::ops::Range<usize>) -> u64 {
         .take(fields.len())
         .map(|ticks| ticks.parse::<u64>().unwrap_or_default())
         .sum()
+}
+
+/// The program of `peers/` that serves by other crates: it is built beside the examples' folder.
+pub fn peer() -> PathBuf {
+    example("../serve")
 }

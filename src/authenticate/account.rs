@@ -1,14 +1,14 @@
 //! The account of one request: the decision, and its reason.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use axum::extract::MatchedPath;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 
 use super::authentication::Authentication;
+use super::decision_notes::DecisionNotes;
 use crate::error::AuthErrorKind;
-use crate::lock::lock;
 use crate::rejection::{AuthRejection, RequirementText};
 use crate::telemetry;
 use crate::user::{Principal, VerifiedBy};
@@ -119,40 +119,6 @@ impl Drop for AccountGuard {
         .tell();
     }
 }
-
-/// The notes of inner layers and extractors for the account.
-#[derive(Default)]
-pub(crate) struct DecisionNotes(Mutex<Notes>);
-
-#[derive(Default)]
-struct Notes {
-    /// The checked requirements, up to the first one that was not met.
-    checked: Vec<RequirementText>,
-    /// A layer has refused the request, whatever happens to its response.
-    refusal: Option<AuthErrorKind>,
-}
-
-impl DecisionNotes {
-    /// A requirement is checked.
-    pub(crate) fn checked(&self, requirement: RequirementText) {
-        let mut notes = self.lock();
-        if notes.checked.len() < MAX_REQUIREMENTS {
-            notes.checked.push(requirement);
-        }
-    }
-
-    /// A layer has refused the request.
-    pub(crate) fn refused(&self, kind: AuthErrorKind) {
-        self.lock().refusal = Some(kind);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Notes> {
-        lock(&self.0)
-    }
-}
-
-/// The limit of the list: a handler can check in a loop.
-const MAX_REQUIREMENTS: usize = 8;
 
 /// The expressions of the requirements.
 struct Requirements<'n> {

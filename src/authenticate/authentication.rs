@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::account::DecisionNotes;
+use super::decision_notes::DecisionNotes;
 use crate::credential::{AccessToken, KeptToken};
 use crate::error::{AuthError, AuthErrorKind, ChallengeHints};
 use crate::macros::redacted_debug;

@@ -11,6 +11,7 @@ mod authentication;
 mod authenticator;
 mod client_info;
 mod csrf;
+mod decision_notes;
 pub(crate) mod forward_auth;
 pub mod future;
 mod identity_headers;

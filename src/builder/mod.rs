@@ -204,6 +204,9 @@ impl<C> AuthgearBuilder<C> {
     /// The number of verified tokens to remember, so that the signature of each is checked once. Default:
     /// 10,000. 0 turns the cache off.
     ///
+    /// A full cache that gets many tokens which are used once keeps a token only when it is verified for the
+    /// second time. So they evict none that are in use.
+    ///
     /// An entry takes about 768 bytes plus the text of its claims; the whole cache takes at most 2 KiB per
     /// token. It holds a keyed digest of a token, never the token. Expiry, key, and the age of the keys are
     /// still checked on every request.

@@ -166,3 +166,6 @@ impl Sources {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod property;

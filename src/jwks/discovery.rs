@@ -83,10 +83,14 @@ const MAX_SHOWN: usize = 100;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
     use crate::simulation::cases::cases;
+    use crate::simulation::mutation::{any_json, recorded};
 
     fn read(document: &str) -> Result<Url, DiscoveryError> {
         jwks_uri(
@@ -159,31 +163,36 @@ mod tests {
         }
     }
 
+    const ISSUER: &str = "https://auth.shop.example";
+
     fn any_document() -> impl Strategy<Value = Vec<u8>> {
-        const HONEST: &str = r#"{"issuer":"https://auth.example","jwks_uri":"https://auth.example/oauth2/jwks","authorization_endpoint":"https://auth.example/oauth2/authorize"}"#;
-        let mutated = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5)
-            .prop_map(|changes| {
-                let mut document = HONEST.as_bytes().to_vec();
-                for (at, byte) in changes {
-                    let at = at.index(document.len());
-                    document[at] = byte;
-                }
-                document
-            });
+        static DOCUMENTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+            let exchanges = recorded("http.json");
+            let mut exchanges = exchanges["exchanges"].as_array().unwrap().iter();
+            let exchange = exchanges.find(|exchange| exchange["name"] == "discovery");
+            let body = exchange.unwrap()["answer"]["body"].as_str().unwrap();
+            let few = json!({ "issuer": ISSUER, "jwks_uri": format!("{ISSUER}/oauth2/jwks") });
+            let foreign = json!({ "issuer": ISSUER, "jwks_uri": "https://evil.example/k" });
+            vec![serde_json::from_str(body).unwrap(), few, foreign]
+        });
         let with_uri = prop_oneof![
             any::<String>(),
-            "https?:(//|/|\\\\)?(auth\\.example|evil\\.example|[a-z@:\\[\\]%#?.]{0,12})[@:/?#a-z0-9.\\\\]{0,20}",
+            "https?:(//|/|\\\\)?(auth\\.shop\\.example|evil\\.example|[a-z@:\\[\\]%#?.]{0,12})[@:/?#a-z0-9.\\\\]{0,20}",
         ]
-        .prop_map(|uri| {
-            serde_json::json!({ "issuer": "https://auth.example", "jwks_uri": uri })
-                .to_string()
-                .into_bytes()
-        });
-        prop_oneof![
-            prop::collection::vec(any::<u8>(), 0..200),
-            mutated,
-            with_uri
-        ]
+        .prop_map(|uri| json!({ "issuer": ISSUER, "jwks_uri": uri }).to_string().into_bytes());
+        prop_oneof![3 => any_json(&DOCUMENTS), 1 => with_uri]
+    }
+
+    /// The scheme, and who is asked, of an address without a user: as a client of HTTP reads it.
+    fn origin(uri: &Url) -> Option<(String, String, u16)> {
+        let uri: http::Uri = uri.as_str().parse().ok()?;
+        let scheme = uri.scheme_str()?.to_owned();
+        let port = if scheme == "https" { 443 } else { 80 };
+        Some((
+            scheme,
+            uri.host()?.to_owned(),
+            uri.port_u16().unwrap_or(port),
+        ))
     }
 
     proptest! {
@@ -191,11 +200,35 @@ mod tests {
 
         #[test]
         fn property_any_document_leads_to_the_own_origin_or_is_refused(document in any_document()) {
-            let document = Bytes::from(document);
-            if let Ok(uri) = jwks_uri(&document, "https://auth.example") {
-                prop_assert_eq!(uri.origin().ascii_serialization(), "https://auth.example");
-                let members: Value = serde_json::from_slice(&document).unwrap();
-                prop_assert_eq!(&members["issuer"], "https://auth.example");
+            let read = jwks_uri(&Bytes::copy_from_slice(&document), ISSUER);
+            let text: Value = serde_json::from_slice(&document).unwrap_or_default();
+            let member = |name: &str| text.get(name).and_then(Value::as_str);
+            match read {
+                Ok(uri) => {
+                    let own = ("https".to_owned(), "auth.shop.example".to_owned(), 443);
+                    prop_assert_eq!(origin(&uri), Some(own), "{}", uri);
+                    prop_assert_eq!(member("issuer"), Some(ISSUER));
+                }
+                Err(error) => {
+                    match error {
+                        DiscoveryError::WrongIssuer { .. } => {
+                            prop_assert!(member("issuer").is_some_and(|issuer| issuer != ISSUER));
+                        }
+                        DiscoveryError::ForeignKeys => {
+                            let uri = member("jwks_uri").unwrap_or_default();
+                            prop_assert!(!uri.starts_with("https://auth.shop.example/"));
+                        }
+                        DiscoveryError::Malformed => {
+                            let uri = member("jwks_uri").unwrap_or_default();
+                            let is_good = member("issuer") == Some(ISSUER)
+                                && uri == format!("{ISSUER}/oauth2/jwks");
+                            prop_assert!(!is_good);
+                        }
+                    }
+                    let shown = error.to_string();
+                    prop_assert!(shown.len() < 1_200 && shown.is_ascii(), "{}", shown);
+                    prop_assert!(!shown.contains(char::is_control), "{:?}", shown);
+                }
             }
         }
     }

@@ -54,6 +54,10 @@ impl KeySnapshot {
             return Err(SnapshotError::Damaged);
         }
         let (head, text) = split_line(content).ok_or(SnapshotError::Damaged)?;
+        // It must be an object: a derived deserializer also accepts an array.
+        if !head.starts_with(b"{") {
+            return Err(SnapshotError::Damaged);
+        }
         let head: Head = serde_json::from_slice(head).map_err(|_| SnapshotError::Damaged)?;
         if head.issuer != issuer {
             return Err(SnapshotError::WrongIssuer);
@@ -110,4 +114,116 @@ pub(crate) enum SnapshotError {
     InFuture,
     #[error("the keys are older than jwks_max_stale")]
     Stale,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::simulation::cases::cases;
+    use crate::simulation::mutation::{any_bytes, any_json, recorded};
+
+    const ISSUER: &str = "https://auth.shop.example";
+
+    fn text() -> String {
+        recorded("tokens.json")["jwks"].to_string()
+    }
+
+    /// A damaged file, and one that another program wrote with the right digest.
+    fn any_file() -> impl Strategy<Value = Vec<u8>> {
+        static FILES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+            let file = |text: &str, seconds, issuer| {
+                let text = Bytes::copy_from_slice(text.as_bytes());
+                let fetched_at = Duration::from_secs(seconds);
+                KeySnapshot { text, fetched_at }.to_file(issuer)
+            };
+            vec![
+                file(&text(), 1_795_511_258, ISSUER),
+                file(&text(), u64::MAX, ISSUER),
+                file("", 0, ISSUER),
+                file("\n\n", 1, "https://other.example"),
+            ]
+        });
+        static HEADS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+            vec![
+                json!({ "issuer": ISSUER, "fetched_at_millis": 1_795_511_258_000_u64 }),
+                json!({ "issuer": ISSUER, "fetched_at_millis": u64::MAX, "later": [null] }),
+                json!({ "issuer": format!("{ISSUER}/"), "fetched_at_millis": 5 }),
+                json!([ISSUER, 5]),
+            ]
+        });
+        let content = prop_oneof![
+            any_json(&HEADS).prop_map(|head| [&head[..], b"\n", text().as_bytes()].concat()),
+            any_bytes(&FILES).prop_map(|file| file.get(65..).unwrap_or_default().to_vec()),
+        ];
+        let signed =
+            content.prop_map(|content| [sha256(&content).as_bytes(), b"\n", &content].concat());
+        prop_oneof![1 => any_bytes(&FILES), 3 => signed]
+    }
+
+    #[test]
+    fn a_head_that_is_no_object_is_damaged() {
+        let file = |head: &str| {
+            let content = format!("{head}\n{}", text());
+            format!("{}\n{content}", sha256(content.as_bytes()))
+        };
+        let object = format!(r#"{{"fetched_at_millis":5,"issuer":"{ISSUER}"}}"#);
+        assert!(KeySnapshot::from_file(file(&object).as_bytes(), ISSUER).is_ok());
+        for head in [
+            format!(r#"["{ISSUER}",5]"#),
+            format!("[{object}]"),
+            "null".to_owned(),
+        ] {
+            let read = KeySnapshot::from_file(file(&head).as_bytes(), ISSUER);
+            assert!(matches!(read, Err(SnapshotError::Damaged)), "{head}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(cases(256, 100_000))]
+
+        #[test]
+        fn property_any_file_is_whole_and_of_its_issuer_or_refused(file in any_file()) {
+            let mut lines = file.splitn(3, |byte| *byte == b'\n');
+            let (checksum, head, text) = (lines.next(), lines.next(), lines.next());
+            let content = file.get(checksum.map_or(0, <[u8]>::len) + 1..).unwrap_or_default();
+            let is_whole = checksum == Some(sha256(content).as_bytes()) && text.is_some();
+            let head = head.unwrap_or_default();
+            // Another program wrote it: this one has no blank before it, and each member once.
+            let names = ["\"issuer\"", "\"fetched_at_millis\""];
+            let text_of_head = String::from_utf8_lossy(head);
+            let is_usual = head.starts_with(b"{")
+                && names.iter().all(|name| text_of_head.matches(name).count() == 1);
+            // 1e999 may stand in a member that is not read, and cannot be held here.
+            let head: Option<Value> = serde_json::from_slice(head).ok();
+            let member = |name: &str| head.as_ref().and_then(|head| head.get(name));
+            let issuer = member("issuer").and_then(Value::as_str);
+            let millis = member("fetched_at_millis").and_then(Value::as_u64);
+            match KeySnapshot::from_file(&file, ISSUER) {
+                Ok(kept) => {
+                    prop_assert!(is_whole);
+                    let fetched_at = millis.map(Duration::from_millis);
+                    let is_as_read = issuer == Some(ISSUER) && fetched_at == Some(kept.fetched_at);
+                    prop_assert!(is_as_read || head.is_none());
+                    prop_assert_eq!(Some(&kept.text[..]), text);
+                    // Written again, it is the same.
+                    let again = KeySnapshot::from_file(&kept.to_file(ISSUER), ISSUER);
+                    prop_assert!(again.is_ok_and(|again| again == kept));
+                    let shown = format!("{kept:?}");
+                    prop_assert!(shown.len() < 100, "{}", shown);
+                }
+                Err(SnapshotError::WrongIssuer) => {
+                    prop_assert!(is_whole && issuer != Some(ISSUER));
+                }
+                Err(SnapshotError::Damaged) => {
+                    prop_assert!(!is_whole || !is_usual || issuer.is_none() || millis.is_none());
+                }
+                Err(error) => prop_assert!(false, "{error}"),
+            }
+        }
+    }
 }

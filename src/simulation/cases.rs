@@ -2,11 +2,17 @@
 
 use proptest::test_runner::Config;
 
-/// `few` cases, so that the tests stay quick; `all` of them where `AXUM_AUTHGEAR_CASES=full`.
+/// `few` cases, so that the tests stay quick; `all` of them where `AXUM_AUTHGEAR_CASES=full`, or as many as
+/// that variable says.
 pub(crate) fn cases(few: u32, all: u32) -> Config {
-    let full = std::env::var_os("AXUM_AUTHGEAR_CASES").is_some_and(|value| value == "full");
+    let wanted = std::env::var("AXUM_AUTHGEAR_CASES").ok();
     Config {
-        cases: if full { all } else { few },
+        cases: match wanted.as_deref() {
+            None => few,
+            Some("full") => all,
+            Some(number) => number.parse().expect("`full`, or a number of cases"),
+        },
+        max_global_rejects: u32::MAX,
         failure_persistence: None,
         ..Config::default()
     }

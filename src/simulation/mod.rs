@@ -10,6 +10,7 @@ pub(crate) mod issuer;
 #[cfg(unix)]
 mod kept;
 mod live;
+pub(crate) mod mutation;
 mod projects;
 mod request;
 mod world;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use metrics::{
-    Counter, Histogram, Key, Label, Level, Metadata, Unit, describe_counter, describe_gauge,
-    describe_histogram, with_recorder,
+    Counter, Histogram, Key, Label, Level, Metadata, Unit, describe_counter, describe_histogram,
+    with_recorder,
 };
 
-use super::{Cache, RequestOutcome, project_metrics};
+use super::{Cache, RequestOutcome};
 use crate::clock::Timestamp;
 use crate::error::{AuthErrorKind, PerKind};
 
@@ -103,11 +103,6 @@ pub(super) fn describe() {
         "Time from a request's credential to the verdict, waits for keys included"
     );
     describe_counter!(
-        KEY_FETCHES,
-        Unit::Count,
-        "Attempts to fetch the project's keys, by result"
-    );
-    describe_counter!(
         CACHE_LOOKUPS,
         Unit::Count,
         "Tokens and sessions that were known already, and those that were not"
@@ -117,12 +112,6 @@ pub(super) fn describe() {
         Unit::Seconds,
         "Time that calls of the resolver took, by result"
     );
-    describe_gauge!(
-        KEYS_FETCHED_AT,
-        Unit::Seconds,
-        "Unix time at which the keys in use were asked for"
-    );
-    project_metrics::describe();
 }
 
 /// Labels: `outcome` (`user`, `machine`, `nobody`, `refused`), `kind` (an `AuthErrorKind`, or
@@ -130,11 +119,7 @@ pub(super) fn describe() {
 pub(super) const REQUESTS: &str = "axum_authgear_requests_total";
 /// Label: `outcome`. Requests without a credential are left out.
 pub(super) const VERIFICATION_SECONDS: &str = "axum_authgear_verification_seconds";
-/// Label: `result` (`changed`, `unchanged`, `failed`).
-pub(super) const KEY_FETCHES: &str = "axum_authgear_key_fetches_total";
 /// Labels: `cache` (`tokens`, `answers`), `result` (`hit`, `miss`).
 pub(super) const CACHE_LOOKUPS: &str = "axum_authgear_cache_lookups_total";
 /// Label: `result` (`answered`, `failed`). Its count is the number of calls.
 pub(super) const RESOLVER_SECONDS: &str = "axum_authgear_resolver_seconds";
-/// The age of the keys is `time()` minus this. A gauge of the age itself would stop with the refresher.
-pub(super) const KEYS_FETCHED_AT: &str = "axum_authgear_keys_fetched_timestamp_seconds";

@@ -257,6 +257,8 @@ pub(crate) fn resolver_recovered(issuer: &str) {
 /// Describes each metric to the recorder.
 pub(crate) fn describe() {
     metric!(describe());
+    #[cfg(feature = "metrics")]
+    project_metrics::describe();
 }
 
 /// The name of a revocation log: the issuer of its users, and its key.

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use metrics::{Key, Label, Unit, describe_counter, with_recorder};
+use metrics::{Key, Label, Unit, describe_counter, describe_gauge, with_recorder};
 
-use super::metrics::{KEY_FETCHES, KEYS_FETCHED_AT, METADATA, counter};
+use super::metrics::{METADATA, counter};
 use crate::error::AuthErrorKind;
 use crate::lock::lock;
 
@@ -119,8 +119,17 @@ fn set_gauge(key: &Key, time: Duration) {
     with_recorder(|recorder| recorder.register_gauge(key, &METADATA)).set(time.as_secs_f64());
 }
 
-/// Describes the metric that exists only with labels by issuer.
 pub(super) fn describe() {
+    describe_counter!(
+        KEY_FETCHES,
+        Unit::Count,
+        "Attempts to fetch the project's keys, by result"
+    );
+    describe_gauge!(
+        KEYS_FETCHED_AT,
+        Unit::Seconds,
+        "Unix time at which the keys in use were asked for"
+    );
     describe_counter!(
         PROJECT_VERIFICATIONS,
         Unit::Count,
@@ -130,3 +139,7 @@ pub(super) fn describe() {
 
 /// Labels: `issuer`, `kind` (an `AuthErrorKind`, or `none`).
 const PROJECT_VERIFICATIONS: &str = "axum_authgear_project_verifications_total";
+/// Label: `result` (`changed`, `unchanged`, `failed`).
+const KEY_FETCHES: &str = "axum_authgear_key_fetches_total";
+/// The age of the keys is `time()` minus this. A gauge of the age itself would stop with the refresher.
+const KEYS_FETCHED_AT: &str = "axum_authgear_keys_fetched_timestamp_seconds";

@@ -1,6 +1,6 @@
 //! The actor in a token.
 
-use super::identity::Identity;
+use super::identity::{ActorPart, Identity};
 use crate::macros::redacted_debug;
 
 /// The actor in the claim `act` of a token (RFC 8693 §4.1): another service or user that acts for the user,
@@ -36,19 +36,19 @@ impl<'u> Actor<'u> {
     /// The actor's `sub`.
     #[must_use]
     pub fn subject(&self) -> Option<&'u str> {
-        self.part(Part::Subject)
+        self.part(ActorPart::Subject)
     }
 
     /// The actor's `iss`: the issuer of its subject, if it is not the token's issuer.
     #[must_use]
     pub fn issuer(&self) -> Option<&'u str> {
-        self.part(Part::Issuer)
+        self.part(ActorPart::Issuer)
     }
 
     /// The actor's `client_id`.
     #[must_use]
     pub fn client_id(&self) -> Option<&'u str> {
-        self.part(Part::ClientId)
+        self.part(ActorPart::ClientId)
     }
 
     /// The previous actor, who passed the token on.
@@ -58,21 +58,9 @@ impl<'u> Actor<'u> {
         Some(Self { position, ..*self })
     }
 
-    fn part(&self, part: Part) -> Option<&'u str> {
+    fn part(&self, part: ActorPart) -> Option<&'u str> {
         self.identity.actor_part(self.position, part)
     }
-}
-
-/// The claims of an actor. One list has the claims of all actors, in this order.
-#[derive(Clone, Copy)]
-pub(crate) enum Part {
-    Subject,
-    Issuer,
-    ClientId,
-}
-
-impl Part {
-    pub(crate) const COUNT: usize = 3;
 }
 
 // Shows no claim.

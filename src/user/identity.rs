@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::actor::Part;
 use super::claim_text::{Span, SpanList, Text, TextReader};
 use super::scope_inclusions::ScopeInclusions;
 use crate::macros::redacted_debug;
@@ -109,14 +108,26 @@ impl Identity {
     }
 
     pub(super) fn actor_count(&self) -> usize {
-        self.text.list(self.actors).len() / Part::COUNT
+        self.text.list(self.actors).len() / ActorPart::COUNT
     }
 
-    pub(super) fn actor_part(&self, actor: usize, part: Part) -> Option<&str> {
-        let position = actor * Part::COUNT + part as usize;
+    pub(super) fn actor_part(&self, actor: usize, part: ActorPart) -> Option<&str> {
+        let position = actor * ActorPart::COUNT + part as usize;
         let text = self.text.list(self.actors).nth(position)?;
         (!text.is_empty()).then_some(text)
     }
+}
+
+/// The claims of an actor. One list has the claims of all actors, in this order.
+#[derive(Clone, Copy)]
+pub(crate) enum ActorPart {
+    Subject,
+    Issuer,
+    ClientId,
+}
+
+impl ActorPart {
+    pub(crate) const COUNT: usize = 3;
 }
 
 // Claims must not be logged.

@@ -11,12 +11,11 @@ mod session;
 mod user_key;
 
 pub use actor::Actor;
-pub(crate) use actor::Part as ActorPart;
 pub use auth_client::AuthClient;
 pub use auth_user::{AuthUser, NoClaims, VerifiedBy};
 pub(crate) use auth_user::{TimeContext, VerifiedUser};
 pub(crate) use claim_text::{SpanList, TextReader};
-pub(crate) use identity::{Identity, NumericDate};
+pub(crate) use identity::{ActorPart, Identity, NumericDate};
 pub use principal::Principal;
 pub(crate) use scope_inclusions::{OFFLINE_ACCESS, ScopeInclusions, join_scopes};
 pub(crate) use session::{CredentialForm, Digest, Session, SessionCredential};

@@ -162,6 +162,9 @@ pub(crate) const USER_CAN_REAUTHENTICATE: HeaderName =
 pub(crate) const USER_ROLES: HeaderName = HeaderName::from_static("x-authgear-user-roles");
 
 #[cfg(test)]
+mod property;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

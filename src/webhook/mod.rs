@@ -157,3 +157,6 @@ impl Refused {
         }
     }
 }
+
+#[cfg(test)]
+mod property;

@@ -171,6 +171,30 @@ async fn a_token_that_differs_in_one_bit_finds_nothing() {
     assert_eq!(kind(&authgear, &token).await, None);
 }
 
+/// JSON allows whitespace (RFC 8259 §2), although no library writes it here.
+#[tokio::test]
+async fn a_header_that_begins_with_whitespace_is_one() {
+    let world = World::new().await;
+    let authgear = ready(world.builder()).await;
+    let kid = world.fake.jwks()["keys"][0]["kid"].clone();
+    for before in ["", " ", "\n", "\t\r\n ", "\u{feff}", "\u{a0}", "[", "\""] {
+        let header = format!(r#"{before}{{"alg":"RS256","kid":{kid},"typ":"at+jwt"}}"#);
+        let token = world.fake.token(&world.alice).raw_header(&header);
+        let is_whitespace = before.bytes().all(|byte| b" \t\r\n".contains(&byte));
+        for _ in 0..3 {
+            let expected = (!is_whitespace).then_some(AuthErrorKind::MalformedTokenHeader);
+            assert_eq!(
+                kind(&authgear, &token.clone().sign()).await,
+                expected,
+                "{before:?}"
+            );
+            let forged = token.clone().tamper_signature().sign();
+            let expected = expected.or(Some(AuthErrorKind::BadSignature));
+            assert_eq!(kind(&authgear, &forged).await, expected, "{before:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_requests_with_the_same_tokens_agree() {
     let world = World::new().await;

@@ -21,5 +21,6 @@ mod openapi;
 mod playground;
 mod quickstart;
 mod resource_server;
+mod rolling_upgrade;
 mod websocket;
 mod without_a_project;

@@ -118,7 +118,15 @@ pub(crate) fn command(
     name: &str,
     environment: &[(impl AsRef<OsStr>, impl AsRef<OsStr>)],
 ) -> Command {
-    let mut command = Command::new(path(name));
+    command_of(path(name), environment)
+}
+
+/// The same for any program.
+pub(crate) fn command_of(
+    program: impl AsRef<OsStr>,
+    environment: &[(impl AsRef<OsStr>, impl AsRef<OsStr>)],
+) -> Command {
+    let mut command = Command::new(program);
     command
         .env_clear()
         .envs(environment.iter().map(|(name, value)| (name, value)))

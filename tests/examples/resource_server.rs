@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum_authgear::testkit::{Endpoint, FakeAuthgear, Fault, User, WebhookEvent};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::process::{Answer, Example, PATIENCE, ask, get, run};
+use crate::process::{Answer, Example, PATIENCE, ask, command_of, get, path, run};
 
 const RESOURCE: &str = "https://api.example.com";
 
@@ -21,16 +22,25 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a free port, for this project.
     pub(crate) async fn start(endpoint: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_program(&path("resource_server"), endpoint, environment).await
+    }
+
+    /// The same for this program, which may be of another version.
+    pub(crate) async fn start_program(
+        program: &Path,
+        endpoint: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut all = vec![("AUTHGEAR_ENDPOINT", endpoint), ("LISTEN", "127.0.0.1:0")];
         all.extend(environment);
-        let mut example = Example::start("resource_server", &all);
+        let mut example = Example::spawn(command_of(program, &all));
         let line = example.line().await;
         let url = line.strip_prefix("listening on ").unwrap().to_owned();
         assert!(url.starts_with("http://127.0.0.1:"), "{line}");
         Self { example, url }
     }
 
-    async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Answer {
         get(&format!("{}{path}", self.url), token).await
     }
 
@@ -38,12 +48,17 @@ impl Server {
         ask(method, &format!("{}{path}", self.url), headers).await
     }
 
+    /// Ends it as an orchestrator does.
+    pub(crate) async fn stop(self) {
+        assert!(self.example.end_by("TERM").await.success());
+    }
+
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 
     /// Waits for `/readyz` to say so.
-    async fn becomes(&self, status: &str) -> Answer {
+    pub(crate) async fn becomes(&self, status: &str) -> Answer {
         let started = Instant::now();
         loop {
             let answer = self.get("/readyz", None).await;

@@ -16,15 +16,21 @@
     reason = "a benchmark"
 )]
 
+mod claims;
+mod decode;
 mod peers;
 #[path = "../../support/mod.rs"]
 mod support;
 
+use std::convert::Infallible;
+
 use axum::Router;
-use http::StatusCode;
+use axum_authgear::testkit::{FakeAuthgear, User};
+use decode::Decode;
+use http::{Request, Response, StatusCode};
 use support::race::{Contender, Course, race};
 use support::report::{self, Arguments, BARE, RAW};
-use support::{World, at_once, plot};
+use support::{FILL, World, at_once, forged, plot, request};
 use tower::ServiceExt;
 
 fn main() {
@@ -41,10 +47,10 @@ fn main() {
         .unwrap();
     let world = runtime.block_on(World::new(course.tokens()));
     let fake = &world.fake;
-    let jwt_authorizer = runtime.block_on(peers::jwt_authorizer(fake));
-    let oauth2_resource_server = runtime.block_on(peers::tower_oauth2_resource_server(fake));
-    let axum_jwt_auth = runtime.block_on(peers::axum_jwt_auth(fake));
-    let decode = peers::Decode::new(fake);
+    let (jwt_authorizer, oauth2_resource_server, axum_jwt_auth, huskarl_axum) =
+        runtime.block_on(others(fake));
+    let decode = Decode::new(fake);
+    let full = runtime.block_on(world.router_after(&world.more_tokens(FILL)));
     let _entered = runtime.enter();
 
     let tokens = &world.tokens;
@@ -76,6 +82,7 @@ fn main() {
             oauth2_resource_server,
             |n| n,
         ),
+        routed("huskarl-axum 0.1", huskarl_axum, |n| n),
         Contender::of_work("jsonwebtoken::decode alone", course, |n| {
             decode.run(&tokens[n]);
         }),
@@ -83,7 +90,8 @@ fn main() {
             assert!(world.raw_verify_parsing(&tokens[n]));
         }),
         Contender::of_work(RAW, course, |n| assert!(world.raw_verify(&tokens[n]))),
-        routed("axum-authgear, first seen", world.our_router(), |n| n),
+        routed("axum-authgear, first seen", world.our_router(), |n| n).cold(),
+        routed("axum-authgear, first seen, full cache", full, |n| n).cold(),
         routed("axum-authgear, seen before", world.our_router(), |n| n % 50),
         routed(BARE, world.bare_router(), |n| n),
     ];
@@ -94,5 +102,39 @@ fn main() {
     }
     if let Some(path) = &arguments.svg {
         report::write(path, &plot::bars(&timings));
+    }
+}
+
+/// The routers of the others, each of which has its keys.
+async fn others(fake: &FakeAuthgear) -> (axum_07::Router, Router, Router, Router) {
+    let issuer = fake.endpoint();
+    let id = |user: &claims::User<'_>| user.id.to_owned();
+    let old = peers::jwt_authorizer(issuer, id).await;
+    prime(fake, |request| {
+        old.clone().oneshot(request.map(axum_07::body::Body::new))
+    })
+    .await;
+    let routers = [
+        peers::tower_oauth2_resource_server(issuer, id).await,
+        peers::axum_jwt_auth(issuer, id).await,
+        peers::huskarl_axum(issuer, id).await,
+    ];
+    for router in &routers {
+        prime(fake, |request| router.clone().oneshot(request)).await;
+    }
+    let [oauth2_resource_server, axum_jwt_auth, huskarl_axum] = routers;
+    (old, oauth2_resource_server, axum_jwt_auth, huskarl_axum)
+}
+
+/// Sees that a router takes a good token and refuses a forged one, and lets it fetch its keys.
+async fn prime<F, B>(fake: &FakeAuthgear, send: impl Fn(Request<axum::body::Body>) -> F)
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+{
+    let user = fake.add_user(User::new("first"));
+    let good = fake.token(&user).sign();
+    for (token, status) in [(forged(&good), 401), (good, 200)] {
+        let response = send(request(&token)).await.unwrap();
+        assert_eq!(response.status(), status);
     }
 }

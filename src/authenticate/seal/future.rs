@@ -9,8 +9,8 @@ use axum::body::HttpBody;
 use http::{Method, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 
-use super::layer::SealSettings;
 use super::sealed_request::{Judgement, SealedRequest};
+use super::settings::SealSettings;
 use crate::authenticate::account::method_name;
 use crate::error::AuthErrorKind;
 use crate::macros::redacted_debug;

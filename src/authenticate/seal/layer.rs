@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tower::Layer;
 
-use super::reported::Reported;
 use super::service::Seal;
+use super::settings::SealSettings;
 use crate::macros::redacted_debug;
 use crate::rejection::JsonRejectionResponse;
 
@@ -77,15 +77,6 @@ pub struct SealLayer<R = JsonRejectionResponse> {
     // axum can make the service of a route again for each request, so a layer is cheap to apply.
     settings: Arc<SealSettings>,
     responder: R,
-}
-
-/// The state that all seals of a layer share.
-#[derive(Clone, Debug)]
-pub(super) struct SealSettings {
-    pub(super) authgear: u64,
-    pub(super) open_routes: Vec<String>,
-    pub(super) opens_preflights: bool,
-    pub(super) reported: Arc<Reported>,
 }
 
 impl SealLayer {

@@ -9,6 +9,7 @@ mod open;
 mod reported;
 mod sealed_request;
 mod service;
+mod settings;
 
 pub use self::layer::SealLayer;
 pub use self::open::{Open, OpenLayer};

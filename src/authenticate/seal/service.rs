@@ -10,8 +10,8 @@ use http::{Request, Response};
 use tower::Service;
 
 use super::future::{ResponseFuture, Sealed};
-use super::layer::SealSettings;
 use super::sealed_request::SealedRequest;
+use super::settings::SealSettings;
 use crate::authenticate::preflight::is_preflight;
 use crate::authenticate::request_record::RequestRecord;
 use crate::macros::redacted_debug;

@@ -172,14 +172,17 @@ fn parse(jwk: &Jwk, algorithm: Algorithm) -> Option<ParsedPublicKey> {
     match &jwk.algorithm {
         AlgorithmParameters::RSA(rsa) => parse_rsa(rsa, rsa_parameters(algorithm)?),
         AlgorithmParameters::EllipticCurve(ec) => {
-            let verifier: &'static dyn VerificationAlgorithm = match algorithm {
-                Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
-                _ => &ECDSA_P384_SHA384_FIXED,
+            let (verifier, length): (&'static dyn VerificationAlgorithm, _) = match algorithm {
+                Algorithm::ES256 => (&ECDSA_P256_SHA256_FIXED, 32),
+                _ => (&ECDSA_P384_SHA384_FIXED, 48),
             };
+            let (x, y) = (decode(&ec.x)?, decode(&ec.y)?);
+            // RFC 7518 §6.2.1.2: each has the length of the field, not only both together.
+            if x.len() != length || y.len() != length {
+                return None;
+            }
             // SEC 1 §2.3.3: an uncompressed point.
-            let mut point = vec![4];
-            point.extend(decode(&ec.x)?);
-            point.extend(decode(&ec.y)?);
+            let point = [vec![4], x, y].concat();
             ParsedPublicKey::new(verifier, point).ok()
         }
         AlgorithmParameters::OctetKeyPair(okp) => {

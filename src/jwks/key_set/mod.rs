@@ -137,4 +137,8 @@ pub(crate) enum KeySetError {
 }
 
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wycheproof;

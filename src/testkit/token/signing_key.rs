@@ -8,7 +8,8 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    self, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding,
+    self, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+    RSA_PKCS1_2048_8192_SHA256, RsaEncoding, UnparsedPublicKey,
 };
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -155,6 +156,19 @@ impl SigningKey {
         jwk
     }
 
+    /// Whether this is an RSA key that has signed the message, by `RS256`.
+    pub(in crate::testkit) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &*self.material {
+            Material::Rsa(pair) if self.algorithm == "RS256" => {
+                let public = pair.public_key().as_ref();
+                UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public)
+                    .verify(message, signature)
+                    .is_ok()
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &*self.material {
@@ -228,7 +242,7 @@ static RSA_ENCODINGS: [(&str, &dyn RsaEncoding); 6] = [
 mod tests {
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
-        RsaPublicKeyComponents, UnparsedPublicKey,
+        RsaPublicKeyComponents,
     };
 
     use super::*;

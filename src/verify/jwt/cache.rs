@@ -3,8 +3,8 @@
 //! # What is cached, and under which key
 //!
 //! Only a token that passed every check is cached, so a flood of forged tokens cannot evict a valid one. The
-//! cache also resists a scan of valid one-shot tokens, because it is an S3-FIFO. The token itself is not
-//! stored. The key of an entry is the 128-bit `HighwayHash` of the *whole* token, including header and
+//! cache also resists a scan of valid one-shot tokens, because it is an S3-FIFO; which of them get an entry is
+//! only a matter of cost ([`admission`](super::admission)). The token itself is not stored. The key of an entry is the 128-bit `HighwayHash` of the *whole* token, including header and
 //! signature. The hash has a random 256-bit key, which never leaves this cache.
 //!
 //! # Why no two tokens share an entry
@@ -54,6 +54,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
 use super::Verified;
+use super::admission::Admission;
 use super::claims::Times;
 use crate::jwks::VerificationKey;
 use crate::user::Principal;
@@ -68,6 +69,7 @@ pub(crate) struct TokenCache<C> {
     entries: Cache<TokenDigest, Arc<VerifiedToken<C>>, Weight, AsItIs, FairShare>,
     key: Key,
     capacity: usize,
+    admission: Admission,
     /// The number of protected entries of each project.
     share: Arc<AtomicUsize>,
 }
@@ -116,6 +118,15 @@ impl<C> Drop for VerifiedToken<C> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::verify) struct TokenDigest([u64; 2]);
 
+impl TokenDigest {
+    /// One of `places`, and a number that is independent of it.
+    #[expect(clippy::cast_possible_truncation, reason = "any bits are as good")]
+    pub(super) fn place_and_fingerprint(self, places: usize) -> (usize, u16) {
+        let [one, other] = self.0;
+        (one as usize % places.max(1), other as u16)
+    }
+}
+
 impl<C> TokenCache<C> {
     /// A cache of at most `capacity` tokens, and of 2 KiB for each of them in total. `None` without a source
     /// of randomness: without a secret there is no cache.
@@ -128,14 +139,16 @@ impl<C> TokenCache<C> {
         let share = Arc::new(AtomicUsize::new(0));
         let (lanes, _) = seed.as_chunks::<8>();
         let lane = |index: usize| lanes.get(index).map_or(0, |lane| u64::from_le_bytes(*lane));
+        let entries = Cache::with(
+            capacity,
+            capacity as u64 * USUAL_WEIGHT,
+            Weight,
+            AsItIs::default(),
+            FairShare(Arc::clone(&share)),
+        );
         Some(Self {
-            entries: Cache::with(
-                capacity,
-                capacity as u64 * USUAL_WEIGHT,
-                Weight,
-                AsItIs::default(),
-                FairShare(Arc::clone(&share)),
-            ),
+            admission: Admission::new(entries.num_shards(), capacity),
+            entries,
             key: Key([lane(0), lane(1), lane(2), lane(3)]),
             capacity,
             share,
@@ -157,14 +170,35 @@ impl<C> TokenCache<C> {
         self.entries.get(&digest)
     }
 
+    /// Whether a token that was just verified gets an entry, see [`Admission`]. A project that has less than
+    /// its share always gets one, however full the others have made the cache.
+    pub(in crate::verify) fn admits(
+        &self,
+        digest: TokenDigest,
+        project: &TrustedProject<C>,
+    ) -> bool {
+        project.cached_tokens().load(Ordering::Relaxed) < self.share.load(Ordering::Relaxed)
+            || self
+                .admission
+                .admits(self.entries.shard_index(&digest), digest)
+    }
+
     pub(in crate::verify) fn insert(&self, digest: TokenDigest, token: VerifiedToken<C>) {
-        self.entries.insert(digest, Arc::new(token));
+        let mut evicted = Evicted::<C>::default();
+        self.entries
+            .insert_with_lifecycle(digest, Arc::new(token), &mut evicted);
+        let (_, unused) = evicted;
+        // An earlier entry of the same token is not evicted, but replaced.
+        let has_evicted = unused.is_some_and(|other| other != digest);
+        self.admission
+            .inserted(self.entries.shard_index(&digest), has_evicted);
     }
 
     /// Removes all tokens of a removed project, because they would keep its keys in memory.
     pub(in crate::verify) fn remove_all_of(&self, project: &Arc<TrustedProject<C>>) {
         self.entries
             .retain(|_, token| !Arc::ptr_eq(&token.project, project));
+        self.admission.clear();
     }
 
     /// Removes an expired token.
@@ -199,23 +233,37 @@ const OVERHEAD: u64 = 768;
 /// The maximum number of protected entries. The eviction skips these in its search.
 const MAX_KEPT: usize = 4_096;
 
+/// What an insertion evicted, which is dropped after the lock of the shard was released. The last one of
+/// them that was not used since its own insertion.
+type Evicted<C> = ([Option<Arc<VerifiedToken<C>>>; 2], Option<TokenDigest>);
+
 /// The number of protected entries of each project; 0 with one project.
 #[derive(Clone)]
 struct FairShare(Arc<AtomicUsize>);
 
 impl<C> Lifecycle<TokenDigest, Arc<VerifiedToken<C>>> for FairShare {
-    /// Evicted values are dropped after the lock of the shard was released.
-    type RequestState = [Option<Arc<VerifiedToken<C>>>; 2];
+    type RequestState = Evicted<C>;
 
     fn on_evict(
         &self,
-        evicted: &mut Self::RequestState,
+        (evicted, _): &mut Evicted<C>,
         _: TokenDigest,
         token: Arc<VerifiedToken<C>>,
     ) {
         if let Some(place) = evicted.iter_mut().find(|place| place.is_none()) {
             *place = Some(token);
         }
+    }
+
+    /// A used token is moved out of the cold queue before its turn to be evicted.
+    fn on_evict_cold(
+        &self,
+        evicted: &mut Evicted<C>,
+        digest: TokenDigest,
+        token: Arc<VerifiedToken<C>>,
+    ) {
+        evicted.1 = Some(digest);
+        self.on_evict(evicted, digest, token);
     }
 
     fn is_pinned(&self, _: &TokenDigest, token: &Arc<VerifiedToken<C>>) -> bool {
@@ -267,6 +315,14 @@ mod tests {
     type Project = Arc<TrustedProject<NoClaims>>;
 
     fn token(project: &Project, key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
+        token_of(700, project, key)
+    }
+
+    fn token_of(
+        length: usize,
+        project: &Project,
+        key: &Arc<VerificationKey>,
+    ) -> VerifiedToken<NoClaims> {
         let user = AuthUser::new(Arc::new(VerifiedUser {
             identity: Identity::default(),
             claims: NoClaims,
@@ -285,9 +341,243 @@ mod tests {
                 not_before: None,
                 issued_at: None,
             },
-            length: 700,
+            length,
         };
         VerifiedToken::new(project, verified, true)
+    }
+
+    /// A cache, and what a request does with it.
+    struct Service {
+        cache: TokenCache<NoClaims>,
+        key: Arc<VerificationKey>,
+    }
+
+    impl Service {
+        fn new(capacity: usize) -> Self {
+            Self {
+                cache: TokenCache::new(capacity).unwrap(),
+                key: Arc::new(VerificationKey::for_tests()),
+            }
+        }
+
+        fn is_cached(&self, name: &str) -> bool {
+            // This is no use of it.
+            let digest = self.cache.digest(name.as_bytes());
+            self.cache.entries.peek(&digest).is_some()
+        }
+
+        /// A request with this token.
+        fn request(&self, project: &Project, name: &str) {
+            let digest = self.cache.digest(name.as_bytes());
+            if self.cache.get(digest).is_none() && self.cache.admits(digest, project) {
+                self.cache.insert(digest, token(project, &self.key));
+            }
+        }
+
+        /// The same tokens in a cache that was just filled by others.
+        fn fill(&self, project: &Project, name: &str) {
+            for n in 0..3 * self.cache.capacity {
+                self.request(project, &format!("{name} {n}"));
+            }
+        }
+
+        fn entries(&self) -> usize {
+            self.cache.entries.len()
+        }
+    }
+
+    fn https(name: &str) -> Project {
+        stub::project(&format!("https://{name}.example"))
+    }
+
+    #[test]
+    fn while_there_is_room_a_token_is_admitted_at_its_first_sight() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        for n in 0..300 {
+            service.request(&project, &format!("{n}"));
+            assert!(service.is_cached(&format!("{n}")), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_full_cache_admits_a_token_at_its_second_sight() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        service.fill(&project, "fill");
+        assert!(service.entries() > 990, "{}", service.entries());
+        for n in 0..700 {
+            let name = format!("new {n}");
+            service.request(&project, &name);
+            assert!(!service.is_cached(&name), "{name}");
+            service.request(&project, &name);
+            assert!(service.is_cached(&name), "{name}");
+        }
+        assert!(service.entries() <= 1_000);
+    }
+
+    #[test]
+    fn a_token_is_admitted_although_others_came_between_its_two_sights() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        service.fill(&project, "fill");
+        let names = || (0..500).map(|n| format!("new {n}"));
+        for name in names() {
+            service.request(&project, &name);
+        }
+        let mut admitted = 0;
+        for name in names() {
+            service.request(&project, &name);
+            admitted += usize::from(service.is_cached(&name));
+        }
+        // Two of them can have the same place: then the later one counts.
+        assert!((250..=400).contains(&admitted), "{admitted} of 500");
+    }
+
+    #[test]
+    fn a_full_cache_is_not_changed_by_tokens_that_are_used_once() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        service.fill(&project, "fill");
+        let filled = || (0..3_000).map(|n| format!("fill {n}"));
+        let before: Vec<_> = filled().filter(|name| service.is_cached(name)).collect();
+        for n in 0..30_000 {
+            service.request(&project, &format!("once {n}"));
+        }
+        let left = before.iter().filter(|name| service.is_cached(name)).count();
+        // One in 65,536 has the fingerprint of another one.
+        assert!(left + 10 >= before.len(), "{left} of {}", before.len());
+    }
+
+    #[test]
+    fn without_a_share_a_project_is_admitted_at_second_sight() {
+        let (service, one, other) = (Service::new(1_000), https("one"), https("other"));
+        service.cache.divide_among(2);
+        service.fill(&other, "fill");
+        service.cache.divide_among(1);
+        service.request(&one, "new");
+        assert!(!service.is_cached("new"));
+        service.request(&one, "new");
+        assert!(service.is_cached("new"));
+    }
+
+    #[test]
+    fn the_smallest_caches_admit_at_second_sight_and_stay_bounded() {
+        for capacity in [2, 3, 10, 31, 32, 33] {
+            let (service, project) = (Service::new(capacity), https("auth"));
+            service.fill(&project, "fill");
+            for n in 0..100 {
+                let name = format!("new {n}");
+                service.request(&project, &name);
+                service.request(&project, &name);
+                assert!(service.is_cached(&name), "{capacity}: {name}");
+                assert!(service.entries() <= capacity, "{capacity}");
+            }
+        }
+    }
+
+    #[test]
+    fn threads_that_fill_it_at_once_leave_it_full_and_usable() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (service, project) = (&service, &project);
+                scope.spawn(move || {
+                    for n in 0..3_000 {
+                        service.request(project, &format!("own {thread} {n}"));
+                        service.request(project, &format!("common {}", n % 700));
+                    }
+                });
+            }
+        });
+        assert!((990..=1_000).contains(&service.entries()));
+        service.request(&project, "new");
+        service.request(&project, "new");
+        assert!(service.is_cached("new"));
+        let cached = project.cached_tokens().load(Ordering::Relaxed);
+        assert_eq!(cached, service.entries());
+    }
+
+    #[test]
+    fn a_removed_project_makes_room() {
+        let (service, one, other) = (Service::new(1_000), https("one"), https("other"));
+        service.fill(&one, "fill");
+        service.cache.remove_all_of(&one);
+        assert_eq!(service.entries(), 0);
+        for n in 0..300 {
+            service.request(&other, &format!("{n}"));
+            assert!(service.is_cached(&format!("{n}")), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_project_gets_its_share_of_a_full_cache_at_first_sight() {
+        let (service, one, other) = (Service::new(1_000), https("one"), https("other"));
+        service.cache.divide_among(2);
+        service.fill(&other, "fill");
+        service.request(&other, "beyond the share");
+        assert!(!service.is_cached("beyond the share"));
+        let share = 250;
+        for n in 0..share {
+            service.request(&one, &format!("one {n}"));
+            assert!(service.is_cached(&format!("one {n}")), "{n}");
+        }
+        assert_eq!(one.cached_tokens().load(Ordering::Relaxed), share);
+        assert!(other.cached_tokens().load(Ordering::Relaxed) > 700);
+    }
+
+    #[test]
+    fn where_tokens_are_used_again_a_full_cache_admits_them_at_first_sight() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        let used = |name: &str| {
+            service.request(&project, name);
+            let is_admitted = service.is_cached(name);
+            service.request(&project, name);
+            service.request(&project, name);
+            is_admitted
+        };
+        for n in 0..3_000 {
+            used(&format!("fill {n}"));
+        }
+        assert!(service.entries() > 990, "{}", service.entries());
+        for n in 0..3_000 {
+            assert!(used(&format!("new {n}")), "{n}");
+        }
+        // One-shot tokens fill the queue of new ones: from then on a token has to come twice.
+        for n in 0..3_000 {
+            service.request(&project, &format!("once {n}"));
+        }
+        assert!(!used("first after them"));
+        // Until the queue has only used ones again.
+        for n in 0..1_000 {
+            used(&format!("again {n}"));
+        }
+        for n in 0..100 {
+            assert!(used(&format!("later {n}")), "{n}");
+        }
+    }
+
+    #[test]
+    fn the_same_token_again_evicts_nothing() {
+        let (service, project) = (Service::new(1_000), https("auth"));
+        let digest = service.cache.digest(b"token");
+        for _ in 0..3 {
+            service.cache.insert(digest, token(&project, &service.key));
+        }
+        for n in 0..100 {
+            service.request(&project, &format!("{n}"));
+            assert!(service.is_cached(&format!("{n}")), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_token_too_large_for_the_cache_does_not_fill_it() {
+        let (service, project) = (Service::new(4), https("auth"));
+        let digest = service.cache.digest(b"large");
+        for _ in 0..3 {
+            let large = token_of(8 * 1024, &project, &service.key);
+            service.cache.insert(digest, large);
+            assert_eq!(service.entries(), 0);
+        }
+        assert!(service.cache.admits(digest, &project));
+        service.request(&project, "small");
+        assert!(service.is_cached("small"));
     }
 
     #[test]

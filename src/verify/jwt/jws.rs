@@ -52,6 +52,11 @@ impl<'t> Jws<'t> {
         })
     }
 
+    /// Whether the header begins with `{"`, as libraries write it. JSON allows other whitespace, too.
+    pub(in crate::verify) fn begins_as_usual(&self) -> bool {
+        self.header.starts_with(START_OF_JWT)
+    }
+
     /// The signed part.
     pub(in crate::verify) fn message(&self) -> &'t [u8] {
         self.message

@@ -4,6 +4,7 @@
 //! Only an unknown key, or a key set that is too old, makes the request wait for the refresher.
 
 mod actor;
+mod admission;
 pub(super) mod cache;
 pub(super) mod claims;
 pub(super) mod expectation;
@@ -330,3 +331,6 @@ struct Unverified {
 }
 
 redacted_debug!(<C> JwtVerifier<C> { validation, keys });
+
+#[cfg(test)]
+mod property;

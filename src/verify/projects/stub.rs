@@ -30,19 +30,28 @@ impl KeySource for Nowhere {
 
 /// Its tasks end at once, because their runtime ends.
 pub(in crate::verify) fn project(issuer: &str) -> Arc<TrustedProject<NoClaims>> {
+    let telemetry = telemetry(issuer);
+    let jwt = verifier(issuer, Algorithm::RS256);
+    Arc::new(TrustedProject::new(Arc::new(jwt), None, telemetry))
+}
+
+fn telemetry(issuer: &str) -> Arc<ProjectTelemetry> {
+    Arc::new(ProjectTelemetry::new(issuer, &MetricScope::default()))
+}
+
+/// A verifier whose keys are those that are put into its store.
+pub(in crate::verify) fn verifier(issuer: &str, algorithm: Algorithm) -> JwtVerifier<NoClaims> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
     let clock = Clock::default();
     let keys = Arc::new(KeyStore::new(KeyPolicy::default(), clock.clone()));
-    let algorithms = vec![Algorithm::RS256];
+    let algorithms = vec![algorithm];
     let handle = runtime.handle();
-    let telemetry = ProjectTelemetry::new(issuer, &MetricScope::default());
-    let telemetry = Arc::new(telemetry);
     let refresher = Refresher::spawn(
         handle,
         Arc::clone(&keys),
-        Nowhere(Arc::clone(&telemetry)),
+        Nowhere(telemetry(issuer)),
         algorithms.clone(),
         None,
         None,
@@ -51,7 +60,7 @@ pub(in crate::verify) fn project(issuer: &str) -> Arc<TrustedProject<NoClaims>> 
         retention: None,
         leeway: Duration::ZERO,
     };
-    let jwt = JwtVerifier {
+    JwtVerifier {
         validation: Validation {
             issuer: issuer.to_owned(),
             audiences: Arc::new([issuer.to_owned()]),
@@ -67,6 +76,5 @@ pub(in crate::verify) fn project(issuer: &str) -> Arc<TrustedProject<NoClaims>> 
         read_claims: |_| Ok(NoClaims),
         scope_inclusions: None,
         refresher,
-    };
-    Arc::new(TrustedProject::new(Arc::new(jwt), None, telemetry))
+    }
 }

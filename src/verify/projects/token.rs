@@ -104,10 +104,9 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
             return Err(AuthErrorKind::TokenTooLong.into());
         }
         let jws = Jws::split(token)?;
-        let slot = self
-            .cache
-            .as_ref()
-            .map(|cache| (cache, cache.digest(token)));
+        // No digest for garbage. A token with an unusual header is verified each time.
+        let cache = self.cache.as_ref().filter(|_| jws.begins_as_usual());
+        let slot = cache.map(|cache| (cache, cache.digest(token)));
         if let Some((cache, digest)) = slot {
             let known = find_known(cache, digest, audiences, now);
             if keeps {
@@ -131,6 +130,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                 let principal = verified.principal.clone();
                 if let Some((cache, digest)) = slot
                     && keeps
+                    && cache.admits(digest, project)
                 {
                     let token = VerifiedToken::new(project, verified, audiences.is_none());
                     cache.insert(digest, token);

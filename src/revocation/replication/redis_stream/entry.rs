@@ -268,10 +268,14 @@ const ISSUED_BEFORE: &str = "issued_before";
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::simulation::cases::cases;
+    use crate::simulation::mutation::any_bytes;
 
     const KEY: &str = "key";
 
@@ -380,7 +384,7 @@ mod tests {
 
     /// For every response of a server or a proxy: reading advances, or it is an error.
     #[test]
-    fn property_reading_leads_on_whatever_is_answered() {
+    fn property_any_response_leads_on_or_is_refused() {
         let value = prop_oneof![
             any_value(),
             prop::collection::vec(any_value(), 0..6).prop_map(answer)
@@ -392,6 +396,168 @@ mod tests {
                 let places: Vec<_> = entries.iter().map(|entry| entry.position).collect();
                 prop_assert!(places.is_sorted());
                 prop_assert!(places.last().is_none_or(|last| *last > after));
+            }
+        });
+    }
+
+    /// The fields of records, changed in their bytes and in their number.
+    fn any_fields() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
+        static NAMES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+            let names = [
+                USER,
+                REVOKED_BEFORE,
+                SEQ,
+                AT,
+                ENDS,
+                WINDOW,
+                TOKEN,
+                UNTIL,
+                CLIENT,
+                ISSUED_BEFORE,
+            ];
+            names.map(|name| name.as_bytes().to_vec()).into()
+        });
+        static VALUES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+            let values = [
+                "0",
+                "1",
+                "1795511449",
+                "18446744073709551615",
+                "someone",
+                "007",
+            ];
+            values.map(|value| value.as_bytes().to_vec()).into()
+        });
+        let records: [&[usize]; 6] = [
+            &[0, 1],
+            &[0, 2, 3, 4],
+            &[0, 2, 3, 4, 5],
+            &[6, 7],
+            &[8, 1],
+            &[9],
+        ];
+        let name = prop_oneof![
+            4 => any::<prop::sample::Index>().prop_map(|name| name.get(&NAMES).clone()),
+            1 => any_bytes(&NAMES),
+        ];
+        let value = prop_oneof![
+            4 => any::<prop::sample::Index>().prop_map(|value| value.get(&VALUES).clone()),
+            2 => any_bytes(&VALUES),
+            1 => (MAX_NAME - 2..MAX_NAME + 3).prop_map(|length| vec![b'u'; length]),
+        ];
+        let more = prop_oneof![
+            8 => prop::collection::vec((name.clone(), value.clone()), 0..2),
+            1 => prop::collection::vec((name, value.clone()), 28..36),
+        ];
+        let values = prop::collection::vec(value, 5);
+        let again = prop::option::weighted(0.2, any::<prop::sample::Index>());
+        let records = prop::sample::select(records.to_vec());
+        (records, values, more, again).prop_map(|(names, values, more, again)| {
+            let fields = names.iter().map(|name| NAMES[*name].clone()).zip(values);
+            let mut fields: Vec<_> = fields.chain(more).collect();
+            fields.extend(again.map(|place| place.get(&fields).clone()));
+            fields
+        })
+    }
+
+    /// The record of fields with these names and values, without regard to their order.
+    fn expected(fields: &[(Vec<u8>, Vec<u8>)]) -> Option<Record> {
+        let length: usize = fields
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        let known = fields.iter().filter(|(name, _)| {
+            let names = "user moment seq at ends window token until client issued_before";
+            names.split(' ').any(|own| own.as_bytes() == name)
+        });
+        let (count, unique): (usize, BTreeMap<_, _>) = (
+            known.clone().count(),
+            known.map(|(name, value)| (&**name, &**value)).collect(),
+        );
+        let too_large =
+            fields.len() > 32 || length + fields.len() * 2 * size_of::<Value>() > 65_536;
+        if too_large || unique.len() < count {
+            return None;
+        }
+        let text = |name: &str| str::from_utf8(unique.get(name.as_bytes())?).ok();
+        let has = |name: &str| unique.contains_key(name.as_bytes());
+        let name = |name: &str| {
+            text(name)
+                .filter(|id| !id.is_empty() && id.len() <= MAX_NAME)
+                .map(Into::into)
+        };
+        let number = |name: &str| {
+            let digits = text(name)?;
+            let is_number = !digits.is_empty() && digits.chars().all(|char| char.is_ascii_digit());
+            let significant = digits.trim_start_matches('0');
+            let value = if significant.is_empty() {
+                0
+            } else {
+                significant.parse::<u128>().ok()?
+            };
+            u64::try_from(value).ok().filter(|_| is_number)
+        };
+        if has("token") {
+            return Some(Record::Token {
+                token: name("token")?,
+                until: number("until")?,
+            });
+        }
+        if has("client") {
+            let (client, revoked_before) = (name("client")?, number("moment")?);
+            return Some(Record::Client {
+                client,
+                revoked_before,
+            });
+        }
+        if has("issued_before") {
+            return Some(Record::All {
+                issued_before: number("issued_before")?,
+            });
+        }
+        let user = name("user")?;
+        if has("moment") {
+            return Some(Record::User {
+                user,
+                revoked_before: number("moment")?,
+            });
+        }
+        let window = if has("window") {
+            Some(number("window")?)
+        } else {
+            None
+        };
+        let ends = match number("ends")? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        let (seq, at) = (number("seq")?, number("at")?);
+        Some(Record::Event {
+            user,
+            event: Event {
+                seq,
+                at,
+                ends,
+                window,
+            },
+        })
+    }
+
+    #[test]
+    fn property_any_entry_is_the_record_of_its_fields_or_none() {
+        proptest!(cases(256, 100_000), |(fields in any_fields())| {
+            let values = fields.iter().flat_map(|(name, value)| [bulk(name), bulk(value)]);
+            let foreign = entry("5-7", values.collect());
+            let found = record(&foreign);
+            prop_assert_eq!(&found, &expected(&fields));
+            // The entries around it are read, whatever it is.
+            let good = |id| entry(id, vec![bulk(CLIENT), bulk("c"), bulk(REVOKED_BEFORE), bulk("5")]);
+            let around = answer(vec![good("5-6"), foreign, good("5-8")]);
+            let (entries, _) = page(&around, KEY, LogPosition::START).unwrap();
+            prop_assert!(entries[0].record.is_some() && entries[2].record.is_some());
+            if let Some(record) = found {
+                prop_assert_eq!(read_back(&record), Some(record));
             }
         });
     }
