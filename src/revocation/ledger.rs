@@ -304,6 +304,19 @@ mod tests {
         assert!(!is_revoked(&serving, "dave") && stage.is_revoked("dave"));
     }
 
+    /// They have read the log, and need not read it again.
+    #[tokio::test]
+    async fn a_project_that_is_replaced_keeps_its_revocations_if_their_policy_stays() {
+        let stage = Stage::new();
+        let first = stage.open(ISSUER, 1);
+        stage.ledger.finish(ISSUER);
+        assert!(Arc::ptr_eq(&first, &stage.open(ISSUER, 1)));
+        // After a removal, too.
+        stage.forget();
+        assert!(Arc::ptr_eq(&first, &stage.open(ISSUER, 1)));
+        assert!(!Arc::ptr_eq(&first, &stage.open(ISSUER, 2)));
+    }
+
     #[tokio::test]
     async fn an_issuer_is_known_for_the_retention_after_its_project_went() {
         let stage = Stage::new();

@@ -292,6 +292,22 @@ async fn it_says_who_what_and_why() {
 }
 
 #[tokio::test]
+async fn it_names_the_first_eight_checked_requirements() {
+    let (accounts, _guard) = Accounts::of_this_thread();
+    let world = world(AuthgearBuilder::audit_decisions).await;
+    for (layers, named) in [(1, 1), (7, 7), (8, 8), (9, 8), (20, 8)] {
+        let mut app = Router::new().route("/", get(async || "in"));
+        for _ in 0..layers {
+            app = app.layer(world.authgear.require(has_role("editor")));
+        }
+        let app = app.layer(world.authgear.layer());
+        assert_eq!(get_with(&app, "/", &world.token).await.status, 200);
+        let expected = [r#"has_role("editor")"#; 8][..named].join(", ");
+        assert_eq!(accounts.one()["requirement"], expected, "{layers}");
+    }
+}
+
+#[tokio::test]
 async fn users_are_named_only_where_that_is_asked_for_and_off_is_off() {
     let (accounts, _guard) = Accounts::of_this_thread();
     for (change, count, user) in [

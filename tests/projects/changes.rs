@@ -74,6 +74,33 @@ async fn a_change_that_cannot_be_made_changes_nothing() {
     assert_eq!(alone.projects().issuers(), [stage.one.endpoint()]);
 }
 
+/// It is refused before the revocations of both are joined.
+#[tokio::test]
+async fn a_refused_project_does_not_get_the_revocations_of_the_one_whose_issuer_it_claims() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let projects = authgear.projects();
+    let third = FakeAuthgear::start().await;
+    let third_alice = third.add_user(User::new("alice").with_id(stage.alice.id()));
+    let builder = || Authgear::builder(third.endpoint());
+    let claims = || builder().former_issuer(stage.one.endpoint());
+    let refused = projects.add(claims()).unwrap_err().to_string();
+    assert!(refused.contains(stage.one.endpoint()), "{refused}");
+    assert_eq!(projects.issuers().len(), 2);
+
+    let token = stage.one.token(&stage.alice).sign();
+    let third_token = third.token(&third_alice).sign();
+    let one = projects.get(stage.one.endpoint()).unwrap();
+    one.revoke_user(stage.alice.id());
+    projects.add(builder()).unwrap();
+    let api = api(&authgear);
+    assert_refused(&ask(&api, &token).await, 401, AuthErrorKind::Revoked);
+    assert_is(&ask(&api, &third_token).await, &third, &third_alice);
+
+    projects.replace(claims()).unwrap_err();
+    assert_is(&ask(&api, &third_token).await, &third, &third_alice);
+}
+
 #[tokio::test]
 async fn dropping_handles_removes_nothing() {
     let stage = Stage::new().await;

@@ -8,7 +8,7 @@ use axum_authgear::testkit::{FakeAuthgear, SigningKey, User};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, api, ask, assert_is};
-use crate::support::assert_refused;
+use crate::support::{Log, assert_refused};
 
 #[tokio::test]
 async fn each_project_lets_in_its_own_users() {
@@ -251,4 +251,34 @@ pub fn claims_of(token: &str) -> String {
     let claims = token.split('.').nth(1).unwrap();
     let claims = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(claims).unwrap();
     String::from_utf8(claims).unwrap()
+}
+
+/// For the API's developer, at DEBUG. The configuration is no secret, and of the token it says nothing.
+#[tokio::test]
+async fn a_token_of_no_project_is_told_with_the_issuers_that_are_trusted() {
+    let stage = Stage::new().await;
+    let authgear = stage.authgear().await;
+    let api = api(&authgear);
+    let (log, _guard) = Log::of_this_thread(tracing::Level::DEBUG);
+    let mut endpoints = [stage.one.endpoint(), stage.other.endpoint()];
+    endpoints.sort_unstable();
+    let expected = format!("expected=\"{}\"", endpoints.join(", "));
+    let lines = || log.text().matches(&expected).count();
+
+    let token = || stage.one.token(&stage.alice);
+    let foreign = token().claim("iss", "https://canary.example").sign();
+    assert_refused(&ask(&api, &foreign).await, 401, AuthErrorKind::WrongIssuer);
+    assert_eq!(lines(), 1, "{}", log.text());
+    assert!(!log.text().contains("canary"), "{}", log.text());
+
+    for (refused, kind) in [
+        ("a.b.c".to_owned(), AuthErrorKind::MalformedToken),
+        (
+            token().expires_at(1_000_000_000).sign(),
+            AuthErrorKind::Expired,
+        ),
+    ] {
+        assert_refused(&ask(&api, &refused).await, 401, kind);
+    }
+    assert_eq!(lines(), 1, "{}", log.text());
 }

@@ -1,9 +1,11 @@
 //! How several projects are doing, and when they can verify.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum_authgear::testkit::{Endpoint, Fault};
 use axum_authgear::{AuthErrorKind, Authgear, Health};
+use tokio::runtime::Runtime;
 
 use crate::stage::{Stage, all_have_keys, api, ask, assert_is};
 use crate::support::{assert_refused, turns};
@@ -83,4 +85,56 @@ async fn all_well_is_healthy_and_a_removed_project_is_not_spoken_of() {
     authgear.projects().remove(stage.other.endpoint()).unwrap();
     assert!(project.status().is_none());
     assert!(authgear.status().projects().is_empty());
+}
+
+/// The other one will never have keys, and is not waited for.
+#[test]
+fn one_that_has_keys_is_enough_if_the_runtime_has_ended() {
+    let server = Runtime::new().unwrap();
+    let stage = server.block_on(Stage::new());
+    // Whichever comes first.
+    for with_keys in [&stage.one, &stage.other] {
+        let first = Runtime::new().unwrap();
+        let authgear = first.block_on(async {
+            let without = [&stage.one, &stage.other]
+                .into_iter()
+                .find(|fake| fake.endpoint() != with_keys.endpoint())
+                .unwrap();
+            without.fail(Endpoint::Discovery, Fault::Status(503));
+            let authgear = Authgear::any_of(stage.builders()).build().unwrap();
+            authgear.ready(Duration::from_secs(60)).await.unwrap();
+            without.heal(Endpoint::Discovery);
+            authgear
+        });
+        drop(first);
+        let ready = authgear.ready(Duration::from_secs(60));
+        Runtime::new().unwrap().block_on(ready).unwrap();
+    }
+}
+
+#[test]
+fn if_none_can_ever_verify_that_is_said_at_once() {
+    let server = Runtime::new().unwrap();
+    let stage = server.block_on(Stage::new());
+    for fake in [&stage.one, &stage.other] {
+        fake.fail(Endpoint::Discovery, Fault::Status(503));
+    }
+    let first = Runtime::new().unwrap();
+    let authgear = first.block_on(async {
+        let authgear = Authgear::any_of(stage.builders()).build().unwrap();
+        authgear
+            .ready(Duration::from_millis(200))
+            .await
+            .unwrap_err();
+        authgear
+    });
+    drop(first);
+    let ready = authgear.ready(Duration::from_secs(600));
+    let error = Runtime::new().unwrap().block_on(ready).unwrap_err();
+    assert!(says_so(&error), "{error:?}");
+}
+
+fn says_so(error: &(dyn Error + 'static)) -> bool {
+    let text = error.to_string();
+    text.contains("runtime") && text.contains("ended") || error.source().is_some_and(says_so)
 }

@@ -297,3 +297,20 @@ impl Skips {
 fn audit_interval(retention: Duration) -> Duration {
     retention.mul_f64(0.25 - 0.1 * fastrand::f64())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_looked_for_four_to_seven_times_while_its_entry_is_kept() {
+        const RETENTION: Duration = Duration::from_secs(1_000);
+        let intervals = || std::array::from_fn::<_, 100, _>(|_| audit_interval(RETENTION));
+        let seldom = Duration::from_secs(250);
+        let often = Duration::from_secs(150);
+        for interval in intervals() {
+            assert!((often..=seldom).contains(&interval), "{interval:?}");
+        }
+        assert_ne!(intervals(), intervals());
+    }
+}

@@ -136,3 +136,56 @@ fn meaning(code: &str) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: &str) -> LogError {
+        let code = code.to_owned();
+        LogError::Refused { code }
+    }
+
+    #[test]
+    fn an_operator_reads_what_a_code_means() {
+        for (code, meaning) in [
+            ("OOM", "out of memory"),
+            ("READONLY", "replica of another one"),
+            ("NOPERM", "lacks a permission"),
+            ("WRONGTYPE", "holds something else"),
+            ("MISCONF", "save to its disk"),
+            ("NOREPLICAS", "too few replicas"),
+            ("LOADING", "is starting"),
+            ("MASTERDOWN", "lost its primary"),
+            ("MOVED", "Cluster"),
+            ("ASK", "Cluster"),
+            ("CLUSTERDOWN", "Cluster"),
+            ("CROSSSLOT", "Cluster"),
+        ] {
+            let text = refused(code).to_string();
+            assert!(text.contains(code) && text.contains(meaning), "{text}");
+        }
+        let text = refused("ERR").to_string();
+        assert!(text.ends_with(": ERR"), "{text}");
+    }
+
+    /// A connection that answers stays, unless it leads to a server that is no longer the primary.
+    #[test]
+    fn some_errors_are_answers_and_some_mean_that_another_server_has_taken_over() {
+        for (error, is_answer, is_demotion) in [
+            (refused("READONLY"), true, true),
+            (refused("UNBLOCKED"), true, true),
+            (refused("OOM"), true, false),
+            (refused("ERR"), true, false),
+            (LogError::Exhausted, true, false),
+            (LogError::Replaced, false, true),
+            (LogError::Closed, false, false),
+            (LogError::Timeout, false, false),
+            (LogError::Authentication, false, false),
+            (LogError::Unreadable, false, false),
+        ] {
+            assert_eq!(error.is_answer(), is_answer, "{error}");
+            assert_eq!(error.is_demotion(), is_demotion, "{error}");
+        }
+    }
+}

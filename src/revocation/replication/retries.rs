@@ -41,3 +41,23 @@ impl Retries {
         delay.mul_f64(0.5 + 0.5 * fastrand::f64())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_to_five_seconds_and_replicas_do_not_retry_together() {
+        let delays = || {
+            let mut retries = Retries::new();
+            std::array::from_fn::<_, 100, _>(|_| retries.next())
+        };
+        let [one, other] = [delays(), delays()];
+        let mut longest = Duration::from_millis(100);
+        for delay in one {
+            assert!((longest / 2..=longest).contains(&delay), "{delay:?}");
+            longest = (longest * 2).min(Duration::from_secs(5));
+        }
+        assert_ne!(one, other);
+    }
+}

@@ -768,6 +768,48 @@ fn a_window_far_ahead_outlives_the_log_and_its_taking_back_too() {
     });
 }
 
+/// Later entries hide that the log has removed an earlier one.
+#[test]
+fn a_window_far_ahead_outlives_a_busy_log() {
+    paused(async {
+        let mut world = World::new();
+        let steps = [
+            Step::Happen {
+                user: 0,
+                event_type: EventType::Disabled,
+                skew: 0,
+                window: Some(6 * RETENTION),
+            },
+            Step::Deliver {
+                delivery: Pick(0),
+                replica: 0,
+            },
+        ];
+        for step in steps {
+            world.step(step).await;
+        }
+        for minute in 0..5 * RETENTION / 60 {
+            let others = world.replicas[1].revocations.store();
+            others.revoke_user(&format!("other-{minute}"));
+            sleep(Duration::from_secs(60)).await;
+        }
+        world.step(Step::Restart(2)).await;
+        sleep(Duration::from_secs(5)).await;
+        let table = &world.replicas[2].revocations.store().table;
+        let later = NOW + 7 * RETENTION;
+        assert_eq!(table.user("user-0", later), Some(NOW + 6 * RETENTION));
+        assert_eq!(table.user("other-0", later), None);
+        // A few times for each retention.
+        let server = world.log.server();
+        let is_of = |record: &Option<Record>| match record {
+            Some(Record::Event { user, .. }) => **user == *"user-0",
+            _ => false,
+        };
+        let kept = server.entries.iter().filter(|(_, record)| is_of(record));
+        assert!((1..=8).contains(&kept.count()));
+    });
+}
+
 #[test]
 fn out_of_contact_for_too_long_refuses_users_until_contact_is_regained() {
     paused(async {
@@ -844,72 +886,73 @@ fn an_outage_goes_on_when_the_revocations_are_replaced() {
     });
 }
 
+const LEAD: u64 = 60 * 60;
+
+/// The last replica's clock is an hour ahead. It ends something before it knows the log, while it is in
+/// contact, and while the log is unreachable again.
+async fn end_an_hour_ahead(end: impl Fn(&RevocationStore, &str)) -> World {
+    let policy = RevocationPolicy {
+        retention: None,
+        leeway: Duration::from_secs(60),
+    };
+    let mut world = World::with_lead(LEAD);
+    world.log.server().is_down = true;
+    for (number, replica) in world.replicas.iter_mut().enumerate() {
+        let clock = if number == REPLICAS - 1 {
+            &world.leading
+        } else {
+            &world.clock
+        };
+        let way = Way {
+            log: world.log.clone(),
+            replica: number,
+            max_staleness: None,
+            failovers: None,
+        };
+        let runtime = Handle::current();
+        replica.revocations = Revocations::start_shared(policy, clock.clone(), &runtime, way);
+    }
+    let ahead = world.replicas[REPLICAS - 1].revocations.store();
+    end(ahead, "before");
+    world.log.server().is_down = false;
+    sleep(Duration::from_secs(10)).await;
+    end(ahead, "within");
+    sleep(Duration::from_secs(10)).await;
+    world.log.server().is_down = true;
+    sleep(Duration::from_secs(10)).await;
+    end(ahead, "after");
+    world.log.server().is_down = false;
+    sleep(Duration::from_secs(10)).await;
+    world
+}
+
+/// All replicas have the same moment, and it is past.
+#[track_caller]
+fn assert_is_past(world: &World, what: &str, moment: impl Fn(&Table) -> Option<u64>) {
+    let of = |replica: &Replica| moment(&replica.revocations.store().table);
+    let moments: Vec<_> = world.replicas.iter().map(of).collect();
+    let is_past = |moment| (NOW..world.now()).contains(&moment);
+    assert!(
+        moments[0].is_some_and(is_past) && moments.iter().all(|moment| *moment == moments[0]),
+        "{what}: {moments:?}"
+    );
+}
+
 #[test]
 fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
-    const LEAD: u64 = 60 * 60;
     paused(async {
-        let policy = RevocationPolicy {
-            retention: None,
-            leeway: Duration::from_secs(60),
-        };
-        let mut world = World::with_lead(LEAD);
-        world.log.server().is_down = true;
-        for (number, replica) in world.replicas.iter_mut().enumerate() {
-            let clock = if number == REPLICAS - 1 {
-                &world.leading
-            } else {
-                &world.clock
-            };
-            let way = Way {
-                log: world.log.clone(),
-                replica: number,
-                max_staleness: None,
-                failovers: None,
-            };
-            let runtime = Handle::current();
-            replica.revocations = Revocations::start_shared(policy, clock.clone(), &runtime, way);
-        }
-        let from_ahead = |seq| Delivery {
-            event_type: EventType::Disabled,
-            user: format!("event-{seq}").into(),
-            event: EventType::Disabled.event(seq, NOW + LEAD, None),
-        };
-        let ahead = world.replicas[REPLICAS - 1].revocations.store();
-        // Unreachable at the start, then reachable, then unreachable again.
-        ahead.revoke_user("before");
-        let delivery = from_ahead(1);
-        ahead.take(delivery.user, delivery.event);
-        world.log.server().is_down = false;
-        sleep(Duration::from_secs(10)).await;
-        ahead.revoke_user("within");
-        let delivery = from_ahead(2);
-        ahead.take(delivery.user, delivery.event);
-        sleep(Duration::from_secs(10)).await;
-        world.log.server().is_down = true;
-        sleep(Duration::from_secs(10)).await;
-        ahead.revoke_user("after");
-        let delivery = from_ahead(3);
-        ahead.take(delivery.user, delivery.event);
-        world.log.server().is_down = false;
-        sleep(Duration::from_secs(10)).await;
-
-        let now = world.now();
-        for user in ["before", "within", "after", "event-1", "event-2", "event-3"] {
-            let moments: Vec<_> = world
-                .replicas
-                .iter()
-                .map(|replica| replica.revocations.store().table.user(user, now + 2 * LEAD))
-                .collect();
-            assert!(
-                moments
-                    .iter()
-                    .all(|revoked_before| *revoked_before == moments[0]),
-                "{user}: {moments:?}"
-            );
-            assert!(
-                (NOW..now).contains(&moments[0].unwrap()),
-                "{user}: {moments:?}"
-            );
+        let mut world = end_an_hour_ahead(|ahead, user| {
+            ahead.revoke_user(user);
+            let seq = user.len() as u64;
+            let event = EventType::Disabled.event(seq, NOW + LEAD, None);
+            ahead.take(format!("event-{user}").into(), event);
+        })
+        .await;
+        let later = world.now() + 2 * LEAD;
+        for user in ["before", "within", "after"] {
+            for user in [user, &format!("event-{user}")] {
+                assert_is_past(&world, user, |table| table.user(user, later));
+            }
         }
         let appended = world.log.server().appended;
         assert!((6..=8).contains(&appended), "{appended}");
@@ -918,6 +961,25 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
         world.step(Step::Restart(0)).await;
         sleep(Duration::from_secs(10)).await;
         assert_eq!(world.log.server().appended, appended);
+    });
+}
+
+#[test]
+fn a_replica_an_hour_ahead_locks_no_client_out() {
+    paused(async {
+        let world = end_an_hour_ahead(|ahead, client| ahead.revoke_client(client)).await;
+        for client in ["before", "within", "after"] {
+            assert_is_past(&world, client, |table| table.client(client));
+        }
+        for phase in ["before", "within", "after"] {
+            let world = end_an_hour_ahead(|ahead, now| {
+                if now == phase {
+                    ahead.revoke_issued_before(UNIX_EPOCH + Duration::from_secs(NOW + LEAD));
+                }
+            })
+            .await;
+            assert_is_past(&world, phase, |table| Some(table.all_issued_before()));
+        }
     });
 }
 

@@ -30,19 +30,16 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
             .map(|project| Box::pin(project.ready()))
             .collect();
         poll_fn(|context| {
-            let mut ended = None;
-            waiting.retain_mut(|ready| match ready.as_mut().poll(context) {
-                Poll::Pending => true,
-                Poll::Ready(outcome) => {
-                    ended = Some(outcome);
-                    outcome.is_ok()
+            let mut outcome = Poll::Pending;
+            for ready in &mut waiting {
+                match ready.as_mut().poll(context) {
+                    Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                    // All projects have the same runtime: the others will not be ready either.
+                    ended @ Poll::Ready(Err(_)) => outcome = ended,
+                    Poll::Pending => {}
                 }
-            });
-            match ended {
-                Some(Ok(())) => Poll::Ready(Ok(())),
-                Some(Err(error)) if waiting.is_empty() => Poll::Ready(Err(error)),
-                Some(Err(_)) | None => Poll::Pending,
             }
+            outcome
         })
         .await
     }

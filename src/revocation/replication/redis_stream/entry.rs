@@ -727,6 +727,41 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_may_have_just_so_many_fields_and_bytes() {
+        let with = |more: Vec<Value>| {
+            let mut fields = vec![bulk("user"), bulk("u"), bulk("moment"), bulk("5")];
+            fields.extend(more);
+            record(&entry("5-7", fields)).is_some()
+        };
+        assert!(with(vec![bulk("n"); 2 * MAX_FIELDS - 4]));
+        assert!(!with(vec![bulk("n"); 2 * MAX_FIELDS - 2]));
+
+        // The names and values, and the room that each of the six takes by itself.
+        let others = "user".len() + "u".len() + "moment".len() + "5".len() + "n".len();
+        let left = MAX_SIZE - others - 6 * size_of::<Value>();
+        assert!(with(vec![bulk("n"), bulk(vec![b'x'; left])]));
+        assert!(!with(vec![bulk("n"), bulk(vec![b'x'; left + 1])]));
+        let text = |length| Value::SimpleString("x".repeat(length));
+        assert!(with(vec![bulk("n"), text(left)]));
+        assert!(!with(vec![bulk("n"), text(left + 1)]));
+    }
+
+    /// The next page is smaller if this one was large.
+    #[test]
+    fn a_page_is_as_large_as_all_that_it_holds() {
+        let size_of = |value: &str| {
+            let page = answer(vec![entry_of(&[("user", value), ("moment", "5")]); 3]);
+            let (_, bytes) = super::page(&page, KEY, LogPosition::START).unwrap();
+            bytes
+        };
+        let small = size_of("");
+        assert_eq!(size_of(&"u".repeat(1_000)), small + 3_000);
+        // Even of nothing: one value each for the page, the stream, its key and its entries, and for each
+        // entry seven.
+        assert!(small > (4 + 3 * 7) * std::mem::size_of::<Value>());
+    }
+
+    #[test]
     fn an_answer_of_another_shape_is_none() {
         for other in [
             Value::Int(1),

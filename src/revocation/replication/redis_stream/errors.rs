@@ -47,3 +47,74 @@ fn refused(code: &str) -> LogError {
 fn is_code(code: &str) -> bool {
     (1..=20).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_uppercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use ::redis::{Value, parse_redis_value};
+
+    use super::*;
+
+    /// How the error is told, with the reason of the network if there is one.
+    fn told(error: impl Into<LogError>) -> String {
+        match error.into() {
+            LogError::Unreachable(reason) => format!("unreachable: {:?}", reason.kind()),
+            LogError::Refused { code } => format!("refused: {code}"),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_failure_of_the_library_is_told_by_its_kind() {
+        let of_kind = |kind| RedisError::from((kind, "of the test"));
+        for (kind, expected) in [
+            (ErrorKind::AuthenticationFailed, "Authentication"),
+            (ErrorKind::Parse, "Unreadable"),
+            (ErrorKind::UnexpectedReturnType, "Unreadable"),
+            (ErrorKind::Client, "refused: ERR"),
+        ] {
+            assert_eq!(told(of_kind(kind)), expected);
+        }
+        for (kind, expected) in [
+            (io::ErrorKind::TimedOut, "Timeout"),
+            (
+                io::ErrorKind::ConnectionRefused,
+                "unreachable: ConnectionRefused",
+            ),
+            (io::ErrorKind::BrokenPipe, "Closed"),
+        ] {
+            assert_eq!(told(RedisError::from(io::Error::from(kind))), expected);
+        }
+    }
+
+    #[test]
+    fn of_a_servers_answer_only_a_code_is_used() {
+        for (line, expected) in [
+            ("OOM command not allowed", "refused: OOM"),
+            ("READONLY", "refused: READONLY"),
+            ("NOAUTH Authentication required.", "Authentication"),
+            ("WRONGPASS invalid username-password pair", "Authentication"),
+            (
+                "AAAAAAAAAABBBBBBBBBB of twenty letters",
+                "refused: AAAAAAAAAABBBBBBBBBB",
+            ),
+            ("AAAAAAAAAABBBBBBBBBBC of one more", "refused: ERR"),
+            ("secret of a user", "refused: ERR"),
+            ("SECRET1 with a digit", "refused: ERR"),
+            ("ERR unknown command", "refused: ERR"),
+            (
+                "ERR The stream has exhausted the last possible ID, unable to add more items",
+                "Exhausted",
+            ),
+            // Another code with this text, and the code with another text.
+            ("OOM exhausted the last possible ID", "refused: OOM"),
+            ("ERR exhausted", "refused: ERR"),
+        ] {
+            let Ok(Value::ServerError(error)) =
+                parse_redis_value(format!("-{line}\r\n").as_bytes())
+            else {
+                panic!("{line}")
+            };
+            assert_eq!(told(error), expected, "{line}");
+        }
+    }
+}
