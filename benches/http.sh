@@ -3,7 +3,7 @@
 # two processors; Envoy comes from PyPI, where it is missing.
 #
 #     benches/http.sh                        five interleaved rounds, five minutes
-#     benches/http.sh --svg http.svg the same, and redraws the plot in the README
+#     benches/http.sh --svg http.svg        the same, and redraws the plot in the README
 #     benches/http.sh --json FILE            the same as JSON
 #     benches/http.sh --quick                one short round, to see that it runs
 set -euo pipefail

@@ -1,4 +1,4 @@
-//! An axum server that asks nobody who they are.
+//! An axum server without authentication.
 
 use std::io::Write;
 

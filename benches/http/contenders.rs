@@ -23,7 +23,7 @@ pub struct Contender {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It asks nobody who they are.
+    /// Without authentication.
     Bare,
     Ours,
     Other,
@@ -31,7 +31,7 @@ pub enum Kind {
 
 impl Contender {
     /// # Panics
-    /// When it refuses a good credential, answers with another user, or takes a forged credential.
+    /// When it refuses a good credential, answers with another user, or accepts a forged credential.
     pub async fn check(&self) {
         let (name, url) = (self.name, format!("{}/me", self.url));
         let response = get(&url, &self.load.good).await;
@@ -90,7 +90,9 @@ impl Field {
             .load = load;
         let load = self.hanging.bearer.clone();
         self.add("  while Authgear hangs", Kind::Ours, hanging).load = load;
-
+        let issuer = self.calm.fake.endpoint();
+        let uncached = Server::start(on(SERVERS, peer()).args(["axum-authgear", issuer]));
+        self.add("axum-authgear, JWT, cache off", Kind::Ours, uncached);
         let mode = |mode| ("AUTHGEAR_VERIFY", mode);
         let kept = ("AUTHGEAR_RESOLVER_CACHE_SECS", "10");
         let live = ours(&self.calm, &[mode("jwt+resolver")]);
@@ -99,11 +101,12 @@ impl Field {
         self.add("axum-authgear, resolver", Kind::Ours, asked);
         let cached = ours(&self.calm, &[mode("resolver"), kept]);
         self.add("axum-authgear, resolver, cached 10 s", Kind::Ours, cached);
-        // The load is the gateway.
+        // The load is the gateway, whose own work is not counted.
         let proof = ("AUTHGEAR_GATEWAY_SECRET", SECRET);
         let gateway = ours(&self.calm, &[mode("gateway"), proof]);
         let load = self.calm.of_gateway(folder).await;
-        self.add("axum-authgear, gateway", Kind::Ours, gateway).load = load;
+        self.add("axum-authgear behind a gateway", Kind::Ours, gateway)
+            .load = load;
     }
 
     fn add_gateways(&mut self, folder: &Path, bare: &str, behind: u32) {

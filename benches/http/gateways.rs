@@ -1,4 +1,4 @@
-//! Gateways, which find out who calls before the bare server is asked.
+//! Gateways, which authenticate a request before they pass it to the bare server.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -50,7 +50,14 @@ impl Gateway {
             .replace("@PORT@", &port.to_string())
             .replace("@AUTHGEAR@", &fake.address().port().to_string())
             .replace("@BARE@", bare.rsplit_once(':').unwrap().1)
-            .replace("@CACHE@", if cached { "jwt_cache_config: {}" } else { "" });
+            .replace(
+                "@CACHE@",
+                if cached {
+                    "jwt_cache_config: { jwt_cache_size: 1000 }"
+                } else {
+                    ""
+                },
+            );
         let path = folder.join("envoy.yaml");
         fs::write(&path, configuration).unwrap();
         let mut command = on(SERVERS, "envoy");

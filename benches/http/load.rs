@@ -19,7 +19,7 @@ pub struct Load {
     pub good: Headers,
     /// The same, forged.
     pub forged: Headers,
-    /// Whom the first request is of, as an answer must say.
+    /// The user of the first request, as the response must name it.
     pub user: Value,
 }
 

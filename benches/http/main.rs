@@ -7,8 +7,9 @@
 //! processor time for a request does not. Where Authgear is asked for each request, the fake is what is
 //! slow.
 //!
-//! All have one issuer and the same tokens, and answer with the same user; before a contender is
-//! measured, it must take a good token and refuse a forged one.
+//! All have one issuer and the tokens of the same 100 users, so what has a cache finds each token
+//! there. Before a contender is measured, it must accept a good token, name its user, and refuse a forged
+//! token; the server behind a gateway names the first user always.
 #![allow(
     clippy::unwrap_used,
     missing_docs,

@@ -11,8 +11,8 @@ use super::support::forged;
 
 /// Users whose tokens the load carries, one after the other.
 const USERS: usize = 100;
-/// What the gateway proves itself with.
-pub const SECRET: &str = "of the gateway, and of nobody else";
+/// The proof of the gateway.
+pub const SECRET: &str = "the secret that the gateway shares";
 
 pub struct Project {
     pub fake: FakeAuthgear,

@@ -1,4 +1,4 @@
-//! What the runs came to.
+//! The results of all runs.
 
 use serde_json::{Value, json};
 

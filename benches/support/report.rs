@@ -15,6 +15,8 @@ pub const BARE: &str = "bare router";
 pub struct Arguments {
     /// Fewer rounds: a look, not a measurement.
     pub quick: bool,
+    /// How long it is to take, where that is for the caller to say.
+    pub minutes: Option<u64>,
     pub json: Option<String>,
     pub svg: Option<String>,
 }
@@ -26,6 +28,7 @@ impl Arguments {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--quick" => arguments.quick = true,
+                "--minutes" => arguments.minutes = words.next().map(|n| n.parse().unwrap()),
                 "--json" => arguments.json = words.next(),
                 "--svg" => arguments.svg = words.next(),
                 _ => {}

@@ -12,7 +12,6 @@ pub(crate) fn cases(few: u32, all: u32) -> Config {
             Some("full") => all,
             Some(number) => number.parse().expect("`full`, or a number of cases"),
         },
-        max_global_rejects: u32::MAX,
         failure_persistence: None,
         ..Config::default()
     }

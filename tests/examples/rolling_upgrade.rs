@@ -1,5 +1,4 @@
-//! `resource_server` of the first release beside today's, on one stream of a real Redis: what an API's
-//! replicas are while an upgrade replaces them one after the other.
+//! A rolling upgrade: `resource_server` of the first release beside today's, on one stream of a real Redis.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -91,7 +90,7 @@ async fn entries_that_the_first_release_does_not_know_are_skipped_by_it() {
     program.revoke_issued_before(time).unwrap();
     for token in [&of_client, &issued_early] {
         refuses(&new, token).await;
-        assert_eq!(status(&old, token).await, 200, "it knows it after all");
+        assert_eq!(status(&old, token).await, 200, "it does not know this kind");
     }
     assert_eq!(status(&new, &good).await, 200);
 
@@ -237,11 +236,13 @@ impl Redis {
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server can be run");
-        let redis = Self { process, port };
+        let mut redis = Self { process, port };
         eventually("Redis answers", async || {
             TcpStream::connect(("127.0.0.1", port)).await.is_ok()
         })
         .await;
+        // Otherwise it is another server that answers, at a port that was taken meanwhile.
+        assert!(redis.process.try_wait().unwrap().is_none());
         redis
     }
 

