@@ -68,6 +68,23 @@ async fn what_waits_for_the_log_is_refused_when_the_project_is_removed() {
     assert!(started.elapsed() >= Duration::from_millis(1_900));
 }
 
+/// Else a replica that has just started would let in who was ended on the others.
+#[tokio::test]
+async fn a_request_waits_for_the_log_also_where_the_keys_are_there() {
+    let stage = Stage::new().await;
+    let (url, _server) = silent_server().await;
+    let started = Instant::now();
+    let authgear = Authgear::any_of(stage.builders())
+        .redis(url)
+        .build()
+        .unwrap();
+    all_have_keys(&authgear).await;
+    let token = stage.one.token(&stage.alice).sign();
+    let answer = ask(&api(&authgear), &token).await;
+    assert_is(&answer, &stage.one, &stage.alice);
+    assert!(started.elapsed() >= Duration::from_millis(1_900));
+}
+
 #[tokio::test]
 async fn what_waits_for_the_log_goes_on_with_the_new_options_when_the_project_is_replaced() {
     let stage = Stage::new().await;

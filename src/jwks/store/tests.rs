@@ -322,25 +322,30 @@ fn a_runtime_that_is_gone_leaves_known_keys_and_no_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_when_the_refresher_ends_is_told_at_once() {
-    let mut bench = Bench::new(|_| {}).await;
-    bench.issuer.state().fault = Some(Fault::Hang);
-    let began = Instant::now();
-    let young = Some(bench.seconds_ago(0.0));
-    let waiting = join_all((0..10).map(|_| bench.store.wait_for(key(1).kid(), young)));
-    let refresher = bench.refresher.take();
-    let ending = async {
-        sleep(SECOND).await;
-        drop(refresher);
-    };
-    let (outcomes, ()) = futures_util::future::join(waiting, ending).await;
-    assert!(began.elapsed() < SECOND + SECOND / 10);
-    for outcome in outcomes {
-        let error = outcome.unwrap_err();
-        assert_eq!(error.kind(), AuthErrorKind::KeysUnavailable);
-        assert_eq!(
-            std::error::Error::source(&error).unwrap().to_string(),
-            ENDED
-        );
+    // Before the attempt that was asked for begins, and in the middle of it.
+    for delay in [Duration::ZERO, SECOND] {
+        let mut bench = Bench::new(|_| {}).await;
+        bench.issuer.state().fault = Some(Fault::Hang);
+        let began = Instant::now();
+        let young = Some(bench.seconds_ago(0.0));
+        let waiting = join_all((0..10).map(|_| bench.store.wait_for(key(1).kid(), young)));
+        let refresher = bench.refresher.take();
+        let ending = async {
+            if !delay.is_zero() {
+                sleep(delay).await;
+            }
+            drop(refresher);
+        };
+        let (outcomes, ()) = futures_util::future::join(waiting, ending).await;
+        assert!(began.elapsed() < delay + SECOND / 10, "{delay:?}");
+        for outcome in outcomes {
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), AuthErrorKind::KeysUnavailable);
+            assert_eq!(
+                std::error::Error::source(&error).unwrap().to_string(),
+                ENDED
+            );
+        }
     }
 }
 

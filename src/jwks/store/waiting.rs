@@ -58,7 +58,7 @@ impl KeyStore {
             if let Some(key) = self.fresh(&state, now).and_then(|set| set.find(kid)) {
                 return Ok(Arc::clone(key));
             }
-            let decision = if state.attempt <= joined && state.is_pending(joined) {
+            let decision = if state.attempt == joined && state.in_flight {
                 Decision::Join
             } else {
                 self.decide(&state, now, issued_at)
@@ -70,7 +70,7 @@ impl KeyStore {
                     return Err(unavailable(&state, retry_after));
                 }
                 Decision::Join => {
-                    joined = joined.max(state.attempt);
+                    joined = state.attempt;
                     self.ask_for(state.attempt);
                     &self.waiters
                 }
@@ -135,13 +135,6 @@ impl KeyStore {
         let slack = (self.policy.leeway + Duration::from_secs(1)).as_secs_f64();
         let asked_at = now.earliest_unix_of(*asked_at).as_secs_f64();
         issued_at.is_none_or(|issued_at| issued_at.0 + slack < asked_at)
-    }
-}
-
-impl KeyState {
-    /// Whether this attempt has not ended yet.
-    fn is_pending(&self, attempt: u64) -> bool {
-        self.attempt < attempt || (self.attempt == attempt && self.in_flight)
     }
 }
 
