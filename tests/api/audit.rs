@@ -464,6 +464,26 @@ async fn a_cancelled_request_has_an_account() {
     assert_eq!(accounts.one().get("status"), None);
 }
 
+/// By the application's own code.
+#[tokio::test]
+async fn a_refusal_whose_response_panics_has_an_account() {
+    let (accounts, _guard) = Accounts::of_this_thread();
+    let world = world(AuthgearBuilder::audit_decisions).await;
+    let panics = |_: &AuthRejection| -> Response { panic!("on purpose") };
+    let app = routes(&world.authgear).layer(world.authgear.layer().respond_with(panics));
+    let refused = app.oneshot(with_bearer("/feed", "a.b.c"));
+    std::panic::AssertUnwindSafe(refused)
+        .catch_unwind()
+        .await
+        .unwrap_err();
+    accounts.assert_one(&[
+        ("outcome", "refused"),
+        ("kind", "malformed_token"),
+        ("http_method", "GET"),
+        ("route", "/feed"),
+    ]);
+}
+
 /// Requests of all sorts at once, some of them given up at any moment.
 #[tokio::test]
 async fn accounts_are_as_many_as_requests_in_a_flood() {
