@@ -1,20 +1,19 @@
-//! A day of load, as long as there is time for: `resource_server` in each mode over real HTTP, while
-//! keys change, Authgear and Redis go away and come back, tokens are forged by the thousand, users are
-//! disabled, and clocks are set.
+//! A day of load, or as much of it as there is time for: `resource_server` in each mode over real HTTP,
+//! while keys change, Authgear and Redis go away and come back, tokens are forged by the thousand, users
+//! are disabled, and clocks are set.
 //!
 //! ```sh
-//! cargo build --profile bench --all-features --examples
+//! cargo build --profile bench --all-features --example resource_server --example live_events
 //! cargo bench --all-features --bench soak -- --minutes 60 --svg soak.svg --json soak.json
 //! ```
 //!
-//! It needs `redis-server`. Each minute has all events (`script.rs`), so that one minute is a run, too;
-//! each tenth is one long outage of Authgear.
-//! Nobody good may be refused, nobody bad may be let in, streams end with their users, and what is fetched
-//! and held stays bounded (`judge.rs`): each violation is printed with its time, and the exit status
-//! is 1 if there was any.
+//! It needs `redis-server`. Relative paths begin in `benches/`. Each minute has all events (`script.rs`),
+//! so that one minute is a run, too; each tenth minute is one long outage of Authgear.
 //!
-//! What is bound to a time is not judged while the machine has no time at all for this (`machine.rs`): the
-//! last lines say for how long that was.
+//! Nobody good may be refused, nobody bad may be let in, streams end with their users, and what is fetched
+//! and held stays bounded (`judge.rs`). Each violation is printed with its time, and the exit status is 1
+//! if there was any. What is bound to a time is not judged while the machine has no time at all for this
+//! (`machine.rs`): the last lines say for how long that was.
 //!
 //! The load is paced, and leaves the servers idle most of the time: the figures say what stays the same
 //! over time, not how much a server can do.

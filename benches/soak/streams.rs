@@ -78,12 +78,12 @@ impl Streams {
             return;
         };
         let mut last_event = Instant::now();
-        let mut text = Vec::new();
+        let mut last = Vec::new();
         loop {
             let is_open = match timeout(Duration::from_secs(1), answer.chunk()).await {
                 Ok(Ok(Some(bytes))) => {
                     last_event = Instant::now();
-                    text = bytes.to_vec();
+                    last = bytes.to_vec();
                     true
                 }
                 Ok(_) => false,
@@ -92,9 +92,10 @@ impl Streams {
             let disabled = viewer.disabled.get().map(Instant::elapsed);
             // What ended it was noticed a little later.
             let since = Instant::now().checked_sub(Duration::from_secs(2));
-            let is_excused = since.is_some_and(|since| self.ledger.is_excused(since));
+            let text = String::from_utf8_lossy(&last);
+            let is_excused = text.contains("cannot be checked")
+                && since.is_some_and(|since| self.ledger.is_excused(since));
             if let Some(what) = judge::stream(is_open, disabled, Self::LIMIT, is_excused) {
-                let text = String::from_utf8_lossy(&text);
                 let context = format!("disabled {disabled:?} ago; the last event: {text:?}");
                 self.ledger.late_violation(last_event, NAME, what, &context);
                 return;
@@ -106,8 +107,8 @@ impl Streams {
                 return;
             }
             if last_event.elapsed() > Duration::from_secs(5) {
-                self.ledger
-                    .violation(NAME, "a stream is stuck", "no event for 5 s");
+                let (what, context) = ("a stream is stuck", "no event for 5 s");
+                self.ledger.late_violation(last_event, NAME, what, context);
                 return;
             }
         }
