@@ -27,15 +27,6 @@
 
 mod support;
 
-/// How many tokens are seen again and again.
-const SEEN: usize = 50;
-/// Entries of which each call uses another one: more than a near cache of the processor holds.
-const DISTINCT: usize = 5_000;
-/// Projects beside the one of the tokens.
-const OTHERS: u16 = 99;
-const OK: StatusCode = StatusCode::OK;
-const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
-
 use std::iter;
 
 use axum::Router;
@@ -44,6 +35,15 @@ use support::race::{Contender, Course, Scaling, Team, Timing, race, scaling};
 use support::report::{self, Arguments, BARE, RAW};
 use support::{FILL, World, expect, forged, garbage, plot, request};
 use tokio::runtime::Runtime;
+
+/// How many tokens are seen again and again.
+const SEEN: usize = 50;
+/// Entries of which each call uses another one: more than a near cache of the processor holds.
+const DISTINCT: usize = 5_000;
+/// Projects beside the one of the tokens.
+const OTHERS: u16 = 99;
+const OK: StatusCode = StatusCode::OK;
+const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
 
 fn main() {
     let arguments = Arguments::read();

@@ -54,3 +54,67 @@ impl Drop for Search {
         FOUND.set(self.0.take());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::user::NoClaims;
+
+    /// Calls the function when it is cloned.
+    struct OnClone<F>(F);
+
+    impl<F: Fn() + Clone> Clone for OnClone<F> {
+        fn clone(&self) -> Self {
+            (self.0)();
+            Self(self.0.clone())
+        }
+    }
+
+    fn id() -> AuthgearId {
+        AuthgearId::new::<NoClaims>(None)
+    }
+
+    fn report_scope(authgear_id: &AuthgearId, scope: &str) {
+        report(|| InnerRequirement {
+            authgear_id: authgear_id.clone(),
+            requirement: Box::new(()),
+            scopes: vec![scope.to_owned()],
+        });
+    }
+
+    fn scopes(found: Vec<InnerRequirement>) -> Vec<String> {
+        found.into_iter().flat_map(|inner| inner.scopes).collect()
+    }
+
+    #[test]
+    fn a_search_inside_of_a_search_takes_none_of_its_results() {
+        let (ours, other) = (id(), id());
+        let inner = OnClone(|| {
+            report_scope(&ours, "inner");
+            report_scope(&other, "other");
+        });
+        let outer = OnClone(|| {
+            report_scope(&ours, "before");
+            assert_eq!(scopes(inside(&inner, &ours)), ["inner"]);
+            report_scope(&ours, "after");
+        });
+        assert_eq!(scopes(inside(&outer, &ours)), ["before", "after"]);
+        assert!(inside(&outer, &other).is_empty());
+    }
+
+    #[test]
+    fn a_search_ends_even_if_a_clone_panics() {
+        let ours = id();
+        let panics = OnClone(|| {
+            report_scope(&ours, "before");
+            panic!("on purpose");
+        });
+        let search = AssertUnwindSafe(|| inside(&panics, &ours));
+        assert!(catch_unwind(search).is_err());
+        report(|| panic!("no search is running"));
+        let next = OnClone(|| report_scope(&ours, "next"));
+        assert_eq!(scopes(inside(&next, &ours)), ["next"]);
+    }
+}

@@ -115,3 +115,66 @@ impl fmt::Debug for Record {
         }
     }
 }
+
+#[cfg(all(test, feature = "redis"))]
+mod tests {
+    use super::*;
+
+    const TIME: u64 = 1_800_000_000;
+
+    fn user(revoked_before: u64) -> Record {
+        let user = "alice".into();
+        Record::User {
+            user,
+            revoked_before,
+        }
+    }
+
+    fn client(revoked_before: u64) -> Record {
+        let client = "cron".into();
+        Record::Client {
+            client,
+            revoked_before,
+        }
+    }
+
+    /// Its window begins an hour later.
+    fn event(at: u64) -> Record {
+        Record::Event {
+            user: "alice".into(),
+            event: Event {
+                seq: 7,
+                at,
+                ends: true,
+                window: Some(TIME + 3_600),
+            },
+        }
+    }
+
+    fn all(at: u64) -> Record {
+        let issued_before = at + 1;
+        Record::All { issued_before }
+    }
+
+    #[test]
+    fn only_a_later_time_is_replaced_by_the_time_of_the_entry() {
+        for record in [user, client, event, all] {
+            let applied = |at| record(at).bounded(TIME).unwrap_or(record(at));
+            for at in [0, TIME - 3_600, TIME - 1, TIME] {
+                assert_eq!(applied(at), record(at), "{at}");
+            }
+            for at in [TIME + 1, TIME + 3_600, u64::MAX - 1] {
+                assert_eq!(applied(at), record(TIME), "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_expiry_of_a_revoked_token_is_not_replaced() {
+        for until in [TIME - 1, TIME, TIME + 3_600] {
+            let token = "token".into();
+            let record = Record::Token { token, until };
+            assert_eq!(record.bounded(TIME), None, "{until}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The checks of a file, and its replacement.
 
 use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -61,7 +62,7 @@ impl Kept {
 }
 
 #[test]
-fn what_was_kept_is_read_again_and_nobody_else_may_read_it() {
+fn kept_keys_are_read_again_and_only_their_owner_can_read_them() {
     let kept = Kept::new();
     assert_eq!(kept.files.read().unwrap(), Some(fetched_at(NOW)));
     let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o7777;
@@ -181,6 +182,29 @@ fn at_most_256_kib_of_keys_are_read() {
     kept.assert_heals();
 }
 
+/// With the longest keys, and the longest issuer for which there is room.
+#[test]
+fn the_longest_file_is_read_and_one_with_a_byte_more_is_not() {
+    let folder = TempDir::new().unwrap();
+    let mut snapshot = fetched_at(NOW);
+    snapshot.text = vec![b' '; MAX_BODY].into();
+    let issuer = "x".repeat(MAX_FILE - snapshot.to_file("").len());
+    let files = KeyFiles::new(folder.path().to_owned(), &issuer);
+    files.write(&snapshot, NOW).unwrap();
+    let path = folder.path().join("axum-authgear");
+    let path = path.join(kept_name(&path));
+    assert_eq!(fs::metadata(&path).unwrap().len(), MAX_FILE as u64);
+    assert_eq!(files.read().unwrap(), Some(snapshot));
+
+    let mut longer = File::options().append(true).open(&path).unwrap();
+    longer.write_all(b" ").unwrap();
+    let read = files.read();
+    assert!(
+        matches!(read, Err(FolderError::Snapshot(SnapshotError::TooLong))),
+        "{read:?}"
+    );
+}
+
 #[test]
 fn a_link_a_pipe_and_a_folder_are_no_file() {
     let kept = Kept::new();
@@ -288,7 +312,7 @@ fn younger_keys_are_never_replaced_by_older_ones() {
 }
 
 #[test]
-fn keys_from_the_future_keep_no_others_out() {
+fn keys_from_the_future_are_replaced() {
     let kept = Kept::new();
     let leeway = 60 * SECOND;
     // Within the allowed difference of clocks, the other replica may be right.
@@ -326,7 +350,7 @@ fn while_another_process_holds_the_lock_nothing_is_replaced() {
 }
 
 #[test]
-fn what_a_process_left_half_written_is_in_nobodys_way() {
+fn a_half_written_file_prevents_no_later_write() {
     let kept = Kept::new();
     let new = kept.file().with_extension("new");
     fs::write(&new, "half").unwrap();

@@ -141,6 +141,27 @@ async fn a_young_token_waits_for_a_fetch_that_is_near() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_young_token_near_the_end_of_the_cooldown_demands_the_fetch() {
+    let bench = Bench::new(|_| {}).await;
+    sleep(SETTLED).await;
+    assert_eq!(bench.ask(9, 100.0).await, UNKNOWN);
+    bench.issuer.state().listed = vec![1, 0];
+    sleep(9 * SECOND).await;
+    // An old token demands nothing.
+    assert_eq!(bench.ask(1, 100.0).await, UNKNOWN);
+    sleep(2 * SECOND).await;
+    assert_eq!(bench.issuer.attempts(), 2);
+
+    assert_eq!(bench.ask(9, 100.0).await, UNKNOWN);
+    bench.issuer.state().listed = vec![2, 1, 0];
+    sleep(9 * SECOND).await;
+    let began = Instant::now();
+    assert_eq!(bench.ask(2, 0.0).await, Ok(()));
+    assert!(began.elapsed() < 2 * SECOND);
+    assert_eq!(bench.issuer.attempts(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn demand_brings_a_retry_forward_to_the_end_of_the_cooldown() {
     let bench = Bench::new(|state| state.fault = Some(Fault::Error)).await;
     // By now the retries are a minute apart.

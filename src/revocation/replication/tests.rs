@@ -1090,7 +1090,7 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
 }
 
 #[test]
-fn requests_wait_for_the_first_reading_alone_and_two_seconds_at_most() {
+fn requests_wait_only_for_the_first_read_and_at_most_two_seconds() {
     paused(async {
         let world = World::new();
         world.replicas[0].revocations.store().revoke_user("user-0");
@@ -1100,6 +1100,7 @@ fn requests_wait_for_the_first_reading_alone_and_two_seconds_at_most() {
         assert!(!late.revocations.store().is_synced());
         late.revocations.store().synced().await;
         assert!(late.started.elapsed() < Duration::from_millis(500));
+        assert!(late.revocations.store().is_synced());
         assert_eq!(
             late.revocations.store().table.user("user-0", world.now()),
             Some(NOW)
@@ -1109,6 +1110,7 @@ fn requests_wait_for_the_first_reading_alone_and_two_seconds_at_most() {
         let refused = world.replica(1, None);
         refused.revocations.store().synced().await;
         assert!(refused.started.elapsed() < Duration::from_millis(100));
+        assert!(refused.revocations.store().is_synced());
 
         world.log.server().is_down = false;
         world.log.server().hangs = true;

@@ -149,3 +149,51 @@ impl<C> fmt::Debug for ProjectSet<C> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::user::{Identity, NoClaims, TimeContext, VerifiedUser};
+
+    const OURS: &str = "https://auth.shop.example";
+    const REMOVED: &str = "https://removed.shop.example";
+
+    fn user(issuer: &str, method: VerifiedBy, has_key: bool) -> AuthUser<NoClaims> {
+        AuthUser::new(Arc::new(VerifiedUser {
+            identity: Identity::of_issuer(issuer),
+            claims: NoClaims,
+            method,
+            signed_by: has_key.then(|| Arc::new(()) as _),
+            time: TimeContext {
+                clock: Clock::default(),
+                leeway: Duration::ZERO,
+            },
+        }))
+    }
+
+    /// A user made by a test has no key and no cookie.
+    #[test]
+    fn the_only_project_does_not_decide_for_a_user_of_another_one() {
+        let project = Arc::into_inner(stub::project(OURS)).unwrap();
+        let projects = ProjectSet::new([project], None, None).unwrap();
+        let is_found = |issuer, method, has_key| {
+            let found = projects.of_user(&user(issuer, method, has_key));
+            found.is_some_and(|project| project.issuer() == OURS)
+        };
+        for (method, has_key, is_made_by_test) in [
+            (VerifiedBy::Jwt, false, true),
+            (VerifiedBy::Jwt, true, false),
+            (VerifiedBy::LiveSession, true, false),
+            (VerifiedBy::LiveSession, false, false),
+            (VerifiedBy::Resolver, false, false),
+        ] {
+            assert!(is_found(OURS, method, has_key), "{method:?}");
+            assert_eq!(
+                is_found(REMOVED, method, has_key),
+                is_made_by_test,
+                "{method:?}, {has_key}"
+            );
+        }
+    }
+}

@@ -141,7 +141,7 @@ fn preflight(path: &str) -> Request {
 }
 
 #[tokio::test]
-async fn preflights_are_named_open_in_one_line() {
+async fn one_line_opens_preflights() {
     let world = World::new().await;
     let ours = &world.authgear;
     let cors = || {
@@ -161,6 +161,13 @@ async fn preflights_are_named_open_in_one_line() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.headers.contains_key("access-control-allow-methods"));
         assert_eq!(world.user(&app, "/me").await.status, 200);
+    }
+    // The CORS layer also answers OPTIONS without these headers.
+    let app = inside().layer(ours.seal().open_preflights());
+    for missing in [header::ORIGIN, header::ACCESS_CONTROL_REQUEST_METHOD] {
+        let mut request = preflight("/me");
+        request.headers_mut().remove(&missing);
+        assert!(is_caught(&send(&app, request).await), "{missing}");
     }
     // It opens no route that takes OPTIONS, nor one that takes anything.
     let app = api()
