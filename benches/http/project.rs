@@ -60,7 +60,7 @@ impl Project {
             good.push(headers);
         }
         let mut forged = good[0].clone();
-        forged.last_mut().unwrap().1 = SECRET.replace("nobody", "anyone");
+        forged.last_mut().unwrap().1 = SECRET.replace("gateway", "client");
         let user = self.bearer.user.clone();
         Load::write(folder.join("gateway.lua"), &good, forged, user)
     }
