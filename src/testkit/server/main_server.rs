@@ -33,7 +33,7 @@ fn discovery(issuer: &str) -> Value {
         "id_token_signing_alg_values_supported": ["RS256"],
         "issuer": issuer,
         "jwks_uri": format!("{issuer}{JWKS}"),
-        "response_types_supported": ["code", "none"],
+        "response_types_supported": ["code", "urn:authgear:params:oauth:response-type:settings-action", "none"],
         "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
         "subject_types_supported": ["public"],
         "token_endpoint": format!("{issuer}/oauth2/token"),
