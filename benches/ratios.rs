@@ -33,7 +33,7 @@ use axum::Router;
 use http::StatusCode;
 use support::race::{Contender, Course, Scaling, Team, Timing, race, scaling};
 use support::report::{self, Arguments, BARE, RAW};
-use support::{FILL, World, expect, forged, garbage, plot, request};
+use support::{FILL, World, forged, garbage, plot, request};
 use tokio::runtime::Runtime;
 
 /// How many tokens are seen again and again.
@@ -80,7 +80,6 @@ fn one_thread(course: Course, world: &World, runtime: &Runtime) -> (Vec<Timing>,
     let of_changing = runtime.block_on(world.router_beside_changes(OTHERS));
     let earlier = world.more_tokens(FILL);
     let full = runtime.block_on(world.router_after(&earlier));
-    let evicting = runtime.block_on(world.router_after(&earlier));
     let roomy = runtime.block_on(world.roomy_router());
     let of_distinct = runtime.block_on(world.router_after(&earlier[..DISTINCT]));
     let _entered = runtime.enter();
@@ -89,13 +88,6 @@ fn one_thread(course: Course, world: &World, runtime: &Runtime) -> (Vec<Timing>,
     let new = |n: usize| tokens[n].clone();
     let seen = |n: usize| tokens[n % SEEN].clone();
     let distinct = |n: usize| earlier[n % DISTINCT].clone();
-    // The second request with the token before is no part of the time.
-    let to_be_used_twice = |n: usize| {
-        if let Some(before) = n.checked_sub(1) {
-            expect(&evicting, request(&tokens[before]), OK);
-        }
-        tokens[n].clone()
-    };
     let long = garbage(world.token(0));
 
     let bare = (BARE, &world.bare_router(), OK, &seen as Tokens<'_>);
@@ -132,15 +124,9 @@ fn one_thread(course: Course, world: &World, runtime: &Runtime) -> (Vec<Timing>,
             &seen,
         ),
     ];
-    let cold: [(_, _, _, Tokens<'_>); 6] = [
+    let cold: [(_, _, _, Tokens<'_>); 5] = [
         ("first seen", &roomy, OK, &new),
         ("first seen, full cache", &full, OK, &new),
-        (
-            "first seen, full cache, used again later",
-            &evicting,
-            OK,
-            &to_be_used_twice,
-        ),
         ("seen before, one of 5,000", &of_distinct, OK, &distinct),
         ("first seen, 100 projects", &of_many, OK, &new),
         (
