@@ -54,8 +54,8 @@ mod tests {
 
     use super::*;
 
-    /// How the error is told, with the reason of the network if there is one.
-    fn told(error: impl Into<LogError>) -> String {
+    /// The name of the error, with the reason of the network if there is one.
+    fn described(error: impl Into<LogError>) -> String {
         match error.into() {
             LogError::Unreachable(reason) => format!("unreachable: {:?}", reason.kind()),
             LogError::Refused { code } => format!("refused: {code}"),
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_of_the_library_is_told_by_its_kind() {
+    fn each_failure_of_the_library_is_named_by_its_kind() {
         let of_kind = |kind| RedisError::from((kind, "of the test"));
         for (kind, expected) in [
             (ErrorKind::AuthenticationFailed, "Authentication"),
@@ -72,7 +72,7 @@ mod tests {
             (ErrorKind::UnexpectedReturnType, "Unreadable"),
             (ErrorKind::Client, "refused: ERR"),
         ] {
-            assert_eq!(told(of_kind(kind)), expected);
+            assert_eq!(described(of_kind(kind)), expected);
         }
         for (kind, expected) in [
             (io::ErrorKind::TimedOut, "Timeout"),
@@ -82,7 +82,7 @@ mod tests {
             ),
             (io::ErrorKind::BrokenPipe, "Closed"),
         ] {
-            assert_eq!(told(RedisError::from(io::Error::from(kind))), expected);
+            assert_eq!(described(RedisError::from(io::Error::from(kind))), expected);
         }
     }
 
@@ -114,7 +114,7 @@ mod tests {
             else {
                 panic!("{line}")
             };
-            assert_eq!(told(error), expected, "{line}");
+            assert_eq!(described(error), expected, "{line}");
         }
     }
 }
