@@ -314,7 +314,9 @@ impl<V: Default> Shards<V> {
             let before = shard.len();
             shard.retain(|_, value| keep(value));
             self.len.fetch_sub(before - shard.len(), Ordering::AcqRel);
-            shard.shrink_to_fit();
+            if shard.capacity() > 4 * shard.len() {
+                shard.shrink_to_fit();
+            }
         }
     }
 
