@@ -39,7 +39,9 @@ mod judge;
 mod lane;
 mod ledger;
 mod machine;
-mod redis;
+#[path = "../../tests/api/redis_server.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod redis_server;
 mod report;
 mod sample;
 mod script;

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::contenders::{Clocked, Jwt, Sessions};
 use crate::credentials::{LEEWAY, Refused, Rotation};
-use crate::redis::Redis;
+use crate::redis_server::RedisServer;
 use crate::support::servers::{Server, example, resource_server};
 
 /// How old a session's check may be, in mode `jwt+resolver` and for streams.
@@ -31,14 +31,14 @@ pub struct Stage {
     pub clocked: Arc<Clocked>,
     pub gateway: String,
     pub streams: String,
-    pub redis: Mutex<Redis>,
+    pub redis: Mutex<RedisServer>,
     /// By name. They end with the stage.
     servers: BTreeMap<&'static str, Server>,
 }
 
 impl Stage {
     pub async fn set() -> Self {
-        let redis = Redis::start().await;
+        let redis = RedisServer::start().await;
         let issuers = [
             FakeAuthgear::start().await,
             FakeAuthgear::start().await,

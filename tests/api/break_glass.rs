@@ -7,7 +7,8 @@ use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear, LiveSessions, RedisConfig, SessionResolver};
 use http::StatusCode;
 
-use crate::redis::{Server, within};
+use crate::redis::within;
+use crate::redis_server::RedisServer;
 use crate::revocation::{NOW, assert_good, assert_revoked, builder, on_a_frozen_clock};
 use crate::support::{Answer, Log, api, get, ready};
 
@@ -257,7 +258,7 @@ async fn refuses(authgear: &Authgear, token: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn three_replicas_know_it_within_a_second_and_keep_it_over_restarts() {
-    let mut server = Server::start(&[]).await;
+    let mut server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let alice = fake.add_user(User::new("alice"));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -305,7 +306,6 @@ async fn three_replicas_know_it_within_a_second_and_keep_it_over_restarts() {
         *old = fresh;
     }
     // The server comes back empty.
-    server.kill();
     server.restart().await;
     within(20, async || {
         let fresh = replica(&fake, &server.url()).await;

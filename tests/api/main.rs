@@ -7,6 +7,7 @@
 
 mod faults;
 mod hop;
+mod redis_server;
 mod support;
 
 /// The property tests' number of cases is chosen as in the library's own.

@@ -1,8 +1,7 @@
 //! Ended users shared by replicas through a real server.
 
 use std::future::Future;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,87 +13,11 @@ use http::{Request, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::redis_server::{RedisServer, free_port};
 use crate::support::{api, get, send};
 
-/// A server of the test's own, which ends with it.
-pub(crate) struct Server {
-    process: Child,
-    pub(crate) port: u16,
-    arguments: Vec<String>,
-    folder: PathBuf,
-}
-
-impl Server {
-    pub(crate) async fn start(arguments: &[&str]) -> Self {
-        let port = free_port();
-        let folder = std::env::temp_dir().join(format!("axum-authgear-redis-{port}"));
-        std::fs::create_dir_all(&folder).unwrap();
-        let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
-        let mut server = Self {
-            process: Self::spawn(port, &arguments, &folder),
-            port,
-            arguments,
-            folder,
-        };
-        server.answers().await;
-        server
-    }
-
-    fn spawn(port: u16, arguments: &Vec<String>, folder: &PathBuf) -> Child {
-        let mut command = Command::new("redis-server");
-        if !arguments.iter().any(|argument| argument == "--tls-port") {
-            command.args(["--port", &port.to_string()]);
-        }
-        command
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(arguments)
-            .current_dir(folder)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server can be run")
-    }
-
-    async fn answers(&mut self) {
-        within(10, async || {
-            TcpStream::connect(("127.0.0.1", self.port)).await.is_ok()
-        })
-        .await;
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    pub(crate) fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    /// On the same port, without what it knew.
-    pub(crate) async fn restart(&mut self) {
-        self.process = Self::spawn(self.port, &self.arguments, &self.folder);
-        self.answers().await;
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.process.id().to_string();
-        let status = Command::new("kill").args([name, &pid]).status().unwrap();
-        assert!(status.success());
-    }
-
-    pub(crate) async fn command(&self, words: &[&str]) -> String {
-        let output = tokio::process::Command::new("redis-cli")
-            .args(["-p", &self.port.to_string()])
-            .args(words)
-            .output()
-            .await
-            .expect("redis-cli can be run");
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
-
 /// For what a command line cannot say.
-impl Server {
+impl RedisServer {
     /// Sends one command of any bytes, and returns what comes back first.
     pub(crate) async fn send(&self, words: &[&[u8]]) -> String {
         let mut command = format!("*{}\r\n", words.len()).into_bytes();
@@ -119,19 +42,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// A wire to the server that can be cut: then nothing passes, and nothing is closed.
 pub(crate) struct Wire {
     port: u16,
@@ -140,7 +50,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) async fn to(server: &Server) -> Self {
+    pub(crate) async fn to(server: &RedisServer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let is_cut = Arc::new(AtomicBool::new(false));
@@ -262,7 +172,7 @@ pub(crate) fn user(fake: &FakeAuthgear, name: &str) -> (User, String) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn what_one_replica_learns_all_know_within_a_second() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let (alice, token) = user(&fake, "alice");
     let (_, good) = user(&fake, "bob");
@@ -303,7 +213,7 @@ async fn what_one_replica_learns_all_know_within_a_second() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_server_that_comes_back_empty_is_told_what_was_known() {
-    let mut server = Server::start(&[]).await;
+    let mut server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let a = Replica::start(&fake, server.url()).await;
     let b = Replica::start(&fake, server.url()).await;
@@ -311,7 +221,7 @@ async fn a_server_that_comes_back_empty_is_told_what_was_known() {
     a.hears(&fake, WebhookEvent::UserDeleted, &alice).await;
     all_refuse(1, &[&a, &b], &before).await;
 
-    server.kill();
+    server.stop();
     within(10, async || {
         a.authgear.status().health() == Health::Degraded
     })
@@ -350,7 +260,7 @@ async fn a_server_that_comes_back_empty_is_told_what_was_known() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_server_that_hangs_makes_nobody_wait() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let a = Replica::start(&fake, server.url()).await;
     let b = Replica::start(&fake, server.url()).await;
@@ -387,7 +297,7 @@ async fn a_server_that_hangs_makes_nobody_wait() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_partition_heals_in_both_directions() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let wire = Wire::to(&server).await;
     let fake = FakeAuthgear::start().await;
     let near = Replica::start(&fake, server.url()).await;
@@ -417,7 +327,10 @@ async fn a_partition_heals_in_both_directions() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_password_and_a_prefix_keep_others_out() {
-    let server = Server::start(&["--requirepass", "s3cr:t/@"]).await;
+    let server = RedisServer::start().await;
+    server
+        .command(&["CONFIG", "SET", "requirepass", "s3cr:t/@"])
+        .await;
     let at = |credentials: &str| format!("redis://{credentials}127.0.0.1:{}/2", server.port);
     let fake = FakeAuthgear::start().await;
     let by_url = Replica::start(&fake, at(":s3cr%3At%2F%40@")).await;
@@ -484,16 +397,13 @@ async fn tls_takes_the_servers_certificate_alone() {
     };
     let (pem, key) = certificate("server");
     let (other_pem, _) = certificate("other");
+    let server = RedisServer::start().await;
     let port = free_port().to_string();
-    let mut server = Server::start(&[]).await;
-    server.kill();
-    server.port = port.parse().unwrap();
-    server.arguments = ["--port", "0", "--tls-port", &port, "--tls-cert-file", &pem]
-        .into_iter()
-        .chain(["--tls-key-file", &key, "--tls-auth-clients", "no"])
-        .map(str::to_owned)
-        .collect();
-    server.restart().await;
+    let certificate = ["tls-cert-file", &pem, "tls-key-file", &key];
+    let set = ["CONFIG", "SET", "tls-auth-clients", "no"];
+    server.command(&[&set[..], &certificate].concat()).await;
+    let answer = server.command(&["CONFIG", "SET", "tls-port", &port]).await;
+    assert_eq!(answer.trim(), "OK");
 
     let fake = FakeAuthgear::start().await;
     let at = |host: &str, pem: &str| {

@@ -11,7 +11,8 @@ use tokio::time::sleep;
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
-use crate::redis::{Replica, Server, all_refuse, user, within};
+use crate::redis::{Replica, all_refuse, user, within};
+use crate::redis_server::RedisServer;
 use crate::support::second_dispatcher;
 
 const LARGEST: &[u8] = b"18446744073709551615-18446744073709551615";
@@ -98,7 +99,7 @@ async fn all_healthy(replicas: &[&Replica]) {
 }
 
 /// Entries that others might have written: by mistake, or a later version.
-async fn add_foreign_entries(server: &Server, key: &[u8]) {
+async fn add_foreign_entries(server: &RedisServer, key: &[u8]) {
     let large = vec![b'x'; 1024 * 1024];
     let entries: &[&[&[u8]]] = &[
         &[b"\xff\xfe", b"v"],
@@ -125,7 +126,7 @@ async fn add_foreign_entries(server: &Server, key: &[u8]) {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn foreign_entries_are_skipped_wherever_they_stand() {
-    let mut server = Server::start(&[]).await;
+    let mut server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let (lines, _guard) = Lines::of_this_thread();
     let key = key(&fake);
@@ -164,7 +165,6 @@ async fn foreign_entries_are_skipped_wherever_they_stand() {
     .await;
 
     // The server loses them, and gets new ones.
-    server.kill();
     server.restart().await;
     add_foreign_entries(&server, key).await;
     let (carol, third) = user(&fake, "carol");
@@ -182,7 +182,7 @@ async fn foreign_entries_are_skipped_wherever_they_stand() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_flood_of_large_foreign_entries_is_read_in_small_pages() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let key = key(&fake);
     let large = vec![b'x'; 4 * 1024 * 1024];
@@ -237,7 +237,7 @@ const CAUSES: &[Cause] = &[
 async fn a_server_that_takes_nothing_is_asked_seldom_and_told_everything_later() {
     for cause in CAUSES {
         let code = cause.code;
-        let mut server = Server::start(&[]).await;
+        let mut server = RedisServer::start().await;
         let fake = FakeAuthgear::start().await;
         let (lines, _guard) = Lines::of_this_thread();
         let a = Replica::start(&fake, server.url()).await;
@@ -269,7 +269,6 @@ async fn a_server_that_takes_nothing_is_asked_seldom_and_told_everything_later()
         assert!(a.refuses(&before).await && b.refuses(&before).await);
 
         // Restarted in the middle of it, with the same cause.
-        server.kill();
         server.restart().await;
         server.command(cause.make).await;
         let (carol, after) = user(&fake, "carol");
@@ -293,7 +292,7 @@ async fn a_server_that_takes_nothing_is_asked_seldom_and_told_everything_later()
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_key_of_another_type_is_told_and_waited_for() {
-    let mut server = Server::start(&[]).await;
+    let mut server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let key = key(&fake);
     let (lines, _guard) = Lines::of_this_thread();
@@ -314,7 +313,6 @@ async fn a_key_of_another_type_is_told_and_waited_for() {
         // One that starts now.
         let b = Replica::start(&fake, server.url()).await;
         within(10, async || error(&b).contains("WRONGTYPE")).await;
-        server.kill();
         server.restart().await;
         server.command(&command).await;
         let connections = server.connections().await;
@@ -333,7 +331,7 @@ async fn a_key_of_another_type_is_told_and_waited_for() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_stream_that_has_come_to_its_last_id_is_told_clearly() {
-    let mut server = Server::start(&[]).await;
+    let mut server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let key = key(&fake);
     let (lines, _guard) = Lines::of_this_thread();
@@ -345,7 +343,6 @@ async fn a_stream_that_has_come_to_its_last_id_is_told_clearly() {
 
     for is_restarted in [false, true] {
         if is_restarted {
-            server.kill();
             server.restart().await;
         }
         let last = [&b"XADD"[..], key.as_bytes(), LARGEST, b"\xff", b"v"];
@@ -384,7 +381,7 @@ async fn a_stream_that_has_come_to_its_last_id_is_told_clearly() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_replica_whose_clock_is_ahead_locks_nobody_out() {
-    let mut server = Server::start(&[]).await;
+    let mut server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let key = key(&fake);
     let ahead_by_an_hour = || {
@@ -440,7 +437,6 @@ async fn a_replica_whose_clock_is_ahead_locks_nobody_out() {
     server.command(&["CLIENT", "KILL", "TYPE", "normal"]).await;
     sleep(Duration::from_secs(3)).await;
     assert_eq!(server.command(&["XLEN", &key]).await.trim(), "3");
-    server.kill();
     server.restart().await;
     for user in [&alice, &bob, &carol] {
         let token = issued(user, now());

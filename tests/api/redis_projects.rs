@@ -10,7 +10,8 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-use crate::redis::{Server, Wire, within};
+use crate::redis::{Wire, within};
+use crate::redis_server::RedisServer;
 use crate::support::{api, get};
 
 const REFUSED: StatusCode = StatusCode::UNAUTHORIZED;
@@ -115,7 +116,7 @@ fn key(fake: &FakeAuthgear) -> String {
 }
 
 /// The connections that are open, but for the one that asks.
-async fn open_connections(server: &Server) -> usize {
+async fn open_connections(server: &RedisServer) -> usize {
     let list = server.command(&["CLIENT", "LIST"]).await;
     list.lines()
         .filter(|line| !line.contains("cmd=client"))
@@ -123,7 +124,7 @@ async fn open_connections(server: &Server) -> usize {
 }
 
 /// Says in the log of a project, as another replica would, that a user is ended.
-async fn end_elsewhere(server: &Server, key: &str, id: &str) {
+async fn end_elsewhere(server: &RedisServer, key: &str, id: &str) {
     let moment = "2000000000";
     let answer = server
         .command(&["XADD", key, "*", "user", id, "moment", moment])
@@ -134,7 +135,7 @@ async fn end_elsewhere(server: &Server, key: &str, id: &str) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn what_is_ended_in_one_project_is_ended_on_all_replicas_and_in_no_other_project() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let tenants = Tenants::start().await;
     let a = Process::start(&tenants, server.url()).await;
     let b = Process::start(&tenants, server.url()).await;
@@ -163,7 +164,7 @@ async fn what_is_ended_in_one_project_is_ended_on_all_replicas_and_in_no_other_p
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn all_projects_share_two_connections() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let idle = |number| Authgear::builder(format!("http://localhost:{}", 1 + number));
     let single = Authgear::builder("http://localhost:1")
         .redis(server.url())
@@ -194,7 +195,7 @@ async fn all_projects_share_two_connections() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn projects_come_and_go_over_the_same_connections() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let tenants = Tenants::start().await;
     let a = Process::start(&tenants, server.url()).await;
     let b = Process::of([], server.url());
@@ -243,7 +244,7 @@ async fn projects_come_and_go_over_the_same_connections() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_stream_that_cannot_be_read_degrades_its_own_project_alone() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let tenants = Tenants::start().await;
     let (one, other) = (key(&tenants.one), key(&tenants.other));
     let redis = || RedisConfig::new(server.url()).max_staleness(Duration::from_secs(10));
@@ -309,7 +310,7 @@ impl Tenants {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn news_of_one_project_do_not_wait_for_those_of_another() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let tenants = Tenants::start().await;
     let a = Process::start(&tenants, server.url()).await;
     let b = Process::start(&tenants, server.url()).await;
@@ -329,7 +330,7 @@ async fn news_of_one_project_do_not_wait_for_those_of_another() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_huge_backlog_of_one_project_holds_up_no_other() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let tenants = Tenants::start().await;
     let (one, other) = (key(&tenants.one), key(&tenants.other));
     let [own, others] = tenants.tokens("alice");
@@ -364,7 +365,7 @@ async fn a_huge_backlog_of_one_project_holds_up_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn all_projects_are_told_when_the_server_is_away_and_when_it_is_back() {
-    let mut server = Server::start(&[]).await;
+    let mut server = RedisServer::start().await;
     let tenants = Tenants::start().await;
     let fakes = [&tenants.one, &tenants.other];
     let a = Process::start(&tenants, server.url()).await;
@@ -373,7 +374,7 @@ async fn all_projects_are_told_when_the_server_is_away_and_when_it_is_back() {
     a.revoke(&tenants.one, "alice");
     b.learns(1_000, &own).await;
 
-    server.kill();
+    server.stop();
     for process in [&a, &b] {
         for fake in fakes {
             process.becomes(fake, Health::Degraded).await;
@@ -406,7 +407,7 @@ async fn all_projects_are_told_when_the_server_is_away_and_when_it_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_connection_that_hangs_is_given_up_by_all_projects() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let wire = Wire::to(&server).await;
     let tenants = Tenants::start().await;
     let fakes = [&tenants.one, &tenants.other];
@@ -446,7 +447,7 @@ async fn a_server_that_takes_nothing_is_in_contact_with_all_and_degrades_who_has
             vec!["REPLICAOF", "NO", "ONE"],
         ),
     ] {
-        let server = Server::start(&[]).await;
+        let server = RedisServer::start().await;
         let tenants = Tenants::start().await;
         let a = Process::start(&tenants, server.url()).await;
         let b = Process::start(&tenants, server.url()).await;
@@ -473,7 +474,7 @@ async fn a_server_that_takes_nothing_is_in_contact_with_all_and_degrades_who_has
 }
 
 /// The ids of the connections that wait in the server.
-async fn waiting_connections(server: &Server) -> Vec<String> {
+async fn waiting_connections(server: &RedisServer) -> Vec<String> {
     let list = server.command(&["CLIENT", "LIST"]).await;
     let waiting = list.lines().filter(|line| line.contains("flags=b"));
     waiting
@@ -484,7 +485,7 @@ async fn waiting_connections(server: &Server) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn the_connection_that_waits_may_be_lost_without_loss_of_contact() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let tenants = Tenants::start().await;
     let redis = || RedisConfig::new(server.url()).max_staleness(Duration::from_secs(10));
     let a = Process::start(&tenants, redis()).await;
@@ -509,7 +510,7 @@ async fn the_connection_that_waits_may_be_lost_without_loss_of_contact() {
 }
 
 /// A way to the server for one connection alone.
-async fn narrow_way(server: &Server) -> (String, tokio::task::JoinHandle<()>) {
+async fn narrow_way(server: &RedisServer) -> (String, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
     let port = server.port;
@@ -532,7 +533,7 @@ async fn narrow_way(server: &Server) -> (String, tokio::task::JoinHandle<()>) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn without_a_connection_that_waits_the_streams_are_looked_at() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let tenants = Tenants::start().await;
     let (narrow, _way) = narrow_way(&server).await;
     let a = Process::start(&tenants, server.url()).await;
@@ -549,7 +550,7 @@ async fn without_a_connection_that_waits_the_streams_are_looked_at() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn projects_that_come_and_go_in_a_hurry_cost_no_connection_and_no_news() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let tenants = Tenants::start().await;
     let a = Process::start(&tenants, server.url()).await;
     let b = Process::start(&tenants, server.url()).await;
@@ -605,7 +606,7 @@ async fn projects_that_come_and_go_in_a_hurry_cost_no_connection_and_no_news() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn much_to_append_for_one_project_holds_up_no_other() {
-    let server = Server::start(&[]).await;
+    let server = RedisServer::start().await;
     let tenants = Tenants::start().await;
     let a = Process::start(&tenants, server.url()).await;
     let b = Process::start(&tenants, server.url()).await;

@@ -6,6 +6,13 @@
 
 mod browser;
 mod process;
+#[path = "../api/redis_server.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the tests of another target use the rest"
+)]
+mod redis_server;
 
 mod browser_app;
 mod explain;

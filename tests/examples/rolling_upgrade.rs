@@ -1,15 +1,13 @@
 //! A rolling upgrade: `resource_server` of the first release beside today's, on one stream of a real Redis.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use axum_authgear::testkit::{FakeAuthgear, User, WebhookEvent};
 use axum_authgear::{AuthUser, Authgear};
-use tokio::net::TcpStream;
 
 use crate::process::{PATIENCE, path};
+use crate::redis_server::RedisServer;
 use crate::resource_server::Server;
 
 /// Names the program of the first release. `.ci/run full` builds it.
@@ -134,9 +132,9 @@ async fn what_the_first_release_appends_again_is_read_by_todays() {
     new.stop().await;
     drop(program);
 
-    stage.redis.command(&["FLUSHALL"]);
+    stage.redis.command(&["FLUSHALL"]).await;
     eventually("the old one appends again", async || {
-        stage.redis.command(&["DBSIZE"]).trim() == "1" && stage.redis.entries() >= 3
+        stage.redis.command(&["DBSIZE"]).await.trim() == "1" && entries(&stage.redis).await >= 3
     })
     .await;
     let new = stage.start_new().await;
@@ -153,7 +151,7 @@ async fn what_the_first_release_appends_again_is_read_by_todays() {
 
 /// A project and a Redis, which replicas of both releases share.
 struct Stage {
-    redis: Redis,
+    redis: RedisServer,
     fake: FakeAuthgear,
     first_release: PathBuf,
 }
@@ -163,7 +161,7 @@ impl Stage {
         let program = std::env::var_os(FIRST_RELEASE);
         let first_release = PathBuf::from(program.expect("FIRST_RELEASE names its program"));
         Self {
-            redis: Redis::start().await,
+            redis: RedisServer::start().await,
             fake: FakeAuthgear::start().await,
             first_release,
         }
@@ -219,54 +217,9 @@ async fn eventually(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// A server of the test's own, which keeps nothing on the disk and ends with this.
-struct Redis {
-    process: Child,
-    port: u16,
-}
-
-impl Redis {
-    async fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--appendonly", "no"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server can be run");
-        let mut redis = Self { process, port };
-        eventually("Redis answers", async || {
-            TcpStream::connect(("127.0.0.1", port)).await.is_ok()
-        })
-        .await;
-        // Otherwise it is another server that answers, at a port that was taken meanwhile.
-        assert!(redis.process.try_wait().unwrap().is_none());
-        redis
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    fn command(&self, words: &[&str]) -> String {
-        let port = self.port.to_string();
-        let mut command = Command::new("redis-cli");
-        let output = command.args(["-p", &port]).args(words).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// How many entries the only stream has.
-    fn entries(&self) -> u64 {
-        let key = self.command(&["KEYS", "*"]);
-        self.command(&["XLEN", key.trim()]).trim().parse().unwrap()
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// How many entries the only stream has.
+async fn entries(redis: &RedisServer) -> u64 {
+    let key = redis.command(&["KEYS", "*"]).await;
+    let length = redis.command(&["XLEN", key.trim()]).await;
+    length.trim().parse().unwrap()
 }

@@ -8,7 +8,7 @@ use axum_authgear::testkit::{FakeAuthgear, User};
 use axum_authgear::{AuthErrorKind, Authgear, Health, RedisConfig};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::redis::Server;
+use crate::redis_server::RedisServer;
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread()
@@ -26,7 +26,7 @@ fn a_status_is_down_where_all_users_are_refused() {
     let clock = Clock::frozen_at(1_800_000_000);
     let (server, fake) = server_runtime.block_on(async {
         let fake = FakeAuthgear::builder().clock(clock.clone()).start().await;
-        (Server::start(&[]).await, fake)
+        (RedisServer::start().await, fake)
     });
     let alice = fake.add_user(User::new("alice"));
     let authgear = first.block_on(async {
