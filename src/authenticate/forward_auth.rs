@@ -31,9 +31,10 @@ use crate::verify::{GatewayIdentity, SetCookies};
 /// Envoy's `ext_authz`, Caddy's `forward_auth`), from
 /// [`Authgear::forward_auth`](crate::Authgear::forward_auth).
 ///
-/// The response is 200 with `x-authgear-*` headers for a signed-in user. A refusal shows in its status: 401
-/// without a valid credential, 403 for a machine and for a cross-site request with a cookie, 503 if the user
-/// cannot be verified now. Path and body of the sub-request have no effect.
+/// The response is 200 with `x-authgear-*` headers for a signed-in user. A refusal shows in its status:
+/// 400 for a malformed field, 401 without a valid credential, 403 for a machine and for a cross-site
+/// request with a cookie, 503 if the user cannot be verified now. Path and body of the sub-request have
+/// no effect.
 ///
 /// Two sources decide whether a request with a cookie is unsafe: the method and the upgrade of the
 /// sub-request, *and* those that the gateway names in a field. These fields are `X-Forwarded-Method`,

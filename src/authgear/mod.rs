@@ -70,8 +70,8 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// layer or requirement of one resource does not count for another.
     ///
     /// # Errors
-    /// The address or a scope is invalid. Or the resource has its own audience, but the session resolver or
-    /// a gateway compares only the endpoint: give such a resource the
+    /// The address or a scope is invalid. Or the resource has its own audience, but the session resolver,
+    /// a gateway or Authgear's own cookies know only the endpoint: give such a resource the
     /// [`project_audience`](ProtectedResource::project_audience).
     pub fn for_resource(&self, resource: ProtectedResource) -> Result<Self, ConfigError> {
         let shared = &self.authenticator.shared;
@@ -357,15 +357,17 @@ impl<C: Send + Sync + 'static> Authgear<C> {
     /// Waits until the user's requests would be refused, and returns the reason. Use it to close a long
     /// connection of the user (WebSocket, server-sent events, a gRPC stream).
     ///
-    /// With live sessions it returns within their bound, and in the mode *resolver* within some seconds.
-    /// Otherwise it returns when the token expires, is revoked, or its key is no longer used. After
-    /// [`invalidate_user`](Self::invalidate_user), or a webhook about the user, the resolver is asked at
-    /// once, for this user's connections only. In the mode *gateway* it never returns.
+    /// With live sessions it returns within their bound, and in the mode *resolver* within some seconds
+    /// and the cache's TTL. Otherwise it returns when the token expires, is revoked, or its key is no
+    /// longer used. After [`invalidate_user`](Self::invalidate_user), or a webhook about the user, the
+    /// resolver is asked at once, for this user's connections only. In the mode *gateway* it never
+    /// returns.
     ///
     /// An outage also ends the wait, but not at once. `SessionUnavailable` is returned when the last
-    /// confirmation is too old: in the mode *resolver* older than a minute plus the cache's TTL, with live
-    /// sessions older than one and a half bounds, plus the [grace
-    /// period](crate::LiveSessions::grace_period) if it has begun. `KeysUnavailable` is returned when the
+    /// confirmation is too old: in the mode *resolver* older than a minute plus the cache's TTL, with
+    /// live sessions older than one and a half bounds, plus the [grace
+    /// period](crate::LiveSessions::grace_period) if it has begun. (If the bound is longer than a minute:
+    /// older than the bound, and than half of it and a minute.) `KeysUnavailable` is returned when the
     /// keys are too old. A shorter outage ends no connection. If the runtime of `build()` has ended,
     /// `SessionUnavailable` is returned at once.
     ///

@@ -82,9 +82,9 @@
 //!
 //! A challenge names the scopes that the token lacks. It names no scope that the token has, no scope that
 //! another named scope [includes](crate::AuthgearBuilder::scope_includes), and never `offline_access`.
-//! Layers around each other are refused as one requirement, with one challenge. A layer finds the
-//! requirements of inner layers if a clone of its inner service also clones them. It does not find the
-//! arguments of a handler, or the calls in it.
+//! The requirements of nested layers count as one: a refusal has one challenge for all of them. A layer
+//! finds the requirements of inner layers if a clone of its inner service also clones them. It does not
+//! find the arguments of a handler, or the calls in it.
 //!
 //! Requirements trust the verified token for as long as it is valid. A role that was removed stays in the
 //! tokens that were issued before.

@@ -166,17 +166,17 @@ impl<C> Requirement<C> {
 
     /// Both must be met.
     ///
-    /// Of two refusals the response names the one that the caller can do less about: `forbidden` before
-    /// `insufficient_scope` before `insufficient_user_authentication`, so that no user signs in again in
-    /// vain. Two refusals of one sort become one, with the scopes of both and the shorter `max_age`.
+    /// If both refuse, the response names the refusal that is harder to resolve for the caller: `forbidden`
+    /// before `insufficient_scope` before `insufficient_user_authentication`. So no user signs in again in
+    /// vain. If both have the same `error`, the response has the scopes of both and the shorter `max_age`.
     pub fn and(self, other: Self) -> Self {
         Self::new(Rule::Both(self, other))
     }
 
     /// One of them must be met.
     ///
-    /// Of two refusals the response names the one that the caller can do more about, in the opposite order
-    /// of [`and`](Self::and), and the first one if they are alike.
+    /// If both refuse, the response names the refusal that is easier to resolve for the caller, in the
+    /// opposite order of [`and`](Self::and), and the first one if they are equal.
     pub fn or(self, other: Self) -> Self {
         Self::new(Rule::Either(self, other))
     }

@@ -204,9 +204,9 @@ impl<C> AuthgearBuilder<C> {
     /// The number of verified tokens to remember, so that the signature of each is checked once. Default:
     /// 10,000. 0 turns the cache off.
     ///
-    /// A full cache that gets many tokens which are used once usually keeps a token only when it is verified
-    /// for the second time. So they evict none that are in use. A token that does not begin with `eyJ`,
-    /// because its header begins with whitespace, is verified each time.
+    /// If many tokens are used only once, a full cache usually stores a token only at its second
+    /// verification. So tokens that are used once evict none that are in use. A token that does not begin
+    /// with `eyJ`, because its header begins with whitespace, is verified each time.
     ///
     /// An entry takes about 768 bytes plus the text of its claims; the whole cache takes at most 2 KiB per
     /// token, and two bytes per token to recognize a second verification. It holds a keyed digest of a token,
@@ -407,9 +407,10 @@ impl<C> AuthgearBuilder<C> {
     /// The minimum time between two fetches that requests cause (by a token with an unknown key). Default:
     /// 10 seconds. It bounds the cost of a flood of invented tokens.
     ///
-    /// While there are no usable keys, a failed fetch is repeated at the latest after this time, also
-    /// without a request, because a service that is not ready gets no requests. (Otherwise the pauses grow
-    /// to a minute.) After a fetch that took as long as the cooldown, there is a pause of a second.
+    /// While there are no usable keys, the crate repeats a failed fetch after this time at the latest. It
+    /// needs no request for that, because a service that is not ready gets none. With usable keys, the
+    /// pauses grow to a minute. If a fetch took as long as the cooldown, the next one begins a second
+    /// later.
     pub fn jwks_cooldown(mut self, cooldown: Duration) -> Self {
         self.options.keys.cooldown = cooldown;
         self

@@ -29,8 +29,8 @@ pub enum ConfigError {
         /// What it conflicts with, and what to do.
         reason: &'static str,
     },
-    /// `build()` was called outside of a tokio runtime with enabled drivers, which the background
-    /// tasks need.
+    /// `build()` was called outside of a tokio runtime with enabled timers, which the background tasks
+    /// need.
     #[error(
         "build() must be called within a tokio runtime whose timers are enabled: in an async fn \
          below #[tokio::main], or after Runtime::enter"

@@ -11,7 +11,7 @@ use crate::networks::{is_in, read_networks};
 use crate::secret::Secret;
 
 /// How a gateway proves its identity. Without a proof, anyone who reaches the service could write the
-/// headers. No proof accepts everyone.
+/// headers. `build()` refuses a proof that would trust every sender.
 #[derive(Clone, Debug)]
 #[must_use = "this does nothing until it is given to a builder"]
 pub struct GatewayProof(Kind);

@@ -76,8 +76,8 @@ impl SessionResolver {
     /// Caches a valid answer for this long, counted from the start of the call, but not beyond the expiry of
     /// a JWT. Default: zero, off. At most an hour.
     ///
-    /// A JWT in the cookie `app_access_token` limits this time too, whichever of the cookies the answer is
-    /// about. A JWT that had expired a minute before the call does not.
+    /// A JWT in the cookie `app_access_token` also limits this time, even if another cookie decided the
+    /// answer. A JWT that expired at least a minute before the call does not limit it.
     ///
     /// A disabled user can pass for this long. An answer without a session is cached for a second at most,
     /// and a failure never.
