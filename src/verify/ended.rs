@@ -111,7 +111,7 @@ impl<'s> Watch<'s> {
 /// Waits, or returns earlier when the user was purged. The times are spread, so that connections that began
 /// together, or belong to one user, do not call at the same moment.
 async fn wait(pause: Duration, purges: Option<&mut PurgeWatch>) {
-    let pause = sleep(pause.mul_f64(0.8 + 0.2 * fastrand::f64()));
+    let pause = sleep(spread(pause));
     match purges {
         None => pause.await,
         Some(purges) => tokio::select! {
@@ -121,6 +121,11 @@ async fn wait(pause: Duration, purges: Option<&mut PurgeWatch>) {
     }
 }
 
+/// The pause, less up to a fifth.
+fn spread(pause: Duration) -> Duration {
+    pause.mul_f64(1.0 - 0.2 * fastrand::f64())
+}
+
 /// The interval at which a long connection checks the time and the keys.
 const LOCAL_PAUSE: Duration = Duration::from_secs(1);
 /// The interval of resolver calls for a long connection if only the resolver decides.
@@ -128,3 +133,26 @@ const RESOLVER_PAUSE: Duration = Duration::from_secs(5);
 /// How long a connection continues after its last confirmation while none can be had.
 const MAX_TOLERANCE: Duration = Duration::from_secs(60);
 const PURGE_SPREAD: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_shorter_by_a_fifth_at_most() {
+        let second = Duration::from_secs(1);
+        let pauses: Vec<_> = (0..1_000).map(|_| spread(second)).collect();
+        assert!(
+            pauses
+                .iter()
+                .all(|pause| (0.8..=1.0).contains(&pause.as_secs_f64()))
+        );
+        for part in [0.8..0.9, 0.9..1.0] {
+            assert!(
+                pauses
+                    .iter()
+                    .any(|pause| part.contains(&pause.as_secs_f64()))
+            );
+        }
+    }
+}
