@@ -47,8 +47,7 @@ impl Measure {
     /// What a server may have at most, and by which share and how much besides it may go on to grow.
     fn limits(self) -> Option<(f64, f64, f64)> {
         match self {
-            // In an hour, live sessions fill their caches by 6 MiB from one third to the next.
-            Self::Memory => Some((256.0, 0.1, 8.0)),
+            Self::Memory => Some((256.0, 0.1, 4.0)),
             Self::Descriptors => Some((1_000.0, 0.25, 32.0)),
             Self::Threads => Some((64.0, 0.0, 4.0)),
             Self::Tasks | Self::P50 | Self::P99 => None,
