@@ -22,6 +22,8 @@ mod lock;
 mod macros;
 mod networks;
 mod outbound;
+#[cfg(test)]
+mod property;
 mod protected_resource;
 mod rejection;
 mod revocation;

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::{CookieName, Credential, CredentialKind, CredentialSource, SessionCookies, Sources};
 use crate::error::AuthErrorKind;
-use crate::simulation::cases::cases;
-use crate::simulation::mutation::{any_bytes, recorded};
+use crate::property::cases::cases;
+use crate::property::mutation::{any_bytes, recorded};
 
 /// The bytes of a credential, and where it came from.
 type Found = Result<Option<(CredentialKind, Vec<u8>)>, AuthErrorKind>;

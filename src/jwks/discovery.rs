@@ -89,8 +89,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::simulation::cases::cases;
-    use crate::simulation::mutation::{any_json, recorded};
+    use crate::property::cases::cases;
+    use crate::property::mutation::{any_json, recorded};
 
     fn read(document: &str) -> Result<Url, DiscoveryError> {
         jwks_uri(

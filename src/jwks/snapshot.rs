@@ -124,8 +124,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::simulation::cases::cases;
-    use crate::simulation::mutation::{any_bytes, any_json, recorded};
+    use crate::property::cases::cases;
+    use crate::property::mutation::{any_bytes, any_json, recorded};
 
     const ISSUER: &str = "https://auth.shop.example";
 

@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
-use super::cases::cases;
 use super::issuer::{Fault, Issuer, KEYS, START, key};
 use crate::clock::Clock;
 use crate::jwks::{KeyFolder, KeyPolicy, KeySnapshot, KeyStore, Refresher};
+use crate::property::cases::cases;
 
 const ISSUER: &str = "https://auth.example";
 /// By how much two clocks differ at most.

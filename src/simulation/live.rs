@@ -11,12 +11,12 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::cases::cases;
 use super::issuer::telemetry;
 use super::world::World;
 use crate::clock::Clock;
 use crate::error::AuthErrorKind;
 use crate::outbound::FetchError;
+use crate::property::cases::cases;
 use crate::user::{NoClaims, Principal, SessionCredential, VerifiedBy};
 use crate::verify::resolver::{Ask, Asking, CallError, ClientInfo};
 use crate::verify::session_headers::{SESSION_VALID, USER_ID};

@@ -5,12 +5,10 @@
 //! [`live`] does the same for live sessions, [`kept`] for keys that outlive their process, and
 //! [`projects`] for projects that come and go.
 
-pub(crate) mod cases;
 pub(crate) mod issuer;
 #[cfg(unix)]
 mod kept;
 mod live;
-pub(crate) mod mutation;
 mod projects;
 mod request;
 mod world;
@@ -20,10 +18,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::sleep;
 
-use self::cases::cases;
 use self::issuer::Fault;
 use self::request::Iat;
 use self::world::World;
+use crate::property::cases::cases;
 
 /// One step of a schedule. Numbers that choose among things are taken modulo how many there are.
 #[derive(Clone, Debug)]

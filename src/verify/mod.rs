@@ -22,11 +22,11 @@ pub(crate) use gateway::{GatewayIdentity, GatewayVerifier, Proof};
 #[cfg(feature = "testkit")]
 pub(crate) use jwt::claims::unverified_identity;
 pub(crate) use jwt::{
-    Audiences, FormerIssuer, JwtVerifier, ReadClaims, TokenCache, Validation, asymmetric_name,
+    Audiences, FormerIssuer, JwtVerifier, ReadClaims, Validation, asymmetric_name,
 };
 pub use live::LiveSessions;
 pub(crate) use live::LiveVerifier;
-pub(crate) use projects::{ProjectResources, ProjectSet, TrustedProject};
+pub(crate) use projects::{ProjectResources, ProjectSet, TokenCache, TrustedProject};
 pub use resolver::SessionResolver;
 pub(crate) use resolver::{
     CachePolicy, ClientInfo, HttpResolver, Requester, ResolverClient, ResolverVerifier, SetCookies,

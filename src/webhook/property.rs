@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::event::Malformed;
 use super::*;
+use crate::property::cases::cases;
+use crate::property::mutation::{any_bytes, any_json, recorded};
 use crate::revocation::record::Event;
-use crate::simulation::cases::cases;
-use crate::simulation::mutation::{any_bytes, any_json, recorded};
 
 const SECRET: &str = "whsec-of-the-project";
 

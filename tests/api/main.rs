@@ -11,7 +11,7 @@ mod redis_server;
 mod support;
 
 /// The property tests' number of cases is chosen as in the library's own.
-#[path = "../../src/simulation/cases.rs"]
+#[path = "../../src/property/cases.rs"]
 mod cases;
 
 mod access_log;

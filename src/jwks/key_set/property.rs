@@ -13,8 +13,8 @@ use super::{KeySet, KeySetError, MAX_KEYS};
 use crate::clock::Clock;
 use crate::jwks::snapshot::SnapshotError;
 use crate::jwks::{KeyPolicy, KeySnapshot, KeyStore};
-use crate::simulation::cases::cases;
-use crate::simulation::mutation::{any_json, recorded};
+use crate::property::cases::cases;
+use crate::property::mutation::{any_json, recorded};
 use crate::testkit::SigningKey;
 
 const ALLOWED: [Algorithm; 4] = [

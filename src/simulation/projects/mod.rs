@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep};
 
 use self::request::{Stream, request};
 use self::world::{Answers, PROJECTS, Setup, Token, World};
-use super::cases::cases;
 use super::issuer::Fault;
+use crate::property::cases::cases;
 
 /// One step of a schedule. The first number is the project's.
 #[derive(Clone, Debug)]

@@ -182,7 +182,7 @@ fn list<'de, A: MapAccess<'de>>(
 /// The claims that are compared with the clock at each use of the token.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::verify) struct Times {
-    pub(super) expires_at: NumericDate,
-    pub(super) not_before: Option<NumericDate>,
-    pub(super) issued_at: Option<NumericDate>,
+    pub(in crate::verify) expires_at: NumericDate,
+    pub(in crate::verify) not_before: Option<NumericDate>,
+    pub(in crate::verify) issued_at: Option<NumericDate>,
 }

@@ -4,12 +4,12 @@
 //! Only an unknown key, or a key set that is too old, makes the request wait for the refresher.
 
 mod actor;
-mod admission;
-pub(super) mod cache;
 pub(super) mod claims;
 pub(super) mod expectation;
 mod json;
 pub(super) mod jws;
+#[cfg(test)]
+pub(super) mod stub;
 pub(super) mod validation;
 
 use std::borrow::Cow;
@@ -18,8 +18,6 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
-pub(crate) use self::cache::TokenCache;
-use self::cache::VerifiedToken;
 use self::claims::{Claims, Times};
 use self::jws::{DecodeBuffer, Jws, MAX_TOKEN};
 use self::validation::Subject;
@@ -181,10 +179,11 @@ impl<C> JwtVerifier<C> {
 
     /// Whether a verified token is still valid. `None` if it must be verified again. It checks everything
     /// that can have changed: the times, the revocations, and the key, whose material must be in the current
-    /// set.
+    /// set. The audience only if it is not known that it is the project's own (`is_for_project`).
     pub(super) fn check_known(
         &self,
-        known: &VerifiedToken<C>,
+        known: &Verified<C>,
+        is_for_project: bool,
         audiences: Option<&Audiences>,
         now: Timestamp,
     ) -> Option<Result<(), AuthError>> {
@@ -193,7 +192,7 @@ impl<C> JwtVerifier<C> {
             return None;
         }
         // Another resource of this `Authgear` can have cached it.
-        if !(known.is_for_project && audiences.is_none()) {
+        if !(is_for_project && audiences.is_none()) {
             let identity = known.principal.identity();
             if let Err(kind) = self.validation.check_audience(identity, audiences) {
                 return Some(Err(kind.into()));

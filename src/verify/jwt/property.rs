@@ -12,11 +12,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::jwks::KeySnapshot;
-use crate::simulation::cases::cases;
-use crate::simulation::mutation::{any_bytes, any_json, recorded};
+use crate::property::cases::cases;
+use crate::property::mutation::{any_bytes, any_json, recorded};
 use crate::testkit::SigningKey;
 use crate::user::NoClaims;
-use crate::verify::projects::stub;
 
 const ISSUER: &str = "https://auth.shop.example";
 const LEEWAY: u64 = 60;

@@ -4,12 +4,12 @@
 //! decide: see [`token`]. Projects are added and removed while requests run. The table is replaced as a
 //! whole, and a removed project ends all waits for it.
 
+mod admission;
+mod cache;
 mod changes;
 mod health;
 mod project;
 mod resources;
-#[cfg(test)]
-pub(super) mod stub;
 mod table;
 mod token;
 
@@ -19,10 +19,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub(crate) use self::cache::TokenCache;
 pub(crate) use self::project::TrustedProject;
 pub(crate) use self::resources::ProjectResources;
 use self::table::Table;
-use super::jwt::{Audiences, TokenCache};
+use super::jwt::Audiences;
 use super::resolver::Requester;
 use super::verification::Verification;
 use crate::clock::Timestamp;
@@ -175,7 +176,7 @@ mod tests {
     /// A user made by a test has no key and no cookie.
     #[test]
     fn the_only_project_does_not_decide_for_a_user_of_another_one() {
-        let project = Arc::into_inner(stub::project(OURS)).unwrap();
+        let project = Arc::into_inner(TrustedProject::for_tests(OURS)).unwrap();
         let projects = ProjectSet::new([project], None, None).unwrap();
         let is_found = |issuer, method, has_key| {
             let found = projects.of_user(&user(issuer, method, has_key));

@@ -6,15 +6,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+#[cfg(test)]
+use jsonwebtoken::Algorithm;
 use tokio::sync::Notify;
 
-use super::token::Asked;
 use crate::clock::Timestamp;
 use crate::error::AuthError;
 use crate::secret::Secret;
 use crate::telemetry::ProjectTelemetry;
+#[cfg(test)]
+use crate::user::NoClaims;
 use crate::user::{CredentialForm, NumericDate, Principal};
-use crate::verify::jwt::JwtVerifier;
+#[cfg(test)]
+use crate::verify::jwt::stub;
+use crate::verify::jwt::{Audiences, JwtVerifier};
 use crate::verify::live::LiveVerifier;
 use crate::verify::resolver::Requester;
 use crate::verify::verification::Verification;
@@ -29,6 +34,15 @@ pub(crate) struct TrustedProject<C> {
     taken_out: Notify,
     /// The number of this project's tokens in the cache.
     cached_tokens: AtomicUsize,
+}
+
+/// A token and the parameters of its verification, while they wait.
+pub(super) struct Asked {
+    pub(super) token: Secret,
+    pub(super) audiences: Option<Audiences>,
+    /// Whether the result is cached for later requests.
+    pub(super) keeps: bool,
+    pub(super) requester: Requester,
 }
 
 impl<C> TrustedProject<C> {
@@ -186,16 +200,25 @@ impl<C> fmt::Debug for TrustedProject<C> {
 }
 
 #[cfg(test)]
+impl TrustedProject<NoClaims> {
+    /// A project that never gets keys.
+    pub(super) fn for_tests(issuer: &str) -> Arc<Self> {
+        let jwt = stub::verifier(issuer, Algorithm::RS256);
+        Arc::new(Self::new(Arc::new(jwt), None, stub::telemetry(issuer)))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
 
     use futures_util::FutureExt;
 
-    use crate::verify::projects::stub;
+    use super::*;
 
     #[test]
     fn what_comes_of_a_project_that_went_does_not_count() {
-        let project = stub::project("https://auth.example");
+        let project = TrustedProject::for_tests("https://auth.example");
         assert_eq!(project.while_in(ready(1)).now_or_never(), Some(Some(1)));
         // The project is removed during the work.
         let work = async {
@@ -210,7 +233,7 @@ mod tests {
 
     #[test]
     fn who_waits_is_woken() {
-        let project = stub::project("https://auth.example");
+        let project = TrustedProject::for_tests("https://auth.example");
         let mut waiting = Box::pin(project.while_in(pending::<()>()));
         assert_eq!(waiting.as_mut().now_or_never(), None);
         project.take_out();

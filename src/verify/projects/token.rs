@@ -5,18 +5,19 @@
 
 use std::sync::Arc;
 
+use super::cache::{TokenCache, TokenDigest, VerifiedToken};
+use super::project::{Asked, TrustedProject};
 use super::table::Table;
-use super::{MAX_REPLACEMENTS, ProjectSet, TrustedProject, being_replaced};
+use super::{MAX_REPLACEMENTS, ProjectSet, being_replaced};
 use crate::clock::Timestamp;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::secret::Secret;
 use crate::telemetry::{self, Cache};
 use crate::user::Principal;
-use crate::verify::jwt::cache::{TokenDigest, VerifiedToken};
 use crate::verify::jwt::claims::{Claim, Claims};
 use crate::verify::jwt::expectation;
 use crate::verify::jwt::jws::{Jws, MAX_TOKEN};
-use crate::verify::jwt::{Audiences, Outcome, TokenCache};
+use crate::verify::jwt::{Audiences, Outcome};
 use crate::verify::resolver::Requester;
 use crate::verify::verification::{PendingVerification, Verification};
 
@@ -29,14 +30,6 @@ struct Question<'q> {
     keeps: bool,
     /// The remaining number of restarts.
     restarts: usize,
-}
-
-/// A token and its parameters, while they wait.
-pub(super) struct Asked {
-    pub(super) token: Secret,
-    pub(super) audiences: Option<Audiences>,
-    pub(super) keeps: bool,
-    pub(super) requester: Requester,
 }
 
 impl<C: Send + Sync + 'static> ProjectSet<C> {
@@ -114,7 +107,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
             }
             if let Some((known, outcome)) = known {
                 let project = known.project();
-                let principal = outcome.map(|()| known.principal.clone());
+                let principal = outcome.map(|()| known.verified.principal.clone());
                 return Ok(self.conclude(project, principal, question, token, now, requester));
             }
         }
@@ -255,7 +248,10 @@ fn find_known<C>(
         return None;
     }
     // Else the entry stays: an outage of the keys ends.
-    let outcome = project.jwt().check_known(&known, audiences, now)?;
+    let outcome =
+        project
+            .jwt()
+            .check_known(&known.verified, known.is_for_project, audiences, now)?;
     Some((known, outcome))
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::call::{Ask, Asking, CallError, ClientInfo};
 use super::{CachePolicy, ResolverClient, SessionResolver};
 use crate::clock::Clock;
-use crate::simulation::cases::cases;
+use crate::property::cases::cases;
 use crate::user::{CredentialForm, SessionCredential};
 use crate::verify::session_headers::{SESSION_VALID, USER_ID};
 

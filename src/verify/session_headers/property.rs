@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::simulation::cases::cases;
-use crate::simulation::mutation::{any_bytes, recorded};
+use crate::property::cases::cases;
+use crate::property::mutation::{any_bytes, recorded};
 
 const ISSUER: &str = "https://auth.example";
 

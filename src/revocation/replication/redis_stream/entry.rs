@@ -274,8 +274,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::simulation::cases::cases;
-    use crate::simulation::mutation::any_bytes;
+    use crate::property::cases::cases;
+    use crate::property::mutation::any_bytes;
 
     const KEY: &str = "key";
 

@@ -54,12 +54,9 @@ use highway::{HighwayHash, HighwayHasher, Key};
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
-use super::Verified;
+use super::TrustedProject;
 use super::admission::Admission;
-use super::claims::Times;
-use crate::jwks::VerificationKey;
-use crate::user::Principal;
-use crate::verify::projects::TrustedProject;
+use crate::verify::jwt::Verified;
 
 /// The maximum weight of an entry that counts as one, with claims and bookkeeping. A token of Authgear has
 /// about half of it.
@@ -76,19 +73,15 @@ pub(crate) struct TokenCache<C> {
 }
 
 /// A verified token, and what must still hold for its next use.
-pub(in crate::verify) struct VerifiedToken<C> {
+pub(super) struct VerifiedToken<C> {
     project: Arc<TrustedProject<C>>,
-    pub(in crate::verify) principal: Principal<C>,
-    pub(in crate::verify) key: Arc<VerificationKey>,
-    pub(in crate::verify) times: Times,
-    /// The length of the token, as a measure of the memory that the entry holds.
-    length: usize,
+    pub(super) verified: Verified<C>,
     /// Whether its audience is one of the project's own. Otherwise it can be that of a single resource.
-    pub(in crate::verify) is_for_project: bool,
+    pub(super) is_for_project: bool,
 }
 
 impl<C> VerifiedToken<C> {
-    pub(in crate::verify) fn new(
+    pub(super) fn new(
         project: &Arc<TrustedProject<C>>,
         verified: Verified<C>,
         is_for_project: bool,
@@ -96,15 +89,12 @@ impl<C> VerifiedToken<C> {
         project.cached_tokens().fetch_add(1, Ordering::Relaxed);
         Self {
             project: Arc::clone(project),
-            principal: verified.principal,
-            key: verified.key,
-            times: verified.times,
-            length: verified.length,
+            verified,
             is_for_project,
         }
     }
 
-    pub(in crate::verify) fn project(&self) -> &Arc<TrustedProject<C>> {
+    pub(super) fn project(&self) -> &Arc<TrustedProject<C>> {
         &self.project
     }
 }
@@ -117,7 +107,7 @@ impl<C> Drop for VerifiedToken<C> {
 
 /// The digest of a whole token.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::verify) struct TokenDigest([u64; 2]);
+pub(super) struct TokenDigest([u64; 2]);
 
 impl TokenDigest {
     /// One of `places`, and a number that is independent of it.
@@ -162,23 +152,23 @@ impl<C> TokenCache<C> {
     }
 
     /// Sets the number of projects that share the capacity.
-    pub(in crate::verify) fn divide_among(&self, projects: usize) {
+    pub(super) fn divide_among(&self, projects: usize) {
         let kept = (self.capacity / 2).min(MAX_KEPT);
         let share = if projects > 1 { kept / projects } else { 0 };
         self.share.store(share, Ordering::Relaxed);
     }
 
-    pub(in crate::verify) fn digest(&self, token: &[u8]) -> TokenDigest {
+    pub(super) fn digest(&self, token: &[u8]) -> TokenDigest {
         TokenDigest(HighwayHasher::new(self.key).hash128(token))
     }
 
-    pub(in crate::verify) fn get(&self, digest: TokenDigest) -> Option<Arc<VerifiedToken<C>>> {
+    pub(super) fn get(&self, digest: TokenDigest) -> Option<Arc<VerifiedToken<C>>> {
         self.entries.get(&digest)
     }
 
     /// Records the verification of a token. Whether the token gets an entry, see [`Admission`]. A project that
     /// has less than its share always gets one, however full the others have made the cache.
-    pub(in crate::verify) fn record_verification(
+    pub(super) fn record_verification(
         &self,
         digest: TokenDigest,
         project: &TrustedProject<C>,
@@ -188,7 +178,7 @@ impl<C> TokenCache<C> {
             || self.admission.store_fingerprint(digest)
     }
 
-    pub(in crate::verify) fn insert(&self, digest: TokenDigest, token: VerifiedToken<C>) {
+    pub(super) fn insert(&self, digest: TokenDigest, token: VerifiedToken<C>) {
         let shard = self.entries.shard_index(&digest);
         let mut evicted = Evicted::<C>::default();
         self.entries
@@ -208,14 +198,14 @@ impl<C> TokenCache<C> {
     }
 
     /// Removes all tokens of a removed project, because they would keep its keys in memory.
-    pub(in crate::verify) fn remove_all_of(&self, project: &Arc<TrustedProject<C>>) {
+    pub(super) fn remove_all_of(&self, project: &Arc<TrustedProject<C>>) {
         self.entries
             .retain(|_, token| !Arc::ptr_eq(&token.project, project));
         self.admission.clear();
     }
 
     /// Removes an expired token.
-    pub(in crate::verify) fn remove(&self, digest: TokenDigest) {
+    pub(super) fn remove(&self, digest: TokenDigest) {
         self.entries.remove(&digest);
     }
 }
@@ -233,7 +223,7 @@ struct Weight;
 
 impl<C> Weighter<TokenDigest, Arc<VerifiedToken<C>>> for Weight {
     fn weight(&self, _: &TokenDigest, token: &Arc<VerifiedToken<C>>) -> u64 {
-        (token.length as u64)
+        (token.verified.length as u64)
             .saturating_add(OVERHEAD)
             .max(USUAL_WEIGHT)
     }
@@ -324,9 +314,9 @@ mod tests {
     use crate::clock::Clock;
     use crate::jwks::VerificationKey;
     use crate::user::{
-        AuthUser, Identity, NoClaims, NumericDate, TimeContext, VerifiedBy, VerifiedUser,
+        AuthUser, Identity, NoClaims, NumericDate, Principal, TimeContext, VerifiedBy, VerifiedUser,
     };
-    use crate::verify::projects::stub;
+    use crate::verify::jwt::claims::Times;
 
     type Project = Arc<TrustedProject<NoClaims>>;
 
@@ -421,7 +411,7 @@ mod tests {
     }
 
     fn https(name: &str) -> Project {
-        stub::project(&format!("https://{name}.example"))
+        TrustedProject::for_tests(&format!("https://{name}.example"))
     }
 
     #[test]
@@ -731,7 +721,8 @@ mod tests {
 
     #[test]
     fn one_project_does_not_push_out_all_of_anothers() {
-        let [one, other] = ["https://one.example", "https://other.example"].map(stub::project);
+        let [one, other] =
+            ["https://one.example", "https://other.example"].map(TrustedProject::for_tests);
         let cache = TokenCache::new(1_000).unwrap();
         let key = Arc::new(VerificationKey::for_tests());
         let insert = |project: &Project, name: &str, times: usize| {
@@ -787,7 +778,7 @@ mod tests {
     fn property_memory_stays_flat_whatever_is_put_in() {
         let full = std::env::var("AXUM_AUTHGEAR_CASES").is_ok_and(|cases| cases == "full");
         let (capacity, rounds) = if full { (100_000, 10) } else { (1_000, 3) };
-        let project = stub::project("https://auth.example");
+        let project = TrustedProject::for_tests("https://auth.example");
         let cache = TokenCache::new(capacity).unwrap();
         let key = Arc::new(VerificationKey::for_tests());
         let mut bookkeeping = Vec::new();

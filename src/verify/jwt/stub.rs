@@ -1,18 +1,17 @@
-//! A project for unit tests, which never gets keys.
+//! A verifier for unit tests. It fetches no keys.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
-use super::TrustedProject;
+use super::{JwtVerifier, Validation};
 use crate::clock::Clock;
 use crate::jwks::fetch::{FetchedKeys, KeyFetchError, KeySource};
 use crate::jwks::{KeyAddresses, KeyPolicy, KeyStore, Refresher};
 use crate::revocation::{RevocationPolicy, Revocations};
 use crate::telemetry::{MetricScope, ProjectTelemetry};
 use crate::user::NoClaims;
-use crate::verify::jwt::{JwtVerifier, Validation};
 
 struct Nowhere(Arc<ProjectTelemetry>);
 
@@ -28,18 +27,12 @@ impl KeySource for Nowhere {
     fn start_over(&mut self) {}
 }
 
-/// Its tasks end at once, because their runtime ends.
-pub(in crate::verify) fn project(issuer: &str) -> Arc<TrustedProject<NoClaims>> {
-    let telemetry = telemetry(issuer);
-    let jwt = verifier(issuer, Algorithm::RS256);
-    Arc::new(TrustedProject::new(Arc::new(jwt), None, telemetry))
-}
-
-fn telemetry(issuer: &str) -> Arc<ProjectTelemetry> {
+pub(in crate::verify) fn telemetry(issuer: &str) -> Arc<ProjectTelemetry> {
     Arc::new(ProjectTelemetry::new(issuer, &MetricScope::default()))
 }
 
-/// A verifier whose keys are those that are put into its store.
+/// A verifier whose keys are those that are put into its store. Its tasks end at once, because their
+/// runtime ends.
 pub(in crate::verify) fn verifier(issuer: &str, algorithm: Algorithm) -> JwtVerifier<NoClaims> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
