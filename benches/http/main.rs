@@ -30,14 +30,15 @@ mod gateways;
 mod load;
 mod project;
 mod report;
+mod run;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::path::PathBuf;
 
 use contenders::Field;
-use load::Run;
 use report::Row;
+use run::Run;
 use support::report::Arguments;
 use support::servers::{LOAD, stay_on};
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::contenders::{Contender, Kind};
-use super::load::Run;
+use super::run::Run;
 use super::support::plot::{Bar, Chart};
 use super::support::race::quantile;
 use super::support::report::write;

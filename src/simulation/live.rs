@@ -267,7 +267,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         .session_resolver(SessionResolver::new().timeout(TIMEOUT));
     let sessions = ResolverClient::new(
         server.clone(),
-        super::request::ISSUER,
+        super::token::ISSUER,
         &options.resolver,
         options.keep(),
         world.shared.clock.clone(),

@@ -1,7 +1,7 @@
 //! The whole life of keys and tokens under a paused clock: random schedules of rotations, faults,
 //! floods, clock jumps and requests, with the promises of the key policy checked at each outcome.
 //!
-//! [`world`] holds what there is and changes it; [`request`] sends a token and judges the outcome.
+//! [`world`] holds what there is and changes it; [`request`] sends a [`token`] and judges the outcome.
 //! [`live`] does the same for live sessions, [`kept`] for keys that outlive their process, and
 //! [`projects`] for projects that come and go.
 
@@ -11,6 +11,7 @@ mod kept;
 mod live;
 mod projects;
 mod request;
+mod token;
 mod world;
 
 use std::time::Duration;
@@ -19,7 +20,7 @@ use proptest::prelude::*;
 use tokio::time::sleep;
 
 use self::issuer::Fault;
-use self::request::Iat;
+use self::token::Iat;
 use self::world::World;
 use crate::property::cases::cases;
 

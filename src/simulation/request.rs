@@ -1,21 +1,17 @@
-//! One token, one request with it, and whether the outcome is as promised.
+//! One request with a token, and whether the outcome is as promised.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base64_simd::URL_SAFE_NO_PAD;
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::issuer::{Attempt, key};
-use super::world::Shared;
-use crate::clock::Timestamp;
+use super::issuer::{Attempt, Issuer, KEYS};
+use super::token::{LEEWAY, Token};
+use crate::clock::{Clock, Timestamp};
 use crate::error::{AuthError, AuthErrorKind};
-use crate::verify::{Requester, Verification};
-
-pub(super) const ISSUER: &str = "https://auth.example";
-pub(super) const LEEWAY: Duration = Duration::from_secs(60);
+use crate::jwks::KeyPolicy;
+use crate::user::NoClaims;
+use crate::verify::{JwtVerifier, ProjectSet, Requester, Verification};
 
 /// How long a request may wait.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,105 +21,26 @@ const MAX_EARLY_WAITERS: usize = 256;
 /// A fetch that takes longer than this is trouble.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// What a stranger's token says about when it was issued.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Iat {
-    Old,
-    Fresh,
-    None,
+/// What the requests that are under way see, too.
+pub(super) struct Shared {
+    pub(super) jwt: Arc<JwtVerifier<NoClaims>>,
+    pub(super) projects: Arc<ProjectSet<NoClaims>>,
+    pub(super) issuer: Issuer,
+    pub(super) clock: Clock,
+    pub(super) policy: KeyPolicy,
+    pub(super) history: Mutex<History>,
+    pub(super) start: Instant,
 }
 
-/// What is true of a token.
-#[derive(Clone, Debug)]
-pub(super) struct Facts {
-    /// The issuer's key that it names.
-    pub(super) key: Option<usize>,
-    /// Whether that key has signed it.
-    pub(super) is_signed: bool,
-    pub(super) minted: Instant,
-    pub(super) issued_at: Option<u64>,
-    pub(super) expires_at: u64,
-}
-
-#[derive(Clone)]
-pub(super) struct Token {
-    text: String,
-    facts: Facts,
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.facts.fmt(f)
-    }
-}
-
-impl Token {
-    pub(super) fn new(facts: Facts) -> Self {
-        // By key, `iat` and `exp`.
-        type Signed = HashMap<(usize, Option<u64>, u64), String>;
-        thread_local! {
-            static SIGNED: RefCell<Signed> = RefCell::new(HashMap::new());
-        }
-        let number = facts.key.expect("a key of the issuer's");
-        let text = SIGNED.with_borrow_mut(|signed| {
-            signed
-                .entry((number, facts.issued_at, facts.expires_at))
-                .or_insert_with(|| {
-                    let message = message(key(number).kid(), &facts);
-                    let signature = key(number).sign(message.as_bytes());
-                    format!("{message}.{}", encoded(&signature))
-                })
-                .clone()
-        });
-        Self { text, facts }
-    }
-
-    pub(super) fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The header as it goes over the wire.
-    pub(super) fn header(&self) -> &[u8] {
-        let (header, _) = self.text.split_once('.').expect("a token");
-        header.as_bytes()
-    }
-
-    pub(super) fn of_stranger(facts: Facts, number: u64) -> Self {
-        let message = message(&format!("stranger-{number}"), &facts);
-        let text = format!("{message}.{}", encoded(&[7; 64]));
-        Self { text, facts }
-    }
-
-    pub(super) fn with_foreign_signature(mut self) -> Self {
-        let (message, _) = self.text.rsplit_once('.').expect("a token");
-        // A good signature, of another key.
-        let other = self.facts.key.map_or(0, |number| (number + 1) % 16);
-        let signature = key(other).sign(message.as_bytes());
-        self.text = format!("{message}.{}", encoded(&signature));
-        self.facts.is_signed = false;
-        self
-    }
-}
-
-fn message(kid: &str, facts: &Facts) -> String {
-    let header = json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": kid });
-    let mut claims = json!({
-        "iss": ISSUER, "aud": [ISSUER], "sub": "alice", "client_id": "spa", "scope": "",
-        "exp": facts.expires_at,
-    });
-    if let Some(issued_at) = facts.issued_at {
-        claims["iat"] = json!(issued_at);
-    }
-    let [header, claims] = [header, claims].map(|part| encoded(part.to_string().as_bytes()));
-    format!("{header}.{claims}")
-}
-
-fn encoded(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode_to_string(bytes)
+pub(super) struct History {
+    /// For each key: since when it is listed, if it is.
+    pub(super) listed_since: [Option<Instant>; KEYS],
+    /// The keys that were removed, with when they had been listed, oldest first.
+    pub(super) removed: Vec<(usize, Instant)>,
+    /// By how much the service's wall clock is off, in seconds, and since when.
+    pub(super) off_by: Vec<(Instant, i64)>,
+    pub(super) waiting: usize,
+    pub(super) wrong: Vec<String>,
 }
 
 /// A request that is under way, and how things were when it began.
@@ -165,7 +82,7 @@ impl<'t> Trial<'t> {
         self.shared.history.lock().unwrap().waiting += 1;
         let leave = Leave(self.shared);
         let outcome = match self.shared.projects.verify(
-            self.token.text.as_bytes(),
+            self.token.text().as_bytes(),
             self.shared.clock.now(),
             None,
             || None,
@@ -201,7 +118,7 @@ impl<'t> Trial<'t> {
 
     fn judge(&self, outcome: &Result<(), AuthError>) {
         let now = self.shared.clock.now();
-        let facts = &self.token.facts;
+        let facts = self.token.facts();
         let knows_key = {
             let attempts = &self.shared.issuer.state().attempts;
             let known = known(attempts, self.shared, now);
@@ -243,9 +160,9 @@ impl<'t> Trial<'t> {
             self.wrong("Retry-After is out of bounds", outcome);
         }
         // A stranger that cannot be young is refused at once while keys are at hand.
-        let issued_at = self.token.facts.issued_at;
+        let issued_at = self.token.facts().issued_at;
         let old = issued_at.is_none_or(|at| self.began.unix() > Duration::from_secs(at + 10_000));
-        if self.token.facts.key.is_none() && old && !self.cooling.is_zero() && self.was_fresh {
+        if self.token.facts().key.is_none() && old && !self.cooling.is_zero() && self.was_fresh {
             self.wrong("an old stranger is not refused at once", outcome);
         }
         // A good token waits for the fetch of its key, unless that is not to be had soon.
@@ -258,7 +175,7 @@ impl<'t> Trial<'t> {
     /// Signed by a key that was listed then and has been since, not expired, and the clocks agree
     /// as far as they must.
     fn is_good(&self) -> bool {
-        let facts = &self.token.facts;
+        let facts = self.token.facts();
         let history = self.shared.history.lock().unwrap();
         let listed = facts
             .key

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::issuer::{Attempt, Fault, Issuer, KEYS, telemetry};
-use super::request::{Facts, ISSUER, Iat, LEEWAY, Token, Trial};
+use super::request::{History, Shared, Trial};
+use super::token::{Facts, ISSUER, Iat, LEEWAY, Token};
 use crate::clock::Clock;
 use crate::jwks::{KeyAddresses, KeyPolicy, KeyStore, Refresher};
 use crate::revocation::{RevocationPolicy, Revocations};
@@ -32,28 +33,6 @@ pub(super) struct World {
     requests: JoinSet<()>,
     checked_attempts: usize,
     strangers: u64,
-}
-
-/// What the requests that are under way see, too.
-pub(super) struct Shared {
-    pub(super) jwt: Arc<JwtVerifier<NoClaims>>,
-    pub(super) projects: Arc<ProjectSet<NoClaims>>,
-    pub(super) issuer: Issuer,
-    pub(super) clock: Clock,
-    pub(super) policy: KeyPolicy,
-    pub(super) history: Mutex<History>,
-    start: Instant,
-}
-
-pub(super) struct History {
-    /// For each key: since when it is listed, if it is.
-    pub(super) listed_since: [Option<Instant>; KEYS],
-    /// The keys that were removed, with when they had been listed, oldest first.
-    removed: Vec<(usize, Instant)>,
-    /// By how much the service's wall clock is off, in seconds, and since when.
-    pub(super) off_by: Vec<(Instant, i64)>,
-    pub(super) waiting: usize,
-    pub(super) wrong: Vec<String>,
 }
 
 impl World {

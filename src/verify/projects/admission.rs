@@ -19,7 +19,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
-use super::cache::TokenDigest;
+use super::digest::TokenDigest;
 
 /// About so many insertions into a full cache cost as much as the second verification of a token.
 const MANY: u8 = 16;

@@ -1,41 +1,25 @@
 //! Caches verified tokens, so that a signature is checked once and not for every request.
 //!
-//! # What is cached, and under which key
+//! # What is cached
 //!
 //! Only a token that passed every check is cached, so a flood of forged tokens cannot evict a valid one. The
 //! cache also resists a scan of valid one-shot tokens, because it is an S3-FIFO; which of them get an entry is
-//! only a matter of cost ([`admission`](super::admission)). The token itself is not stored. The key of an
-//! entry is the 128-bit `HighwayHash` of the *whole* token, including header and signature. The hash has a
-//! random 256-bit key, which never leaves this cache.
+//! only a matter of cost ([`admission`](super::admission)). The token itself is not stored, but a keyed
+//! [`digest`](super::digest) of it.
 //!
-//! # Why no two tokens share an entry
+//! A cache hit is not enough. The time, the key, the freshness and the presence of the project are checked
+//! each time, see [`ProjectSet::verify`](crate::verify::ProjectSet::verify).
 //!
-//! `HighwayHash` is a keyed pseudorandom function (Alakuijala, Cox, Wassenberg, 2016). An attacker sees
-//! neither the key nor the digests, and a response does not show how near a guess was. Each forged token
-//! matches one of *n* entries with probability *n* · 2⁻¹²⁸. With a full cache of 10,000 entries and a
-//! million guesses a second, that is once in 10²¹ years.
+//! # Why this cache
 //!
-//! # Why this digest and this cache
-//!
-//! Nanoseconds for a token of 1.3 KB, and for one of 10,000 entries, as `benches/peers` measures them
-//! (`--bin cache`), most of them in no near cache of the processor:
-//!
-//! | digest | | |
-//! |---|---|---|
-//! | `HighwayHash`, 128 bits | 167 | |
-//! | SipHash-1-3 | 206 | 64 bits are too few |
-//! | AES-GMAC | 135 | with a repeated nonce, one leaked digest reveals the key; twice as slow without wide AES registers |
-//! | SHA-256 | 615 | needs no secret, and costs as much as the rest of a hit |
-//! | BLAKE3, with a key | 1,644 | |
+//! Nanoseconds for one of 10,000 entries, most of them in no near cache of the processor, as `benches/peers`
+//! measures them (`--bin cache`):
 //!
 //! | look-up | | |
 //! |---|---|---|
 //! | `quick_cache` | 72 | bounded by weight; keeps used entries, independent of new ones |
 //! | `scc::HashCache` | 53 | bounded by number only; a scan evicts everything |
 //! | `moka` | 329 | |
-//!
-//! A cache hit is not enough. The time, the key, the freshness and the presence of the project are checked
-//! each time, see [`ProjectSet::verify`](crate::verify::ProjectSet::verify).
 //!
 //! # Several projects
 //!
@@ -46,16 +30,15 @@
 //! of another.
 
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use highway::{HighwayHash, HighwayHasher, Key};
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
 use super::TrustedProject;
 use super::admission::Admission;
+use super::digest::{AsItIs, DigestKey, TokenDigest};
 use crate::verify::jwt::Verified;
 
 /// The maximum weight of an entry that counts as one, with claims and bookkeeping. A token of Authgear has
@@ -64,8 +47,8 @@ const USUAL_WEIGHT: u64 = 2 * 1024;
 
 /// A bounded set of verified tokens.
 pub(crate) struct TokenCache<C> {
-    entries: Cache<TokenDigest, Arc<VerifiedToken<C>>, Weight, AsItIs, FairShare>,
-    key: Key,
+    entries: Cache<TokenDigest, Arc<CachedToken<C>>, Weight, AsItIs, FairShare>,
+    key: DigestKey,
     capacity: usize,
     admission: Admission,
     /// The number of protected entries of each project.
@@ -73,14 +56,14 @@ pub(crate) struct TokenCache<C> {
 }
 
 /// A verified token, and what must still hold for its next use.
-pub(super) struct VerifiedToken<C> {
+pub(super) struct CachedToken<C> {
     project: Arc<TrustedProject<C>>,
     pub(super) verified: Verified<C>,
     /// Whether its audience is one of the project's own. Otherwise it can be that of a single resource.
     pub(super) is_for_project: bool,
 }
 
-impl<C> VerifiedToken<C> {
+impl<C> CachedToken<C> {
     pub(super) fn new(
         project: &Arc<TrustedProject<C>>,
         verified: Verified<C>,
@@ -99,22 +82,9 @@ impl<C> VerifiedToken<C> {
     }
 }
 
-impl<C> Drop for VerifiedToken<C> {
+impl<C> Drop for CachedToken<C> {
     fn drop(&mut self) {
         self.project.cached_tokens().fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The digest of a whole token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct TokenDigest([u64; 2]);
-
-impl TokenDigest {
-    /// One of `places`, and a number that is independent of it.
-    #[expect(clippy::cast_possible_truncation, reason = "any bits are as good")]
-    pub(super) fn place_and_fingerprint(self, places: usize) -> (usize, u16) {
-        let [one, other] = self.0;
-        (one as usize % places.max(1), other as u16)
     }
 }
 
@@ -125,15 +95,10 @@ impl<C> TokenCache<C> {
         if capacity == 0 {
             return None;
         }
-        let mut seed = [0; 32];
-        aws_lc_rs::rand::fill(&mut seed).ok()?;
-        let (lanes, _) = seed.as_chunks::<8>();
-        let lane = |index: usize| lanes.get(index).map_or(0, |lane| u64::from_le_bytes(*lane));
-        let key = Key([lane(0), lane(1), lane(2), lane(3)]);
-        Some(Self::with_key(capacity, key))
+        Some(Self::with_key(capacity, DigestKey::random()?))
     }
 
-    fn with_key(capacity: usize, key: Key) -> Self {
+    fn with_key(capacity: usize, key: DigestKey) -> Self {
         let share = Arc::new(AtomicUsize::new(0));
         let entries = Cache::with(
             capacity,
@@ -159,10 +124,10 @@ impl<C> TokenCache<C> {
     }
 
     pub(super) fn digest(&self, token: &[u8]) -> TokenDigest {
-        TokenDigest(HighwayHasher::new(self.key).hash128(token))
+        self.key.digest(token)
     }
 
-    pub(super) fn get(&self, digest: TokenDigest) -> Option<Arc<VerifiedToken<C>>> {
+    pub(super) fn get(&self, digest: TokenDigest) -> Option<Arc<CachedToken<C>>> {
         self.entries.get(&digest)
     }
 
@@ -178,7 +143,7 @@ impl<C> TokenCache<C> {
             || self.admission.store_fingerprint(digest)
     }
 
-    pub(super) fn insert(&self, digest: TokenDigest, token: VerifiedToken<C>) {
+    pub(super) fn insert(&self, digest: TokenDigest, token: CachedToken<C>) {
         let shard = self.entries.shard_index(&digest);
         let mut evicted = Evicted::<C>::default();
         self.entries
@@ -221,8 +186,8 @@ impl<C> fmt::Debug for TokenCache<C> {
 #[derive(Clone)]
 struct Weight;
 
-impl<C> Weighter<TokenDigest, Arc<VerifiedToken<C>>> for Weight {
-    fn weight(&self, _: &TokenDigest, token: &Arc<VerifiedToken<C>>) -> u64 {
+impl<C> Weighter<TokenDigest, Arc<CachedToken<C>>> for Weight {
+    fn weight(&self, _: &TokenDigest, token: &Arc<CachedToken<C>>) -> u64 {
         (token.verified.length as u64)
             .saturating_add(OVERHEAD)
             .max(USUAL_WEIGHT)
@@ -238,13 +203,13 @@ const MAX_KEPT: usize = 4_096;
 
 /// The tokens that an insertion evicted, which are dropped after the lock of the shard was released, and
 /// whether each was used since its own insertion.
-type Evicted<C> = [Option<(TokenDigest, bool, Arc<VerifiedToken<C>>)>; 2];
+type Evicted<C> = [Option<(TokenDigest, bool, Arc<CachedToken<C>>)>; 2];
 
 /// The number of protected entries of each project; 0 with one project.
 #[derive(Clone)]
 struct FairShare(Arc<AtomicUsize>);
 
-impl<C> Lifecycle<TokenDigest, Arc<VerifiedToken<C>>> for FairShare {
+impl<C> Lifecycle<TokenDigest, Arc<CachedToken<C>>> for FairShare {
     type RequestState = Evicted<C>;
 
     /// A used token is moved out of the cold queue before its turn to be evicted.
@@ -252,7 +217,7 @@ impl<C> Lifecycle<TokenDigest, Arc<VerifiedToken<C>>> for FairShare {
         &self,
         evicted: &mut Evicted<C>,
         digest: TokenDigest,
-        token: Arc<VerifiedToken<C>>,
+        token: Arc<CachedToken<C>>,
     ) {
         keep(evicted, (digest, true, token));
     }
@@ -261,12 +226,12 @@ impl<C> Lifecycle<TokenDigest, Arc<VerifiedToken<C>>> for FairShare {
         &self,
         evicted: &mut Evicted<C>,
         digest: TokenDigest,
-        token: Arc<VerifiedToken<C>>,
+        token: Arc<CachedToken<C>>,
     ) {
         keep(evicted, (digest, false, token));
     }
 
-    fn is_pinned(&self, _: &TokenDigest, token: &Arc<VerifiedToken<C>>) -> bool {
+    fn is_pinned(&self, _: &TokenDigest, token: &Arc<CachedToken<C>>) -> bool {
         token.project.cached_tokens().load(Ordering::Relaxed) <= self.0.load(Ordering::Relaxed)
     }
 }
@@ -274,35 +239,6 @@ impl<C> Lifecycle<TokenDigest, Arc<VerifiedToken<C>>> for FairShare {
 fn keep<T>(places: &mut [Option<T>], evicted: T) {
     if let Some(place) = places.iter_mut().find(|place| place.is_none()) {
         *place = Some(evicted);
-    }
-}
-
-impl Hash for TokenDigest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0[0] ^ self.0[1].rotate_left(32));
-    }
-}
-
-/// A digest is already a good hash.
-type AsItIs = BuildHasherDefault<Taken>;
-
-#[derive(Default)]
-struct Taken(u64);
-
-impl Hasher for Taken {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        // Digests do not reach this; it is still a hash.
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, digest: u64) {
-        self.0 = digest;
     }
 }
 
@@ -320,7 +256,7 @@ mod tests {
 
     type Project = Arc<TrustedProject<NoClaims>>;
 
-    fn token(project: &Project, key: &Arc<VerificationKey>) -> VerifiedToken<NoClaims> {
+    fn token(project: &Project, key: &Arc<VerificationKey>) -> CachedToken<NoClaims> {
         token_of(700, project, key)
     }
 
@@ -328,7 +264,7 @@ mod tests {
         length: usize,
         project: &Project,
         key: &Arc<VerificationKey>,
-    ) -> VerifiedToken<NoClaims> {
+    ) -> CachedToken<NoClaims> {
         let user = AuthUser::new(Arc::new(VerifiedUser {
             identity: Identity::default(),
             claims: NoClaims,
@@ -349,7 +285,7 @@ mod tests {
             },
             length,
         };
-        VerifiedToken::new(project, verified, true)
+        CachedToken::new(project, verified, true)
     }
 
     /// A cache, and what a request does with it.
@@ -362,7 +298,7 @@ mod tests {
         fn new(capacity: usize) -> Self {
             Self {
                 // Tokens of equal fingerprints are the same ones in each run.
-                cache: TokenCache::with_key(capacity, Key([1, 2, 3, 4])),
+                cache: TokenCache::with_key(capacity, DigestKey::for_tests()),
                 key: Arc::new(VerificationKey::for_tests()),
             }
         }

@@ -7,6 +7,7 @@
 mod admission;
 mod cache;
 mod changes;
+mod digest;
 mod health;
 mod project;
 mod resources;

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::cache::{TokenCache, TokenDigest, VerifiedToken};
+use super::cache::{CachedToken, TokenCache};
+use super::digest::TokenDigest;
 use super::project::{Asked, TrustedProject};
 use super::table::Table;
 use super::{MAX_REPLACEMENTS, ProjectSet, being_replaced};
@@ -125,7 +126,7 @@ impl<C: Send + Sync + 'static> ProjectSet<C> {
                     && keeps
                     && cache.record_verification(digest, project)
                 {
-                    let token = VerifiedToken::new(project, verified, audiences.is_none());
+                    let token = CachedToken::new(project, verified, audiences.is_none());
                     cache.insert(digest, token);
                     // A concurrent removal of the project can have cleared the cache before this insertion.
                     if !project.is_in() {
@@ -240,7 +241,7 @@ fn find_known<C>(
     digest: TokenDigest,
     audiences: Option<&Audiences>,
     now: Timestamp,
-) -> Option<(Arc<VerifiedToken<C>>, Checked)> {
+) -> Option<(Arc<CachedToken<C>>, Checked)> {
     let known = cache.get(digest)?;
     let project = known.project();
     if !project.is_in() {
