@@ -1,76 +1,43 @@
 //! A real server with something wrong in it: foreign entries, and a stream that takes nothing.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum_authgear::testkit::Clock;
 use axum_authgear::testkit::{FakeAuthgear, WebhookEvent};
 use axum_authgear::{Authgear, Health};
 use tokio::time::sleep;
-use tracing::Dispatch;
-use tracing::subscriber::DefaultGuard;
+use tracing::Level;
 
 use crate::redis::{Replica, all_refuse, user, within};
 use crate::redis_server::RedisServer;
-use crate::support::second_dispatcher;
+use crate::support::Log;
 
 const LARGEST: &[u8] = b"18446744073709551615-18446744073709551615";
 const TAKES_NOTHING: &str = "WARN axum_authgear: the revocation log refuses writes";
 const TAKES_AGAIN: &str = "INFO axum_authgear: the revocation log accepts writes again";
 const OUT_OF_CONTACT: &str = "WARN axum_authgear: the revocation log is unreachable";
 const IN_CONTACT: &str = "INFO axum_authgear: the revocation log is reachable";
+const CLOCKS_DIFFER: &str =
+    "WARN axum_authgear: this machine's clock differs from the revocation log's clock";
+const IDS_OF_THE_FUTURE: &str =
+    "WARN axum_authgear: the ids of the revocation log are in the future";
 const SKIPPED: &str = "WARN axum_authgear: entries of the revocation log were skipped";
 
-/// What the program logs from now on, of this thread and so of a runtime of one thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn of_this_thread() -> (Self, (DefaultGuard, Dispatch)) {
-        let second = second_dispatcher();
-        let lines = Self::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (
-            lines,
-            (tracing::subscriber::set_default(subscriber), second),
-        )
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// Each line about the log says whose users it is about, and what its key is.
-    fn assert_name(&self, fake: &FakeAuthgear) {
-        let issuer = format!("issuer=\"{}\"", fake.endpoint());
-        let stream = format!("stream=\"{}\"", key(fake));
-        let text = self.text();
-        for line in text
-            .lines()
-            .filter(|line| line.contains("the revocation log"))
-        {
-            assert!(line.contains(&issuer) && line.contains(&stream), "{line}");
-        }
-    }
-
-    fn count(&self, line: &str) -> usize {
-        self.text().matches(line).count()
-    }
+/// How often the program has logged this, on the only thread of a test.
+fn count(log: &Log, line: &str) -> usize {
+    log.text().matches(line).count()
 }
 
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+/// Each line about the log says whose users it is about, and what its key is.
+fn assert_name(log: &Log, fake: &FakeAuthgear) {
+    let issuer = format!("issuer=\"{}\"", fake.endpoint());
+    let stream = format!("stream=\"{}\"", key(fake));
+    let text = log.text();
+    for line in text
+        .lines()
+        .filter(|line| line.contains("the revocation log"))
+    {
+        assert!(line.contains(&issuer) && line.contains(&stream), "{line}");
     }
 }
 
@@ -128,7 +95,7 @@ async fn add_foreign_entries(server: &RedisServer, key: &[u8]) {
 async fn foreign_entries_are_skipped_wherever_they_stand() {
     let mut server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
-    let (lines, _guard) = Lines::of_this_thread();
+    let (log, _guard) = Log::of_this_thread(Level::INFO);
     let key = key(&fake);
     let key = key.as_bytes();
 
@@ -155,7 +122,7 @@ async fn foreign_entries_are_skipped_wherever_they_stand() {
     assert!(c.refuses(&first).await && c.refuses(&second).await);
     sleep(Duration::from_millis(2_500)).await;
     // Each replica says it once in a while, however many there are.
-    assert_eq!(lines.count(SKIPPED), 3, "{}", lines.text());
+    assert_eq!(count(&log, SKIPPED), 3, "{}", log.text());
     server.send(&[b"XTRIM", key, b"MAXLEN", b"0"]).await;
     add_foreign_entries(&server, key).await;
     within(10, async || {
@@ -175,8 +142,8 @@ async fn foreign_entries_are_skipped_wherever_they_stand() {
     for replica in [&a, &b, &c] {
         assert!(!replica.refuses(&good).await);
     }
-    assert!(!lines.text().contains('\u{fffd}') && !lines.text().contains("xxxx"));
-    lines.assert_name(&fake);
+    assert!(!log.text().contains('\u{fffd}') && !log.text().contains("xxxx"));
+    assert_name(&log, &fake);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,7 +206,7 @@ async fn a_server_that_takes_nothing_is_asked_seldom_and_told_everything_later()
         let code = cause.code;
         let mut server = RedisServer::start().await;
         let fake = FakeAuthgear::start().await;
-        let (lines, _guard) = Lines::of_this_thread();
+        let (log, _guard) = Log::of_this_thread(Level::INFO);
         let a = Replica::start(&fake, server.url()).await;
         let b = Replica::start(&fake, server.url()).await;
         let (alice, before) = user(&fake, "alice");
@@ -260,9 +227,9 @@ async fn a_server_that_takes_nothing_is_asked_seldom_and_told_everything_later()
         let most = if code == "READONLY" { 20 } else { 1 };
         assert!(connections <= most, "{code}: {connections}");
         assert!(error(&a).contains(code), "{code}: {}", error(&a));
-        assert_eq!(lines.count(TAKES_NOTHING), 1, "{code}: {}", lines.text());
-        assert_eq!(lines.count(OUT_OF_CONTACT), 0, "{code}: {}", lines.text());
-        assert_eq!(lines.count(IN_CONTACT), 2, "{code}: {}", lines.text());
+        assert_eq!(count(&log, TAKES_NOTHING), 1, "{code}: {}", log.text());
+        assert_eq!(count(&log, OUT_OF_CONTACT), 0, "{code}: {}", log.text());
+        assert_eq!(count(&log, IN_CONTACT), 2, "{code}: {}", log.text());
         // Who has nothing to tell sees nothing of it, and nobody waits.
         assert_eq!(b.authgear.status().health(), Health::Healthy, "{code}");
         assert!(a.refuses(&meanwhile).await && !b.refuses(&meanwhile).await);
@@ -282,10 +249,10 @@ async fn a_server_that_takes_nothing_is_asked_seldom_and_told_everything_later()
         for token in [&before, &meanwhile, &after] {
             assert!(late.refuses(token).await, "{code}");
         }
-        let (begun, ended) = (lines.count(TAKES_NOTHING), lines.count(TAKES_AGAIN));
-        assert_eq!(begun, ended, "{code}: {}", lines.text());
-        assert!((2..=4).contains(&begun), "{code}: {}", lines.text());
-        lines.assert_name(&fake);
+        let (begun, ended) = (count(&log, TAKES_NOTHING), count(&log, TAKES_AGAIN));
+        assert_eq!(begun, ended, "{code}: {}", log.text());
+        assert!((2..=4).contains(&begun), "{code}: {}", log.text());
+        assert_name(&log, &fake);
     }
 }
 
@@ -295,7 +262,7 @@ async fn a_key_of_another_type_is_told_and_waited_for() {
     let mut server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let key = key(&fake);
-    let (lines, _guard) = Lines::of_this_thread();
+    let (log, _guard) = Log::of_this_thread(Level::INFO);
     for command in [
         vec!["SET", &key, "text"],
         vec!["RPUSH", &key, "one"],
@@ -304,7 +271,7 @@ async fn a_key_of_another_type_is_told_and_waited_for() {
         server.command(&["DEL", &key]).await;
         let a = Replica::start(&fake, server.url()).await;
         all_healthy(&[&a]).await;
-        let lost = lines.count(OUT_OF_CONTACT);
+        let lost = count(&log, OUT_OF_CONTACT);
         server.command(&["DEL", &key]).await;
         server.command(&command).await;
         let (alice, token) = user(&fake, "alice");
@@ -322,9 +289,9 @@ async fn a_key_of_another_type_is_told_and_waited_for() {
         server.command(&["DEL", &key]).await;
         all_refuse(20, &[&a, &b], &token).await;
         all_healthy(&[&a, &b]).await;
-        let lost = lines.count(OUT_OF_CONTACT) - lost;
-        assert!((2..=4).contains(&lost), "{}", lines.text());
-        lines.assert_name(&fake);
+        let lost = count(&log, OUT_OF_CONTACT) - lost;
+        assert!((2..=4).contains(&lost), "{}", log.text());
+        assert_name(&log, &fake);
     }
 }
 
@@ -334,7 +301,7 @@ async fn a_stream_that_has_come_to_its_last_id_is_told_clearly() {
     let mut server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
     let key = key(&fake);
-    let (lines, _guard) = Lines::of_this_thread();
+    let (log, _guard) = Log::of_this_thread(Level::INFO);
     let a = Replica::start(&fake, server.url()).await;
     let b = Replica::start(&fake, server.url()).await;
     let (alice, before) = user(&fake, "alice");
@@ -347,23 +314,18 @@ async fn a_stream_that_has_come_to_its_last_id_is_told_clearly() {
         }
         let last = [&b"XADD"[..], key.as_bytes(), LARGEST, b"\xff", b"v"];
         assert!(server.send(&last).await.starts_with('$'));
-        let said = lines.count(TAKES_NOTHING);
+        let said = count(&log, TAKES_NOTHING);
         let (bob, meanwhile) = user(&fake, "bob");
         a.hears(&fake, WebhookEvent::UserDisabled, &bob).await;
         within(20, async || error(&a).contains("largest possible")).await;
         assert!(error(&a).contains("Delete the key"), "{}", error(&a));
         // After the restart both have something to tell: what the server had lost.
         let telling = 1 + usize::from(is_restarted);
-        within(20, async || lines.count(TAKES_NOTHING) == said + telling).await;
+        within(20, async || count(&log, TAKES_NOTHING) == said + telling).await;
         let connections = server.connections().await;
         sleep(Duration::from_secs(4)).await;
         assert!(server.connections().await - connections <= 1);
-        assert_eq!(
-            lines.count(TAKES_NOTHING),
-            said + telling,
-            "{}",
-            lines.text()
-        );
+        assert_eq!(count(&log, TAKES_NOTHING), said + telling, "{}", log.text());
         assert!(!b.refuses(&meanwhile).await);
 
         // The cure that is named.
@@ -376,6 +338,47 @@ async fn a_stream_that_has_come_to_its_last_id_is_told_clearly() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn clocks_that_differ_are_logged_once() {
+    let server = RedisServer::start().await;
+    let fake = FakeAuthgear::start().await;
+    let (log, _guard) = Log::of_this_thread(Level::INFO);
+    let key = key(&fake);
+    let off_by = |seconds: i64| {
+        Authgear::builder(fake.endpoint())
+            .dangerous()
+            .clock(Clock::starting_at(now().saturating_add_signed(seconds)))
+            .redis(server.url())
+            .build()
+            .unwrap()
+    };
+    let agrees = Replica::of(&fake, off_by(20)).await;
+    let ahead = Replica::of(&fake, off_by(120)).await;
+    let behind = Replica::of(&fake, off_by(-120)).await;
+    let all = [&agrees, &ahead, &behind];
+    all_healthy(&all).await;
+    within(10, async || count(&log, CLOCKS_DIFFER) == 2).await;
+
+    let add = async |seconds: u64| {
+        let id = format!("{}-0", (now() + seconds) * 1_000);
+        let (user, moment) = ("somebody", now().to_string());
+        let added = ["XADD", &key, &id, "user", user, "moment", &moment];
+        let answer = server.command(&added).await;
+        assert!(answer.contains(&id), "{answer}");
+    };
+    add(20).await;
+    // The clocks are compared each second.
+    sleep(Duration::from_millis(3_500)).await;
+    assert_eq!(count(&log, IDS_OF_THE_FUTURE), 0, "{}", log.text());
+    add(7_200).await;
+    within(10, async || count(&log, IDS_OF_THE_FUTURE) == all.len()).await;
+    sleep(Duration::from_millis(3_500)).await;
+    assert_eq!(count(&log, IDS_OF_THE_FUTURE), all.len(), "{}", log.text());
+    assert_eq!(count(&log, CLOCKS_DIFFER), 2, "{}", log.text());
+    assert_name(&log, &fake);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Which keys of a set are used.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
@@ -308,6 +308,21 @@ fn an_unchanged_key_is_taken_over_and_a_changed_one_is_not() {
     let replaced = again(json!([other().jwk()]), &old);
     assert_eq!(verifies(&replaced, "good", other()), Ok(()));
     assert!(verifies(&replaced, "good", good()).is_err());
+}
+
+/// The options of a project can be replaced while a user who was verified before is still there.
+#[test]
+fn a_key_that_fewer_algorithms_may_use_is_another_key() {
+    let jwk = changed(&json!({ "alg": null }));
+    let body = json!({ "keys": [jwk] }).to_string();
+    let parse = |allowed: &[Algorithm]| KeySet::parse(body.as_bytes(), allowed, None).unwrap();
+    let set = parse(&ALLOWED);
+    let key = |set: &KeySet| Arc::clone(set.find("odd").unwrap());
+    assert!(set.contains(&key(&parse(&ALLOWED))));
+    for fewer in [&[Algorithm::RS256][..], &[Algorithm::PS256]] {
+        assert!(!set.contains(&key(&parse(fewer))), "{fewer:?}");
+        assert!(!parse(fewer).contains(&key(&set)), "{fewer:?}");
+    }
 }
 
 #[test]

@@ -54,3 +54,22 @@ impl LogTime {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_is_kept_for_longer_than_the_retention() {
+        let now = 1_795_600_000_000;
+        let time = LogTime::new(now, Clock::default().now());
+        let hour = Duration::from_secs(3_600);
+        let kept = Duration::from_secs(3_600 + 450 + 60);
+        assert_eq!(time.keep_from(hour), LogPosition::at(now - millis(kept)));
+        tokio::time::advance(hour).await;
+        let later = now + millis(hour);
+        assert_eq!(time.keep_from(hour), LogPosition::at(later - millis(kept)));
+        assert_eq!(time.keep_from(Duration::MAX / 2), LogPosition::at(0));
+    }
+}

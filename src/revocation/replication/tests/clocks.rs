@@ -92,6 +92,19 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
     });
 }
 
+/// At once: not only after its entry is read back.
+#[test]
+fn a_replica_ahead_revokes_by_the_clock_of_the_log() {
+    paused(async {
+        let world = World::with_lead(LEAD);
+        sleep(Duration::from_secs(10)).await;
+        let ahead = world.replicas[REPLICAS - 1].revocations.store();
+        ahead.revoke_user("alice");
+        let moment = ahead.table.user("alice", NOW + 2 * LEAD).unwrap();
+        assert!(moment.abs_diff(world.now()) <= 1, "{}", moment - NOW);
+    });
+}
+
 #[test]
 fn a_replica_an_hour_ahead_locks_no_client_out() {
     paused(async {

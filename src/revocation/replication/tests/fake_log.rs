@@ -34,6 +34,8 @@ pub(super) struct Server {
     pub(super) appended: usize,
     /// The number of attempts to append a record.
     pub(super) asked: usize,
+    /// The number of reads from its start.
+    pub(super) full_reads: usize,
     pub(super) connections: usize,
     pub(super) failovers: usize,
 }
@@ -60,6 +62,7 @@ impl FakeLog {
                 cut: HashSet::new(),
                 appended: 0,
                 asked: 0,
+                full_reads: 0,
                 connections: 0,
                 failovers: 0,
             })),
@@ -75,6 +78,12 @@ impl FakeLog {
 impl Server {
     pub(super) fn now(&self) -> u64 {
         NOW * 1000 + u64::try_from(self.started.elapsed().as_millis()).unwrap()
+    }
+
+    fn is_before_all(&self, position: LogPosition) -> bool {
+        self.entries
+            .first()
+            .is_none_or(|(first, _)| position < *first)
     }
 
     pub(super) fn push(&mut self, record: Option<Record>) {
@@ -160,6 +169,9 @@ impl LogConnection for Way {
         wait: Option<Duration>,
     ) -> Result<Vec<Entry>, LogError> {
         self.answer().await?;
+        if wait.is_none() && self.log.server().is_before_all(after) {
+            self.log.server().full_reads += 1;
+        }
         let until = Instant::now() + wait.unwrap_or_default();
         loop {
             let page = self.page(after);

@@ -12,6 +12,7 @@ use super::world::{World, identity};
 use crate::error::AuthErrorKind;
 use crate::revocation::Revocations;
 use crate::revocation::record::Record;
+use crate::revocation::replication::outbox::MAX_FRESH;
 
 #[test]
 fn out_of_contact_for_too_long_refuses_users_until_contact_is_regained() {
@@ -147,6 +148,25 @@ fn a_log_that_takes_nothing_is_asked_seldom_and_read_all_the_time() {
             world.step(Step::Wait(0)).await;
         });
     }
+}
+
+#[test]
+fn what_is_too_much_to_wait_for_the_log_is_appended_after_all() {
+    paused(async {
+        let mut world = World::new();
+        sleep(Duration::from_secs(5)).await;
+        world.step(Step::Down(true)).await;
+        let count = MAX_FRESH + 500;
+        for number in 0..count {
+            let user = format!("user-{number}");
+            world.replicas[0].revocations.store().revoke_user(&user);
+        }
+        world.heal().await;
+        for replica in &world.replicas {
+            assert_eq!(replica.revocations.store().table.len(), count);
+        }
+        assert_eq!(world.log.server().appended, count, "each once");
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::fake_log::NOW;
 use super::paused;
-use super::step::{Pick, RETENTION, Step};
+use super::step::{Pick, REPLICAS, RETENTION, Step};
 use super::world::World;
 use crate::clock::Clock;
 use crate::revocation::RevocationPolicy;
@@ -79,11 +79,19 @@ fn a_window_far_ahead_outlives_a_busy_log() {
         for step in steps {
             world.step(step).await;
         }
+        let full_reads = world.log.server().full_reads;
         for minute in 0..5 * RETENTION / 60 {
             let others = world.replicas[1].revocations.store();
             others.revoke_user(&format!("other-{minute}"));
             sleep(Duration::from_secs(60)).await;
         }
+        // Each replica reads all of it four to seven times for each retention.
+        let full_reads = world.log.server().full_reads - full_reads;
+        let often = 5 * REPLICAS;
+        assert!(
+            (3 * often..=8 * often).contains(&full_reads),
+            "{full_reads}"
+        );
         world.step(Step::Restart(2)).await;
         sleep(Duration::from_secs(5)).await;
         let table = &world.replicas[2].revocations.store().table;
