@@ -177,4 +177,18 @@ mod tests {
             assert_eq!(record.bounded(TIME), None, "{until}");
         }
     }
+
+    #[test]
+    fn of_two_records_of_an_event_the_earlier_time_and_the_stricter_effect_count() {
+        let event = |at, ends, window| Event {
+            seq: 1,
+            at,
+            ends,
+            window,
+        };
+        let (strict, early) = (event(9, true, None), event(5, false, Some(20)));
+        let both = event(5, true, Some(20));
+        assert_eq!(strict.join(early), both);
+        assert_eq!(early.join(strict), both);
+    }
 }

@@ -368,6 +368,32 @@ async fn a_password_and_a_prefix_keep_others_out() {
     assert_eq!(keys.trim(), key);
 }
 
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_new_entry_removes_the_outdated_ones() {
+    let server = RedisServer::start().await;
+    let fake = FakeAuthgear::start().await;
+    let key = format!("axum-authgear:{}", fake.endpoint());
+    for id in ["'1-' .. n", "'*'"] {
+        let add = format!("redis.call('XADD', KEYS[1], {id}, 'user', n, 'moment', 1)");
+        let fill = format!("for n = 1, 250 do {add} end");
+        server.command(&["EVAL", &fill, "1", &key]).await;
+    }
+    let length = async || {
+        let length = server.command(&["XLEN", &key]).await;
+        length.trim().parse::<u64>().unwrap()
+    };
+    let a = Replica::start(&fake, server.url()).await;
+    let (alice, token) = user(&fake, "alice");
+    assert!(!a.refuses(&token).await);
+    assert_eq!(length().await, 500);
+    a.hears(&fake, WebhookEvent::UserDisabled, &alice).await;
+    // The server removes them in blocks of 100, and none with an entry that stays.
+    within(5, async || (251..=350).contains(&length().await)).await;
+    let late = Replica::start(&fake, server.url()).await;
+    assert!(late.refuses(&token).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn tls_takes_the_servers_certificate_alone() {
