@@ -1,4 +1,5 @@
-//! What all property tests share: the number of their cases, and inputs that are almost good. Unit tests only.
+//! What property tests share: the number of cases, also of the integration tests, and inputs that are almost
+//! good.
 
 pub(crate) mod cases;
 pub(crate) mod mutation;

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_records_of_an_event_the_earlier_time_and_the_stricter_effect_count() {
+    fn records_of_one_event_join_in_any_order_and_any_number_of_times() {
         let event = |at, ends, window| Event {
             seq: 1,
             at,
@@ -190,5 +190,6 @@ mod tests {
         let both = event(5, true, Some(20));
         assert_eq!(strict.join(early), both);
         assert_eq!(early.join(strict), both);
+        assert_eq!(both.join(both), both);
     }
 }

@@ -21,7 +21,7 @@ const MAX_EARLY_WAITERS: usize = 256;
 /// A fetch that takes longer than this is trouble.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// What the requests that are under way see, too.
+/// The state that the world and its requests share.
 pub(super) struct Shared {
     pub(super) jwt: Arc<JwtVerifier<NoClaims>>,
     pub(super) projects: Arc<ProjectSet<NoClaims>>,

@@ -4,8 +4,8 @@
 //! resolver, but no HTTP servers and no tower. Reading order: [`jws`] and [`claims`] parse without trust,
 //! [`validation`] contains the rules, and [`jwt`] applies them in order around the signature.
 //! [`session_headers`] parses Authgear's headers about a session, [`resolver`] calls the resolver, and
-//! [`live`] combines both. [`projects`] chooses the project, and [`gateway`] accepts the headers of a proxy
-//! that called the resolver. [`verifier`] is the choice of the mode.
+//! [`live`] combines both. [`projects`] chooses the project and caches its tokens, and [`gateway`] accepts
+//! the headers of a proxy that called the resolver. [`verifier`] is the choice of the mode.
 
 mod ended;
 mod gateway;

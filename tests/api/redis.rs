@@ -388,7 +388,7 @@ async fn a_new_entry_removes_the_outdated_ones() {
     assert!(!a.refuses(&token).await);
     assert_eq!(length().await, 500);
     a.hears(&fake, WebhookEvent::UserDisabled, &alice).await;
-    // The server removes them in blocks of 100, and none with an entry that stays.
+    // Redis removes whole blocks of 100 entries. A block stays while one of its entries must stay.
     within(5, async || (251..=350).contains(&length().await)).await;
     let late = Replica::start(&fake, server.url()).await;
     assert!(late.refuses(&token).await);

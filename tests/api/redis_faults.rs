@@ -23,7 +23,7 @@ const IDS_OF_THE_FUTURE: &str =
     "WARN axum_authgear: the ids of the revocation log are in the future";
 const SKIPPED: &str = "WARN axum_authgear: entries of the revocation log were skipped";
 
-/// How often the program has logged this, on the only thread of a test.
+/// How many times this was logged.
 fn count(log: &Log, line: &str) -> usize {
     log.text().matches(line).count()
 }

@@ -65,11 +65,12 @@ mod tests {
         let now = 1_795_600_000_000;
         let time = LogTime::new(now, Clock::default().now());
         let hour = Duration::from_secs(3_600);
-        let kept = Duration::from_secs(3_600 + 450 + 60);
+        let kept = hour + hour / 8 + Duration::from_secs(60);
         assert_eq!(time.keep_from(hour), LogPosition::at(now - millis(kept)));
         tokio::time::advance(hour).await;
         let later = now + millis(hour);
         assert_eq!(time.keep_from(hour), LogPosition::at(later - millis(kept)));
+        // Longer than the log's time: all is kept.
         assert_eq!(time.keep_from(Duration::MAX / 2), LogPosition::at(0));
     }
 }

@@ -18,7 +18,7 @@ use crate::revocation::record::Record;
 /// How long requests wait, after the start, for the first read of the log.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum number of pending local records. Beyond it, all records are compared with the log instead.
-/// Few enough in unit tests for one to reach it.
+/// Smaller in unit tests, so that a test can reach it.
 pub(super) const MAX_FRESH: usize = if cfg!(test) { 10_000 } else { 100_000 };
 
 /// The state of the log, for requests and events.

@@ -182,7 +182,18 @@ fn list<'de, A: MapAccess<'de>>(
 /// The claims that are compared with the clock at each use of the token.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::verify) struct Times {
-    pub(in crate::verify) expires_at: NumericDate,
-    pub(in crate::verify) not_before: Option<NumericDate>,
-    pub(in crate::verify) issued_at: Option<NumericDate>,
+    pub(super) expires_at: NumericDate,
+    pub(super) not_before: Option<NumericDate>,
+    pub(super) issued_at: Option<NumericDate>,
+}
+
+#[cfg(test)]
+impl Times {
+    pub(in crate::verify) fn for_tests() -> Self {
+        Self {
+            expires_at: NumericDate(0.0),
+            not_before: None,
+            issued_at: None,
+        }
+    }
 }

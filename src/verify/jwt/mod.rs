@@ -179,7 +179,8 @@ impl<C> JwtVerifier<C> {
 
     /// Whether a verified token is still valid. `None` if it must be verified again. It checks everything
     /// that can have changed: the times, the revocations, and the key, whose material must be in the current
-    /// set. The audience only if it is not known that it is the project's own (`is_for_project`).
+    /// set. The audience, too, unless the token is for the project (`is_for_project`) and no other audience is
+    /// required.
     pub(super) fn check_known(
         &self,
         known: &Verified<C>,

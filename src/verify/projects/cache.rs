@@ -250,7 +250,7 @@ mod tests {
     use crate::clock::Clock;
     use crate::jwks::VerificationKey;
     use crate::user::{
-        AuthUser, Identity, NoClaims, NumericDate, Principal, TimeContext, VerifiedBy, VerifiedUser,
+        AuthUser, Identity, NoClaims, Principal, TimeContext, VerifiedBy, VerifiedUser,
     };
     use crate::verify::jwt::claims::Times;
 
@@ -278,11 +278,7 @@ mod tests {
         let verified = Verified {
             principal: Principal::User(user),
             key: Arc::clone(key),
-            times: Times {
-                expires_at: NumericDate(0.0),
-                not_before: None,
-                issued_at: None,
-            },
+            times: Times::for_tests(),
             length,
         };
         CachedToken::new(project, verified, true)

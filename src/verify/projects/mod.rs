@@ -1,7 +1,7 @@
 //! The trusted projects: usually one, or several.
 //!
 //! A token's issuer (`iss`) names the project. The header rules, keys, times and revocations of that project
-//! decide: see [`token`]. Projects are added and removed while requests run. The table is replaced as a
+//! decide: see [`token`]. Verified tokens of all projects share one [`cache`]. Projects are added and removed while requests run. The table is replaced as a
 //! whole, and a removed project ends all waits for it.
 
 mod admission;

@@ -6,19 +6,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-#[cfg(test)]
-use jsonwebtoken::Algorithm;
 use tokio::sync::Notify;
 
 use crate::clock::Timestamp;
 use crate::error::AuthError;
 use crate::secret::Secret;
 use crate::telemetry::ProjectTelemetry;
-#[cfg(test)]
-use crate::user::NoClaims;
 use crate::user::{CredentialForm, NumericDate, Principal};
-#[cfg(test)]
-use crate::verify::jwt::stub;
 use crate::verify::jwt::{Audiences, JwtVerifier};
 use crate::verify::live::LiveVerifier;
 use crate::verify::resolver::Requester;
@@ -79,7 +73,7 @@ impl<C> TrustedProject<C> {
         self.live.as_ref()
     }
 
-    pub(in crate::verify) fn cached_tokens(&self) -> &AtomicUsize {
+    pub(super) fn cached_tokens(&self) -> &AtomicUsize {
         &self.cached_tokens
     }
 
@@ -200,21 +194,23 @@ impl<C> fmt::Debug for TrustedProject<C> {
 }
 
 #[cfg(test)]
-impl TrustedProject<NoClaims> {
-    /// A project that never gets keys.
-    pub(super) fn for_tests(issuer: &str) -> Arc<Self> {
-        let jwt = stub::verifier(issuer, Algorithm::RS256);
-        Arc::new(Self::new(Arc::new(jwt), None, stub::telemetry(issuer)))
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
 
     use futures_util::FutureExt;
+    use jsonwebtoken::Algorithm;
 
     use super::*;
+    use crate::user::NoClaims;
+    use crate::verify::jwt::stub;
+
+    impl TrustedProject<NoClaims> {
+        /// A project that never gets keys.
+        pub(in crate::verify::projects) fn for_tests(issuer: &str) -> Arc<Self> {
+            let jwt = stub::verifier(issuer, Algorithm::RS256);
+            Arc::new(Self::new(Arc::new(jwt), None, stub::telemetry(issuer)))
+        }
+    }
 
     #[test]
     fn what_comes_of_a_project_that_went_does_not_count() {

@@ -92,7 +92,7 @@ fn a_replica_an_hour_ahead_locks_nobody_out_and_does_not_repeat_itself() {
     });
 }
 
-/// At once: not only after its entry is read back.
+/// The local record has that time at once, and not only after its entry was read back.
 #[test]
 fn a_replica_ahead_revokes_by_the_clock_of_the_log() {
     paused(async {

@@ -26,7 +26,7 @@ pub(super) struct Server {
     pub(super) least: u64,
     /// Why it refuses writes, if it does.
     pub(super) refusal: Option<&'static str>,
-    pub(super) started: Instant,
+    started: Instant,
     pub(super) is_down: bool,
     pub(super) hangs: bool,
     /// The replicas that cannot reach it: their commands are never answered.
@@ -78,12 +78,6 @@ impl FakeLog {
 impl Server {
     pub(super) fn now(&self) -> u64 {
         NOW * 1000 + u64::try_from(self.started.elapsed().as_millis()).unwrap()
-    }
-
-    fn is_before_all(&self, position: LogPosition) -> bool {
-        self.entries
-            .first()
-            .is_none_or(|(first, _)| position < *first)
     }
 
     pub(super) fn push(&mut self, record: Option<Record>) {
@@ -169,7 +163,8 @@ impl LogConnection for Way {
         wait: Option<Duration>,
     ) -> Result<Vec<Entry>, LogError> {
         self.answer().await?;
-        if wait.is_none() && self.log.server().is_before_all(after) {
+        // A time, and not the position of an entry.
+        if wait.is_none() && after.number == 0 {
             self.log.server().full_reads += 1;
         }
         let until = Instant::now() + wait.unwrap_or_default();

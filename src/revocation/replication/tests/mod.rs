@@ -1,5 +1,6 @@
 //! Replicas and a log in a simulation: after any interleaving of events, replays, restarts and outages,
-//! all replicas have the same records. Beside it, single cases by subject.
+//! all replicas have the same records. The modules `clocks`, `outages` and
+//! `retention` test single cases.
 
 mod clocks;
 mod fake_log;

@@ -89,7 +89,7 @@ fn a_window_far_ahead_outlives_a_busy_log() {
         let full_reads = world.log.server().full_reads - full_reads;
         let often = 5 * REPLICAS;
         assert!(
-            (3 * often..=8 * often).contains(&full_reads),
+            (4 * often..=7 * often).contains(&full_reads),
             "{full_reads}"
         );
         world.step(Step::Restart(2)).await;

@@ -34,7 +34,7 @@ pub(super) struct Replica {
     pub(super) revocations: Revocations,
     pub(super) started: Instant,
     /// The records that it received itself since its start.
-    pub(super) taken: Vec<Record>,
+    taken: Vec<Record>,
 }
 
 impl World {
