@@ -162,6 +162,11 @@ pub(crate) async fn all_refuse(seconds: u64, replicas: &[&Replica], token: &str)
     }
 }
 
+/// The key of a project's stream.
+pub(crate) fn key(fake: &FakeAuthgear) -> String {
+    format!("axum-authgear:{}", fake.endpoint())
+}
+
 /// A user with a token, and another one who is never ended.
 pub(crate) fn user(fake: &FakeAuthgear, name: &str) -> (User, String) {
     let user = fake.add_user(User::new(name));
@@ -361,7 +366,7 @@ async fn a_password_and_a_prefix_keep_others_out() {
         assert!(!error.contains("canary"));
         assert!(!wrong.refuses(&token).await);
     }
-    let key = format!("axum-authgear:{}", fake.endpoint());
+    let key = key(&fake);
     let keys = server
         .command(&["-a", "s3cr:t/@", "-n", "2", "KEYS", "*"])
         .await;
@@ -373,7 +378,7 @@ async fn a_password_and_a_prefix_keep_others_out() {
 async fn a_new_entry_removes_the_outdated_ones() {
     let server = RedisServer::start().await;
     let fake = FakeAuthgear::start().await;
-    let key = format!("axum-authgear:{}", fake.endpoint());
+    let key = key(&fake);
     for id in ["'1-' .. n", "'*'"] {
         let add = format!("redis.call('XADD', KEYS[1], {id}, 'user', n, 'moment', 1)");
         let fill = format!("for n = 1, 250 do {add} end");

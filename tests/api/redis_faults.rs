@@ -8,7 +8,7 @@ use axum_authgear::{Authgear, Health};
 use tokio::time::sleep;
 use tracing::Level;
 
-use crate::redis::{Replica, all_refuse, user, within};
+use crate::redis::{Replica, all_refuse, key, user, within};
 use crate::redis_server::RedisServer;
 use crate::support::Log;
 
@@ -39,10 +39,6 @@ fn assert_name(log: &Log, fake: &FakeAuthgear) {
     {
         assert!(line.contains(&issuer) && line.contains(&stream), "{line}");
     }
-}
-
-fn key(fake: &FakeAuthgear) -> String {
-    format!("axum-authgear:{}", fake.endpoint())
 }
 
 fn error(replica: &Replica) -> String {

@@ -10,7 +10,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-use crate::redis::{Wire, within};
+use crate::redis::{Wire, key, within};
 use crate::redis_server::RedisServer;
 use crate::support::{api, get};
 
@@ -109,10 +109,6 @@ impl Process {
         let waited = asked.elapsed();
         assert!(waited < Duration::from_millis(millis), "{waited:?}");
     }
-}
-
-fn key(fake: &FakeAuthgear) -> String {
-    format!("axum-authgear:{}", fake.endpoint())
 }
 
 /// The connections that are open, but for the one that asks.
